@@ -1,0 +1,99 @@
+use std::fmt;
+
+use uuid::Uuid;
+
+use crate::{Random, Timestamp};
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        ///
+        /// A UUID version 7 (RFC 9562): ids sort by the time they were made.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A new id, made at `now`.
+            pub fn generate(now: Timestamp, random: &dyn Random) -> Self {
+                let mut tail = [0; 10];
+                random.fill(&mut tail);
+                let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+                Self(uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid())
+            }
+
+            /// Reads the one spelling that keygate writes: lower case with hyphens.
+            pub fn parse(text: &str) -> Option<Self> {
+                let id = Uuid::try_parse(text).ok()?;
+                let mut canonical = Uuid::encode_buffer();
+                (id.as_hyphenated().encode_lower(&mut canonical) == text).then_some(Self(id))
+            }
+
+            /// The id kept as these 16 bytes, big-endian.
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+
+            /// The id as 16 bytes, big-endian.
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self.0.as_hyphenated(), f)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+    };
+}
+
+id! {
+    /// Names an account.
+    AccountId
+}
+id! {
+    /// Names an API key. It is not secret.
+    KeyId
+}
+id! {
+    /// Names a session. It is not the cookie's token.
+    SessionId
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SeededRandom;
+
+    #[test]
+    fn ids_sort_by_time() {
+        let random = SeededRandom::new(1);
+        let earlier = KeyId::generate(Timestamp::from_millis(1_000), &random);
+        let later = KeyId::generate(Timestamp::from_millis(1_001), &random);
+        assert!(earlier < later);
+    }
+
+    #[test]
+    fn only_the_canonical_spelling_is_read() {
+        let id = KeyId::generate(Timestamp::from_millis(1_000), &SeededRandom::new(1));
+        let text = id.to_string();
+        assert_eq!(KeyId::parse(&text), Some(id));
+        for other in [
+            text.to_uppercase(),
+            format!("{{{text}}}"),
+            format!("urn:uuid:{text}"),
+            text.replace('-', ""),
+            format!(" {text}"),
+            String::new(),
+            "../".into(),
+        ] {
+            assert_eq!(KeyId::parse(&other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What an API key is: its secret, its hash, its visible prefix and its name.
+
+pub mod base62;
+mod format;
+mod hash;
+mod name;
+mod secret;
+
+pub use format::{InvalidPrefix, KeyFormat, MalformedKey};
+pub use hash::{KeyHash, KeyHasher};
+pub(crate) use name::is_bidi_control;
+pub use name::{InvalidKeyName, KeyName};
+pub use secret::KeySecret;
+
+use crate::{AccountId, KeyId, Scopes, Timestamp};
+
+/// A key as its owner sees it; the secret is not part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Its id.
+    pub id: KeyId,
+    /// Whose it is.
+    pub account_id: AccountId,
+    /// What its owner calls it.
+    pub name: KeyName,
+    /// The first characters of the secret, to tell keys apart: `ask_a1b2`.
+    pub key_prefix: String,
+    /// What it opens.
+    pub scopes: Scopes,
+    /// When it was last accepted.
+    pub last_used_at: Option<Timestamp>,
+    /// The first moment at which it is no longer accepted.
+    pub expires_at: Option<Timestamp>,
+    /// The owner's switch.
+    pub is_active: bool,
+    /// When it was issued.
+    pub created_at: Timestamp,
+}
+
+impl ApiKey {
+    /// The key's state at `now`.
+    pub fn state(&self, now: Timestamp) -> KeyState {
+        KeyState::of(self.is_active, self.expires_at, now)
+    }
+}
+
+/// Whether a key counts as active. Only active keys count toward the limit and open doors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// Switched on and not expired.
+    Active,
+    /// Switched off, whether or not it has expired as well.
+    Inactive,
+    /// Switched on, but its time is over.
+    Expired,
+}
+
+impl KeyState {
+    /// The one rule: a key is active while it is switched on and `expires_at` is still ahead.
+    pub fn of(is_active: bool, expires_at: Option<Timestamp>, now: Timestamp) -> Self {
+        if !is_active {
+            Self::Inactive
+        } else if expires_at.is_some_and(|end| end <= now) {
+            Self::Expired
+        } else {
+            Self::Active
+        }
+    }
+}

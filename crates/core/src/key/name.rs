@@ -1,0 +1,109 @@
+use std::fmt;
+
+/// What the owner calls a key: 1 to 255 Unicode scalar values, trimmed, no control characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyName(String);
+
+/// The text cannot name a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidKeyName {
+    /// Nothing is left once white space is trimmed.
+    #[error("must not be empty")]
+    Empty,
+    /// More than 255 characters are left.
+    #[error("must have at most {} characters", KeyName::MAX_CHARS)]
+    TooLong,
+    /// It holds a control character.
+    #[error("must not contain control characters")]
+    ControlCharacter,
+}
+
+impl KeyName {
+    /// The most Unicode scalar values a name has.
+    pub const MAX_CHARS: usize = 255;
+
+    /// Trims and takes a name.
+    pub fn parse(text: &str) -> Result<Self, InvalidKeyName> {
+        let name = text.trim();
+        if name.is_empty() {
+            Err(InvalidKeyName::Empty)
+        } else if name.chars().count() > Self::MAX_CHARS {
+            Err(InvalidKeyName::TooLong)
+        } else if name.chars().any(is_control) {
+            Err(InvalidKeyName::ControlCharacter)
+        } else {
+            Ok(Self(name.to_owned()))
+        }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Control characters are those of Unicode's category Cc, its line and paragraph separators, and
+/// those that turn the direction of the text around them, since a name is shown among other text.
+fn is_control(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_bidi_control(c)
+}
+
+/// Unicode's property `Bidi_Control` (UAX 9).
+pub(crate) fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl serde::Serialize for KeyName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn length_counts_scalar_values_after_trimming() {
+        let longest = "\u{1f511}".repeat(255);
+        let name = KeyName::parse(&format!("  {longest}\t")).expect("255 characters");
+        assert_eq!(name.as_str(), longest);
+        assert_eq!(
+            KeyName::parse(&"a".repeat(256)),
+            Err(InvalidKeyName::TooLong)
+        );
+    }
+
+    #[test]
+    fn blank_names_are_empty() {
+        for text in ["", " ", "\t\r\n", "\u{2003}\u{3000}"] {
+            assert_eq!(KeyName::parse(text), Err(InvalidKeyName::Empty), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn control_characters_are_refused() {
+        for text in [
+            "a\0b", "a\r\nb", "a\x1b[31mb", "a\u{7f}b", "a\u{85}b", "a\u{202e}b", "a\u{2028}b",
+        ] {
+            assert_eq!(
+                KeyName::parse(text),
+                Err(InvalidKeyName::ControlCharacter),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn markup_is_a_name_like_any_other() {
+        for text in ["<script>alert(1)</script>", "=cmd|' /C calc'!A0", "%_", "'; --"] {
+            assert_eq!(KeyName::parse(text).expect("a name").as_str(), text);
+        }
+    }
+}

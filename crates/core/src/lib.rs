@@ -1,0 +1,33 @@
+//! The rules of keygate, without input or output: what a key looks like, who owns it, and whether
+//! it opens a door.
+//!
+//! Time and randomness are parameters here ([`Clock`], [`Random`]), so that every rule can be
+//! tested at its exact border.
+
+mod account;
+mod clock;
+mod evaluate;
+mod id;
+pub mod key;
+mod password;
+mod problem;
+mod random;
+mod scope;
+mod timestamp;
+mod token;
+
+pub use account::{Account, EmailAddress, InvalidEmail};
+#[cfg(feature = "testing")]
+pub use clock::ManualClock;
+pub use clock::{Clock, SystemClock};
+pub use evaluate::{Attempt, Credential, Decision, Denial, evaluate};
+pub use id::{AccountId, KeyId, SessionId};
+pub use key::{ApiKey, KeyState};
+pub use password::{InvalidPassword, Password};
+pub use problem::{Code, Problem};
+#[cfg(feature = "testing")]
+pub use random::SeededRandom;
+pub use random::{OsRandom, Random};
+pub use scope::{Scope, Scopes};
+pub use timestamp::{InvalidTimestamp, Timestamp};
+pub use token::{Token, TokenHash};

@@ -1,0 +1,265 @@
+use std::{borrow::Cow, time::Duration};
+
+use serde::Serialize;
+
+use crate::Denial;
+
+/// What went wrong, in the contract's words: every error of either plane is one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// The body is not what was asked for.
+    InvalidRequest,
+    /// A required field is not there.
+    MissingParameter,
+    /// A field's value breaks its rule.
+    InvalidParameter,
+    /// A field that the call does not have.
+    UnknownParameter,
+    /// The call needs a session.
+    SessionRequired,
+    /// The session is over.
+    SessionExpired,
+    /// E-mail or password is wrong.
+    InvalidCredentials,
+    /// No key, or none that was ever issued or still exists.
+    InvalidApiKey,
+    /// The key is switched off.
+    ApiKeyRevoked,
+    /// The key's time is over.
+    ApiKeyExpired,
+    /// The key lacks a scope.
+    InsufficientScope,
+    /// A write that another web page began (`Origin`).
+    OriginNotAllowed,
+    /// A write that another web page began (`Sec-Fetch-Site`).
+    CrossOriginRequest,
+    /// The account is suspended.
+    AccountSuspended,
+    /// Signing up is not open.
+    SignupClosed,
+    /// No such key in this account.
+    KeyNotFound,
+    /// No such resource.
+    NotFound,
+    /// The resource has no such method.
+    MethodNotAllowed,
+    /// The body is longer than the call allows.
+    BodyTooLarge,
+    /// The body is not JSON.
+    UnsupportedMediaType,
+    /// The account has all the active keys it may have.
+    KeyLimitReached,
+    /// An expired key cannot be switched on.
+    KeyExpired,
+    /// The e-mail address has an account already.
+    EmailTaken,
+    /// Too many attempts.
+    RateLimitExceeded,
+    /// The upstream does not answer the door.
+    UpstreamUnreachable,
+    /// keygate has its hands full.
+    Overloaded,
+    /// The database does not answer.
+    StorageUnavailable,
+    /// The upstream took too long.
+    UpstreamTimeout,
+}
+
+impl Code {
+    /// The HTTP status.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::InvalidRequest
+            | Self::MissingParameter
+            | Self::InvalidParameter
+            | Self::UnknownParameter => 400,
+            Self::SessionRequired
+            | Self::SessionExpired
+            | Self::InvalidCredentials
+            | Self::InvalidApiKey
+            | Self::ApiKeyRevoked
+            | Self::ApiKeyExpired => 401,
+            Self::InsufficientScope
+            | Self::OriginNotAllowed
+            | Self::CrossOriginRequest
+            | Self::AccountSuspended
+            | Self::SignupClosed => 403,
+            Self::KeyNotFound | Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::KeyLimitReached | Self::KeyExpired | Self::EmailTaken => 409,
+            Self::BodyTooLarge => 413,
+            Self::UnsupportedMediaType => 415,
+            Self::RateLimitExceeded => 429,
+            Self::UpstreamUnreachable => 502,
+            Self::Overloaded | Self::StorageUnavailable => 503,
+            Self::UpstreamTimeout => 504,
+        }
+    }
+
+    /// The `type` in the body, from which OpenAI's clients choose their exception's text.
+    pub const fn kind(self) -> &'static str {
+        match self.status() {
+            401 => "authentication_error",
+            403 => "permission_error",
+            429 => "rate_limit_error",
+            500.. => "server_error",
+            _ => "invalid_request_error",
+        }
+    }
+
+    /// The `code` in the body.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::MissingParameter => "missing_parameter",
+            Self::InvalidParameter => "invalid_parameter",
+            Self::UnknownParameter => "unknown_parameter",
+            Self::SessionRequired => "session_required",
+            Self::SessionExpired => "session_expired",
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::InvalidApiKey => "invalid_api_key",
+            Self::ApiKeyRevoked => "api_key_revoked",
+            Self::ApiKeyExpired => "api_key_expired",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::OriginNotAllowed => "origin_not_allowed",
+            Self::CrossOriginRequest => "cross_origin_request",
+            Self::AccountSuspended => "account_suspended",
+            Self::SignupClosed => "signup_closed",
+            Self::KeyNotFound => "key_not_found",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::BodyTooLarge => "body_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::KeyLimitReached => "key_limit_reached",
+            Self::KeyExpired => "key_expired",
+            Self::EmailTaken => "email_taken",
+            Self::RateLimitExceeded => "rate_limit_exceeded",
+            Self::UpstreamUnreachable => "upstream_unreachable",
+            Self::Overloaded => "overloaded",
+            Self::StorageUnavailable => "storage_unavailable",
+            Self::UpstreamTimeout => "upstream_timeout",
+        }
+    }
+}
+
+/// An error as it is told to whoever asked: safe to show, in plain English.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// Which error it is.
+    pub code: Code,
+    /// What happened and what to do.
+    pub message: Cow<'static, str>,
+    /// The field or parameter at fault.
+    pub param: Option<Cow<'static, str>>,
+    /// When to try again, for `rate_limit_exceeded` and `overloaded`.
+    pub retry_after: Option<Duration>,
+}
+
+impl Problem {
+    /// An error without a field at fault.
+    pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            param: None,
+            retry_after: None,
+        }
+    }
+
+    /// The same, with the field at fault.
+    #[must_use]
+    pub fn with_param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    /// The same, with when to try again.
+    #[must_use]
+    pub fn with_retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    /// A field whose value breaks its rule: the message begins with the field's name.
+    pub fn invalid_parameter(param: &'static str, rule: impl std::fmt::Display) -> Self {
+        Self::new(Code::InvalidParameter, format!("\"{param}\" {rule}.")).with_param(param)
+    }
+
+    /// The database does not answer. What it said belongs in the log.
+    pub fn storage_unavailable() -> Self {
+        Self::new(
+            Code::StorageUnavailable,
+            "The key store does not answer at the moment. Nothing was changed; try again shortly.",
+        )
+    }
+
+    /// The body: `{"error":{"message","type","code","param"}}`.
+    pub fn to_json(&self) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            error: Fields<'a>,
+        }
+        #[derive(Serialize)]
+        struct Fields<'a> {
+            message: &'a str,
+            r#type: &'a str,
+            code: &'a str,
+            param: Option<&'a str>,
+        }
+        let body = Body {
+            error: Fields {
+                message: &self.message,
+                r#type: self.code.kind(),
+                code: self.code.as_str(),
+                param: self.param.as_deref(),
+            },
+        };
+        serde_json::to_vec(&body).expect("strings serialise")
+    }
+}
+
+impl From<Denial> for Problem {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Missing => Self::new(
+                Code::InvalidApiKey,
+                "No API key was given. Send it as \"Authorization: Bearer <key>\".",
+            ),
+            Denial::Invalid => Self::new(
+                Code::InvalidApiKey,
+                "The API key is not valid. Check that it is complete and was not deleted.",
+            ),
+            Denial::Revoked => Self::new(
+                Code::ApiKeyRevoked,
+                "The API key is switched off. Its owner can switch it on again.",
+            ),
+            Denial::Expired => Self::new(
+                Code::ApiKeyExpired,
+                "The API key has expired. Create a new one.",
+            ),
+            Denial::AccountSuspended => Self::new(
+                Code::AccountSuspended,
+                "The account is suspended. Ask the operator of this service.",
+            ),
+            Denial::InsufficientScope(scope) => Self::new(
+                Code::InsufficientScope,
+                format!("This needs an API key with the scope \"{scope}\"."),
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_has_the_contracts_shape() {
+        let problem = Problem::invalid_parameter("name", "must not be empty");
+        assert_eq!(
+            String::from_utf8(problem.to_json()).expect("UTF-8"),
+            r#"{"error":{"message":"\"name\" must not be empty.","type":"invalid_request_error","code":"invalid_parameter","param":"name"}}"#
+        );
+    }
+}

@@ -1,0 +1,217 @@
+use async_trait::async_trait;
+use keygate_core::{Account, AccountId, EmailAddress, Timestamp, TokenHash};
+use keygate_storage::{
+    AccountStore, Admission, AuditEntry, InsertAccount, Invitation, InvitationKind, NewAccount,
+    StorageError, StoredAccount,
+};
+use rusqlite::{Connection, Row, params};
+
+use crate::{
+    SqliteStore, query,
+    row::{ACCOUNT, Columns},
+    writer::Write,
+};
+
+const INSERT: &str =
+    "INSERT INTO accounts (id, email, password_hash, created_at) VALUES (?, ?, ?, ?)";
+const SET_PASSWORD: &str = "UPDATE accounts SET password_hash = ?2 WHERE id = ?1";
+const SUSPEND: &str = "UPDATE accounts SET suspended_at = coalesce(suspended_at, ?2) WHERE id = ?1";
+const RESUME: &str = "UPDATE accounts SET suspended_at = NULL WHERE id = ?1";
+const DELETE_SESSIONS: &str = "DELETE FROM sessions WHERE account_id = ?";
+const KEY_HASHES: &str = "SELECT hash FROM api_keys WHERE account_id = ?";
+const DELETE_SETUP: &str = "DELETE FROM invitations WHERE kind = 'setup'";
+const INSERT_INVITATION: &str =
+    "INSERT INTO invitations (token_hash, kind, created_at, expires_at) VALUES (?, ?, ?, ?)";
+const LOOKUP_INVITATION: &str = "SELECT * FROM invitations WHERE token_hash = ?";
+const DELETE_INVITATION: &str = "DELETE FROM invitations WHERE token_hash = ?";
+
+fn kind_name(kind: InvitationKind) -> &'static str {
+    match kind {
+        InvitationKind::Setup => "setup",
+        InvitationKind::Invite => "invite",
+    }
+}
+
+fn read_invitation(row: &Row<'_>) -> Result<Invitation, StorageError> {
+    let kind: String = row.column("kind")?;
+    Ok(Invitation {
+        token_hash: row.token_hash("token_hash")?,
+        kind: [InvitationKind::Setup, InvitationKind::Invite]
+            .into_iter()
+            .find(|known| kind_name(*known) == kind)
+            .ok_or(StorageError::Corrupt("invitation"))?,
+        created_at: row.timestamp("created_at")?,
+        expires_at: row.timestamp("expires_at")?,
+    })
+}
+
+fn lookup_invitation(
+    db: &Connection,
+    token_hash: TokenHash,
+) -> Result<Option<Invitation>, StorageError> {
+    let token = [token_hash.as_bytes()];
+    query::optional(db, LOOKUP_INVITATION, token, read_invitation)
+}
+
+fn admits(db: &Connection, admission: Admission, now: Timestamp) -> Result<bool, StorageError> {
+    let Admission::Invitation(token_hash) = admission else {
+        return Ok(true);
+    };
+    let Some(invitation) = lookup_invitation(db, token_hash)? else {
+        return Ok(false);
+    };
+    let fresh = now < invitation.expires_at;
+    let welcome = invitation.kind != InvitationKind::Setup
+        || !query::exists(db, "SELECT 1 FROM accounts", [])?;
+    Ok(fresh && welcome)
+}
+
+fn end_sessions(db: &Write<'_>, account_id: AccountId) -> Result<(), StorageError> {
+    query::execute(db, DELETE_SESSIONS, [account_id.as_bytes()]).map(|_| ())
+}
+
+fn keys_changed(db: &mut Write<'_>, account_id: AccountId) -> Result<(), StorageError> {
+    let id = [account_id.as_bytes()];
+    for hash in query::all(db, KEY_HASHES, id, |row| row.key_hash("hash"))? {
+        db.key_changed(hash);
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl AccountStore for SqliteStore {
+    async fn insert_account(
+        &self,
+        account: NewAccount,
+        admission: Admission,
+        audit: AuditEntry,
+    ) -> Result<InsertAccount, StorageError> {
+        self.write(move |db| {
+            if !admits(db, admission, account.created_at)? {
+                return Ok(InsertAccount::InvitationInvalid);
+            }
+            let email = account.email.as_str();
+            if query::exists(db, "SELECT 1 FROM accounts WHERE email = ?", [email])? {
+                return Ok(InsertAccount::EmailTaken);
+            }
+            let row = params![
+                account.id.as_bytes(),
+                email,
+                account.password_hash,
+                account.created_at.as_millis(),
+            ];
+            query::execute(db, INSERT, row)?;
+            if let Admission::Invitation(token_hash) = admission {
+                query::execute(db, DELETE_INVITATION, [token_hash.as_bytes()])?;
+            }
+            db.audit(&audit)?;
+            Ok(InsertAccount::Inserted)
+        })
+        .await
+    }
+
+    async fn lookup_account(
+        &self,
+        email: &EmailAddress,
+    ) -> Result<Option<StoredAccount>, StorageError> {
+        let email = email.clone();
+        self.read(move |db| {
+            let sql = format!("SELECT {ACCOUNT}, password_hash FROM accounts WHERE email = ?");
+            query::optional(db, &sql, [email.as_str()], |row| {
+                Ok(StoredAccount {
+                    account: row.account()?,
+                    password_hash: row.column("password_hash")?,
+                })
+            })
+        })
+        .await
+    }
+
+    async fn list_accounts(&self) -> Result<Vec<Account>, StorageError> {
+        self.read(|db| {
+            let sql = format!("SELECT {ACCOUNT} FROM accounts ORDER BY id");
+            query::all(db, &sql, [], |row| row.account())
+        })
+        .await
+    }
+
+    async fn set_password(
+        &self,
+        account_id: AccountId,
+        password_hash: String,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError> {
+        self.write(move |db| {
+            let params = params![account_id.as_bytes(), password_hash];
+            if query::execute(db, SET_PASSWORD, params)? == 0 {
+                return Ok(false);
+            }
+            end_sessions(db, account_id)?;
+            db.audit(&audit)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn suspend_account(
+        &self,
+        account_id: AccountId,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError> {
+        self.write(move |db| {
+            let params = params![account_id.as_bytes(), audit.at.as_millis()];
+            if query::execute(db, SUSPEND, params)? == 0 {
+                return Ok(false);
+            }
+            end_sessions(db, account_id)?;
+            keys_changed(db, account_id)?;
+            db.audit(&audit)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn resume_account(
+        &self,
+        account_id: AccountId,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError> {
+        self.write(move |db| {
+            if query::execute(db, RESUME, [account_id.as_bytes()])? == 0 {
+                return Ok(false);
+            }
+            keys_changed(db, account_id)?;
+            db.audit(&audit)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn insert_invitation(
+        &self,
+        invitation: Invitation,
+        audit: AuditEntry,
+    ) -> Result<(), StorageError> {
+        self.write(move |db| {
+            if invitation.kind == InvitationKind::Setup {
+                query::execute(db, DELETE_SETUP, [])?;
+            }
+            let row = params![
+                invitation.token_hash.as_bytes(),
+                kind_name(invitation.kind),
+                invitation.created_at.as_millis(),
+                invitation.expires_at.as_millis(),
+            ];
+            query::execute(db, INSERT_INVITATION, row)?;
+            db.audit(&audit)
+        })
+        .await
+    }
+
+    async fn lookup_invitation(
+        &self,
+        token_hash: TokenHash,
+    ) -> Result<Option<Invitation>, StorageError> {
+        self.read(move |db| lookup_invitation(db, token_hash)).await
+    }
+}

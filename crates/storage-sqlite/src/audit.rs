@@ -1,0 +1,60 @@
+use async_trait::async_trait;
+use keygate_core::AccountId;
+use keygate_storage::{Action, Actor, AuditEntry, AuditStore, StorageError};
+use rusqlite::{Connection, Row, params};
+
+use crate::{SqliteStore, query, row::Columns};
+
+const INSERT: &str = "INSERT INTO audit_entries \
+    (at, actor, actor_id, action, account_id, subject_id, detail) VALUES (?, ?, ?, ?, ?, ?, ?)";
+const LIST: &str = "SELECT * FROM audit_entries ORDER BY id DESC LIMIT ?";
+const LIST_OF_ACCOUNT: &str =
+    "SELECT * FROM audit_entries WHERE account_id = ? ORDER BY id DESC LIMIT ?";
+
+pub(crate) fn insert(db: &Connection, entry: &AuditEntry) -> Result<(), StorageError> {
+    let (actor, actor_id) = match &entry.actor {
+        Actor::Account(id) => ("account", Some(id.as_bytes())),
+        Actor::Operator => ("operator", None),
+    };
+    let params = params![
+        entry.at.as_millis(),
+        actor,
+        actor_id,
+        entry.action.as_str(),
+        entry.account_id.as_ref().map(AccountId::as_bytes),
+        entry.subject_id,
+        entry.detail,
+    ];
+    query::execute(db, INSERT, params).map(|_| ())
+}
+
+fn read(row: &Row<'_>) -> Result<AuditEntry, StorageError> {
+    let actor_id: Option<[u8; 16]> = row.column("actor_id")?;
+    let account_id: Option<[u8; 16]> = row.column("account_id")?;
+    let action: String = row.column("action")?;
+    Ok(AuditEntry {
+        at: row.timestamp("at")?,
+        actor: actor_id.map_or(Actor::Operator, |id| {
+            Actor::Account(AccountId::from_bytes(id))
+        }),
+        action: Action::parse(&action).ok_or(StorageError::Corrupt("audit entry"))?,
+        account_id: account_id.map(AccountId::from_bytes),
+        subject_id: row.column("subject_id")?,
+        detail: row.column("detail")?,
+    })
+}
+
+#[async_trait]
+impl AuditStore for SqliteStore {
+    async fn list_audit_entries(
+        &self,
+        account_id: Option<AccountId>,
+        limit: u32,
+    ) -> Result<Vec<AuditEntry>, StorageError> {
+        self.read(move |db| match account_id {
+            Some(id) => query::all(db, LIST_OF_ACCOUNT, params![id.as_bytes(), limit], read),
+            None => query::all(db, LIST, [limit], read),
+        })
+        .await
+    }
+}

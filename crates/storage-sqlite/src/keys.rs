@@ -1,0 +1,226 @@
+use async_trait::async_trait;
+use keygate_core::{
+    AccountId, ApiKey, Credential, KeyId, KeyState, Timestamp,
+    key::{KeyHash, KeyName},
+};
+use keygate_storage::{
+    AuditEntry, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus, KeyStore, NewKey,
+    StorageError, UpdateKey,
+};
+use rusqlite::{Connection, Row, params};
+
+use crate::{SqliteStore, query, row::Columns};
+
+const INSERT: &str = "INSERT INTO api_keys \
+    (id, account_id, hash, name, key_prefix, scopes, expires_at, is_active, created_at) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const COUNT_ACTIVE: &str = "SELECT count(*) AS active FROM api_keys WHERE account_id = ?1 \
+    AND id <> ?2 AND is_active = 1 AND (expires_at IS NULL OR expires_at > ?3)";
+const LOOKUP: &str = "SELECT * FROM api_keys WHERE account_id = ? AND id = ?";
+const UPDATE: &str = "UPDATE api_keys SET name = coalesce(?3, name), \
+    scopes = coalesce(?4, scopes), is_active = coalesce(?5, is_active) \
+    WHERE account_id = ?1 AND id = ?2";
+const DELETE: &str = "DELETE FROM api_keys WHERE account_id = ? AND id = ?";
+const CREDENTIAL: &str = "SELECT api_keys.id, account_id, scopes, expires_at, is_active, \
+    accounts.suspended_at FROM api_keys JOIN accounts ON accounts.id = account_id WHERE hash = ?";
+
+fn read(row: &Row<'_>) -> Result<ApiKey, StorageError> {
+    Ok(ApiKey {
+        id: row.key_id("id")?,
+        account_id: row.account_id("account_id")?,
+        name: row.key_name()?,
+        key_prefix: row.column("key_prefix")?,
+        scopes: row.scopes()?,
+        last_used_at: row.optional_timestamp("last_used_at")?,
+        expires_at: row.optional_timestamp("expires_at")?,
+        is_active: row.column("is_active")?,
+        created_at: row.timestamp("created_at")?,
+    })
+}
+
+fn read_credential(row: &Row<'_>) -> Result<Credential, StorageError> {
+    Ok(Credential {
+        key_id: row.key_id("id")?,
+        account_id: row.account_id("account_id")?,
+        scopes: row.scopes()?,
+        expires_at: row.optional_timestamp("expires_at")?,
+        is_active: row.column("is_active")?,
+        account_suspended: row.optional_timestamp("suspended_at")?.is_some(),
+    })
+}
+
+/// The keys in a state at `?2`: the same rule as [`KeyState::of`], held to it by the suite.
+fn condition(status: KeyStatus) -> &'static str {
+    match status {
+        KeyStatus::Active => "is_active = 1 AND (expires_at IS NULL OR expires_at > ?2)",
+        KeyStatus::Inactive => "is_active = 0 AND ?2 IS NOT NULL",
+        KeyStatus::Expired => "is_active = 1 AND expires_at <= ?2",
+        KeyStatus::All => "?2 IS NOT NULL",
+    }
+}
+
+fn lookup(
+    db: &Connection,
+    account_id: AccountId,
+    key_id: KeyId,
+) -> Result<Option<(ApiKey, KeyHash)>, StorageError> {
+    let ids = params![account_id.as_bytes(), key_id.as_bytes()];
+    query::optional(db, LOOKUP, ids, |row| Ok((read(row)?, row.key_hash("hash")?)))
+}
+
+/// Whether the account has a place for `key_id` among its active keys.
+fn has_place(
+    db: &Connection,
+    account_id: AccountId,
+    key_id: KeyId,
+    max_active: u32,
+    now: Timestamp,
+) -> Result<bool, StorageError> {
+    let params = params![account_id.as_bytes(), key_id.as_bytes(), now.as_millis()];
+    let active: Option<u32> = query::optional(db, COUNT_ACTIVE, params, |row| row.column("active"))?;
+    Ok(active.unwrap_or(0) < max_active)
+}
+
+#[async_trait]
+impl KeyStore for SqliteStore {
+    async fn insert_key(
+        &self,
+        NewKey { key, hash }: NewKey,
+        max_active: u32,
+        audit: AuditEntry,
+    ) -> Result<InsertKey, StorageError> {
+        self.write(move |db| {
+            if !has_place(db, key.account_id, key.id, max_active, key.created_at)? {
+                return Ok(InsertKey::LimitReached);
+            }
+            let row = params![
+                key.id.as_bytes(),
+                key.account_id.as_bytes(),
+                hash.as_bytes(),
+                key.name.as_str(),
+                key.key_prefix,
+                key.scopes.bits(),
+                key.expires_at.map(Timestamp::as_millis),
+                key.is_active,
+                key.created_at.as_millis(),
+            ];
+            query::execute(db, INSERT, row)?;
+            db.key_changed(hash);
+            db.audit(&audit)?;
+            Ok(InsertKey::Inserted)
+        })
+        .await
+    }
+
+    async fn update_key(
+        &self,
+        account_id: AccountId,
+        key_id: KeyId,
+        changes: KeyChanges,
+        max_active: u32,
+        audit: AuditEntry,
+    ) -> Result<UpdateKey, StorageError> {
+        self.write(move |db| {
+            let Some((key, hash)) = lookup(db, account_id, key_id)? else {
+                return Ok(UpdateKey::NotFound);
+            };
+            if changes.is_active == Some(true) {
+                if KeyState::of(true, key.expires_at, audit.at) == KeyState::Expired {
+                    return Ok(UpdateKey::Expired);
+                }
+                if !key.is_active && !has_place(db, account_id, key_id, max_active, audit.at)? {
+                    return Ok(UpdateKey::LimitReached);
+                }
+            }
+            let params = params![
+                account_id.as_bytes(),
+                key_id.as_bytes(),
+                changes.name.as_ref().map(KeyName::as_str),
+                changes.scopes.map(keygate_core::Scopes::bits),
+                changes.is_active,
+            ];
+            query::execute(db, UPDATE, params)?;
+            db.key_changed(hash);
+            db.audit(&audit)?;
+            Ok(UpdateKey::Updated)
+        })
+        .await
+    }
+
+    async fn delete_key(
+        &self,
+        account_id: AccountId,
+        key_id: KeyId,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError> {
+        self.write(move |db| {
+            let Some((_, hash)) = lookup(db, account_id, key_id)? else {
+                return Ok(false);
+            };
+            let ids = params![account_id.as_bytes(), key_id.as_bytes()];
+            query::execute(db, DELETE, ids)?;
+            db.key_changed(hash);
+            db.audit(&audit)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    async fn lookup_key(
+        &self,
+        account_id: AccountId,
+        key_id: KeyId,
+    ) -> Result<Option<ApiKey>, StorageError> {
+        self.read(move |db| Ok(lookup(db, account_id, key_id)?.map(|(key, _)| key)))
+            .await
+    }
+
+    async fn list_keys(
+        &self,
+        account_id: AccountId,
+        page: KeyPage,
+        now: Timestamp,
+    ) -> Result<Vec<ApiKey>, StorageError> {
+        self.read(move |db| {
+            let sql = format!(
+                "SELECT * FROM api_keys WHERE account_id = ?1 AND {} \
+                 AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4",
+                condition(page.status)
+            );
+            let params = params![
+                account_id.as_bytes(),
+                now.as_millis(),
+                page.before.as_ref().map(KeyId::as_bytes),
+                page.limit,
+            ];
+            query::all(db, &sql, params, read)
+        })
+        .await
+    }
+
+    async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError> {
+        self.read(move |db| query::optional(db, CREDENTIAL, [hash.as_bytes()], read_credential))
+            .await
+    }
+
+    async fn bind_hasher(&self, fingerprint: String) -> Result<HasherBinding, StorageError> {
+        self.write(move |db| {
+            let bound: Option<String> =
+                query::optional(db, "SELECT fingerprint FROM hasher", [], |row| {
+                    row.column("fingerprint")
+                })?;
+            match bound {
+                Some(bound) if bound == fingerprint => Ok(HasherBinding::Bound),
+                Some(bound) if query::exists(db, "SELECT 1 FROM api_keys", [])? => {
+                    Ok(HasherBinding::Mismatch(bound))
+                }
+                _ => {
+                    let sql = "REPLACE INTO hasher (only, fingerprint) VALUES (1, ?)";
+                    query::execute(db, sql, [&fingerprint])?;
+                    Ok(HasherBinding::Bound)
+                }
+            }
+        })
+        .await
+    }
+}

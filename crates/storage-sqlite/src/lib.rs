@@ -1,0 +1,90 @@
+//! The embedded backend: SQLite in WAL mode with `synchronous=FULL`.
+//!
+//! One thread writes. It commits all work that is waiting as one group and acknowledges after the
+//! commit, so that a sync of the disk is shared by everybody who waits for it. Readers have
+//! connections of their own and never wait for the writer.
+
+mod accounts;
+mod audit;
+mod connection;
+mod error;
+mod keys;
+mod lock;
+mod migrations;
+mod query;
+mod readers;
+mod row;
+mod sessions;
+mod usage;
+mod writer;
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use keygate_storage::{ChangeListener, StorageError, Store};
+use rusqlite::Connection;
+
+use lock::DatabaseLock;
+use readers::Readers;
+use writer::{Write, Writer};
+
+/// A SQLite database, open for this process alone.
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Arc<Readers>,
+    _lock: DatabaseLock,
+}
+
+impl SqliteStore {
+    /// Opens or makes the database at `path` and brings its schema up to date.
+    ///
+    /// Fails, changing nothing, where another process has it open, where it is no keygate
+    /// database, or where a later version wrote it.
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
+        connection::check_library_version()?;
+        let lock = DatabaseLock::take(path)?;
+        let mut writing = connection::open_writer(path)?;
+        migrations::run(&mut writing, path)?;
+        let readers = Arc::new(Readers::open(path)?);
+        Ok(Self {
+            writer: Writer::start(writing)?,
+            readers,
+            _lock: lock,
+        })
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Write<'_>) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        self.writer.write(work).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        self.readers.read(work).await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn subscribe(&self, listener: Arc<dyn ChangeListener>) {
+        self.writer.subscribe(listener);
+    }
+
+    async fn check(&self) -> Result<(), StorageError> {
+        self.writer.check()?;
+        self.read(|db| {
+            db.query_row("SELECT 1", [], |_| Ok(()))
+                .map_err(error::unavailable)
+        })
+        .await
+    }
+
+    async fn close(&self) {
+        self.readers.close();
+        self.writer.close().await;
+    }
+}

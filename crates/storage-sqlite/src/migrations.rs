@@ -1,0 +1,56 @@
+use std::path::Path;
+
+use keygate_storage::StorageError;
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::{connection::prepare_writer, error::unavailable};
+
+/// What makes schema version 1, 2 and so on. Released ones are never edited.
+const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_initial.sql")];
+
+/// "KGAT": marks the file as keygate's (`PRAGMA application_id`).
+const APPLICATION_ID: i64 = 0x4b47_4154;
+
+/// Brings the schema up to date, under a lock, all or nothing.
+pub(crate) fn run(connection: &mut Connection, path: &Path) -> Result<(), StorageError> {
+    refuse_unknown(connection, path)?;
+    prepare_writer(connection).map_err(unavailable)?;
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Exclusive)
+        .map_err(unavailable)?;
+    let version = refuse_unknown(&transaction, path)?;
+    for migration in &MIGRATIONS[version..] {
+        transaction.execute_batch(migration).map_err(unavailable)?;
+    }
+    let set = |name, value: i64| transaction.pragma_update(None, name, value);
+    set("application_id", APPLICATION_ID).map_err(unavailable)?;
+    set("user_version", known_version()).map_err(unavailable)?;
+    transaction.commit().map_err(unavailable)
+}
+
+/// The schema version, where the file is new or one of ours that this program knows.
+fn refuse_unknown(connection: &Connection, path: &Path) -> Result<usize, StorageError> {
+    let foreign = |_| StorageError::Foreign(path.display().to_string());
+    let number = |sql: &str| -> Result<i64, StorageError> {
+        connection
+            .query_row(sql, [], |row| row.get(0))
+            .map_err(foreign)
+    };
+    let version = number("PRAGMA user_version")?;
+    let application = number("PRAGMA application_id")?;
+    let tables = number("SELECT count(*) FROM sqlite_schema")?;
+    match (application, tables) {
+        (APPLICATION_ID, _) if version > known_version() => Err(StorageError::Newer {
+            found: version,
+            known: known_version(),
+        }),
+        (APPLICATION_ID, _) => usize::try_from(version)
+            .map_err(|_| StorageError::Foreign(path.display().to_string())),
+        (0, 0) if version == 0 => Ok(0),
+        _ => Err(StorageError::Foreign(path.display().to_string())),
+    }
+}
+
+fn known_version() -> i64 {
+    i64::try_from(MIGRATIONS.len()).expect("few migrations")
+}

@@ -1,0 +1,98 @@
+use async_trait::async_trait;
+use keygate_core::{Account, SessionId, Timestamp, TokenHash};
+use keygate_storage::{AuditEntry, Session, SessionStore, StorageError};
+use rusqlite::{Row, params};
+
+use crate::{
+    SqliteStore, query,
+    row::{ACCOUNT, Columns},
+};
+
+const INSERT: &str = "INSERT INTO sessions \
+    (id, account_id, token_hash, created_at, last_seen_at, idle_ends_at, ends_at) \
+    VALUES (?, ?, ?, ?, ?, ?, ?)";
+const DELETE_OVER: &str =
+    "DELETE FROM sessions WHERE account_id = ?1 AND min(idle_ends_at, ends_at) <= ?2";
+const TOUCH: &str = "UPDATE sessions \
+    SET last_seen_at = max(last_seen_at, ?2), idle_ends_at = max(idle_ends_at, ?3) WHERE id = ?1";
+const DELETE: &str = "DELETE FROM sessions WHERE id = ?";
+
+fn read(row: &Row<'_>) -> Result<(Session, Account), StorageError> {
+    let session = Session {
+        id: row.session_id("session_id")?,
+        account_id: row.account_id("account_id")?,
+        token_hash: row.token_hash("token_hash")?,
+        created_at: row.timestamp("session_created_at")?,
+        last_seen_at: row.timestamp("last_seen_at")?,
+        idle_ends_at: row.timestamp("idle_ends_at")?,
+        ends_at: row.timestamp("ends_at")?,
+    };
+    Ok((session, row.account()?))
+}
+
+#[async_trait]
+impl SessionStore for SqliteStore {
+    async fn insert_session(
+        &self,
+        session: Session,
+        audit: AuditEntry,
+    ) -> Result<(), StorageError> {
+        self.write(move |db| {
+            let account_id = session.account_id.as_bytes();
+            let now = session.created_at.as_millis();
+            query::execute(db, DELETE_OVER, params![account_id, now])?;
+            let row = params![
+                session.id.as_bytes(),
+                account_id,
+                session.token_hash.as_bytes(),
+                now,
+                session.last_seen_at.as_millis(),
+                session.idle_ends_at.as_millis(),
+                session.ends_at.as_millis(),
+            ];
+            query::execute(db, INSERT, row)?;
+            db.audit(&audit)
+        })
+        .await
+    }
+
+    async fn lookup_session(
+        &self,
+        token_hash: TokenHash,
+    ) -> Result<Option<(Session, Account)>, StorageError> {
+        self.read(move |db| {
+            let sql = format!(
+                "SELECT {ACCOUNT}, sessions.id AS session_id, token_hash, last_seen_at, \
+                 sessions.created_at AS session_created_at, idle_ends_at, ends_at \
+                 FROM sessions JOIN accounts ON accounts.id = sessions.account_id \
+                 WHERE token_hash = ?"
+            );
+            query::optional(db, &sql, [token_hash.as_bytes()], read)
+        })
+        .await
+    }
+
+    async fn touch_session(
+        &self,
+        id: SessionId,
+        seen_at: Timestamp,
+        idle_ends_at: Timestamp,
+    ) -> Result<(), StorageError> {
+        self.write(move |db| {
+            let params = params![id.as_bytes(), seen_at.as_millis(), idle_ends_at.as_millis()];
+            query::execute(db, TOUCH, params).map(|_| ())
+        })
+        .await
+    }
+
+    async fn delete_session(&self, id: SessionId, audit: AuditEntry) -> Result<bool, StorageError> {
+        self.write(move |db| {
+            let found = query::execute(db, DELETE, [id.as_bytes()])? > 0;
+            if found {
+                db.audit(&audit)?;
+            }
+            Ok(found)
+        })
+        .await
+    }
+}

@@ -1,0 +1,213 @@
+//! The one thread that writes.
+
+use std::{
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use keygate_core::key::KeyHash;
+use keygate_storage::{AuditEntry, ChangeListener, StorageError};
+use parking_lot::{Mutex, RwLock};
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{audit, error::unavailable};
+
+/// How many pieces of work one commit carries at most.
+const MAX_GROUP: usize = 512;
+
+/// How many pieces of work may wait; who comes later waits to hand theirs in.
+const MAX_WAITING: usize = 4_096;
+
+type Job = Box<dyn FnOnce(&Connection, &mut Group) + Send>;
+type Acknowledge = Box<dyn FnOnce(&Result<(), StorageError>) + Send>;
+type Listeners = Arc<RwLock<Vec<Arc<dyn ChangeListener>>>>;
+
+pub(crate) struct Writer {
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    listeners: Listeners,
+    healthy: Arc<AtomicBool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What a piece of work may do inside its transaction.
+pub(crate) struct Write<'a> {
+    connection: &'a Connection,
+    changed: Vec<KeyHash>,
+}
+
+impl Write<'_> {
+    /// Writes an audit entry beside the change that it records.
+    pub(crate) fn audit(&self, entry: &AuditEntry) -> Result<(), StorageError> {
+        audit::insert(self.connection, entry)
+    }
+
+    /// Notes that what is known of a key is out of date once this is committed.
+    pub(crate) fn key_changed(&mut self, hash: KeyHash) {
+        self.changed.push(hash);
+    }
+}
+
+impl Deref for Write<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection
+    }
+}
+
+/// The work that one commit carries.
+#[derive(Default)]
+struct Group {
+    changed: Vec<KeyHash>,
+    acknowledge: Vec<Acknowledge>,
+}
+
+impl Writer {
+    pub(crate) fn start(connection: Connection) -> Result<Self, StorageError> {
+        let (jobs, waiting) = mpsc::channel(MAX_WAITING);
+        let listeners = Listeners::default();
+        let healthy = Arc::new(AtomicBool::new(true));
+        let (heard, health) = (listeners.clone(), healthy.clone());
+        let thread = std::thread::Builder::new()
+            .name("keygate-writer".into())
+            .spawn(move || run(&connection, waiting, &heard, &health))
+            .map_err(|error| StorageError::Unavailable(error.to_string()))?;
+        Ok(Self {
+            jobs: Mutex::new(Some(jobs)),
+            listeners,
+            healthy,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    pub(crate) fn subscribe(&self, listener: Arc<dyn ChangeListener>) {
+        self.listeners.write().push(listener);
+    }
+
+    /// Whether the last commit succeeded.
+    pub(crate) fn check(&self) -> Result<(), StorageError> {
+        if self.healthy.load(Ordering::Relaxed) {
+            Ok(())
+        } else {
+            Err(StorageError::Unavailable("the last commit failed".into()))
+        }
+    }
+
+    /// Runs `work` in a transaction and returns when it is durable. Where `work` fails, nothing
+    /// of it is kept. Whoever stops waiting does not stop the work.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Write<'_>) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |connection, group| {
+            let outcome = in_savepoint(connection, group, work);
+            group.acknowledge.push(Box::new(move |committed| {
+                let _ = reply.send(committed.clone().and(outcome));
+            }));
+        });
+        let jobs = self.jobs.lock().clone().ok_or(StorageError::Closed)?;
+        jobs.send(job).await.map_err(|_| StorageError::Closed)?;
+        answer.await.map_err(|_| StorageError::Closed)?
+    }
+
+    /// Lets the thread finish what waits and close the database.
+    pub(crate) async fn close(&self) {
+        drop(self.jobs.lock().take());
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
+            let joined = tokio::task::spawn_blocking(move || thread.join());
+            if !matches!(joined.await, Ok(Ok(()))) {
+                tracing::error!("the writing thread ended in a panic");
+            }
+        }
+    }
+}
+
+fn run(
+    connection: &Connection,
+    mut waiting: mpsc::Receiver<Job>,
+    listeners: &Listeners,
+    healthy: &AtomicBool,
+) {
+    while let Some(first) = waiting.blocking_recv() {
+        let mut group = Group::default();
+        let committed = write_group(connection, &mut group, first, &mut waiting);
+        if let Err(error) = &committed {
+            tracing::error!(%error, "a group of writes was not committed");
+        }
+        healthy.store(committed.is_ok(), Ordering::Relaxed);
+        // Even where the commit failed: reading once more is never wrong.
+        if !group.changed.is_empty() {
+            for listener in listeners.read().iter() {
+                listener.keys_changed(&group.changed);
+            }
+        }
+        for acknowledge in group.acknowledge {
+            acknowledge(&committed);
+        }
+    }
+}
+
+fn write_group(
+    connection: &Connection,
+    group: &mut Group,
+    first: Job,
+    waiting: &mut mpsc::Receiver<Job>,
+) -> Result<(), StorageError> {
+    let begun = execute(connection, "BEGIN IMMEDIATE");
+    let mut next = Some(first);
+    while let Some(job) = next {
+        job(connection, group);
+        // SQLite rolls the whole transaction back by itself when, for one, the disk is full.
+        // What would follow would then be outside any transaction.
+        let room = group.acknowledge.len() < MAX_GROUP && !connection.is_autocommit();
+        next = room.then(|| waiting.try_recv().ok()).flatten();
+    }
+    begun?;
+    if connection.is_autocommit() {
+        return Err(StorageError::Unavailable("a write was rolled back".into()));
+    }
+    execute(connection, "COMMIT").inspect_err(|_| {
+        let _ = execute(connection, "ROLLBACK");
+    })
+}
+
+fn in_savepoint<T>(
+    connection: &Connection,
+    group: &mut Group,
+    work: impl FnOnce(&mut Write<'_>) -> Result<T, StorageError>,
+) -> Result<T, StorageError> {
+    if connection.is_autocommit() {
+        return Err(StorageError::Unavailable("no transaction".into()));
+    }
+    execute(connection, "SAVEPOINT work")?;
+    let mut write = Write {
+        connection,
+        changed: Vec::new(),
+    };
+    let outcome = work(&mut write);
+    if outcome.is_ok() {
+        group.changed.append(&mut write.changed);
+    } else {
+        // Fails only where the whole transaction is gone already.
+        let _ = execute(connection, "ROLLBACK TO work");
+    }
+    match execute(connection, "RELEASE work") {
+        Err(error) if outcome.is_ok() => Err(error),
+        _ => outcome,
+    }
+}
+
+fn execute(connection: &Connection, sql: &str) -> Result<(), StorageError> {
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut statement| statement.execute([]))
+        .map(|_| ())
+        .map_err(unavailable)
+}

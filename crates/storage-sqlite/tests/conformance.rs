@@ -1,0 +1,15 @@
+//! The suite of `keygate-storage`, on real files.
+
+use std::sync::Arc;
+
+use keygate_storage::Store;
+use keygate_storage_sqlite::SqliteStore;
+use tempfile::TempDir;
+
+async fn open() -> (Arc<dyn Store>, TempDir) {
+    let folder = TempDir::new().expect("a temporary folder");
+    let store = SqliteStore::open(&folder.path().join("keygate.db")).expect("a new database opens");
+    (Arc::new(store), folder)
+}
+
+keygate_storage::conformance_tests!(crate::open);

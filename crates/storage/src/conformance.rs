@@ -1,0 +1,63 @@
+//! The suite that every backend must pass. A backend's tests say how to open an empty store, and
+//! [`conformance_tests!`](crate::conformance_tests) makes one test of each function here.
+
+#![expect(missing_docs, reason = "each function's name is the guarantee that it tests")]
+
+pub mod accounts;
+mod fixture;
+pub mod keys;
+pub mod sessions;
+
+pub use fixture::Fixture;
+
+/// One test for each function of the suite. `$open` is an async function that gives an empty store
+/// and whatever must live as long as it does.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($open:path) => {
+        $crate::conformance_tests!(@module $open, accounts:
+            an_account_is_found_by_its_address
+            one_address_has_one_account
+            an_invitation_works_once
+            an_expired_invitation_does_not_work
+            a_set_up_link_works_only_while_there_is_no_account
+            a_new_set_up_link_replaces_the_one_before
+            a_new_password_ends_the_accounts_sessions_only
+            suspension_ends_sessions_and_shuts_keys_until_resumed
+            an_unknown_account_cannot_be_changed
+        );
+        $crate::conformance_tests!(@module $open, sessions:
+            a_session_is_found_by_its_token_with_its_account
+            a_deleted_session_is_gone
+            touching_moves_forward_only
+            signing_in_drops_the_accounts_sessions_that_are_over
+        );
+        $crate::conformance_tests!(@module $open, keys:
+            a_key_reads_back_as_it_was_issued
+            keys_are_listed_newest_first_and_paged
+            states_change_at_the_very_millisecond
+            the_limit_counts_active_keys_only
+            switching_on_needs_a_free_place
+            switching_on_what_is_on_takes_no_place
+            an_expired_key_cannot_be_switched_on
+            only_the_supplied_fields_of_one_key_change
+            another_accounts_key_cannot_be_seen_or_changed
+            a_deleted_key_is_gone
+            last_use_moves_forward_only
+            listeners_hear_of_each_change_before_it_is_acknowledged
+            a_refused_change_leaves_no_trace
+            parallel_creates_never_exceed_the_limit
+            hashers_are_bound_while_there_are_keys
+            names_come_back_as_they_went_in
+        );
+    };
+    (@module $open:path, $module:ident: $($name:ident)*) => {
+        mod $module {
+            $(#[tokio::test]
+            async fn $name() {
+                let (store, _guard) = $open().await;
+                $crate::conformance::$module::$name($crate::conformance::Fixture::new(store)).await;
+            })*
+        }
+    };
+}

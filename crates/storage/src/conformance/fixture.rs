@@ -1,0 +1,177 @@
+use std::sync::Arc;
+
+use keygate_core::{
+    AccountId, ApiKey, EmailAddress, KeyId, OsRandom, Scope, SessionId, Timestamp, Token,
+    key::{KeyFormat, KeyHash, KeyHasher, KeyName},
+};
+
+use crate::{
+    Action, Actor, Admission, AuditEntry, InsertAccount, InsertKey, KeyChanges, KeyPage, KeyStatus,
+    NewAccount, NewKey, Session, Store, UpdateKey,
+};
+
+/// The time at which the suite takes place.
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_781_078_400_000);
+
+/// A moment some milliseconds from [`NOW`].
+pub(super) const fn at(offset_millis: i64) -> Timestamp {
+    Timestamp::from_millis(NOW.as_millis() + offset_millis)
+}
+
+/// An empty store, and short words for what the suite does with it.
+pub struct Fixture {
+    /// The store under test.
+    pub store: Arc<dyn Store>,
+}
+
+impl Fixture {
+    /// The suite's view of an empty store.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    pub fn entry(action: Action) -> AuditEntry {
+        AuditEntry {
+            at: NOW,
+            actor: Actor::Operator,
+            action,
+            account_id: None,
+            subject_id: None,
+            detail: None,
+        }
+    }
+
+    pub fn new_account(email: &str) -> NewAccount {
+        NewAccount {
+            id: AccountId::generate(NOW, &OsRandom),
+            email: EmailAddress::parse(email).expect("an address"),
+            password_hash: format!("hash of {email}"),
+            created_at: NOW,
+        }
+    }
+
+    pub async fn insert(&self, account: NewAccount, admission: Admission) -> InsertAccount {
+        self.store
+            .insert_account(account, admission, Self::entry(Action::AccountCreate))
+            .await
+            .expect("the store answers")
+    }
+
+    pub async fn account(&self, email: &str) -> AccountId {
+        let account = Self::new_account(email);
+        let id = account.id;
+        assert_eq!(
+            self.insert(account, Admission::Free).await,
+            InsertAccount::Inserted
+        );
+        id
+    }
+
+    pub fn new_session(account_id: AccountId) -> Session {
+        Session {
+            id: SessionId::generate(NOW, &OsRandom),
+            account_id,
+            token_hash: Token::generate(&OsRandom).hash(),
+            created_at: NOW,
+            last_seen_at: NOW,
+            idle_ends_at: at(1_000),
+            ends_at: at(10_000),
+        }
+    }
+
+    pub async fn session(&self, account_id: AccountId) -> Session {
+        let session = Self::new_session(account_id);
+        self.store
+            .insert_session(session.clone(), Self::entry(Action::SessionCreate))
+            .await
+            .expect("the store answers");
+        session
+    }
+
+    pub async fn session_exists(&self, session: &Session) -> bool {
+        self.store
+            .lookup_session(session.token_hash)
+            .await
+            .expect("the store answers")
+            .is_some()
+    }
+
+    /// A key named `name`, issued `offset_millis` after [`NOW`].
+    pub fn new_key(account_id: AccountId, name: &str, offset_millis: i64) -> NewKey {
+        let format = KeyFormat::default();
+        let secret = format.generate(&OsRandom);
+        NewKey {
+            key: ApiKey {
+                id: KeyId::generate(at(offset_millis), &OsRandom),
+                account_id,
+                name: KeyName::parse(name).expect("a name"),
+                key_prefix: format.shown_prefix(&secret),
+                scopes: [Scope::Chat, Scope::Read].into_iter().collect(),
+                last_used_at: None,
+                expires_at: None,
+                is_active: true,
+                created_at: at(offset_millis),
+            },
+            hash: KeyHasher::default().hash(secret.expose()),
+        }
+    }
+
+    pub async fn insert_key(&self, key: NewKey, max_active: u32) -> InsertKey {
+        self.store
+            .insert_key(key, max_active, Self::entry(Action::KeyIssue))
+            .await
+            .expect("the store answers")
+    }
+
+    pub async fn key(&self, account_id: AccountId, name: &str) -> (ApiKey, KeyHash) {
+        let new = Self::new_key(account_id, name, 0);
+        assert_eq!(self.insert_key(new.clone(), 100).await, InsertKey::Inserted);
+        (new.key, new.hash)
+    }
+
+    pub async fn update(&self, key: &ApiKey, changes: KeyChanges, max_active: u32) -> UpdateKey {
+        self.store
+            .update_key(
+                key.account_id,
+                key.id,
+                changes,
+                max_active,
+                Self::entry(Action::KeyUpdate),
+            )
+            .await
+            .expect("the store answers")
+    }
+
+    pub async fn switch(&self, key: &ApiKey, on: bool, max_active: u32) -> UpdateKey {
+        let changes = KeyChanges {
+            is_active: Some(on),
+            ..KeyChanges::default()
+        };
+        self.update(key, changes, max_active).await
+    }
+
+    pub async fn lookup_key(&self, key: &ApiKey) -> Option<ApiKey> {
+        self.store
+            .lookup_key(key.account_id, key.id)
+            .await
+            .expect("the store answers")
+    }
+
+    pub async fn list(&self, account_id: AccountId, status: KeyStatus) -> Vec<ApiKey> {
+        let page = KeyPage {
+            status,
+            before: None,
+            limit: 100,
+        };
+        self.store
+            .list_keys(account_id, page, NOW)
+            .await
+            .expect("the store answers")
+    }
+
+    pub async fn audited(&self) -> Vec<Action> {
+        let entries = self.store.list_audit_entries(None, 1_000).await;
+        let entries = entries.expect("the store answers");
+        entries.into_iter().map(|entry| entry.action).collect()
+    }
+}

@@ -1,0 +1,320 @@
+//! Keys, their limit, and who hears of their changes.
+
+use std::sync::{Arc, Mutex};
+
+use keygate_core::{
+    KeyId, Scope,
+    key::{KeyHash, KeyName},
+};
+
+use super::fixture::{Fixture, NOW, at};
+use crate::{
+    Action, ChangeListener, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus, UpdateKey,
+};
+
+pub async fn a_key_reads_back_as_it_was_issued(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let mut new = Fixture::new_key(ada, "Production", 0);
+    new.key.expires_at = Some(at(60_000));
+    f.insert_key(new.clone(), 10).await;
+    assert_eq!(f.lookup_key(&new.key).await, Some(new.key.clone()));
+    assert_eq!(f.list(ada, KeyStatus::Active).await, [new.key.clone()]);
+    let credential = f.store.lookup_credential(new.hash).await.expect("answers");
+    let credential = credential.expect("it is there");
+    assert_eq!(credential.key_id, new.key.id);
+    assert_eq!(credential.account_id, ada);
+    assert_eq!(credential.scopes, new.key.scopes);
+    assert_eq!(credential.expires_at, new.key.expires_at);
+    assert!(credential.is_active && !credential.account_suspended);
+    let unknown = f.store.lookup_credential(KeyHash::from_bytes([7; 32])).await;
+    assert_eq!(unknown.expect("answers"), None);
+}
+
+pub async fn keys_are_listed_newest_first_and_paged(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    for index in 0..5 {
+        let key = Fixture::new_key(ada, &format!("key {index}"), index);
+        f.insert_key(key, 10).await;
+    }
+    let page = async |before: Option<KeyId>| {
+        let page = KeyPage {
+            status: KeyStatus::Active,
+            before,
+            limit: 2,
+        };
+        f.store.list_keys(ada, page, NOW).await.expect("answers")
+    };
+    let mut names = Vec::new();
+    let mut before = None;
+    loop {
+        let keys = page(before).await;
+        let Some(last) = keys.last() else { break };
+        before = Some(last.id);
+        names.extend(keys.iter().map(|key| key.name.to_string()));
+        // A page stays where it was when the key it ended with goes away.
+        let entry = Fixture::entry(Action::KeyRevoke);
+        assert!(f.store.delete_key(ada, last.id, entry).await.expect("answers"));
+    }
+    assert_eq!(names, ["key 4", "key 3", "key 2", "key 1", "key 0"]);
+}
+
+pub async fn states_change_at_the_very_millisecond(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    for (name, expires_at, active) in [
+        ("never", None, true),
+        ("ahead", Some(at(1)), true),
+        ("now", Some(at(0)), true),
+        ("off and over", Some(at(0)), false),
+        ("off", None, false),
+    ] {
+        let mut new = Fixture::new_key(ada, name, -10);
+        new.key.expires_at = expires_at;
+        new.key.is_active = active;
+        f.insert_key(new, 10).await;
+    }
+    for (status, expected) in [
+        (KeyStatus::Active, vec!["ahead", "never"]),
+        (KeyStatus::Expired, vec!["now"]),
+        (KeyStatus::Inactive, vec!["off", "off and over"]),
+        (
+            KeyStatus::All,
+            vec!["ahead", "never", "now", "off", "off and over"],
+        ),
+    ] {
+        let listed = f.list(ada, status).await;
+        let mut names: Vec<_> = listed.iter().map(|key| key.name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, expected, "{status:?}");
+    }
+}
+
+pub async fn the_limit_counts_active_keys_only(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let bob = f.account("bob@example.com").await;
+    let mut expired = Fixture::new_key(ada, "expired", -10);
+    expired.key.expires_at = Some(at(0));
+    f.insert_key(expired, 2).await;
+    let (off, _) = f.key(ada, "off").await;
+    f.switch(&off, false, 2).await;
+    for expected in [
+        InsertKey::Inserted,
+        InsertKey::Inserted,
+        InsertKey::LimitReached,
+    ] {
+        let new = Fixture::new_key(ada, "one more", 0);
+        assert_eq!(f.insert_key(new, 2).await, expected);
+    }
+    let bobs = Fixture::new_key(bob, "one more", 0);
+    assert_eq!(f.insert_key(bobs, 2).await, InsertKey::Inserted);
+}
+
+pub async fn switching_on_needs_a_free_place(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let (one, _) = f.key(ada, "one").await;
+    f.switch(&one, false, 1).await;
+    let (two, _) = f.key(ada, "two").await;
+    assert_eq!(f.switch(&one, true, 1).await, UpdateKey::LimitReached);
+    assert!(!f.lookup_key(&one).await.expect("there").is_active);
+    f.switch(&two, false, 1).await;
+    assert_eq!(f.switch(&one, true, 1).await, UpdateKey::Updated);
+    assert!(f.lookup_key(&one).await.expect("there").is_active);
+}
+
+pub async fn switching_on_what_is_on_takes_no_place(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let (key, _) = f.key(ada, "only").await;
+    assert_eq!(f.switch(&key, true, 1).await, UpdateKey::Updated);
+}
+
+pub async fn an_expired_key_cannot_be_switched_on(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    for is_active in [true, false] {
+        let mut new = Fixture::new_key(ada, "over", -10);
+        new.key.expires_at = Some(at(0));
+        new.key.is_active = is_active;
+        f.insert_key(new.clone(), 10).await;
+        let changes = KeyChanges {
+            name: Some(KeyName::parse("renamed").expect("a name")),
+            is_active: Some(true),
+            ..KeyChanges::default()
+        };
+        assert_eq!(f.update(&new.key, changes, 10).await, UpdateKey::Expired);
+        assert_eq!(f.lookup_key(&new.key).await, Some(new.key));
+    }
+}
+
+pub async fn only_the_supplied_fields_of_one_key_change(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    for index in 0..50 {
+        f.key(ada, &format!("bystander {index}")).await;
+    }
+    let before = f.list(ada, KeyStatus::All).await;
+    let mut expected = before[20].clone();
+    let name = KeyName::parse("renamed").expect("a name");
+    let scopes = [Scope::Write, Scope::Admin].into_iter().collect();
+    for changes in [
+        KeyChanges {
+            name: Some(name.clone()),
+            ..KeyChanges::default()
+        },
+        KeyChanges {
+            scopes: Some(scopes),
+            ..KeyChanges::default()
+        },
+        KeyChanges {
+            is_active: Some(false),
+            ..KeyChanges::default()
+        },
+    ] {
+        expected.name = changes.name.clone().unwrap_or(expected.name);
+        expected.scopes = changes.scopes.unwrap_or(expected.scopes);
+        expected.is_active = changes.is_active.unwrap_or(expected.is_active);
+        assert_eq!(
+            f.update(&before[20], changes, 100).await,
+            UpdateKey::Updated
+        );
+        let mut all = before.clone();
+        all[20] = expected.clone();
+        assert_eq!(f.list(ada, KeyStatus::All).await, all);
+    }
+}
+
+pub async fn another_accounts_key_cannot_be_seen_or_changed(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let eve = f.account("eve@example.com").await;
+    let (key, _) = f.key(ada, "hers").await;
+    let mut stolen = key.clone();
+    stolen.account_id = eve;
+    assert_eq!(f.lookup_key(&stolen).await, None);
+    assert_eq!(f.switch(&stolen, false, 10).await, UpdateKey::NotFound);
+    let entry = Fixture::entry(Action::KeyRevoke);
+    assert!(!f.store.delete_key(eve, key.id, entry).await.expect("answers"));
+    assert_eq!(f.list(eve, KeyStatus::All).await, []);
+    assert_eq!(f.lookup_key(&key).await, Some(key));
+}
+
+pub async fn a_deleted_key_is_gone(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let (key, hash) = f.key(ada, "short-lived").await;
+    let delete = || {
+        f.store
+            .delete_key(ada, key.id, Fixture::entry(Action::KeyRevoke))
+    };
+    assert!(delete().await.expect("answers"));
+    assert!(!delete().await.expect("answers"));
+    assert_eq!(f.lookup_key(&key).await, None);
+    assert_eq!(f.switch(&key, true, 10).await, UpdateKey::NotFound);
+    let credential = f.store.lookup_credential(hash).await.expect("answers");
+    assert_eq!(credential, None);
+}
+
+pub async fn last_use_moves_forward_only(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let (key, _) = f.key(ada, "used").await;
+    let (unused, _) = f.key(ada, "unused").await;
+    let gone = Fixture::new_key(ada, "gone", 0).key;
+    for (offset, expected) in [(5, 5), (3, 5), (9, 9)] {
+        let uses = vec![(key.id, at(offset)), (gone.id, at(offset))];
+        f.store.record_last_used(uses).await.expect("answers");
+        let used_at = f.lookup_key(&key).await.expect("there").last_used_at;
+        assert_eq!(used_at, Some(at(expected)));
+    }
+    assert_eq!(f.lookup_key(&unused).await, Some(unused));
+}
+
+/// Notes what it hears.
+#[derive(Default)]
+struct Ear(Mutex<Vec<KeyHash>>);
+
+impl Ear {
+    fn heard(&self) -> Vec<KeyHash> {
+        std::mem::take(&mut self.0.lock().expect("not poisoned"))
+    }
+}
+
+impl ChangeListener for Ear {
+    fn keys_changed(&self, keys: &[KeyHash]) {
+        self.0.lock().expect("not poisoned").extend(keys);
+    }
+}
+
+pub async fn listeners_hear_of_each_change_before_it_is_acknowledged(f: Fixture) {
+    let ear = Arc::new(Ear::default());
+    f.store.subscribe(ear.clone());
+    let ada = f.account("ada@example.com").await;
+    let (key, hash) = f.key(ada, "one").await;
+    assert_eq!(ear.heard(), [hash]);
+    f.switch(&key, false, 10).await;
+    assert_eq!(ear.heard(), [hash]);
+    let (_, other) = f.key(ada, "two").await;
+    ear.heard();
+    let both = |mut heard: Vec<KeyHash>| {
+        heard.sort_unstable();
+        let mut all = vec![hash, other];
+        all.sort_unstable();
+        heard == all
+    };
+    let entry = Fixture::entry(Action::AccountSuspend);
+    f.store.suspend_account(ada, entry).await.expect("answers");
+    assert!(both(ear.heard()));
+    let entry = Fixture::entry(Action::AccountResume);
+    f.store.resume_account(ada, entry).await.expect("answers");
+    assert!(both(ear.heard()));
+    let entry = Fixture::entry(Action::KeyRevoke);
+    f.store.delete_key(ada, key.id, entry).await.expect("answers");
+    assert_eq!(ear.heard(), [hash]);
+}
+
+pub async fn a_refused_change_leaves_no_trace(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let (key, _) = f.key(ada, "only").await;
+    let before = f.audited().await;
+    let refused = f.insert_key(Fixture::new_key(ada, "too many", 0), 1).await;
+    assert_eq!(refused, InsertKey::LimitReached);
+    let unknown = Fixture::new_key(ada, "unknown", 0).key;
+    assert_eq!(f.switch(&unknown, true, 1).await, UpdateKey::NotFound);
+    assert_eq!(f.audited().await, before);
+    assert_eq!(f.list(ada, KeyStatus::All).await, [key]);
+}
+
+pub async fn parallel_creates_never_exceed_the_limit(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let f = Arc::new(f);
+    let creates: Vec<_> = (0..50)
+        .map(|index| {
+            let f = f.clone();
+            tokio::spawn(async move {
+                let key = Fixture::new_key(ada, &format!("key {index}"), 0);
+                f.insert_key(key, 3).await
+            })
+        })
+        .collect();
+    let mut inserted = 0;
+    for create in creates {
+        inserted += usize::from(create.await.expect("no panic") == InsertKey::Inserted);
+    }
+    assert_eq!(inserted, 3);
+    assert_eq!(f.list(ada, KeyStatus::All).await.len(), 3);
+}
+
+pub async fn hashers_are_bound_while_there_are_keys(f: Fixture) {
+    let bind = async |name: &str| f.store.bind_hasher(name.into()).await.expect("answers");
+    assert_eq!(bind("sha256").await, HasherBinding::Bound);
+    assert_eq!(bind("other").await, HasherBinding::Bound);
+    let ada = f.account("ada@example.com").await;
+    f.key(ada, "hashed by other").await;
+    assert_eq!(bind("other").await, HasherBinding::Bound);
+    let mismatch = HasherBinding::Mismatch("other".into());
+    assert_eq!(bind("sha256").await, mismatch);
+    assert_eq!(bind("sha256").await, mismatch);
+}
+
+pub async fn names_come_back_as_they_went_in(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let longest = "\u{1f511}".repeat(255);
+    for name in ["<script>", "=cmd", "%_", "'; DROP TABLE", "e\u{301}", &longest] {
+        let (key, _) = f.key(ada, name).await;
+        let found = f.lookup_key(&key).await.expect("there");
+        assert_eq!(found.name.as_str(), name);
+    }
+}

@@ -1,0 +1,135 @@
+use async_trait::async_trait;
+use keygate_core::{
+    AccountId, ApiKey, Credential, KeyId, Scopes, Timestamp,
+    key::{KeyHash, KeyName},
+};
+
+use crate::{AuditEntry, StorageError};
+
+/// A key to be kept.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// The key.
+    pub key: ApiKey,
+    /// The hash of its secret.
+    pub hash: KeyHash,
+}
+
+/// What became of a new key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InsertKey {
+    /// It is kept.
+    Inserted,
+    /// The account has all the active keys it may have.
+    LimitReached,
+}
+
+/// What is to be different about a key; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyChanges {
+    /// The new name.
+    pub name: Option<KeyName>,
+    /// The new scopes.
+    pub scopes: Option<Scopes>,
+    /// The new position of the owner's switch.
+    pub is_active: Option<bool>,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpdateKey {
+    /// It is made.
+    Updated,
+    /// The account has no such key.
+    NotFound,
+    /// The key would have been one active key too many.
+    LimitReached,
+    /// An expired key cannot be switched on.
+    Expired,
+}
+
+/// Which keys to list, by [`keygate_core::KeyState`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeyStatus {
+    /// Those that count toward the limit.
+    #[default]
+    Active,
+    /// Those that are switched off.
+    Inactive,
+    /// Those whose time is over.
+    Expired,
+    /// All of them.
+    All,
+}
+
+/// Which part of an account's keys to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyPage {
+    /// In which state.
+    pub status: KeyStatus,
+    /// Only keys older than this one, which need not exist any more.
+    pub before: Option<KeyId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// Whether the secrets in the database can be checked with the hasher in use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HasherBinding {
+    /// They can.
+    Bound,
+    /// There are keys that were hashed by the scheme with this fingerprint.
+    Mismatch(String),
+}
+
+/// API keys.
+#[async_trait]
+pub trait KeyStore: Send + Sync {
+    /// Keeps a key, unless the account has `max_active` active ones at `key.created_at`.
+    async fn insert_key(
+        &self,
+        key: NewKey,
+        max_active: u32,
+        audit: AuditEntry,
+    ) -> Result<InsertKey, StorageError>;
+
+    /// Changes a key of this account. Switching it on obeys the limit and the key's expiry as
+    /// of `audit.at`.
+    async fn update_key(
+        &self,
+        account_id: AccountId,
+        key_id: KeyId,
+        changes: KeyChanges,
+        max_active: u32,
+        audit: AuditEntry,
+    ) -> Result<UpdateKey, StorageError>;
+
+    /// Deletes a key of this account. False if there is none.
+    async fn delete_key(
+        &self,
+        account_id: AccountId,
+        key_id: KeyId,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError>;
+
+    /// A key of this account.
+    async fn lookup_key(
+        &self,
+        account_id: AccountId,
+        key_id: KeyId,
+    ) -> Result<Option<ApiKey>, StorageError>;
+
+    /// Keys of this account, newest first, their state taken at `now`.
+    async fn list_keys(
+        &self,
+        account_id: AccountId,
+        page: KeyPage,
+        now: Timestamp,
+    ) -> Result<Vec<ApiKey>, StorageError>;
+
+    /// What deciding about the key with this hash needs to know.
+    async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError>;
+
+    /// Binds the database to the hasher with this fingerprint, if it holds no keys of another.
+    async fn bind_hasher(&self, fingerprint: String) -> Result<HasherBinding, StorageError>;
+}

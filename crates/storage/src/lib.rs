@@ -1,0 +1,44 @@
+//! What keygate asks of a database: one trait for each kind of thing it keeps, and the suite of
+//! tests that every backend must pass (feature `conformance`).
+//!
+//! Each method is one transaction. A method that changes something takes the [`AuditEntry`] that
+//! records the change and writes both or neither. When it returns, the change is durable, and
+//! every [`ChangeListener`] of this process has been told of the keys it concerns.
+
+mod accounts;
+mod audit;
+mod change;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod error;
+mod keys;
+mod sessions;
+mod usage;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use accounts::{
+    AccountStore, Admission, InsertAccount, Invitation, InvitationKind, NewAccount, StoredAccount,
+};
+pub use audit::{Action, Actor, AuditEntry, AuditStore};
+pub use change::ChangeListener;
+pub use error::StorageError;
+pub use keys::{HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus, KeyStore, NewKey, UpdateKey};
+pub use sessions::{Session, SessionStore};
+pub use usage::UsageStore;
+
+/// A whole backend.
+#[async_trait]
+pub trait Store: AccountStore + SessionStore + KeyStore + UsageStore + AuditStore {
+    /// From now on `listener` is told of each key that a change concerns, after the change is
+    /// durable and before the method that made it returns.
+    fn subscribe(&self, listener: Arc<dyn ChangeListener>);
+
+    /// Whether the database answers.
+    async fn check(&self) -> Result<(), StorageError>;
+
+    /// Finishes what is under way and closes the database. Later calls fail.
+    async fn close(&self);
+}

@@ -1,0 +1,55 @@
+use async_trait::async_trait;
+use keygate_core::{Account, AccountId, SessionId, Timestamp, TokenHash};
+
+use crate::{AuditEntry, StorageError};
+
+/// A signed-in browser or script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Its id, which is not its token.
+    pub id: SessionId,
+    /// Whose it is.
+    pub account_id: AccountId,
+    /// The hash of the cookie's token.
+    pub token_hash: TokenHash,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last used, to the second or so.
+    pub last_seen_at: Timestamp,
+    /// The first moment at which it is over if it is not used before.
+    pub idle_ends_at: Timestamp,
+    /// The first moment at which it is over in any case.
+    pub ends_at: Timestamp,
+}
+
+impl Session {
+    /// Whether the session is over at `now`.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.idle_ends_at.min(self.ends_at) <= now
+    }
+}
+
+/// Sessions.
+#[async_trait]
+pub trait SessionStore: Send + Sync {
+    /// Keeps a new session, and drops those of the same account that are over.
+    async fn insert_session(&self, session: Session, audit: AuditEntry)
+    -> Result<(), StorageError>;
+
+    /// The session with this token, over or not, and its account.
+    async fn lookup_session(
+        &self,
+        token_hash: TokenHash,
+    ) -> Result<Option<(Session, Account)>, StorageError>;
+
+    /// Notes that a session was used. It never comes back to life by this, nor ends earlier.
+    async fn touch_session(
+        &self,
+        id: SessionId,
+        seen_at: Timestamp,
+        idle_ends_at: Timestamp,
+    ) -> Result<(), StorageError>;
+
+    /// Ends a session. False if there is none.
+    async fn delete_session(&self, id: SessionId, audit: AuditEntry) -> Result<bool, StorageError>;
+}
