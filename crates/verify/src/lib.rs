@@ -1,1 +1,15 @@
+//! The engine of the data plane: from a request's headers to a decision.
+//!
+//! A key that was seen before is decided about without the database, without a lock held across
+//! an await, and without an allocation. What the cache holds is dropped before a change to it is
+//! acknowledged (see [`Verifier`]'s [`ChangeListener`](keygate_storage::ChangeListener)).
 
+mod bearer;
+mod cache;
+mod sync;
+mod usage;
+mod verifier;
+
+pub use cache::CachedKey;
+pub use usage::UsageRecorder;
+pub use verifier::{Refusal, Verifier};

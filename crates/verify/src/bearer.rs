@@ -1,0 +1,142 @@
+use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use keygate_core::{Denial, key::KeyFormat};
+use percent_encoding::percent_decode_str;
+
+/// Where other services take their keys. One of these beside `Authorization` is a second
+/// credential, and nobody could say which of the two was meant.
+const OTHER_CREDENTIALS: [HeaderName; 3] = [
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    http::header::PROXY_AUTHORIZATION,
+];
+
+/// The well-formed key that a request presents, as RFC 6750 section 2.1 has it: in one
+/// `Authorization` header, the scheme in any case, then one space or more.
+///
+/// A request with a second credential is refused, also where that is a key in the query string.
+pub(crate) fn presented_key<'a>(
+    headers: &'a HeaderMap,
+    query: Option<&str>,
+    format: &KeyFormat,
+) -> Result<&'a str, Denial> {
+    let mut authorizations = headers.get_all(AUTHORIZATION).iter();
+    let authorization = authorizations.next().ok_or(Denial::Missing)?;
+    let another = authorizations.next().is_some()
+        || OTHER_CREDENTIALS
+            .iter()
+            .any(|name| headers.contains_key(name))
+        || query.is_some_and(|query| holds_key(query, format));
+    if another {
+        return Err(Denial::Invalid);
+    }
+    let key = authorization
+        .to_str()
+        .ok()
+        .and_then(bearer_token)
+        .ok_or(Denial::Invalid)?;
+    format.check(key).map_err(|_| Denial::Invalid)?;
+    Ok(key)
+}
+
+fn bearer_token(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim_start_matches(' '))
+}
+
+fn holds_key(query: &str, format: &KeyFormat) -> bool {
+    query.split('&').any(|pair| {
+        let value = pair.split_once('=').map_or(pair, |(_, value)| value);
+        percent_decode_str(value)
+            .decode_utf8()
+            .is_ok_and(|value| format.check(value.trim_matches(['+', ' '])).is_ok())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    const KEY: &str = "ask_a1b2C3d4E5f6G7h8J9k0L1m2N30T4WGS";
+
+    fn presented(values: &[&[u8]], query: Option<&str>) -> Result<String, Denial> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            let value = HeaderValue::from_bytes(value).expect("a header value");
+            headers.append(AUTHORIZATION, value);
+        }
+        presented_key(&headers, query, &KeyFormat::default()).map(str::to_owned)
+    }
+
+    #[test]
+    fn a_bearer_key_is_found() {
+        for value in [
+            format!("Bearer {KEY}"),
+            format!("bearer {KEY}"),
+            format!("BEARER {KEY}"),
+            format!("Bearer   {KEY}"),
+        ] {
+            let found = presented(&[value.as_bytes()], Some("limit=3&after=x"));
+            assert_eq!(found, Ok(KEY.to_owned()), "{value}");
+        }
+    }
+
+    #[test]
+    fn nothing_at_all_is_missing() {
+        assert_eq!(presented(&[], None), Err(Denial::Missing));
+        let query = format!("api_key={KEY}");
+        assert_eq!(presented(&[], Some(&query)), Err(Denial::Missing));
+    }
+
+    #[test]
+    fn everything_else_is_invalid() {
+        let long = format!("Bearer {}", "a".repeat(8_192));
+        for value in [
+            "",
+            "Bearer",
+            "Bearer ",
+            "Basic dXNlcjpwYXNz",
+            &format!("Bearer\t{KEY}"),
+            &format!("Bearer{KEY}"),
+            &format!("{KEY}"),
+            &format!("Bearer {KEY} "),
+            &format!("Bearer {KEY},Bearer {KEY}"),
+            &format!("Bearer {KEY} {KEY}"),
+            &format!("Bearer \"{KEY}\""),
+            &format!("Token {KEY}"),
+            &long,
+        ] {
+            let found = presented(&[value.as_bytes()], None);
+            assert_eq!(found, Err(Denial::Invalid), "{value:?}");
+        }
+        let bytes = [b"Bearer ask_\xff\xfe".as_slice()];
+        assert_eq!(presented(&bytes, None), Err(Denial::Invalid));
+    }
+
+    #[test]
+    fn two_credentials_are_invalid() {
+        let value = format!("Bearer {KEY}");
+        let twice = [value.as_bytes(), value.as_bytes()];
+        assert_eq!(presented(&twice, None), Err(Denial::Invalid));
+        let encoded = KEY.replace('_', "%5F");
+        for query in [
+            format!("key={KEY}"),
+            format!("a=b&access_token={encoded}"),
+            KEY.to_owned(),
+        ] {
+            let found = presented(&[value.as_bytes()], Some(&query));
+            assert_eq!(found, Err(Denial::Invalid), "{query}");
+        }
+        for name in OTHER_CREDENTIALS {
+            let mut headers = HeaderMap::new();
+            let header = HeaderValue::from_str(&value).expect("a header value");
+            headers.insert(AUTHORIZATION, header.clone());
+            headers.insert(name, header);
+            let found = presented_key(&headers, None, &KeyFormat::default());
+            assert_eq!(found, Err(Denial::Invalid));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+use std::{collections::HashMap, sync::Arc};
+
+use keygate_core::{KeyId, Timestamp};
+use keygate_storage::{StorageError, UsageStore};
+use parking_lot::Mutex;
+
+use crate::CachedKey;
+
+/// Remembers which keys were used until [`flush`](Self::flush) writes it down: however often a key
+/// is used, it is written once a flush.
+#[derive(Default)]
+pub struct UsageRecorder {
+    used: Mutex<Vec<Arc<CachedKey>>>,
+    /// What a failed flush could not write.
+    unwritten: Mutex<HashMap<KeyId, Timestamp>>,
+}
+
+impl UsageRecorder {
+    /// Notes that `key` was accepted at `now`.
+    pub(crate) fn record(&self, key: &Arc<CachedKey>, now: Timestamp) {
+        if key.note_use(now) {
+            self.used.lock().push(key.clone());
+        }
+    }
+
+    /// Writes down what was noted since the last flush. What could not be written is kept for the
+    /// next one.
+    pub async fn flush(&self, store: &(impl UsageStore + ?Sized)) -> Result<(), StorageError> {
+        let mut uses = std::mem::take(&mut *self.unwritten.lock());
+        for key in std::mem::take(&mut *self.used.lock()) {
+            let used_at = key.take_use();
+            let latest = uses.entry(key.credential.key_id).or_insert(used_at);
+            *latest = used_at.max(*latest);
+        }
+        if uses.is_empty() {
+            return Ok(());
+        }
+        let written = store
+            .record_last_used(uses.iter().map(|(id, at)| (*id, *at)).collect())
+            .await;
+        if written.is_err() {
+            *self.unwritten.lock() = uses;
+        }
+        written
+    }
+}

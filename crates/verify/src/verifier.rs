@@ -1,0 +1,135 @@
+use std::sync::Arc;
+
+use http::HeaderMap;
+use keygate_core::{
+    Attempt, Clock, Decision, Denial, Scope, evaluate,
+    key::{KeyFormat, KeyHash, KeyHasher},
+};
+use keygate_storage::{ChangeListener, KeyStore, StorageError};
+use quick_cache::sync::Cache;
+use tokio::sync::OnceCell;
+
+use crate::{
+    CachedKey, UsageRecorder,
+    bearer::presented_key,
+    cache::{Entries, GuardedCache},
+};
+
+/// How many keys are kept in memory; the least useful are forgotten first.
+const CAPACITY: usize = 100_000;
+
+/// What a fill found; `None` is a key that was never issued.
+type Found = Option<Arc<CachedKey>>;
+
+/// Why a request is not let through.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Refusal {
+    /// The key does not open this door.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// The database was needed and did not answer.
+    #[error(transparent)]
+    Unavailable(#[from] StorageError),
+}
+
+/// Decides about requests by the keys that they present.
+///
+/// It must be subscribed to the store that it reads ([`keygate_storage::Store::subscribe`]):
+/// otherwise it goes by what it saw once.
+pub struct Verifier {
+    store: Arc<dyn KeyStore>,
+    clock: Arc<dyn Clock>,
+    format: KeyFormat,
+    hasher: KeyHasher,
+    cache: GuardedCache<Cache<KeyHash, Arc<CachedKey>>, OnceCell<Found>>,
+    usage: UsageRecorder,
+}
+
+impl Verifier {
+    /// A verifier of keys of this format, with nothing in memory yet.
+    pub fn new(
+        store: Arc<dyn KeyStore>,
+        clock: Arc<dyn Clock>,
+        format: KeyFormat,
+        hasher: KeyHasher,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            format,
+            hasher,
+            cache: GuardedCache::new(Cache::new(CAPACITY)),
+            usage: UsageRecorder::default(),
+        }
+    }
+
+    /// Whether the request with these headers and this query string may do what needs `scope`.
+    /// If so, the key counts as used now.
+    pub async fn verify(
+        &self,
+        headers: &HeaderMap,
+        query: Option<&str>,
+        scope: Scope,
+    ) -> Result<Arc<CachedKey>, Refusal> {
+        let presented = presented_key(headers, query, &self.format)?;
+        let hash = self.hasher.hash(presented);
+        let key = match self.cache.get(&hash) {
+            Some(key) => key,
+            None => self.lookup(hash).await?.ok_or(Denial::Invalid)?,
+        };
+        let now = self.clock.now();
+        match evaluate(&key.credential, &Attempt { scope }, now) {
+            Decision::Allow => {
+                self.usage.record(&key, now);
+                Ok(key)
+            }
+            Decision::Deny(denial) => Err(denial.into()),
+        }
+    }
+
+    /// When keys were last used, to be flushed regularly.
+    pub fn usage(&self) -> &UsageRecorder {
+        &self.usage
+    }
+
+    /// Asks the database, once for all who wait for the same key.
+    async fn lookup(&self, hash: KeyHash) -> Result<Found, StorageError> {
+        loop {
+            let fill = self.cache.begin_fill(hash);
+            let found = fill
+                .payload()
+                .get_or_try_init(async || -> Result<Found, StorageError> {
+                    let credential = self.store.lookup_credential(hash).await?;
+                    Ok(credential.map(|credential| Arc::new(CachedKey::new(credential))))
+                })
+                .await?;
+            if fill.land(found.clone()) {
+                return Ok(found.clone());
+            }
+        }
+    }
+}
+
+impl ChangeListener for Verifier {
+    fn keys_changed(&self, keys: &[KeyHash]) {
+        for hash in keys {
+            self.cache.invalidate(hash);
+        }
+    }
+}
+
+impl Entries for Cache<KeyHash, Arc<CachedKey>> {
+    type Value = Arc<CachedKey>;
+
+    fn get(&self, hash: &KeyHash) -> Option<Arc<CachedKey>> {
+        self.get(hash)
+    }
+
+    fn insert(&self, hash: KeyHash, key: Arc<CachedKey>) {
+        self.insert(hash, key);
+    }
+
+    fn remove(&self, hash: &KeyHash) {
+        self.remove(hash);
+    }
+}

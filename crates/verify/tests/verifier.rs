@@ -1,0 +1,347 @@
+//! The verifier over a real store.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use keygate_core::{
+    AccountId, ApiKey, Clock, Credential, Denial, EmailAddress, KeyId, ManualClock, OsRandom, Scope,
+    Timestamp,
+    key::{KeyFormat, KeyHash, KeyHasher, KeyName, KeySecret},
+};
+use keygate_storage::{
+    AccountStore, Action, Actor, Admission, AuditEntry, HasherBinding, InsertKey, KeyChanges,
+    KeyPage, KeyStore, NewAccount, NewKey, StorageError, Store, UpdateKey, UsageStore,
+};
+use keygate_storage_sqlite::SqliteStore;
+use keygate_verify::{Refusal, Verifier};
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+
+const START: Timestamp = Timestamp::from_millis(1_781_078_400_000);
+
+/// A real store that counts look-ups and can hold them back.
+struct Watched {
+    store: SqliteStore,
+    lookups: AtomicUsize,
+    gate: Semaphore,
+}
+
+#[async_trait]
+impl KeyStore for Watched {
+    async fn insert_key(
+        &self,
+        key: NewKey,
+        max_active: u32,
+        audit: AuditEntry,
+    ) -> Result<InsertKey, StorageError> {
+        self.store.insert_key(key, max_active, audit).await
+    }
+
+    async fn update_key(
+        &self,
+        account_id: AccountId,
+        key_id: KeyId,
+        changes: KeyChanges,
+        max_active: u32,
+        audit: AuditEntry,
+    ) -> Result<UpdateKey, StorageError> {
+        let store = &self.store;
+        store
+            .update_key(account_id, key_id, changes, max_active, audit)
+            .await
+    }
+
+    async fn delete_key(
+        &self,
+        account_id: AccountId,
+        key_id: KeyId,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError> {
+        self.store.delete_key(account_id, key_id, audit).await
+    }
+
+    async fn lookup_key(
+        &self,
+        account_id: AccountId,
+        key_id: KeyId,
+    ) -> Result<Option<ApiKey>, StorageError> {
+        self.store.lookup_key(account_id, key_id).await
+    }
+
+    async fn list_keys(
+        &self,
+        account_id: AccountId,
+        page: KeyPage,
+        now: Timestamp,
+    ) -> Result<Vec<ApiKey>, StorageError> {
+        self.store.list_keys(account_id, page, now).await
+    }
+
+    async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError> {
+        let found = self.store.lookup_credential(hash).await;
+        self.lookups.fetch_add(1, Ordering::SeqCst);
+        let _passed = self.gate.acquire().await.expect("not closed");
+        found
+    }
+
+    async fn bind_hasher(&self, fingerprint: String) -> Result<HasherBinding, StorageError> {
+        self.store.bind_hasher(fingerprint).await
+    }
+}
+
+struct World {
+    store: Arc<Watched>,
+    verifier: Arc<Verifier>,
+    clock: Arc<ManualClock>,
+    account_id: AccountId,
+    _folder: TempDir,
+}
+
+fn entry(action: Action) -> AuditEntry {
+    AuditEntry {
+        at: START,
+        actor: Actor::Operator,
+        action,
+        account_id: None,
+        subject_id: None,
+        detail: None,
+    }
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let store = Arc::new(Watched {
+            store: SqliteStore::open(&folder.path().join("keygate.db")).expect("opens"),
+            lookups: 0.into(),
+            gate: Semaphore::new(1_000),
+        });
+        let clock = Arc::new(ManualClock::at(START));
+        let verifier = Arc::new(Verifier::new(
+            store.clone(),
+            clock.clone(),
+            KeyFormat::default(),
+            KeyHasher::default(),
+        ));
+        store.store.subscribe(verifier.clone());
+        let account = NewAccount {
+            id: AccountId::generate(START, &OsRandom),
+            email: EmailAddress::parse("ada@example.com").expect("an address"),
+            password_hash: "hash".into(),
+            created_at: START,
+        };
+        let account_id = account.id;
+        let inserted =
+            store
+                .store
+                .insert_account(account, Admission::Free, entry(Action::AccountCreate));
+        inserted.await.expect("answers");
+        Self {
+            store,
+            verifier,
+            clock,
+            account_id,
+            _folder: folder,
+        }
+    }
+
+    async fn issue(&self, expires_at: Option<Timestamp>) -> (KeyId, KeySecret) {
+        let format = KeyFormat::default();
+        let secret = format.generate(&OsRandom);
+        let key = ApiKey {
+            id: KeyId::generate(self.clock.now(), &OsRandom),
+            account_id: self.account_id,
+            name: KeyName::parse("a key").expect("a name"),
+            key_prefix: format.shown_prefix(&secret),
+            scopes: [Scope::Read].into_iter().collect(),
+            last_used_at: None,
+            expires_at,
+            is_active: true,
+            created_at: self.clock.now(),
+        };
+        let id = key.id;
+        let hash = KeyHasher::default().hash(secret.expose());
+        let new = NewKey { key, hash };
+        let inserted = self.store.insert_key(new, 10, entry(Action::KeyIssue));
+        assert_eq!(inserted.await.expect("answers"), InsertKey::Inserted);
+        (id, secret)
+    }
+
+    async fn switch(&self, id: KeyId, on: bool) {
+        let changes = KeyChanges {
+            is_active: Some(on),
+            ..KeyChanges::default()
+        };
+        let audit = entry(Action::KeyUpdate);
+        let updated = self
+            .store
+            .update_key(self.account_id, id, changes, 10, audit);
+        assert_eq!(updated.await.expect("answers"), UpdateKey::Updated);
+    }
+
+    async fn verify(&self, secret: &KeySecret) -> Result<KeyId, Denial> {
+        verify(&self.verifier, secret).await
+    }
+
+    fn lookups(&self) -> usize {
+        self.store.lookups.load(Ordering::SeqCst)
+    }
+}
+
+async fn verify(verifier: &Verifier, secret: &KeySecret) -> Result<KeyId, Denial> {
+    let mut headers = HeaderMap::new();
+    let value = format!("Bearer {}", secret.expose());
+    let value = HeaderValue::from_str(&value).expect("a header value");
+    headers.insert(AUTHORIZATION, value);
+    match verifier.verify(&headers, None, Scope::Read).await {
+        Ok(key) => Ok(key.credential.key_id),
+        Err(Refusal::Denied(denial)) => Err(denial),
+        Err(Refusal::Unavailable(error)) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn a_known_key_needs_no_database() {
+    let world = World::new().await;
+    let (id, secret) = world.issue(None).await;
+    for _ in 0..10 {
+        assert_eq!(world.verify(&secret).await, Ok(id));
+    }
+    assert_eq!(world.lookups(), 1);
+}
+
+#[tokio::test]
+async fn one_look_up_serves_all_who_wait_for_it() {
+    let world = World::new().await;
+    let (id, secret) = world.issue(None).await;
+    let held = world.store.gate.acquire_many(1_000).await.expect("open");
+    let waiting: Vec<_> = (0..20)
+        .map(|_| {
+            let (verifier, secret) = (world.verifier.clone(), secret.clone());
+            tokio::spawn(async move { verify(&verifier, &secret).await })
+        })
+        .collect();
+    while world.lookups() == 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(held);
+    for verified in waiting {
+        assert_eq!(verified.await.expect("no panic"), Ok(id));
+    }
+    assert_eq!(world.lookups(), 1);
+}
+
+#[tokio::test]
+async fn a_look_up_that_began_before_a_revocation_does_not_outlive_it() {
+    let world = World::new().await;
+    let (id, secret) = world.issue(None).await;
+    let held = world.store.gate.acquire_many(1_000).await.expect("open");
+    let early = {
+        let (verifier, secret) = (world.verifier.clone(), secret.clone());
+        tokio::spawn(async move { verify(&verifier, &secret).await })
+    };
+    // The early look-up has read the key as active, and is held back.
+    while world.lookups() == 0 {
+        tokio::task::yield_now().await;
+    }
+    world.switch(id, false).await;
+    drop(held);
+    assert_eq!(early.await.expect("no panic"), Err(Denial::Revoked));
+    assert_eq!(world.verify(&secret).await, Err(Denial::Revoked));
+}
+
+#[tokio::test]
+async fn a_look_up_that_is_given_up_leaves_nothing_behind() {
+    let world = World::new().await;
+    let (id, secret) = world.issue(None).await;
+    let held = world.store.gate.acquire_many(1_000).await.expect("open");
+    let abandoned = {
+        let (verifier, secret) = (world.verifier.clone(), secret.clone());
+        tokio::spawn(async move { verify(&verifier, &secret).await })
+    };
+    while world.lookups() == 0 {
+        tokio::task::yield_now().await;
+    }
+    abandoned.abort();
+    assert!(abandoned.await.expect_err("it was aborted").is_cancelled());
+    drop(held);
+    assert_eq!(world.verify(&secret).await, Ok(id));
+    assert_eq!(world.lookups(), 2);
+}
+
+#[tokio::test]
+async fn a_cached_key_expires_to_the_millisecond() {
+    let world = World::new().await;
+    let ends = Timestamp::from_millis(START.as_millis() + 100);
+    let (id, secret) = world.issue(Some(ends)).await;
+    assert_eq!(world.verify(&secret).await, Ok(id));
+    world.clock.advance_millis(99);
+    assert_eq!(world.verify(&secret).await, Ok(id));
+    world.clock.advance_millis(1);
+    assert_eq!(world.verify(&secret).await, Err(Denial::Expired));
+    world.clock.advance_millis(-1);
+    assert_eq!(world.verify(&secret).await, Ok(id));
+}
+
+#[tokio::test]
+async fn suspending_the_account_shuts_a_cached_key() {
+    let world = World::new().await;
+    let (id, secret) = world.issue(None).await;
+    assert_eq!(world.verify(&secret).await, Ok(id));
+    let accounts = &world.store.store;
+    let suspended = accounts.suspend_account(world.account_id, entry(Action::AccountSuspend));
+    assert!(suspended.await.expect("answers"));
+    assert_eq!(world.verify(&secret).await, Err(Denial::AccountSuspended));
+}
+
+#[tokio::test]
+async fn a_never_issued_key_is_invalid() {
+    let world = World::new().await;
+    let stranger = KeyFormat::default().generate(&OsRandom);
+    assert_eq!(world.verify(&stranger).await, Err(Denial::Invalid));
+}
+
+/// Counts what is written, and fails while told to.
+#[derive(Default)]
+struct Ledger {
+    writes: parking_lot::Mutex<Vec<Vec<(KeyId, Timestamp)>>>,
+    broken: std::sync::atomic::AtomicBool,
+}
+
+#[async_trait]
+impl UsageStore for Ledger {
+    async fn record_last_used(&self, uses: Vec<(KeyId, Timestamp)>) -> Result<(), StorageError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(StorageError::Closed);
+        }
+        self.writes.lock().push(uses);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn many_uses_are_one_write_and_none_is_lost() {
+    let world = World::new().await;
+    let (id, secret) = world.issue(None).await;
+    let ledger = Ledger::default();
+    let usage = world.verifier.usage();
+    for _ in 0..1_000 {
+        world.verify(&secret).await.expect("accepted");
+    }
+    world.clock.advance_millis(7);
+    world.verify(&secret).await.expect("accepted");
+    ledger.broken.store(true, Ordering::SeqCst);
+    usage.flush(&ledger).await.expect_err("the ledger is broken");
+    ledger.broken.store(false, Ordering::SeqCst);
+    usage.flush(&ledger).await.expect("the ledger works");
+    usage.flush(&ledger).await.expect("the ledger works");
+    world.clock.advance_millis(1);
+    world.verify(&secret).await.expect("accepted");
+    usage.flush(&ledger).await.expect("the ledger works");
+    let after = |millis| vec![(id, Timestamp::from_millis(START.as_millis() + millis))];
+    assert_eq!(*ledger.writes.lock(), [after(7), after(8)]);
+}
