@@ -1,1 +1,21 @@
+//! The data plane over HTTP: a streaming reverse proxy that lets a request through to its
+//! upstream if the request's key opens the door.
 
+mod body;
+mod forward;
+mod gateway;
+mod headers;
+mod path;
+mod routes;
+mod upstream;
+
+pub use body::ResponseBody;
+pub use gateway::Gateway;
+pub use path::{InvalidPattern, Pattern};
+pub use routes::{Route, RouteTable};
+pub use upstream::{InvalidUpstream, Upstream, Upstreams};
+
+/// Whether a path belongs to the data plane.
+pub fn is_data_plane(path: &str) -> bool {
+    path == "/v1" || path.starts_with("/v1/")
+}

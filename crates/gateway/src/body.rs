@@ -1,0 +1,45 @@
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+
+use crate::forward::Progress;
+
+/// What the gateway answers with: its own words, or the upstream's as they come.
+pub type ResponseBody = Either<Full<Bytes>, Incoming>;
+
+/// A request's body on its way to the upstream: passed on as it comes, each piece noted.
+pub(crate) struct RequestBody {
+    pub(crate) client: Incoming,
+    pub(crate) progress: Arc<Progress>,
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.client).poll_frame(context);
+        if frame.is_ready() {
+            self.progress.note();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.client.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.client.size_hint()
+    }
+}

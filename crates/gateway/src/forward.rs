@@ -1,0 +1,110 @@
+use std::{
+    error::Error as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{Request, Response, Version, uri::PathAndQuery};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Error as ClientError;
+use keygate_core::{Code, Problem};
+use keygate_verify::CachedKey;
+use tokio::time::{Instant, sleep_until};
+
+use crate::{body::RequestBody, headers, upstream::Upstream};
+
+/// When a piece of the request last went to the upstream.
+pub(crate) struct Progress {
+    began: Instant,
+    last_millis: AtomicU64,
+}
+
+impl Progress {
+    fn begin() -> Arc<Self> {
+        Arc::new(Self {
+            began: Instant::now(),
+            last_millis: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn note(&self) {
+        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_millis.store(millis, Ordering::Relaxed);
+    }
+
+    fn last(&self) -> Instant {
+        self.began + Duration::from_millis(self.last_millis.load(Ordering::Relaxed))
+    }
+}
+
+/// Sends a request to its upstream and gives the answer as soon as its head is there.
+///
+/// The response timeout runs from the last piece of the request that the upstream took, so that a
+/// long upload is not cut off. A request that may have been sent is never sent again. Whoever
+/// drops the future, or the body of the answer, ends the request at the upstream too.
+pub(crate) async fn forward(
+    request: Request<Incoming>,
+    target: &PathAndQuery,
+    upstream: &Upstream,
+    key: &CachedKey,
+) -> Result<Response<Incoming>, Problem> {
+    let progress = Progress::begin();
+    let request = prepare(request, target, upstream, key, progress.clone())?;
+    let mut answer = std::pin::pin!(upstream.client.request(request));
+    loop {
+        let deadline = progress.last() + upstream.response_timeout;
+        tokio::select! {
+            biased;
+            response = &mut answer => {
+                let mut response = response.map_err(|error| unreachable_problem(upstream, &error))?;
+                headers::for_client(response.headers_mut());
+                *response.version_mut() = Version::HTTP_11;
+                return Ok(response);
+            }
+            () = sleep_until(deadline) => {
+                if progress.last() + upstream.response_timeout <= Instant::now() {
+                    return Err(timeout_problem(upstream));
+                }
+            }
+        }
+    }
+}
+
+fn prepare(
+    request: Request<Incoming>,
+    target: &PathAndQuery,
+    upstream: &Upstream,
+    key: &CachedKey,
+    progress: Arc<Progress>,
+) -> Result<Request<RequestBody>, Problem> {
+    let (mut parts, client) = request.into_parts();
+    parts.uri = upstream.uri(target).map_err(|_| {
+        Problem::new(Code::InvalidRequest, "The path is too long for the upstream.")
+    })?;
+    parts.version = Version::HTTP_11;
+    let authorization = upstream.authorization.as_ref();
+    headers::for_upstream(&mut parts.headers, &key.credential, authorization);
+    // What the server noted about the client's connection means nothing to the upstream's.
+    parts.extensions.clear();
+    Ok(Request::from_parts(parts, RequestBody { client, progress }))
+}
+
+fn unreachable_problem(upstream: &Upstream, error: &ClientError) -> Problem {
+    let cause = error.source().map_or_else(String::new, |source| format!(": {source}"));
+    tracing::warn!(%upstream, "the upstream failed: {error}{cause}");
+    Problem::new(
+        Code::UpstreamUnreachable,
+        "The service behind this gateway cannot be reached, or broke off. It is not known whether it has acted on the request.",
+    )
+}
+
+fn timeout_problem(upstream: &Upstream) -> Problem {
+    tracing::warn!(%upstream, "the upstream did not answer in time");
+    Problem::new(
+        Code::UpstreamTimeout,
+        "The service behind this gateway did not answer in time.",
+    )
+}

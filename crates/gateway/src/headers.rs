@@ -1,0 +1,195 @@
+//! Which headers pass.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{
+        AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, SET_COOKIE, TE, TRAILER,
+        TRANSFER_ENCODING, UPGRADE,
+    },
+};
+use keygate_core::Credential;
+
+const KEY_ID: HeaderName = HeaderName::from_static("x-keygate-key-id");
+const ACCOUNT_ID: HeaderName = HeaderName::from_static("x-keygate-account-id");
+const SCOPES: HeaderName = HeaderName::from_static("x-keygate-scopes");
+
+/// RFC 9110 section 7.6.1, and what older proxies add to it.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("proxy-authenticate"),
+    HeaderName::from_static("proxy-authorization"),
+];
+
+/// Turns a client's headers into those that the upstream gets: without what was meant for keygate
+/// or for this hop, and with whose request it is.
+pub(crate) fn for_upstream(
+    headers: &mut HeaderMap,
+    credential: &Credential,
+    authorization: Option<&HeaderValue>,
+) {
+    remove_hop_by_hop(headers);
+    for name in [AUTHORIZATION, COOKIE, EXPECT, HOST] {
+        headers.remove(name);
+    }
+    remove_identity(headers);
+    headers.insert(KEY_ID, value(credential.key_id));
+    headers.insert(ACCOUNT_ID, value(credential.account_id));
+    headers.insert(SCOPES, value(credential.scopes));
+    if let Some(authorization) = authorization {
+        headers.insert(AUTHORIZATION, authorization.clone());
+    }
+}
+
+/// Turns an upstream's headers into those that the client gets. Cookies are for keygate alone to
+/// set: the upstream shares its origin.
+pub(crate) fn for_client(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers);
+    headers.remove(SET_COOKIE);
+}
+
+/// Removes the headers of this hop, and those that `Connection` names.
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(CONNECTION)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+    }
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Removes what a client sent under keygate's names, also where it is spelt with underscores:
+/// there are servers to which that is the same header.
+fn remove_identity(headers: &mut HeaderMap) {
+    let spoofed: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| is_identity(name.as_str()))
+        .cloned()
+        .collect();
+    for name in spoofed {
+        headers.remove(name);
+    }
+}
+
+fn is_identity(name: &str) -> bool {
+    const OURS: &[u8] = b"x-keygate-";
+    name.len() >= OURS.len()
+        && name
+            .bytes()
+            .zip(OURS)
+            .all(|(byte, ours)| byte == *ours || (*ours == b'-' && matches!(byte, b'_' | b'.')))
+}
+
+fn value(shown: impl std::fmt::Display) -> HeaderValue {
+    HeaderValue::try_from(shown.to_string()).expect("ids and scopes are header values")
+}
+
+#[cfg(test)]
+mod tests {
+    use keygate_core::{AccountId, KeyId, Scope};
+
+    use super::*;
+
+    fn headers(pairs: &[(&str, &'static str)]) -> HeaderMap {
+        let pair = |(name, value): &(&str, &'static str)| {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
+            (name, HeaderValue::from_static(value))
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    fn credential() -> Credential {
+        Credential {
+            key_id: KeyId::from_bytes([1; 16]),
+            account_id: AccountId::from_bytes([2; 16]),
+            scopes: [Scope::Chat, Scope::Read].into_iter().collect(),
+            expires_at: None,
+            is_active: true,
+            account_suspended: false,
+        }
+    }
+
+    fn names(headers: &HeaderMap) -> Vec<&str> {
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn the_clients_credentials_stay_here_and_the_rest_passes() {
+        let mut sent = headers(&[
+            ("authorization", "Bearer ask_secret"),
+            ("cookie", "keygate_session=secret"),
+            ("host", "api.example.com"),
+            ("connection", "keep-alive, X-Internal"),
+            ("x-internal", "1"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers"),
+            ("upgrade", "h2c"),
+            ("content-type", "application/json"),
+            ("x-stainless-lang", "python"),
+        ]);
+        for_upstream(&mut sent, &credential(), None);
+        assert_eq!(
+            names(&sent),
+            [
+                "content-type",
+                "x-keygate-account-id",
+                "x-keygate-key-id",
+                "x-keygate-scopes",
+                "x-stainless-lang",
+            ]
+        );
+        assert_eq!(sent[SCOPES], "chat read");
+    }
+
+    #[test]
+    fn the_operators_credential_takes_the_keys_place() {
+        let mut sent = headers(&[("authorization", "Bearer ask_secret")]);
+        let ours = HeaderValue::from_static("Bearer upstream");
+        for_upstream(&mut sent, &credential(), Some(&ours));
+        assert_eq!(sent.get_all(AUTHORIZATION).iter().collect::<Vec<_>>(), [&ours]);
+    }
+
+    #[test]
+    fn identity_has_one_true_value() {
+        let mut sent = headers(&[
+            ("x-keygate-key-id", "spoofed"),
+            ("x_keygate_key_id", "spoofed"),
+            ("x-keygate_scopes", "admin"),
+            ("x.keygate.scopes", "admin"),
+            ("x-keygate-anything", "spoofed"),
+            ("connection", "x-keygate-key-id, x-keygate-scopes"),
+        ]);
+        for_upstream(&mut sent, &credential(), None);
+        assert_eq!(
+            names(&sent),
+            ["x-keygate-account-id", "x-keygate-key-id", "x-keygate-scopes"]
+        );
+        assert_eq!(sent[KEY_ID], credential().key_id.to_string());
+    }
+
+    #[test]
+    fn an_upstream_sets_no_cookies_here() {
+        let mut answer = headers(&[
+            ("set-cookie", "keygate_session=planted"),
+            ("transfer-encoding", "chunked"),
+            ("content-type", "text/event-stream"),
+        ]);
+        for_client(&mut answer);
+        assert_eq!(names(&answer), ["content-type"]);
+    }
+}

@@ -1,0 +1,207 @@
+//! Paths: what they may be, and which patterns they match.
+//!
+//! keygate decides by the path and the upstream acts on it, so both must read it alike. Paths
+//! that servers are known to read differently are refused, and a path with percent-encoding is
+//! judged by both of its readings.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+/// The path could be read in more than one way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AmbiguousPath;
+
+/// A path as it was sent, and as it reads once it is percent-decoded.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Readings<'a> {
+    pub(crate) sent: &'a str,
+    pub(crate) decoded: Cow<'a, str>,
+}
+
+impl<'a> Readings<'a> {
+    pub(crate) fn of(path: &'a str) -> Result<Self, AmbiguousPath> {
+        if !percent_encoding_is_whole(path.as_bytes()) {
+            return Err(AmbiguousPath);
+        }
+        let decoded = percent_decode_str(path)
+            .decode_utf8()
+            .map_err(|_| AmbiguousPath)?;
+        let safe = is_unambiguous(path) && is_unambiguous(&decoded);
+        safe.then_some(Self {
+            sent: path,
+            decoded,
+        })
+        .ok_or(AmbiguousPath)
+    }
+
+    /// What both readings give, where they agree.
+    pub(crate) fn agree<T: PartialEq>(
+        &self,
+        judge: impl Fn(&str) -> T,
+    ) -> Result<T, AmbiguousPath> {
+        let verdict = judge(self.sent);
+        let agreed = matches!(self.decoded, Cow::Borrowed(_)) || judge(&self.decoded) == verdict;
+        agreed.then_some(verdict).ok_or(AmbiguousPath)
+    }
+}
+
+fn percent_encoding_is_whole(path: &[u8]) -> bool {
+    path.iter().enumerate().all(|(index, byte)| {
+        *byte != b'%'
+            || path
+                .get(index + 1..index + 3)
+                .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
+/// No empty segment but the last, no dot segment (RFC 3986 section 3.3), no backslash, no
+/// parameters after a dot segment, no control character, no second layer of percent-encoding.
+fn is_unambiguous(path: &str) -> bool {
+    let Some(rest) = path.strip_prefix('/') else {
+        return false;
+    };
+    let (head, last) = rest.rsplit_once('/').unwrap_or(("", rest));
+    let inner = rest.len() > last.len();
+    let mut segments = head.split('/').filter(|_| inner).chain([last]);
+    let dots = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
+    !(inner && head.split('/').any(str::is_empty))
+        && !segments.any(dots)
+        && !path.chars().any(|c| c == '\\' || c.is_control())
+}
+
+/// A path pattern of the route table: a path, or with `/**` at its end that path and all below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    path: String,
+    with_all_below: bool,
+}
+
+/// The pattern does not begin with `/v1`, or has a `*` other than in `/**` at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be a path under /v1, like /v1/models, or end in /** for all below, like /v1/files/**")]
+pub struct InvalidPattern;
+
+impl Pattern {
+    /// Reads a pattern.
+    pub fn parse(text: &str) -> Result<Self, InvalidPattern> {
+        let (path, with_all_below) = match text.strip_suffix("/**") {
+            Some(path) => (path, true),
+            None => (text.strip_suffix('/').unwrap_or(text), false),
+        };
+        let valid = crate::is_data_plane(path)
+            && !path.contains(['*', '?', '#', '%'])
+            && is_unambiguous(path)
+            && !path.ends_with('/');
+        valid
+            .then(|| Self {
+                path: path.to_owned(),
+                with_all_below,
+            })
+            .ok_or(InvalidPattern)
+    }
+
+    /// How many bytes of a path it fixes.
+    pub(crate) fn len(&self) -> usize {
+        self.path.len()
+    }
+
+    /// Whether the pattern covers a path. Case and a slash at the end make no difference, as there
+    /// are servers to which they make none.
+    pub(crate) fn matches(&self, path: &str) -> bool {
+        let (path, own) = (path.as_bytes(), self.path.as_bytes());
+        let Some((head, below)) = path.split_at_checked(own.len()) else {
+            return false;
+        };
+        head.eq_ignore_ascii_case(own)
+            && (matches!(below, b"" | b"/") || self.with_all_below && below[0] == b'/')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_paths_have_one_reading() {
+        for path in ["/", "/v1", "/v1/", "/v1/models", "/v1/models/a:b@c~d/"] {
+            let readings = Readings::of(path).expect(path);
+            assert_eq!(readings.decoded, path);
+        }
+    }
+
+    #[test]
+    fn ambiguous_paths_are_refused() {
+        for path in [
+            "",
+            "*",
+            "v1/models",
+            "//v1/models",
+            "/v1//chat/completions",
+            "/v1/files//",
+            "/v1/./models",
+            "/v1/../api/keys",
+            "/v1/..",
+            "/v1/files/..;/admin",
+            "/v1/%2e%2e/api",
+            "/v1/.%2E/api",
+            "/v1/%2Fchat",
+            "/v1/files/%2f..",
+            "/v1/files/a%2F..%2Fb",
+            "/v1/%5c..",
+            "/v1\\models",
+            "/v1/mod%00els",
+            "/v1/models%0d%0a",
+            "/v1/%zz",
+            "/v1/%2",
+            "/v1/%",
+            "/v1/%ff",
+        ] {
+            assert_eq!(Readings::of(path), Err(AmbiguousPath), "{path}");
+        }
+    }
+
+    #[test]
+    fn both_readings_must_agree() {
+        let chat = Pattern::parse("/v1/chat/completions").expect("a pattern");
+        for (path, agreed) in [
+            ("/v1/chat/completions", Ok(true)),
+            ("/v1/models/org%2Fname", Ok(false)),
+            ("/v1/chat%2Fcompletions", Err(AmbiguousPath)),
+            ("/v1/%63hat/completions", Err(AmbiguousPath)),
+        ] {
+            let readings = Readings::of(path).expect(path);
+            assert_eq!(readings.agree(|path| chat.matches(path)), agreed, "{path}");
+        }
+    }
+
+    #[test]
+    fn patterns_cover_a_path_or_all_below_it() {
+        for (pattern, path, covered) in [
+            ("/v1/models", "/v1/models", true),
+            ("/v1/models", "/v1/models/", true),
+            ("/v1/models", "/V1/Models", true),
+            ("/v1/models", "/v1/models/a", false),
+            ("/v1/models", "/v1/modelsx", false),
+            ("/v1/models", "/v1/model", false),
+            ("/v1/files/**", "/v1/files", true),
+            ("/v1/files/**", "/v1/files/", true),
+            ("/v1/files/**", "/v1/files/a/b", true),
+            ("/v1/files/**", "/v1/filesystem", false),
+            ("/v1/**", "/v1/anything", true),
+        ] {
+            let parsed = Pattern::parse(pattern).expect(pattern);
+            assert_eq!(parsed.matches(path), covered, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn other_patterns_are_refused() {
+        for text in [
+            "", "/", "/api/keys", "/v2/x", "v1/x", "/v1/*", "/v1/*/x", "/v1/**/x", "/v1/a?b",
+            "/v1//x", "/v1/../x", "/v1x",
+        ] {
+            assert_eq!(Pattern::parse(text), Err(InvalidPattern), "{text}");
+        }
+    }
+}

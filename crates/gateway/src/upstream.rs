@@ -1,0 +1,225 @@
+use std::{fmt, time::Duration};
+
+use http::{
+    HeaderValue, Uri,
+    uri::{Authority, PathAndQuery, Scheme},
+};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+
+use crate::{body::RequestBody, path::Pattern};
+
+/// How long an idle connection to an upstream is kept.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+pub(crate) type UpstreamClient = Client<HttpsConnector<HttpConnector>, RequestBody>;
+
+/// An HTTP API behind the data plane.
+pub struct Upstream {
+    pattern: Pattern,
+    scheme: Scheme,
+    authority: Authority,
+    base_path: String,
+    pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) response_timeout: Duration,
+    pub(crate) client: UpstreamClient,
+}
+
+/// Why an upstream cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidUpstream {
+    /// The path is not one of the data plane.
+    #[error("must be /v1 or a path under it, like /v1/audio")]
+    Path,
+    /// The address is not an http or https URL, or has a user, a query or a fragment.
+    #[error("must be an http:// or https:// URL without user, query or fragment")]
+    Url,
+    /// The credential has characters that a header cannot carry.
+    #[error("must hold one line of visible ASCII")]
+    Credential,
+    /// The system's certificates could not be read.
+    #[error("needs the system's CA certificates, which could not be read: {0}")]
+    Certificates(std::io::Error),
+}
+
+impl Upstream {
+    /// The upstream at `url` for the requests to `path` and below it. A path in the URL goes
+    /// before the request's own. `credential` is sent as `Authorization: Bearer`.
+    pub fn new(
+        path: &str,
+        url: &str,
+        credential: Option<&str>,
+        connect_timeout: Duration,
+        response_timeout: Duration,
+    ) -> Result<Self, InvalidUpstream> {
+        let path = path.trim_end_matches('/');
+        let pattern =
+            Pattern::parse(&format!("{path}/**")).map_err(|_| InvalidUpstream::Path)?;
+        let (scheme, authority, base_path) = split(url)?;
+        Ok(Self {
+            pattern,
+            client: client(&scheme, connect_timeout)?,
+            scheme,
+            authority,
+            base_path,
+            authorization: credential.map(bearer).transpose()?,
+            response_timeout,
+        })
+    }
+
+    /// Where a request for this path and query goes.
+    pub(crate) fn uri(&self, path_and_query: &PathAndQuery) -> Result<Uri, http::Error> {
+        let target = if self.base_path.is_empty() {
+            path_and_query.clone()
+        } else {
+            PathAndQuery::try_from(format!("{}{path_and_query}", self.base_path))?
+        };
+        Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(target)
+            .build()
+    }
+}
+
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.base_path)
+    }
+}
+
+fn split(url: &str) -> Result<(Scheme, Authority, String), InvalidUpstream> {
+    let parts = url
+        .parse::<Uri>()
+        .map_err(|_| InvalidUpstream::Url)?
+        .into_parts();
+    let scheme = parts.scheme.ok_or(InvalidUpstream::Url)?;
+    let authority = parts.authority.ok_or(InvalidUpstream::Url)?;
+    let path = parts.path_and_query.map_or(String::new(), |path| path.to_string());
+    let plain = (scheme == Scheme::HTTP || scheme == Scheme::HTTPS)
+        && !authority.as_str().contains('@')
+        && !url.contains(['?', '#']);
+    plain
+        .then(|| (scheme, authority, path.trim_end_matches('/').to_owned()))
+        .ok_or(InvalidUpstream::Url)
+}
+
+fn bearer(credential: &str) -> Result<HeaderValue, InvalidUpstream> {
+    let credential = credential.trim();
+    if credential.is_empty() || !credential.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(InvalidUpstream::Credential);
+    }
+    let mut value = HeaderValue::try_from(format!("Bearer {credential}"))
+        .map_err(|_| InvalidUpstream::Credential)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn client(scheme: &Scheme, connect_timeout: Duration) -> Result<UpstreamClient, InvalidUpstream> {
+    let mut tcp = HttpConnector::new();
+    tcp.set_connect_timeout(Some(connect_timeout));
+    tcp.set_nodelay(true);
+    tcp.enforce_http(false);
+    let builder = HttpsConnectorBuilder::new();
+    // Reading the system's certificates takes time that a plain upstream needn't spend.
+    let builder = if *scheme == Scheme::HTTPS {
+        builder
+            .with_native_roots()
+            .map_err(InvalidUpstream::Certificates)?
+    } else {
+        builder.with_tls_config(
+            rustls::ClientConfig::builder()
+                .with_root_certificates(rustls::RootCertStore::empty())
+                .with_no_client_auth(),
+        )
+    };
+    let connector = builder.https_or_http().enable_http1().wrap_connector(tcp);
+    Ok(Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_timer(TokioTimer::new())
+        .build(connector))
+}
+
+/// The upstreams by path; the longest path that covers a request wins.
+pub struct Upstreams(Vec<Upstream>);
+
+impl Upstreams {
+    /// Sorts the upstreams.
+    pub fn new(mut upstreams: Vec<Upstream>) -> Self {
+        upstreams.sort_by_key(|upstream| std::cmp::Reverse(upstream.pattern.len()));
+        Self(upstreams)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The place in the list of the upstream for a path.
+    pub(crate) fn position(&self, path: &str) -> Option<usize> {
+        self.0
+            .iter()
+            .position(|upstream| upstream.pattern.matches(path))
+    }
+
+    pub(crate) fn at(&self, position: usize) -> &Upstream {
+        &self.0[position]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upstream(path: &str, url: &str) -> Result<Upstream, InvalidUpstream> {
+        let second = Duration::from_secs(1);
+        Upstream::new(path, url, None, second, second)
+    }
+
+    #[test]
+    fn a_path_in_the_url_goes_before_the_requests_own() {
+        let target = PathAndQuery::from_static("/v1/models?limit=1");
+        for (url, expected) in [
+            ("http://127.0.0.1:11434", "http://127.0.0.1:11434/v1/models?limit=1"),
+            ("http://127.0.0.1:11434/", "http://127.0.0.1:11434/v1/models?limit=1"),
+            ("http://host/openai/", "http://host/openai/v1/models?limit=1"),
+        ] {
+            let upstream = upstream("/v1", url).expect(url);
+            assert_eq!(upstream.uri(&target).expect(url), expected);
+        }
+    }
+
+    #[test]
+    fn the_longest_path_wins() {
+        let upstreams = Upstreams::new(vec![
+            upstream("/v1", "http://general").expect("valid"),
+            upstream("/v1/audio/", "http://audio").expect("valid"),
+        ]);
+        for (path, expected) in [
+            ("/v1/models", "http://general"),
+            ("/v1/audio/speech", "http://audio"),
+            ("/v1/audiobooks", "http://general"),
+        ] {
+            let position = upstreams.position(path).expect(path);
+            assert_eq!(upstreams.at(position).to_string(), expected, "{path}");
+        }
+        assert_eq!(upstreams.position("/v2"), None);
+    }
+
+    #[test]
+    fn what_cannot_be_an_upstream_is_refused() {
+        for url in ["", "127.0.0.1:80", "/v1", "ftp://host", "http://a@host", "http://h/?q", "http://h/#f"] {
+            assert!(matches!(upstream("/v1", url), Err(InvalidUpstream::Url)), "{url}");
+        }
+        for path in ["", "/", "/api", "v1", "/v1/*"] {
+            let refused = upstream(path, "http://host");
+            assert!(matches!(refused, Err(InvalidUpstream::Path)), "{path}");
+        }
+        for credential in ["", "a b", "a\nb", "ü"] {
+            assert!(bearer(credential).is_err(), "{credential:?}");
+        }
+    }
+}

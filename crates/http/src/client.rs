@@ -1,0 +1,90 @@
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// From where a request comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+/// The peers whose `X-Forwarded-For` is believed.
+#[derive(Debug, Clone, Default)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// The proxies in these networks; a single address is a network of one.
+    pub fn new(networks: Vec<IpNet>) -> Self {
+        Self(networks)
+    }
+
+    /// The client behind `peer`: the last address in `X-Forwarded-For` that is not itself a
+    /// trusted proxy. Where the peer is not trusted, the peer.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> ClientAddress {
+        let mut client = peer.to_canonical();
+        let values: Vec<_> = headers.get_all(X_FORWARDED_FOR).iter().collect();
+        let hops = values
+            .iter()
+            .rev()
+            .flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
+        for hop in hops {
+            if !self.trusts(client) {
+                break;
+            }
+            let Some(address) = parse(hop) else { break };
+            client = address.to_canonical();
+        }
+        ClientAddress(client)
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+fn parse(hop: &[u8]) -> Option<IpAddr> {
+    std::str::from_utf8(hop).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn client(peer: &str, forwarded: &[&'static str]) -> String {
+        let trusted = ["10.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a network"));
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append(X_FORWARDED_FOR, HeaderValue::from_static(value));
+        }
+        let peer = peer.parse().expect("an address");
+        let ClientAddress(address) = TrustedProxies::new(trusted.into()).client(peer, &headers);
+        address.to_string()
+    }
+
+    #[test]
+    fn a_stranger_is_not_believed() {
+        assert_eq!(client("192.0.2.1", &["198.51.100.7"]), "192.0.2.1");
+    }
+
+    #[test]
+    fn the_last_untrusted_hop_is_the_client() {
+        for (forwarded, expected) in [
+            (&["198.51.100.7"] as &[_], "198.51.100.7"),
+            (&["203.0.113.9, 198.51.100.7, 10.2.2.2"], "198.51.100.7"),
+            (&["203.0.113.9", "198.51.100.7"], "198.51.100.7"),
+            (&["203.0.113.9, nonsense"], "10.1.1.1"),
+            (&[], "10.1.1.1"),
+            (&["10.9.9.9"], "10.9.9.9"),
+        ] {
+            assert_eq!(client("10.1.1.1", forwarded), expected, "{forwarded:?}");
+        }
+    }
+
+    #[test]
+    fn mapped_addresses_are_the_same_address() {
+        assert_eq!(client("::ffff:10.1.1.1", &["::ffff:192.0.2.5"]), "192.0.2.5");
+    }
+}

@@ -1,0 +1,93 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use keygate_core::Random;
+
+/// Stands on every response, and on every request that goes to an upstream.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Names requests. A client's own id is kept where it is a plain word of up to 64 characters.
+#[derive(Debug)]
+pub struct RequestIds {
+    process: u64,
+    next: AtomicU64,
+}
+
+const MAX_CLIENT_ID: usize = 64;
+
+impl RequestIds {
+    /// Ids that differ from those of any other run of the program.
+    pub fn new(random: &dyn Random) -> Self {
+        let mut process = [0; 8];
+        random.fill(&mut process);
+        Self {
+            process: u64::from_be_bytes(process),
+            next: AtomicU64::new(0),
+        }
+    }
+
+    /// The id of a request, put into its headers if it was not there.
+    pub fn assign(&self, headers: &mut HeaderMap) -> HeaderValue {
+        let mut sent = headers.get_all(X_REQUEST_ID).iter();
+        if let (Some(id), None) = (sent.next(), sent.next())
+            && is_plain(id)
+        {
+            return id.clone();
+        }
+        let id = self.generate();
+        headers.insert(X_REQUEST_ID, id.clone());
+        id
+    }
+
+    fn generate(&self) -> HeaderValue {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        HeaderValue::try_from(format!("req_{:016x}{number:08x}", self.process))
+            .expect("hexadecimal digits are a header value")
+    }
+}
+
+fn is_plain(id: &HeaderValue) -> bool {
+    let bytes = id.as_bytes();
+    (1..=MAX_CLIENT_ID).contains(&bytes.len())
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use keygate_core::OsRandom;
+
+    use super::*;
+
+    fn assign(ids: &RequestIds, sent: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for id in sent {
+            let value = HeaderValue::from_str(id).expect("a header value");
+            headers.append(X_REQUEST_ID, value);
+        }
+        let id = ids.assign(&mut headers);
+        assert_eq!(headers.get_all(X_REQUEST_ID).iter().collect::<Vec<_>>(), [&id]);
+        id.to_str().expect("plain").to_owned()
+    }
+
+    #[test]
+    fn a_plain_id_of_the_client_is_kept() {
+        let ids = RequestIds::new(&OsRandom);
+        assert_eq!(assign(&ids, &["trace-01.A_b"]), "trace-01.A_b");
+    }
+
+    #[test]
+    fn any_other_is_replaced_and_none_is_given_twice() {
+        let ids = RequestIds::new(&OsRandom);
+        let long = "a".repeat(65);
+        let mut seen = Vec::new();
+        for sent in [&[] as &[&str], &[""], &["a b"], &["{}"], &[&long], &["a", "b"]] {
+            seen.push(assign(&ids, sent));
+        }
+        assert!(seen.iter().all(|id| id.starts_with("req_")));
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 6);
+    }
+}
