@@ -1,1 +1,102 @@
+//! What can be done with keygate: the use cases behind the management API, the pages and the
+//! commands, which all call these and nothing below.
+//!
+//! Each is a method of [`Control`] and answers with a [`Problem`](keygate_core::Problem) where it
+//! refuses. A refusal changes nothing.
 
+mod accounts;
+mod attempts;
+mod keys;
+mod passwords;
+mod sessions;
+
+use std::{sync::Arc, time::Duration};
+
+use keygate_core::{
+    AccountId, Clock, Problem, Random,
+    key::{KeyFormat, KeyHasher},
+};
+use keygate_storage::{Action, Actor, AuditEntry, HasherBinding, StorageError, Store};
+
+use attempts::Attempts;
+use passwords::Passwords;
+
+pub use accounts::{SignUp, Signup};
+pub use keys::{IssueKey, IssuedKey};
+pub use sessions::{SignedIn, SignedInSession};
+
+/// The settings that the use cases obey.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// How many active keys an account may have.
+    pub max_active_keys: u32,
+    /// Who may make an account.
+    pub signup: Signup,
+    /// How long a session lives without being used.
+    pub session_idle: Duration,
+    /// How long a session lives at most.
+    pub session_absolute: Duration,
+}
+
+/// The use cases, over one store.
+pub struct Control {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    format: KeyFormat,
+    hasher: KeyHasher,
+    policy: Policy,
+    passwords: Passwords,
+    attempts: Attempts,
+}
+
+impl Control {
+    /// The use cases over `store`, for keys of this format and hasher.
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        format: KeyFormat,
+        hasher: KeyHasher,
+        policy: Policy,
+    ) -> Self {
+        Self {
+            passwords: Passwords::new(random.clone()),
+            attempts: Attempts::new(clock.clone()),
+            store,
+            clock,
+            random,
+            format,
+            hasher,
+            policy,
+        }
+    }
+
+    /// Whether the store can check secrets with this hasher. To be asked once, at the start.
+    pub async fn bind_hasher(&self) -> Result<HasherBinding, StorageError> {
+        self.store.bind_hasher(self.hasher.fingerprint()).await
+    }
+
+    /// Whether the store answers.
+    pub async fn check_store(&self) -> Result<(), Problem> {
+        self.store.check().await.map_err(unavailable)
+    }
+
+    fn entry(&self, actor: Actor, action: Action, account_id: AccountId) -> AuditEntry {
+        AuditEntry {
+            at: self.clock.now(),
+            actor,
+            action,
+            account_id: Some(account_id),
+            subject_id: None,
+            detail: None,
+        }
+    }
+}
+
+/// Tells the log what the store said, and the client that it does not answer.
+#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
+fn unavailable(error: StorageError) -> Problem {
+    tracing::error!(%error, "the store failed");
+    Problem::storage_unavailable()
+}

@@ -11,6 +11,8 @@ use crate::{
 const INSERT: &str = "INSERT INTO sessions \
     (id, account_id, token_hash, created_at, last_seen_at, idle_ends_at, ends_at) \
     VALUES (?, ?, ?, ?, ?, ?, ?)";
+const MAY_SIGN_IN: &str =
+    "SELECT 1 FROM accounts WHERE id = ? AND password_hash = ? AND suspended_at IS NULL";
 const DELETE_OVER: &str =
     "DELETE FROM sessions WHERE account_id = ?1 AND min(idle_ends_at, ends_at) <= ?2";
 const TOUCH: &str = "UPDATE sessions \
@@ -35,10 +37,14 @@ impl SessionStore for SqliteStore {
     async fn insert_session(
         &self,
         session: Session,
+        password_hash: String,
         audit: AuditEntry,
-    ) -> Result<(), StorageError> {
+    ) -> Result<bool, StorageError> {
         self.write(move |db| {
             let account_id = session.account_id.as_bytes();
+            if !query::exists(db, MAY_SIGN_IN, params![account_id, password_hash])? {
+                return Ok(false);
+            }
             let now = session.created_at.as_millis();
             query::execute(db, DELETE_OVER, params![account_id, now])?;
             let row = params![
@@ -51,7 +57,8 @@ impl SessionStore for SqliteStore {
                 session.ends_at.as_millis(),
             ];
             query::execute(db, INSERT, row)?;
-            db.audit(&audit)
+            db.audit(&audit)?;
+            Ok(true)
         })
         .await
     }

@@ -32,9 +32,15 @@ impl Session {
 /// Sessions.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Keeps a new session, and drops those of the same account that are over.
-    async fn insert_session(&self, session: Session, audit: AuditEntry)
-    -> Result<(), StorageError>;
+    /// Keeps a new session, and drops those of the same account that are over. False, and nothing
+    /// is kept, if the account is suspended or its password's hash is no longer the one by which
+    /// somebody has just signed in.
+    async fn insert_session(
+        &self,
+        session: Session,
+        password_hash: String,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError>;
 
     /// The session with this token, over or not, and its account.
     async fn lookup_session(

@@ -18,6 +18,9 @@ pub(super) const fn at(offset_millis: i64) -> Timestamp {
     Timestamp::from_millis(NOW.as_millis() + offset_millis)
 }
 
+/// The password's hash of every new account.
+pub(super) const PASSWORD_HASH: &str = "a PHC string";
+
 /// An empty store, and short words for what the suite does with it.
 pub struct Fixture {
     /// The store under test.
@@ -45,7 +48,7 @@ impl Fixture {
         NewAccount {
             id: AccountId::generate(NOW, &OsRandom),
             email: EmailAddress::parse(email).expect("an address"),
-            password_hash: format!("hash of {email}"),
+            password_hash: PASSWORD_HASH.into(),
             created_at: NOW,
         }
     }
@@ -79,12 +82,17 @@ impl Fixture {
         }
     }
 
+    pub async fn insert_session(&self, session: &Session, password_hash: &str) -> bool {
+        let entry = Self::entry(Action::SessionCreate);
+        self.store
+            .insert_session(session.clone(), password_hash.into(), entry)
+            .await
+            .expect("the store answers")
+    }
+
     pub async fn session(&self, account_id: AccountId) -> Session {
         let session = Self::new_session(account_id);
-        self.store
-            .insert_session(session.clone(), Self::entry(Action::SessionCreate))
-            .await
-            .expect("the store answers");
+        assert!(self.insert_session(&session, PASSWORD_HASH).await);
         session
     }
 

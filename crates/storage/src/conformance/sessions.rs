@@ -1,6 +1,6 @@
 //! Sessions.
 
-use super::fixture::{Fixture, at};
+use super::fixture::{Fixture, PASSWORD_HASH, at};
 use crate::{Action, Session};
 
 pub async fn a_session_is_found_by_its_token_with_its_account(f: Fixture) {
@@ -59,13 +59,25 @@ pub async fn signing_in_drops_the_accounts_sessions_that_are_over(f: Fixture) {
     let mut bobs = Fixture::new_session(bob);
     bobs.ends_at = at(0);
     for session in [&idle, &ended, &live, &bobs] {
-        let entry = Fixture::entry(Action::SessionCreate);
-        let inserted = f.store.insert_session(session.clone(), entry).await;
-        inserted.expect("answers");
+        assert!(f.insert_session(session, PASSWORD_HASH).await);
     }
     f.session(ada).await;
     assert!(!f.session_exists(&idle).await);
     assert!(!f.session_exists(&ended).await);
     assert!(f.session_exists(&live).await);
     assert!(f.session_exists(&bobs).await);
+}
+
+pub async fn a_sign_in_that_was_overtaken_gives_no_session(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let session = Fixture::new_session(ada);
+    let change = Fixture::entry(Action::AccountSetPassword);
+    let changed = f.store.set_password(ada, "newer".into(), change).await;
+    assert!(changed.expect("answers"));
+    assert!(!f.insert_session(&session, PASSWORD_HASH).await);
+    let suspend = Fixture::entry(Action::AccountSuspend);
+    assert!(f.store.suspend_account(ada, suspend).await.expect("answers"));
+    assert!(!f.insert_session(&session, "newer").await);
+    assert!(!f.session_exists(&session).await);
+    assert_eq!(f.audited().await[0], Action::AccountSuspend);
 }

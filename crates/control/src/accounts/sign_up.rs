@@ -1,0 +1,127 @@
+use std::net::IpAddr;
+
+use keygate_core::{Account, AccountId, Code, EmailAddress, Password, Problem, Token};
+use keygate_storage::{Action, Actor, Admission, InsertAccount, InvitationKind, NewAccount};
+
+use super::list::parse_email;
+use crate::{Control, unavailable};
+
+/// Who may make an account, apart from the operator and the very first one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Signup {
+    /// Nobody.
+    #[default]
+    Closed,
+    /// Whoever has an invitation.
+    Invite,
+    /// Anybody.
+    Open,
+}
+
+/// Somebody wants an account.
+#[derive(Debug)]
+pub struct SignUp<'a> {
+    /// Their address.
+    pub email: &'a str,
+    /// Their password.
+    pub password: &'a str,
+    /// The token of their invitation or set-up link.
+    pub invitation: Option<&'a str>,
+    /// From where they ask.
+    pub address: IpAddr,
+}
+
+impl Control {
+    /// Makes an account for somebody, if the setting or an invitation lets them in.
+    pub async fn sign_up(&self, request: SignUp<'_>) -> Result<Account, Problem> {
+        self.attempts.count_address(request.address)?;
+        let admission = self.admission(request.invitation).await?;
+        let email = parse_email(request.email)?;
+        let password = parse_new_password(request.password)?;
+        self.make_account(email, password, admission, None).await
+    }
+
+    /// Makes an account in the operator's name.
+    pub async fn create_account(&self, email: &str, password: &str) -> Result<Account, Problem> {
+        let email = parse_email(email)?;
+        let password = parse_new_password(password)?;
+        let operator = Some(Actor::Operator);
+        self.make_account(email, password, Admission::Free, operator)
+            .await
+    }
+
+    async fn admission(&self, invitation: Option<&str>) -> Result<Admission, Problem> {
+        if self.policy.signup == Signup::Open && invitation.is_none() {
+            return Ok(Admission::Free);
+        }
+        let Some(invitation) = invitation else {
+            return Err(signup_closed());
+        };
+        let token = Token::parse(invitation).ok_or_else(invitation_invalid)?;
+        let found = self.store.lookup_invitation(token.hash()).await;
+        let found = found.map_err(unavailable)?.ok_or_else(invitation_invalid)?;
+        if found.kind == InvitationKind::Invite && self.policy.signup == Signup::Closed {
+            return Err(signup_closed());
+        }
+        Ok(Admission::Invitation(found.token_hash))
+    }
+
+    /// `actor` is the new account itself unless somebody else makes it.
+    async fn make_account(
+        &self,
+        email: EmailAddress,
+        password: Password,
+        admission: Admission,
+        actor: Option<Actor>,
+    ) -> Result<Account, Problem> {
+        let password_hash = self.passwords.hash_new(password, email.clone()).await?;
+        let now = self.clock.now();
+        let account = Account {
+            id: AccountId::generate(now, &*self.random),
+            email,
+            suspended_at: None,
+            created_at: now,
+        };
+        let new = NewAccount {
+            id: account.id,
+            email: account.email.clone(),
+            password_hash,
+            created_at: now,
+        };
+        let actor = actor.unwrap_or(Actor::Account(account.id));
+        let audit = self.entry(actor, Action::AccountCreate, account.id);
+        let inserted = self.store.insert_account(new, admission, audit).await;
+        match inserted.map_err(unavailable)? {
+            InsertAccount::Inserted => Ok(account),
+            InsertAccount::EmailTaken => Err(email_taken()),
+            InsertAccount::InvitationInvalid => Err(invitation_invalid()),
+        }
+    }
+}
+
+pub(super) fn parse_new_password(text: &str) -> Result<Password, Problem> {
+    Password::parse(text).map_err(|rule| Problem::invalid_parameter("password", rule))
+}
+
+fn signup_closed() -> Problem {
+    Problem::new(
+        Code::SignupClosed,
+        "An account needs an invitation here. Ask the operator of this service for one.",
+    )
+}
+
+fn invitation_invalid() -> Problem {
+    Problem::new(
+        Code::SignupClosed,
+        "The link is not valid: it was used already, has expired, or is incomplete. Ask for a new one.",
+    )
+    .with_param("invitation")
+}
+
+fn email_taken() -> Problem {
+    Problem::new(
+        Code::EmailTaken,
+        "There is an account with this e-mail address already.",
+    )
+    .with_param("email")
+}

@@ -1,0 +1,23 @@
+//! What can be done with keys.
+
+mod issue;
+mod list;
+mod revoke;
+mod update;
+
+pub use issue::{IssueKey, IssuedKey};
+
+use keygate_core::{Code, Problem};
+
+fn key_not_found() -> Problem {
+    Problem::new(Code::KeyNotFound, "There is no such API key.")
+}
+
+fn key_limit_reached(max_active: u32) -> Problem {
+    Problem::new(
+        Code::KeyLimitReached,
+        format!(
+            "The account has {max_active} active API keys, which is the most it may have. Switch one off or delete it first."
+        ),
+    )
+}

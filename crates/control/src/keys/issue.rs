@@ -1,0 +1,87 @@
+use keygate_core::{
+    AccountId, ApiKey, KeyId, Problem, Scope, Scopes, Timestamp,
+    key::{KeyName, KeySecret},
+};
+use keygate_storage::{Action, Actor, InsertKey, NewKey};
+use serde_json::json;
+
+use super::key_limit_reached;
+use crate::{Control, unavailable};
+
+/// Somebody wants a key.
+#[derive(Debug, Clone)]
+pub struct IssueKey {
+    /// What it is called.
+    pub name: KeyName,
+    /// What it opens; `None` for chat and read. Never `admin`, which is given to a key later.
+    pub scopes: Option<Scopes>,
+    /// Until when.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A key that has just been issued, with its secret.
+#[derive(Debug)]
+pub struct IssuedKey {
+    /// The key.
+    pub key: ApiKey,
+    /// Its secret, for its owner and nobody else.
+    pub secret: KeySecret,
+}
+
+impl Control {
+    /// Issues a key to an account.
+    pub async fn issue_key(
+        &self,
+        actor: Actor,
+        account_id: AccountId,
+        request: IssueKey,
+    ) -> Result<IssuedKey, Problem> {
+        let now = self.clock.now();
+        if request.expires_at.is_some_and(|end| end <= now) {
+            return Err(Problem::invalid_parameter(
+                "expires_at",
+                "must lie in the future",
+            ));
+        }
+        let scopes = request.scopes.unwrap_or_else(default_scopes);
+        if scopes.contains(Scope::Admin) {
+            return Err(Problem::invalid_parameter(
+                "scopes",
+                "may hold chat, read and write for a new key; admin can be given to it afterwards",
+            ));
+        }
+        let secret = self.format.generate(&*self.random);
+        let key = ApiKey {
+            id: KeyId::generate(now, &*self.random),
+            account_id,
+            name: request.name,
+            key_prefix: self.format.shown_prefix(&secret),
+            scopes,
+            last_used_at: None,
+            expires_at: request.expires_at,
+            is_active: true,
+            created_at: now,
+        };
+        let mut audit = self.entry(actor, Action::KeyIssue, account_id);
+        audit.subject_id = Some(key.id.to_string());
+        audit.detail = Some(detail(&key));
+        let new = NewKey {
+            key: key.clone(),
+            hash: self.hasher.hash(secret.expose()),
+        };
+        let max_active = self.policy.max_active_keys;
+        let inserted = self.store.insert_key(new, max_active, audit).await;
+        match inserted.map_err(unavailable)? {
+            InsertKey::Inserted => Ok(IssuedKey { key, secret }),
+            InsertKey::LimitReached => Err(key_limit_reached(max_active)),
+        }
+    }
+}
+
+fn default_scopes() -> Scopes {
+    [Scope::Chat, Scope::Read].into_iter().collect()
+}
+
+fn detail(key: &ApiKey) -> String {
+    json!({"name": key.name, "scopes": key.scopes, "expires_at": key.expires_at}).to_string()
+}

@@ -1,0 +1,171 @@
+use std::{sync::Arc, time::Duration};
+
+use argon2::{
+    Argon2,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use keygate_core::{Code, EmailAddress, Password, Problem, Random};
+use tokio::sync::Semaphore;
+use zxcvbn::{Score, zxcvbn};
+
+/// Each hash takes 19 MiB and some 20 ms of a core.
+const MAX_AT_ONCE: usize = 4;
+
+/// Hashes and checks passwords with argon2id at OWASP's parameters (19 MiB, 2 passes, 1 lane),
+/// which are the library's defaults.
+pub(crate) struct Passwords {
+    random: Arc<dyn Random>,
+    permits: Arc<Semaphore>,
+    /// A hash that no password has, to be checked where there is no account.
+    nobodys: String,
+}
+
+impl Passwords {
+    pub(crate) fn new(random: Arc<dyn Random>) -> Self {
+        let mut nobody = [0; 32];
+        random.fill(&mut nobody);
+        Self {
+            nobodys: hash(&nobody, &*random),
+            permits: Arc::new(Semaphore::new(MAX_AT_ONCE)),
+            random,
+        }
+    }
+
+    /// Hashes a new password, if it is strong enough for this account.
+    pub(crate) async fn hash_new(
+        &self,
+        password: Password,
+        email: EmailAddress,
+    ) -> Result<String, Problem> {
+        let random = self.random.clone();
+        self.at_work(move || {
+            refuse_weak(&password, &email)?;
+            Ok(hash(password.expose().as_bytes(), &*random))
+        })
+        .await?
+    }
+
+    /// Whether `password` belongs to the account with this hash. Without an account the answer is
+    /// no, and takes as long.
+    pub(crate) async fn verify(
+        &self,
+        password: Password,
+        account_hash: Option<String>,
+    ) -> Result<bool, Problem> {
+        let exists = account_hash.is_some();
+        let phc = account_hash.unwrap_or_else(|| self.nobodys.clone());
+        let matches = self
+            .at_work(move || {
+                PasswordHash::new(&phc).is_ok_and(|phc| {
+                    Argon2::default()
+                        .verify_password(password.expose().as_bytes(), &phc)
+                        .is_ok()
+                })
+            })
+            .await?;
+        Ok(exists && matches)
+    }
+
+    /// Runs `work` on a thread of its own, if fewer than four are at it already.
+    async fn at_work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let permit = self.permits.clone().try_acquire_owned();
+        let permit = permit.map_err(|_| overloaded())?;
+        let done = tokio::task::spawn_blocking(move || {
+            // Held until the work is done, also where nobody waits for it any more.
+            let _permit = permit;
+            work()
+        });
+        done.await.map_err(|_| overloaded())
+    }
+}
+
+fn overloaded() -> Problem {
+    Problem::new(
+        Code::Overloaded,
+        "Too many people are signing in at this moment. Try again in a second.",
+    )
+    .with_retry_after(Duration::from_secs(1))
+}
+
+fn hash(password: &[u8], random: &dyn Random) -> String {
+    let mut salt = [0; 16];
+    random.fill(&mut salt);
+    let phc: argon2::password_hash::phc::PasswordHash = Argon2::default()
+        .hash_password_with_salt(password, &salt)
+        .expect("the library's own parameters are valid");
+    phc.to_string()
+}
+
+/// zxcvbn's score 3 of 4: safely unguessable even for somebody who has the hash.
+fn refuse_weak(password: &Password, email: &EmailAddress) -> Result<(), Problem> {
+    let own_words = [email.as_str(), "keygate"];
+    let estimate = zxcvbn(password.expose(), &own_words);
+    if estimate.score() >= Score::Three {
+        return Ok(());
+    }
+    let why = estimate
+        .feedback()
+        .and_then(|feedback| feedback.warning())
+        .map_or_else(String::new, |warning| format!(" {warning}"));
+    Err(Problem::invalid_parameter(
+        "password",
+        format!("is too easy to guess.{why} Use more words, or let a password manager choose"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use keygate_core::OsRandom;
+
+    use super::*;
+
+    fn password(text: &str) -> Password {
+        Password::parse(text).expect("long enough")
+    }
+
+    fn ada() -> EmailAddress {
+        EmailAddress::parse("ada.lovelace@example.com").expect("an address")
+    }
+
+    #[tokio::test]
+    async fn only_the_right_password_of_an_account_verifies() {
+        let passwords = Passwords::new(Arc::new(OsRandom));
+        let right = password("correct horse battery staple");
+        let hash = passwords.hash_new(right.clone(), ada()).await;
+        let hash = hash.expect("it is strong");
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        let verify = |password, hash| passwords.verify(password, hash);
+        assert_eq!(verify(right.clone(), Some(hash.clone())).await, Ok(true));
+        let wrong = password("correct horse battery stapler");
+        assert_eq!(verify(wrong, Some(hash)).await, Ok(false));
+        assert_eq!(verify(right, None).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn weak_passwords_are_refused() {
+        let passwords = Passwords::new(Arc::new(OsRandom));
+        for weak in ["password1234", "aaaaaaaaaaaaaaa", "ada.lovelace@example.com", "keygatekeygate"] {
+            let refused = passwords.hash_new(password(weak), ada()).await;
+            let problem = refused.expect_err(weak);
+            assert_eq!(problem.code, Code::InvalidParameter, "{weak}");
+            assert_eq!(problem.param.as_deref(), Some("password"));
+            assert!(!problem.message.contains(weak));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fifth_hash_at_once_is_refused() {
+        let passwords = Passwords::new(Arc::new(OsRandom));
+        let busy = passwords.permits.clone().acquire_many_owned(4).await;
+        let refused = passwords.verify(password("correct horse battery"), None).await;
+        let problem = refused.expect_err("four are at work");
+        assert_eq!(problem.code, Code::Overloaded);
+        assert!(problem.retry_after.is_some());
+        drop(busy);
+        let verified = passwords.verify(password("correct horse battery"), None).await;
+        assert_eq!(verified, Ok(false));
+    }
+}

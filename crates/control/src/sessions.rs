@@ -1,0 +1,8 @@
+//! What can be done with sessions.
+
+mod authenticate;
+mod sign_in;
+mod sign_out;
+
+pub use authenticate::SignedInSession;
+pub use sign_in::SignedIn;

@@ -1,0 +1,55 @@
+use std::time::Duration;
+
+use keygate_core::{Account, Code, Problem, Token};
+use keygate_storage::Session;
+
+use crate::{Control, unavailable};
+
+/// How exactly the last use of a session is kept.
+const TOUCH_EVERY: Duration = Duration::from_secs(1);
+
+/// Somebody who has shown a cookie of a live session.
+#[derive(Debug, Clone)]
+pub struct SignedInSession {
+    /// The session.
+    pub session: Session,
+    /// Its account.
+    pub account: Account,
+}
+
+impl Control {
+    /// The live session with this token. That it was used is noted, to the second.
+    pub async fn authenticate(&self, token: Option<&str>) -> Result<SignedInSession, Problem> {
+        let token = token.ok_or_else(session_required)?;
+        let token = Token::parse(token).ok_or_else(session_expired)?;
+        let found = self.store.lookup_session(token.hash()).await;
+        let (session, account) = found.map_err(unavailable)?.ok_or_else(session_expired)?;
+        let now = self.clock.now();
+        if session.is_over(now) || account.suspended_at.is_some() {
+            return Err(session_expired());
+        }
+        if session.last_seen_at.plus(TOUCH_EVERY) <= now {
+            let idle_ends_at = now.plus(self.policy.session_idle);
+            let touched = self.store.touch_session(session.id, now, idle_ends_at).await;
+            // The database may be unable to write; who is signed in can still read.
+            if let Err(error) = touched {
+                tracing::warn!(%error, "the use of a session was not noted");
+            }
+        }
+        Ok(SignedInSession { session, account })
+    }
+}
+
+fn session_required() -> Problem {
+    Problem::new(
+        Code::SessionRequired,
+        "Sign in first: POST /api/session gives the session cookie. API keys are not taken here.",
+    )
+}
+
+fn session_expired() -> Problem {
+    Problem::new(
+        Code::SessionExpired,
+        "The session is over. Sign in again.",
+    )
+}
