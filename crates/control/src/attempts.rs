@@ -11,8 +11,12 @@ const PER_ADDRESS: (u32, Duration) = (30, Duration::from_secs(2));
 /// How many names are remembered before those that have recovered are dropped.
 const CLEAN_UP_AT: usize = 10_000;
 
-type Limiter<K> =
-    RateLimiter<K, DashMapStateStore<K>, InjectedClock, governor::middleware::NoOpMiddleware<Duration>>;
+type Limiter<K> = RateLimiter<
+    K,
+    DashMapStateStore<K>,
+    InjectedClock,
+    governor::middleware::NoOpMiddleware<Duration>,
+>;
 
 /// Counts attempts to give a password, for every place where one is checked.
 pub(crate) struct Attempts {

@@ -136,7 +136,10 @@ mod tests {
         let right = password("correct horse battery staple");
         let hash = passwords.hash_new(right.clone(), ada()).await;
         let hash = hash.expect("it is strong");
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
         let verify = |password, hash| passwords.verify(password, hash);
         assert_eq!(verify(right.clone(), Some(hash.clone())).await, Ok(true));
         let wrong = password("correct horse battery stapler");
@@ -147,7 +150,12 @@ mod tests {
     #[tokio::test]
     async fn weak_passwords_are_refused() {
         let passwords = Passwords::new(Arc::new(OsRandom));
-        for weak in ["password1234", "aaaaaaaaaaaaaaa", "ada.lovelace@example.com", "keygatekeygate"] {
+        for weak in [
+            "password1234",
+            "aaaaaaaaaaaaaaa",
+            "ada.lovelace@example.com",
+            "keygatekeygate",
+        ] {
             let refused = passwords.hash_new(password(weak), ada()).await;
             let problem = refused.expect_err(weak);
             assert_eq!(problem.code, Code::InvalidParameter, "{weak}");
@@ -160,12 +168,16 @@ mod tests {
     async fn a_fifth_hash_at_once_is_refused() {
         let passwords = Passwords::new(Arc::new(OsRandom));
         let busy = passwords.permits.clone().acquire_many_owned(4).await;
-        let refused = passwords.verify(password("correct horse battery"), None).await;
+        let refused = passwords
+            .verify(password("correct horse battery"), None)
+            .await;
         let problem = refused.expect_err("four are at work");
         assert_eq!(problem.code, Code::Overloaded);
         assert!(problem.retry_after.is_some());
         drop(busy);
-        let verified = passwords.verify(password("correct horse battery"), None).await;
+        let verified = passwords
+            .verify(password("correct horse battery"), None)
+            .await;
         assert_eq!(verified, Ok(false));
     }
 }

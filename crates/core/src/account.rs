@@ -54,7 +54,9 @@ impl EmailAddress {
 /// A dot-atom (RFC 5322 section 3.2.3) with the letters that RFC 6531 adds.
 fn is_local_part(local: &str) -> bool {
     let allowed = |c: char| {
-        c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c) || (!c.is_ascii() && !is_hidden(c))
+        c.is_alphanumeric()
+            || "!#$%&'*+-/=?^_`{|}~.".contains(c)
+            || (!c.is_ascii() && !is_hidden(c))
     };
     (1..=MAX_LOCAL_BYTES).contains(&local.len())
         && local.chars().all(allowed)
@@ -100,7 +102,11 @@ mod tests {
     fn canonical_spelling_is_a_fixed_point() {
         for text in ["Ada+x@Example.com", "Ünï@bücher.example", "İ@example.com"] {
             let once = EmailAddress::parse(text).expect("an address");
-            assert_eq!(EmailAddress::parse(once.as_str()), Ok(once.clone()), "{text}");
+            assert_eq!(
+                EmailAddress::parse(once.as_str()),
+                Ok(once.clone()),
+                "{text}"
+            );
         }
     }
 

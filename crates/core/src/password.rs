@@ -6,7 +6,11 @@ pub struct Password(SecretString);
 
 /// The password has fewer than 12 or more than 256 characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must have {} to {} characters", Password::MIN_CHARS, Password::MAX_CHARS)]
+#[error(
+    "must have {} to {} characters",
+    Password::MIN_CHARS,
+    Password::MAX_CHARS
+)]
 pub struct InvalidPassword;
 
 impl Password {

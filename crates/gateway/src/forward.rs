@@ -82,7 +82,10 @@ fn prepare(
 ) -> Result<Request<RequestBody>, Problem> {
     let (mut parts, client) = request.into_parts();
     parts.uri = upstream.uri(target).map_err(|_| {
-        Problem::new(Code::InvalidRequest, "The path is too long for the upstream.")
+        Problem::new(
+            Code::InvalidRequest,
+            "The path is too long for the upstream.",
+        )
     })?;
     parts.version = Version::HTTP_11;
     let authorization = upstream.authorization.as_ref();
@@ -93,7 +96,9 @@ fn prepare(
 }
 
 fn unreachable_problem(upstream: &Upstream, error: &ClientError) -> Problem {
-    let cause = error.source().map_or_else(String::new, |source| format!(": {source}"));
+    let cause = error
+        .source()
+        .map_or_else(String::new, |source| format!(": {source}"));
     tracing::warn!(%upstream, "the upstream failed: {error}{cause}");
     Problem::new(
         Code::UpstreamUnreachable,

@@ -161,7 +161,10 @@ mod tests {
         let mut sent = headers(&[("authorization", "Bearer ask_secret")]);
         let ours = HeaderValue::from_static("Bearer upstream");
         for_upstream(&mut sent, &credential(), Some(&ours));
-        assert_eq!(sent.get_all(AUTHORIZATION).iter().collect::<Vec<_>>(), [&ours]);
+        assert_eq!(
+            sent.get_all(AUTHORIZATION).iter().collect::<Vec<_>>(),
+            [&ours]
+        );
     }
 
     #[test]
@@ -177,7 +180,11 @@ mod tests {
         for_upstream(&mut sent, &credential(), None);
         assert_eq!(
             names(&sent),
-            ["x-keygate-account-id", "x-keygate-key-id", "x-keygate-scopes"]
+            [
+                "x-keygate-account-id",
+                "x-keygate-key-id",
+                "x-keygate-scopes"
+            ]
         );
         assert_eq!(sent[KEY_ID], credential().key_id.to_string());
     }

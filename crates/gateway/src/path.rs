@@ -79,7 +79,9 @@ pub struct Pattern {
 
 /// The pattern does not begin with `/v1`, or has a `*` other than in `/**` at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a path under /v1, like /v1/models, or end in /** for all below, like /v1/files/**")]
+#[error(
+    "must be a path under /v1, like /v1/models, or end in /** for all below, like /v1/files/**"
+)]
 pub struct InvalidPattern;
 
 impl Pattern {
@@ -198,8 +200,18 @@ mod tests {
     #[test]
     fn other_patterns_are_refused() {
         for text in [
-            "", "/", "/api/keys", "/v2/x", "v1/x", "/v1/*", "/v1/*/x", "/v1/**/x", "/v1/a?b",
-            "/v1//x", "/v1/../x", "/v1x",
+            "",
+            "/",
+            "/api/keys",
+            "/v2/x",
+            "v1/x",
+            "/v1/*",
+            "/v1/*/x",
+            "/v1/**/x",
+            "/v1/a?b",
+            "/v1//x",
+            "/v1/../x",
+            "/v1x",
         ] {
             assert_eq!(Pattern::parse(text), Err(InvalidPattern), "{text}");
         }

@@ -44,7 +44,8 @@ const INFERENCE: [&str; 10] = [
 impl RouteTable {
     /// The operator's routes before the contract's.
     pub fn new(mut routes: Vec<Route>) -> Self {
-        let inference = INFERENCE.map(|pattern| contract_route(&[Method::POST], pattern, Scope::Chat));
+        let inference =
+            INFERENCE.map(|pattern| contract_route(&[Method::POST], pattern, Scope::Chat));
         routes.extend(inference);
         routes.extend([
             contract_route(&[Method::GET, Method::HEAD], "/v1/**", Scope::Read),
@@ -89,17 +90,37 @@ mod tests {
     fn the_default_table_is_the_contracts() {
         let table = RouteTable::new(Vec::new());
         let inference = [
-            "chat/completions", "completions", "responses", "messages", "embeddings",
-            "moderations", "moderate", "rerank", "audio/speech", "audio/transcriptions",
-            "images/generations", "images/edits",
+            "chat/completions",
+            "completions",
+            "responses",
+            "messages",
+            "embeddings",
+            "moderations",
+            "moderate",
+            "rerank",
+            "audio/speech",
+            "audio/transcriptions",
+            "images/generations",
+            "images/edits",
         ];
-        let others = ["files", "batches", "fine_tuning/jobs", "models/x", "chat", "responses/r/cancel"];
+        let others = [
+            "files",
+            "batches",
+            "fine_tuning/jobs",
+            "models/x",
+            "chat",
+            "responses/r/cancel",
+        ];
         for path in inference.iter().chain(&others) {
             let path = format!("/v1/{path}");
             assert_eq!(scope_of(&table, "GET", &path), Scope::Read, "GET {path}");
             assert_eq!(scope_of(&table, "HEAD", &path), Scope::Read, "HEAD {path}");
             for method in ["PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"] {
-                assert_eq!(scope_of(&table, method, &path), Scope::Write, "{method} {path}");
+                assert_eq!(
+                    scope_of(&table, method, &path),
+                    Scope::Write,
+                    "{method} {path}"
+                );
             }
         }
         for path in inference {

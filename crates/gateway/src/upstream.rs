@@ -56,8 +56,7 @@ impl Upstream {
         response_timeout: Duration,
     ) -> Result<Self, InvalidUpstream> {
         let path = path.trim_end_matches('/');
-        let pattern =
-            Pattern::parse(&format!("{path}/**")).map_err(|_| InvalidUpstream::Path)?;
+        let pattern = Pattern::parse(&format!("{path}/**")).map_err(|_| InvalidUpstream::Path)?;
         let (scheme, authority, base_path) = split(url)?;
         Ok(Self {
             pattern,
@@ -98,7 +97,9 @@ fn split(url: &str) -> Result<(Scheme, Authority, String), InvalidUpstream> {
         .into_parts();
     let scheme = parts.scheme.ok_or(InvalidUpstream::Url)?;
     let authority = parts.authority.ok_or(InvalidUpstream::Url)?;
-    let path = parts.path_and_query.map_or(String::new(), |path| path.to_string());
+    let path = parts
+        .path_and_query
+        .map_or(String::new(), |path| path.to_string());
     let plain = (scheme == Scheme::HTTP || scheme == Scheme::HTTPS)
         && !authority.as_str().contains('@')
         && !url.contains(['?', '#']);
@@ -183,9 +184,18 @@ mod tests {
     fn a_path_in_the_url_goes_before_the_requests_own() {
         let target = PathAndQuery::from_static("/v1/models?limit=1");
         for (url, expected) in [
-            ("http://127.0.0.1:11434", "http://127.0.0.1:11434/v1/models?limit=1"),
-            ("http://127.0.0.1:11434/", "http://127.0.0.1:11434/v1/models?limit=1"),
-            ("http://host/openai/", "http://host/openai/v1/models?limit=1"),
+            (
+                "http://127.0.0.1:11434",
+                "http://127.0.0.1:11434/v1/models?limit=1",
+            ),
+            (
+                "http://127.0.0.1:11434/",
+                "http://127.0.0.1:11434/v1/models?limit=1",
+            ),
+            (
+                "http://host/openai/",
+                "http://host/openai/v1/models?limit=1",
+            ),
         ] {
             let upstream = upstream("/v1", url).expect(url);
             assert_eq!(upstream.uri(&target).expect(url), expected);
@@ -211,8 +221,19 @@ mod tests {
 
     #[test]
     fn what_cannot_be_an_upstream_is_refused() {
-        for url in ["", "127.0.0.1:80", "/v1", "ftp://host", "http://a@host", "http://h/?q", "http://h/#f"] {
-            assert!(matches!(upstream("/v1", url), Err(InvalidUpstream::Url)), "{url}");
+        for url in [
+            "",
+            "127.0.0.1:80",
+            "/v1",
+            "ftp://host",
+            "http://a@host",
+            "http://h/?q",
+            "http://h/#f",
+        ] {
+            assert!(
+                matches!(upstream("/v1", url), Err(InvalidUpstream::Url)),
+                "{url}"
+            );
         }
         for path in ["", "/", "/api", "v1", "/v1/*"] {
             let refused = upstream(path, "http://host");

@@ -85,6 +85,9 @@ mod tests {
 
     #[test]
     fn mapped_addresses_are_the_same_address() {
-        assert_eq!(client("::ffff:10.1.1.1", &["::ffff:192.0.2.5"]), "192.0.2.5");
+        assert_eq!(
+            client("::ffff:10.1.1.1", &["::ffff:192.0.2.5"]),
+            "192.0.2.5"
+        );
     }
 }

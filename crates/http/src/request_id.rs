@@ -67,7 +67,10 @@ mod tests {
             headers.append(X_REQUEST_ID, value);
         }
         let id = ids.assign(&mut headers);
-        assert_eq!(headers.get_all(X_REQUEST_ID).iter().collect::<Vec<_>>(), [&id]);
+        assert_eq!(
+            headers.get_all(X_REQUEST_ID).iter().collect::<Vec<_>>(),
+            [&id]
+        );
         id.to_str().expect("plain").to_owned()
     }
 
@@ -82,7 +85,14 @@ mod tests {
         let ids = RequestIds::new(&OsRandom);
         let long = "a".repeat(65);
         let mut seen = Vec::new();
-        for sent in [&[] as &[&str], &[""], &["a b"], &["{}"], &[&long], &["a", "b"]] {
+        for sent in [
+            &[] as &[&str],
+            &[""],
+            &["a b"],
+            &["{}"],
+            &[&long],
+            &["a", "b"],
+        ] {
             seen.push(assign(&ids, sent));
         }
         assert!(seen.iter().all(|id| id.starts_with("req_")));

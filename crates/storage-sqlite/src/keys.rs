@@ -65,7 +65,9 @@ fn lookup(
     key_id: KeyId,
 ) -> Result<Option<(ApiKey, KeyHash)>, StorageError> {
     let ids = params![account_id.as_bytes(), key_id.as_bytes()];
-    query::optional(db, LOOKUP, ids, |row| Ok((read(row)?, row.key_hash("hash")?)))
+    query::optional(db, LOOKUP, ids, |row| {
+        Ok((read(row)?, row.key_hash("hash")?))
+    })
 }
 
 /// Whether the account has a place for `key_id` among its active keys.
@@ -77,7 +79,8 @@ fn has_place(
     now: Timestamp,
 ) -> Result<bool, StorageError> {
     let params = params![account_id.as_bytes(), key_id.as_bytes(), now.as_millis()];
-    let active: Option<u32> = query::optional(db, COUNT_ACTIVE, params, |row| row.column("active"))?;
+    let active: Option<u32> =
+        query::optional(db, COUNT_ACTIVE, params, |row| row.column("active"))?;
     Ok(active.unwrap_or(0) < max_active)
 }
 

@@ -44,8 +44,9 @@ fn refuse_unknown(connection: &Connection, path: &Path) -> Result<usize, Storage
             found: version,
             known: known_version(),
         }),
-        (APPLICATION_ID, _) => usize::try_from(version)
-            .map_err(|_| StorageError::Foreign(path.display().to_string())),
+        (APPLICATION_ID, _) => {
+            usize::try_from(version).map_err(|_| StorageError::Foreign(path.display().to_string()))
+        }
         (0, 0) if version == 0 => Ok(0),
         _ => Err(StorageError::Foreign(path.display().to_string())),
     }

@@ -47,7 +47,9 @@ async fn what_was_written_is_there_after_closing() {
     let folder = folder();
     let path = folder.path().join("keygate.db");
     let store = SqliteStore::open(&path).expect("a new database opens");
-    add_account(&store, "ada@example.com").await.expect("answers");
+    add_account(&store, "ada@example.com")
+        .await
+        .expect("answers");
     store.close().await;
     assert!(matches!(
         add_account(&store, "bob@example.com").await,
@@ -74,7 +76,8 @@ async fn a_later_versions_database_is_refused_unchanged() {
     let path = folder.path().join("keygate.db");
     drop(SqliteStore::open(&path).expect("a new database opens"));
     let raw = Connection::open(&path).expect("opens");
-    raw.pragma_update(None, "user_version", 999).expect("is set");
+    raw.pragma_update(None, "user_version", 999)
+        .expect("is set");
     drop(raw);
     let before = std::fs::read(&path).expect("readable");
     assert!(matches!(

@@ -1,7 +1,10 @@
 //! The suite that every backend must pass. A backend's tests say how to open an empty store, and
 //! [`conformance_tests!`](crate::conformance_tests) makes one test of each function here.
 
-#![expect(missing_docs, reason = "each function's name is the guarantee that it tests")]
+#![expect(
+    missing_docs,
+    reason = "each function's name is the guarantee that it tests"
+)]
 
 pub mod accounts;
 mod fixture;

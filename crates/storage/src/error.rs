@@ -8,7 +8,9 @@ pub enum StorageError {
     #[error("{0} is in use by another process")]
     InUse(String),
     /// The database was written by a later version of keygate.
-    #[error("the database has schema version {found}, and this keygate knows versions up to {known}")]
+    #[error(
+        "the database has schema version {found}, and this keygate knows versions up to {known}"
+    )]
     Newer {
         /// The database's schema version.
         found: i64,

@@ -25,7 +25,9 @@ pub use accounts::{
 pub use audit::{Action, Actor, AuditEntry, AuditStore};
 pub use change::ChangeListener;
 pub use error::StorageError;
-pub use keys::{HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus, KeyStore, NewKey, UpdateKey};
+pub use keys::{
+    HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus, KeyStore, NewKey, UpdateKey,
+};
 pub use sessions::{Session, SessionStore};
 pub use usage::UsageStore;
 

@@ -8,8 +8,8 @@ use std::sync::{
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use keygate_core::{
-    AccountId, ApiKey, Clock, Credential, Denial, EmailAddress, KeyId, ManualClock, OsRandom, Scope,
-    Timestamp,
+    AccountId, ApiKey, Clock, Credential, Denial, EmailAddress, KeyId, ManualClock, OsRandom,
+    Scope, Timestamp,
     key::{KeyFormat, KeyHash, KeyHasher, KeyName, KeySecret},
 };
 use keygate_storage::{
@@ -335,7 +335,10 @@ async fn many_uses_are_one_write_and_none_is_lost() {
     world.clock.advance_millis(7);
     world.verify(&secret).await.expect("accepted");
     ledger.broken.store(true, Ordering::SeqCst);
-    usage.flush(&ledger).await.expect_err("the ledger is broken");
+    usage
+        .flush(&ledger)
+        .await
+        .expect_err("the ledger is broken");
     ledger.broken.store(false, Ordering::SeqCst);
     usage.flush(&ledger).await.expect("the ledger works");
     usage.flush(&ledger).await.expect("the ledger works");

@@ -1,1 +1,16 @@
+//! The management API and the pages: HTTP over the use cases of `keygate-control`, and no rules
+//! of its own.
 
+mod answer;
+mod api;
+mod assets;
+mod cookie;
+mod fields;
+mod guard;
+mod health;
+mod pages;
+mod routes;
+mod state;
+
+pub use routes::{Access, Route, router, routes};
+pub use state::{Site, WebState};

@@ -12,8 +12,14 @@ impl Control {
     /// has an account is not told.
     pub async fn get_account(&self, email: &str) -> Result<Account, Problem> {
         let email = parse_email(email)?;
-        let found = self.store.lookup_account(&email).await.map_err(unavailable)?;
-        found.map(|stored| stored.account).ok_or_else(|| no_account(&email))
+        let found = self
+            .store
+            .lookup_account(&email)
+            .await
+            .map_err(unavailable)?;
+        found
+            .map(|stored| stored.account)
+            .ok_or_else(|| no_account(&email))
     }
 }
 

@@ -45,8 +45,13 @@ impl Control {
     ) -> Result<String, Problem> {
         let hash = self.passwords.hash_new(new, account.email.clone()).await?;
         let audit = self.entry(actor, Action::AccountSetPassword, account.id);
-        let set = self.store.set_password(account.id, hash.clone(), audit).await;
+        let set = self
+            .store
+            .set_password(account.id, hash.clone(), audit)
+            .await;
         let found = set.map_err(unavailable)?;
-        found.then_some(hash).ok_or_else(|| no_account(&account.email))
+        found
+            .then_some(hash)
+            .ok_or_else(|| no_account(&account.email))
     }
 }

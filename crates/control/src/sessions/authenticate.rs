@@ -30,7 +30,10 @@ impl Control {
         }
         if session.last_seen_at.plus(TOUCH_EVERY) <= now {
             let idle_ends_at = now.plus(self.policy.session_idle);
-            let touched = self.store.touch_session(session.id, now, idle_ends_at).await;
+            let touched = self
+                .store
+                .touch_session(session.id, now, idle_ends_at)
+                .await;
             // The database may be unable to write; who is signed in can still read.
             if let Err(error) = touched {
                 tracing::warn!(%error, "the use of a session was not noted");
@@ -48,8 +51,5 @@ fn session_required() -> Problem {
 }
 
 fn session_expired() -> Problem {
-    Problem::new(
-        Code::SessionExpired,
-        "The session is over. Sign in again.",
-    )
+    Problem::new(Code::SessionExpired, "The session is over. Sign in again.")
 }

@@ -31,7 +31,8 @@ impl Control {
         if stored.account.suspended_at.is_some() {
             return Err(keygate_core::Denial::AccountSuspended.into());
         }
-        self.start_session(&stored.account, stored.password_hash).await
+        self.start_session(&stored.account, stored.password_hash)
+            .await
     }
 
     /// The account of this address, if this is its password. The one place where that is asked.
@@ -43,7 +44,11 @@ impl Control {
     ) -> Result<StoredAccount, Problem> {
         self.attempts.count_address(address)?;
         self.attempts.count_account(email)?;
-        let stored = self.store.lookup_account(email).await.map_err(unavailable)?;
+        let stored = self
+            .store
+            .lookup_account(email)
+            .await
+            .map_err(unavailable)?;
         let hash = stored.as_ref().map(|stored| stored.password_hash.clone());
         // What is too short or too long to be anybody's password costs the same work.
         let (password, hash) = match Password::parse(password) {
@@ -74,7 +79,10 @@ impl Control {
         let actor = Actor::Account(account.id);
         let mut audit = self.entry(actor, Action::SessionCreate, account.id);
         audit.subject_id = Some(session.id.to_string());
-        let inserted = self.store.insert_session(session, password_hash, audit).await;
+        let inserted = self
+            .store
+            .insert_session(session, password_hash, audit)
+            .await;
         let account = account.clone();
         inserted
             .map_err(unavailable)?

@@ -143,7 +143,10 @@ mod tests {
         let ours = KeyFormat::with_prefix("acme1_").expect("a prefix");
         let secret = ours.generate(&OsRandom);
         assert_eq!(ours.check(secret.expose()), Ok(()));
-        assert_eq!(KeyFormat::default().check(secret.expose()), Err(MalformedKey));
+        assert_eq!(
+            KeyFormat::default().check(secret.expose()),
+            Err(MalformedKey)
+        );
     }
 
     #[test]

@@ -90,7 +90,13 @@ mod tests {
     #[test]
     fn control_characters_are_refused() {
         for text in [
-            "a\0b", "a\r\nb", "a\x1b[31mb", "a\u{7f}b", "a\u{85}b", "a\u{202e}b", "a\u{2028}b",
+            "a\0b",
+            "a\r\nb",
+            "a\x1b[31mb",
+            "a\u{7f}b",
+            "a\u{85}b",
+            "a\u{202e}b",
+            "a\u{2028}b",
         ] {
             assert_eq!(
                 KeyName::parse(text),
@@ -102,7 +108,12 @@ mod tests {
 
     #[test]
     fn markup_is_a_name_like_any_other() {
-        for text in ["<script>alert(1)</script>", "=cmd|' /C calc'!A0", "%_", "'; --"] {
+        for text in [
+            "<script>alert(1)</script>",
+            "=cmd|' /C calc'!A0",
+            "%_",
+            "'; --",
+        ] {
             assert_eq!(KeyName::parse(text).expect("a name").as_str(), text);
         }
     }

@@ -26,7 +26,10 @@ pub async fn a_key_reads_back_as_it_was_issued(f: Fixture) {
     assert_eq!(credential.scopes, new.key.scopes);
     assert_eq!(credential.expires_at, new.key.expires_at);
     assert!(credential.is_active && !credential.account_suspended);
-    let unknown = f.store.lookup_credential(KeyHash::from_bytes([7; 32])).await;
+    let unknown = f
+        .store
+        .lookup_credential(KeyHash::from_bytes([7; 32]))
+        .await;
     assert_eq!(unknown.expect("answers"), None);
 }
 
@@ -53,7 +56,12 @@ pub async fn keys_are_listed_newest_first_and_paged(f: Fixture) {
         names.extend(keys.iter().map(|key| key.name.to_string()));
         // A page stays where it was when the key it ended with goes away.
         let entry = Fixture::entry(Action::KeyRevoke);
-        assert!(f.store.delete_key(ada, last.id, entry).await.expect("answers"));
+        assert!(
+            f.store
+                .delete_key(ada, last.id, entry)
+                .await
+                .expect("answers")
+        );
     }
     assert_eq!(names, ["key 4", "key 3", "key 2", "key 1", "key 0"]);
 }
@@ -188,7 +196,12 @@ pub async fn another_accounts_key_cannot_be_seen_or_changed(f: Fixture) {
     assert_eq!(f.lookup_key(&stolen).await, None);
     assert_eq!(f.switch(&stolen, false, 10).await, UpdateKey::NotFound);
     let entry = Fixture::entry(Action::KeyRevoke);
-    assert!(!f.store.delete_key(eve, key.id, entry).await.expect("answers"));
+    assert!(
+        !f.store
+            .delete_key(eve, key.id, entry)
+            .await
+            .expect("answers")
+    );
     assert_eq!(f.list(eve, KeyStatus::All).await, []);
     assert_eq!(f.lookup_key(&key).await, Some(key));
 }
@@ -261,7 +274,10 @@ pub async fn listeners_hear_of_each_change_before_it_is_acknowledged(f: Fixture)
     f.store.resume_account(ada, entry).await.expect("answers");
     assert!(both(ear.heard()));
     let entry = Fixture::entry(Action::KeyRevoke);
-    f.store.delete_key(ada, key.id, entry).await.expect("answers");
+    f.store
+        .delete_key(ada, key.id, entry)
+        .await
+        .expect("answers");
     assert_eq!(ear.heard(), [hash]);
 }
 
@@ -312,7 +328,14 @@ pub async fn hashers_are_bound_while_there_are_keys(f: Fixture) {
 pub async fn names_come_back_as_they_went_in(f: Fixture) {
     let ada = f.account("ada@example.com").await;
     let longest = "\u{1f511}".repeat(255);
-    for name in ["<script>", "=cmd", "%_", "'; DROP TABLE", "e\u{301}", &longest] {
+    for name in [
+        "<script>",
+        "=cmd",
+        "%_",
+        "'; DROP TABLE",
+        "e\u{301}",
+        &longest,
+    ] {
         let (key, _) = f.key(ada, name).await;
         let found = f.lookup_key(&key).await.expect("there");
         assert_eq!(found.name.as_str(), name);

@@ -76,7 +76,12 @@ pub async fn a_sign_in_that_was_overtaken_gives_no_session(f: Fixture) {
     assert!(changed.expect("answers"));
     assert!(!f.insert_session(&session, PASSWORD_HASH).await);
     let suspend = Fixture::entry(Action::AccountSuspend);
-    assert!(f.store.suspend_account(ada, suspend).await.expect("answers"));
+    assert!(
+        f.store
+            .suspend_account(ada, suspend)
+            .await
+            .expect("answers")
+    );
     assert!(!f.insert_session(&session, "newer").await);
     assert!(!f.session_exists(&session).await);
     assert_eq!(f.audited().await[0], Action::AccountSuspend);

@@ -84,7 +84,11 @@ fn nobody_who_asks_after_the_revocation_is_let_in() {
         world.revoke();
         assert!(!world.lookup(), "accepted after the acknowledgement");
         early.join().expect("no panic");
-        assert_ne!(world.cache.get(&KEY), Some(true), "landed after the revocation");
+        assert_ne!(
+            world.cache.get(&KEY),
+            Some(true),
+            "landed after the revocation"
+        );
         assert!(!world.lookup());
     });
 }
@@ -105,6 +109,10 @@ fn two_fills_and_a_revocation_leave_nothing_stale() {
         for thread in early {
             thread.join().expect("no panic");
         }
-        assert_ne!(world.cache.get(&KEY), Some(true), "landed after the revocation");
+        assert_ne!(
+            world.cache.get(&KEY),
+            Some(true),
+            "landed after the revocation"
+        );
     });
 }

@@ -1,0 +1,6 @@
+//! The management API: one file for each route.
+
+pub(crate) mod account;
+pub(crate) mod accounts;
+pub(crate) mod keys;
+pub(crate) mod session;

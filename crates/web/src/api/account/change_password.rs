@@ -1,0 +1,24 @@
+use axum::{Extension, extract::State, response::IntoResponse};
+use http::{StatusCode, header::SET_COOKIE};
+use keygate_control::SignedInSession;
+use keygate_http::ClientAddress;
+
+use crate::{answer::Answer, fields::Fields, state::WebState};
+
+/// `POST /api/account/password`: ends all sessions of the account; the answer's cookie is a new one.
+pub(crate) async fn change_password(
+    State(state): State<WebState>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
+    Extension(signed_in): Extension<SignedInSession>,
+    fields: Fields,
+) -> Answer<impl IntoResponse> {
+    let mut fields = fields.only(&["current_password", "password"])?;
+    let current = fields.required_string("current_password")?;
+    let new = fields.required_string("password")?;
+    let control = state.control();
+    let signed_in = control
+        .change_password(&signed_in.account, &current, &new, address)
+        .await?;
+    let cookie = state.cookie().set(&signed_in.token);
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]))
+}

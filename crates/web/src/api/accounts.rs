@@ -1,0 +1,26 @@
+//! `/api/accounts`
+
+mod create;
+
+pub(crate) use create::create;
+
+use keygate_core::{Account, AccountId, EmailAddress, Timestamp};
+use serde::Serialize;
+
+/// An account, to its owner.
+#[derive(Debug, Serialize)]
+pub(crate) struct AccountResponse {
+    id: AccountId,
+    email: EmailAddress,
+    created_at: Timestamp,
+}
+
+impl From<Account> for AccountResponse {
+    fn from(account: Account) -> Self {
+        Self {
+            id: account.id,
+            email: account.email,
+            created_at: account.created_at,
+        }
+    }
+}

@@ -1,0 +1,23 @@
+use axum::{Extension, extract::State, response::IntoResponse};
+use keygate_control::SignedInSession;
+use keygate_storage::Actor;
+
+use super::PathId;
+use crate::{
+    answer::{Answer, success},
+    state::WebState,
+};
+
+/// `DELETE /api/keys/{id}`: revokes a key for good.
+pub(crate) async fn delete(
+    State(state): State<WebState>,
+    Extension(signed_in): Extension<SignedInSession>,
+    PathId(id): PathId,
+) -> Answer<impl IntoResponse> {
+    let account_id = signed_in.account.id;
+    let control = state.control();
+    control
+        .revoke_key(Actor::Account(account_id), account_id, &id)
+        .await?;
+    Ok(success())
+}

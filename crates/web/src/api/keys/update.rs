@@ -1,0 +1,55 @@
+use axum::{Extension, extract::State, response::IntoResponse};
+use keygate_control::SignedInSession;
+use keygate_core::{Code, Problem};
+use keygate_storage::{Actor, KeyChanges};
+use serde_json::Value;
+
+use super::{PathId, parse_name, take_scopes};
+use crate::{
+    answer::{Answer, success},
+    fields::Fields,
+    state::WebState,
+};
+
+/// `PATCH /api/keys/{id}`: changes the fields that are supplied.
+pub(crate) async fn update(
+    State(state): State<WebState>,
+    Extension(signed_in): Extension<SignedInSession>,
+    PathId(id): PathId,
+    fields: Fields,
+) -> Answer<impl IntoResponse> {
+    let changes = parse_changes(fields)?;
+    let account_id = signed_in.account.id;
+    let control = state.control();
+    control
+        .update_key(Actor::Account(account_id), account_id, &id, changes)
+        .await?;
+    Ok(success())
+}
+
+fn parse_changes(fields: Fields) -> Result<KeyChanges, Problem> {
+    let mut fields = fields.only(&["name", "scopes", "is_active"])?;
+    if fields.is_empty() {
+        return Err(Problem::new(
+            Code::MissingParameter,
+            "Give at least one of \"name\", \"scopes\" and \"is_active\".",
+        ));
+    }
+    let name = fields.optional_string("name")?;
+    Ok(KeyChanges {
+        name: name.as_deref().map(parse_name).transpose()?,
+        scopes: take_scopes(&mut fields)?,
+        is_active: take_is_active(&mut fields)?,
+    })
+}
+
+fn take_is_active(fields: &mut Fields) -> Result<Option<bool>, Problem> {
+    match fields.take("is_active") {
+        None => Ok(None),
+        Some(Value::Bool(on)) => Ok(Some(on)),
+        Some(_) => Err(Problem::invalid_parameter(
+            "is_active",
+            "must be true or false",
+        )),
+    }
+}

@@ -1,0 +1,15 @@
+use axum::{Extension, extract::State, response::IntoResponse};
+use http::{StatusCode, header::SET_COOKIE};
+use keygate_control::SignedInSession;
+
+use crate::{answer::Answer, state::WebState};
+
+/// `DELETE /api/session`: signs out.
+pub(crate) async fn delete(
+    State(state): State<WebState>,
+    Extension(signed_in): Extension<SignedInSession>,
+) -> Answer<impl IntoResponse> {
+    state.control().sign_out(&signed_in).await?;
+    let cookie = state.cookie().clear();
+    Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]))
+}

@@ -1,0 +1,131 @@
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, header::COOKIE};
+use keygate_core::Token;
+
+/// The session cookie: opaque, out of reach of scripts, sent to this host alone.
+///
+/// Where the public address is https it is `Secure` and has the `__Host-` prefix, which keeps
+/// other hosts of the same domain from planting one (RFC 6265bis section 4.1.3.2).
+#[derive(Debug)]
+pub(crate) struct SessionCookie {
+    name: &'static str,
+    attributes: String,
+}
+
+impl SessionCookie {
+    pub(crate) fn new(is_https: bool, lifetime: Duration) -> Self {
+        let (name, secure) = if is_https {
+            ("__Host-keygate_session", "; Secure")
+        } else {
+            ("keygate_session", "")
+        };
+        let seconds = lifetime.as_secs();
+        Self {
+            name,
+            attributes: format!("Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}"),
+        }
+    }
+
+    /// The token that a request carries under exactly this name, once.
+    pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        let mut values = headers
+            .get_all(COOKIE)
+            .iter()
+            .filter_map(|header| header.to_str().ok())
+            .flat_map(|header| header.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .filter(|(name, _)| *name == self.name)
+            .map(|(_, value)| value);
+        values.next().filter(|_| values.next().is_none())
+    }
+
+    /// `Set-Cookie` for a new session.
+    pub(crate) fn set(&self, token: &Token) -> HeaderValue {
+        let text = format!("{}={}; {}", self.name, token.expose(), self.attributes);
+        let mut value = HeaderValue::try_from(text).expect("a token is a cookie value");
+        value.set_sensitive(true);
+        value
+    }
+
+    /// `Set-Cookie` that makes the browser forget it.
+    pub(crate) fn clear(&self) -> HeaderValue {
+        let secure = if self.name.starts_with("__Host-") {
+            "; Secure"
+        } else {
+            ""
+        };
+        let name = self.name;
+        HeaderValue::try_from(format!(
+            "{name}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{secure}"
+        ))
+        .expect("plain ASCII")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keygate_core::OsRandom;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    fn read(is_https: bool, cookies: &[&'static str]) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        for cookie in cookies {
+            headers.append(COOKIE, HeaderValue::from_static(cookie));
+        }
+        let cookie = SessionCookie::new(is_https, HOUR);
+        cookie.read(&headers).map(str::to_owned)
+    }
+
+    #[test]
+    fn attributes_are_strict() {
+        let token = Token::generate(&OsRandom);
+        let set = |is_https| {
+            let value = SessionCookie::new(is_https, HOUR).set(&token);
+            let text = value.to_str().expect("ASCII").to_owned();
+            text.replace(token.expose(), "TOKEN")
+        };
+        assert_eq!(
+            set(false),
+            "keygate_session=TOKEN; Path=/; HttpOnly; SameSite=Lax; Max-Age=3600"
+        );
+        assert_eq!(
+            set(true),
+            "__Host-keygate_session=TOKEN; Path=/; HttpOnly; SameSite=Lax; Max-Age=3600; Secure"
+        );
+    }
+
+    #[test]
+    fn only_the_exact_name_counts() {
+        assert_eq!(
+            read(false, &["a=b; keygate_session=x"]).as_deref(),
+            Some("x")
+        );
+        assert_eq!(
+            read(true, &["__Host-keygate_session=x"]).as_deref(),
+            Some("x")
+        );
+        for other in [
+            "Keygate_session=x",
+            "keygate-session=x",
+            "__host-keygate_session=x",
+            "__Secure-keygate_session=x",
+            "keygate_session",
+        ] {
+            assert_eq!(read(false, &[other]), None, "{other}");
+        }
+        assert_eq!(read(true, &["keygate_session=x"]), None);
+    }
+
+    #[test]
+    fn two_of_them_are_none() {
+        assert_eq!(read(false, &["keygate_session=x; keygate_session=y"]), None);
+        assert_eq!(
+            read(false, &["keygate_session=x", "keygate_session=y"]),
+            None
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! What stands before the handlers.
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{
+    HeaderMap, HeaderValue, Method,
+    header::{
+        CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN,
+        TRANSFER_ENCODING,
+    },
+};
+use keygate_core::{Code, Problem};
+
+use crate::{
+    answer::{Answer, ApiError},
+    state::{Site, WebState},
+};
+
+/// Private answers are not kept by anybody, unless a handler says otherwise.
+pub(crate) async fn no_store(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+/// Lets a write through only if no other web page began it, and only with JSON in it.
+///
+/// Browsers say where a request comes from in `Sec-Fetch-Site` and `Origin`, and scripts outside
+/// of them send neither. The cookie's `SameSite=Lax` is a second line, not the first.
+pub(crate) async fn same_origin_json(
+    State(state): State<WebState>,
+    request: Request,
+    next: Next,
+) -> Answer<Response> {
+    if is_write(request.method()) {
+        refuse_cross_origin(&request, state.site())?;
+        if request.uri().path().starts_with("/api/") {
+            refuse_other_media_types(request.headers())?;
+        }
+    }
+    Ok(next.run(request).await)
+}
+
+/// Lets through whoever has a live session, and tells the handler whose it is.
+pub(crate) async fn require_session(
+    State(state): State<WebState>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let token = state.cookie().read(request.headers());
+    let signed_in = state.control().authenticate(token).await?;
+    request.extensions_mut().insert(signed_in);
+    Ok(next.run(request).await)
+}
+
+fn is_write(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+fn refuse_cross_origin(request: &Request, site: &Site) -> Result<(), Problem> {
+    let headers = request.headers();
+    let fetch_site = headers.get("sec-fetch-site");
+    if fetch_site.is_some_and(|from| from != "same-origin" && from != "none") {
+        return Err(Problem::new(
+            Code::CrossOriginRequest,
+            "Another web page began this request (Sec-Fetch-Site). Only keygate's own pages may.",
+        ));
+    }
+    if headers
+        .get_all(ORIGIN)
+        .iter()
+        .all(|origin| is_own(origin, request, site))
+    {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::OriginNotAllowed,
+        "The Origin of this request is not this service. If it is, set server.public_url to the address in the browser.",
+    ))
+}
+
+fn is_own(origin: &HeaderValue, request: &Request, site: &Site) -> bool {
+    if origin.as_bytes() == site.origin.as_bytes() {
+        return true;
+    }
+    // Where the operator gave no public address, it is whatever the browser reached us by.
+    let host = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str().as_bytes());
+    let host = host.or_else(|| request.headers().get(HOST).map(HeaderValue::as_bytes));
+    !site.is_configured
+        && host.is_some_and(|host| origin.as_bytes().strip_prefix(b"http://") == Some(host))
+}
+
+fn refuse_other_media_types(headers: &HeaderMap) -> Result<(), Problem> {
+    let has_body = headers.contains_key(TRANSFER_ENCODING)
+        || headers
+            .get(CONTENT_LENGTH)
+            .is_some_and(|length| length != "0");
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let is_json = match (types.next(), types.next()) {
+        (None, _) => !has_body,
+        (Some(one), None) => is_json(one),
+        (Some(_), Some(_)) => false,
+    };
+    if is_json && !headers.contains_key(CONTENT_ENCODING) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::UnsupportedMediaType,
+        "The body must be JSON, not encoded further, with \"Content-Type: application/json\".",
+    ))
+}
+
+fn is_json(content_type: &HeaderValue) -> bool {
+    let Ok(text) = content_type.to_str() else {
+        return false;
+    };
+    let mut parts = text.split(';').map(str::trim);
+    parts
+        .next()
+        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
+        && parts.all(|parameter| {
+            let utf8 = ["charset=utf-8", "charset=\"utf-8\"", ""];
+            utf8.iter()
+                .any(|known| parameter.eq_ignore_ascii_case(known))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_json_in_utf8_only() {
+        for (text, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=UTF-8", true),
+            ("application/json;", true),
+            ("application/json; charset=utf-16", false),
+            ("application/jsonp", false),
+            ("text/plain", false),
+            ("text/plain; application/json", false),
+            ("application/x-www-form-urlencoded", false),
+            ("", false),
+        ] {
+            assert_eq!(is_json(&HeaderValue::from_static(text)), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use keygate_control::Control;
+
+use crate::cookie::SessionCookie;
+
+/// Under which address the service is known.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// Scheme, host and port, as a browser writes an origin: `https://keys.example.com`.
+    pub origin: String,
+    /// Whether the operator said so. If not, it is only the address that keygate listens on, and
+    /// a browser may well know it by another name.
+    pub is_configured: bool,
+}
+
+impl Site {
+    pub(crate) fn is_https(&self) -> bool {
+        self.origin.starts_with("https://")
+    }
+}
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct WebState(Arc<Shared>);
+
+struct Shared {
+    control: Arc<Control>,
+    site: Site,
+    cookie: SessionCookie,
+    draining: AtomicBool,
+}
+
+impl WebState {
+    /// Handlers over these use cases, at this address.
+    pub fn new(control: Arc<Control>, site: Site, session_absolute: std::time::Duration) -> Self {
+        let cookie = SessionCookie::new(site.is_https(), session_absolute);
+        Self(Arc::new(Shared {
+            control,
+            site,
+            cookie,
+            draining: false.into(),
+        }))
+    }
+
+    /// From now on `/readyz` says that the program takes no more work.
+    pub fn begin_draining(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.0.draining.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn control(&self) -> &Control {
+        &self.0.control
+    }
+
+    pub(crate) fn site(&self) -> &Site {
+        &self.0.site
+    }
+
+    pub(crate) fn cookie(&self) -> &SessionCookie {
+        &self.0.cookie
+    }
+}

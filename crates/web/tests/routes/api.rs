@@ -1,0 +1,5 @@
+mod account_password;
+mod accounts;
+mod common;
+mod keys;
+mod session;

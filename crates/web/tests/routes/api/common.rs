@@ -1,0 +1,240 @@
+//! What holds for every call of the management API.
+
+use keygate_web::Site;
+
+use crate::support::{Options, TestApp};
+
+const WRITES: [(&str, &str); 6] = [
+    ("POST", "/api/keys"),
+    ("PATCH", "/api/keys/0197593d-1c00-7000-8000-000000000000"),
+    ("DELETE", "/api/keys/0197593d-1c00-7000-8000-000000000000"),
+    ("POST", "/api/session"),
+    ("DELETE", "/api/session"),
+    ("POST", "/api/account/password"),
+];
+
+#[tokio::test]
+async fn writes_that_another_page_began_are_refused() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let before = app.audited().await;
+    for (method, path) in WRITES {
+        for origin in [
+            "https://evil.example",
+            "null",
+            "http://sub.127.0.0.1:8080",
+            "http://127.0.0.1:8081",
+            "https://127.0.0.1:8080",
+            "http://127.0.0.1",
+            "",
+        ] {
+            let call = app
+                .call(method, path)
+                .cookie(&cookie)
+                .header("origin", origin);
+            let answer = call.json(r#"{"name":"a"}"#).send().await;
+            assert_eq!(
+                answer.summary(),
+                r#"403 "origin_not_allowed" null"#,
+                "{origin}"
+            );
+        }
+        for site in ["cross-site", "same-site", "weird"] {
+            let call = app
+                .call(method, path)
+                .cookie(&cookie)
+                .header("sec-fetch-site", site);
+            let answer = call.json(r#"{"name":"a"}"#).send().await;
+            assert_eq!(
+                answer.summary(),
+                r#"403 "cross_origin_request" null"#,
+                "{site}"
+            );
+        }
+    }
+    assert_eq!(app.audited().await, before);
+    let answer = app
+        .post("/api/keys")
+        .header("origin", "null")
+        .json("{}")
+        .send()
+        .await;
+    insta::assert_snapshot!(answer);
+    let answer = app
+        .post("/api/keys")
+        .header("sec-fetch-site", "same-site")
+        .json("{}")
+        .send()
+        .await;
+    insta::assert_snapshot!(answer);
+}
+
+#[tokio::test]
+async fn writes_of_our_own_pages_and_of_scripts_pass() {
+    let (app, cookie) = TestApp::signed_in().await;
+    for headers in [
+        &[] as &[(&str, &str)],
+        &[("origin", "http://127.0.0.1:8080")],
+        &[
+            ("origin", "http://127.0.0.1:8080"),
+            ("sec-fetch-site", "same-origin"),
+        ],
+        &[("sec-fetch-site", "none")],
+    ] {
+        let mut call = app.post("/api/keys").cookie(&cookie);
+        for (name, value) in headers {
+            call = call.header(name, value);
+        }
+        let answer = call.json(r#"{"name":"a"}"#).send().await;
+        assert_eq!(answer.status, 201, "{headers:?} {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_configured_address_is_the_only_one() {
+    let app = TestApp::with(Options {
+        site: Site {
+            origin: "https://keys.example.com".into(),
+            is_configured: true,
+        },
+        ..Options::default()
+    });
+    let cookie = app.account("ada@example.com").await;
+    for (origin, status) in [
+        ("https://keys.example.com", 201),
+        ("http://127.0.0.1:8080", 403),
+        ("http://keys.example.com", 403),
+        ("https://keys.example.com:8443", 403),
+    ] {
+        let call = app
+            .post("/api/keys")
+            .cookie(&cookie)
+            .header("origin", origin);
+        let answer = call.json(r#"{"name":"a"}"#).send().await;
+        assert_eq!(answer.status, status, "{origin}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_must_be_json() {
+    let (app, cookie) = TestApp::signed_in().await;
+    for content_type in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/json; charset=utf-16",
+    ] {
+        let call = app.post("/api/keys").cookie(&cookie);
+        let call = call.header("content-type", content_type);
+        let answer = call.body(r#"{"name":"a"}"#).send().await;
+        assert_eq!(
+            answer.summary(),
+            r#"415 "unsupported_media_type" null"#,
+            "{content_type}"
+        );
+    }
+    let untyped = app
+        .post("/api/keys")
+        .cookie(&cookie)
+        .body(r#"{"name":"a"}"#);
+    insta::assert_snapshot!(untyped.send().await);
+    let call = app
+        .post("/api/keys")
+        .cookie(&cookie)
+        .header("content-encoding", "gzip");
+    assert_eq!(call.json("\x1f\u{8b}").send().await.status, 415);
+    let twice = app
+        .post("/api/keys")
+        .cookie(&cookie)
+        .header("content-type", "text/plain");
+    assert_eq!(twice.json(r#"{"name":"a"}"#).send().await.status, 415);
+}
+
+#[tokio::test]
+async fn a_body_must_be_one_object_in_utf8() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let deep = format!(r#"{{"name":{}"a"{}}}"#, "[".repeat(129), "]".repeat(129));
+    let utf16: Vec<u8> = r#"{"name":"a"}"#.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let bodies: [&[u8]; 14] = [
+        b"",
+        b" ",
+        b"null",
+        b"[]",
+        b"\"name\"",
+        b"1",
+        b"{",
+        b"{\"name\":\"a\"}{}",
+        b"{\"name\":\"a\",}",
+        b"{'name':'a'}",
+        b"\xef\xbb\xbf{\"name\":\"a\"}",
+        b"{\"name\":\"\xff\xfe\"}",
+        &utf16,
+        deep.as_bytes(),
+    ];
+    for body in bodies {
+        let call = app.post("/api/keys").cookie(&cookie);
+        let call = call.header("content-type", "application/json");
+        let answer = call.body(body).send().await;
+        assert_eq!(
+            answer.summary(),
+            r#"400 "invalid_request" null"#,
+            "{body:?}"
+        );
+    }
+    let empty = app.post("/api/keys").cookie(&cookie);
+    insta::assert_snapshot!(empty.send().await);
+}
+
+#[tokio::test]
+async fn a_body_has_at_most_16_kib() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let padded = |size: usize| format!("{:size$}", r#"{"name":"a"}"#);
+    for (size, status) in [(16 * 1024, 201), (16 * 1024 + 1, 413)] {
+        let call = app.post("/api/keys").cookie(&cookie);
+        let answer = call.json(&padded(size)).send().await;
+        assert_eq!(answer.status, status, "{size} bytes");
+    }
+    let many = format!(
+        r#"{{"name":"a","scopes":[{}]}}"#,
+        vec![r#""chat""#; 10_000].join(",")
+    );
+    let call = app.post("/api/keys").cookie(&cookie);
+    insta::assert_snapshot!(call.json(&many).send().await);
+}
+
+#[tokio::test]
+async fn a_path_that_does_not_exist_is_not_found() {
+    let (app, cookie) = TestApp::signed_in().await;
+    for path in [
+        "/",
+        "/api",
+        "/api/",
+        "/api/nothing",
+        "/api/keys/",
+        "/api/keys/a/b",
+        "/.env",
+    ] {
+        let answer = app.get(path).cookie(&cookie).send().await;
+        assert_eq!(answer.status, 404, "{path} {answer}");
+    }
+    insta::assert_snapshot!(app.get("/api/nothing").send().await);
+}
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_take_is_not_allowed() {
+    let (app, cookie) = TestApp::signed_in().await;
+    for (method, path, allowed) in [
+        ("PUT", "/api/keys", "GET,HEAD,POST"),
+        ("DELETE", "/api/keys", "GET,HEAD,POST"),
+        ("POST", "/api/keys/x", "DELETE,GET,HEAD,PATCH"),
+        ("PATCH", "/api/session", "DELETE,GET,HEAD,POST"),
+        ("POST", "/healthz", "GET,HEAD"),
+    ] {
+        let answer = app.call(method, path).cookie(&cookie).send().await;
+        assert_eq!(answer.summary(), r#"405 "method_not_allowed" null"#);
+        let header = answer.headers["allow"].to_str().expect("ASCII");
+        let mut methods: Vec<_> = header.split(',').collect();
+        methods.sort_unstable();
+        assert_eq!(methods.join(","), allowed, "{method} {path}");
+    }
+    insta::assert_snapshot!(app.call("PUT", "/api/keys").send().await.body);
+}

@@ -1,0 +1,258 @@
+//! The routes over a real store, with the time and the randomness held still.
+
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body};
+use http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::BodyExt;
+use keygate_control::{Control, Policy, Signup};
+use keygate_core::{
+    ManualClock, SeededRandom, Timestamp,
+    key::{KeyFormat, KeyHasher},
+};
+use keygate_http::ClientAddress;
+use keygate_storage::Store;
+use keygate_storage_sqlite::SqliteStore;
+use keygate_web::{Site, WebState, router};
+use serde_json::Value;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+pub const START: Timestamp = Timestamp::from_millis(1_781_078_400_000);
+pub const PASSWORD: &str = "correct horse battery staple";
+
+pub struct TestApp {
+    pub router: Router,
+    pub state: WebState,
+    pub clock: Arc<ManualClock>,
+    pub control: Arc<Control>,
+    pub store: Arc<SqliteStore>,
+    pub folder: TempDir,
+}
+
+pub struct Options {
+    pub signup: Signup,
+    pub site: Site,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            signup: Signup::Closed,
+            site: Site {
+                origin: "http://127.0.0.1:8080".into(),
+                is_configured: false,
+            },
+        }
+    }
+}
+
+impl TestApp {
+    pub fn new() -> Self {
+        Self::with(Options::default())
+    }
+
+    pub fn with(options: Options) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let path = folder.path().join("keygate.db");
+        let store = Arc::new(SqliteStore::open(&path).expect("a new database opens"));
+        let clock = Arc::new(ManualClock::at(START));
+        let policy = Policy {
+            max_active_keys: 10,
+            signup: options.signup,
+            session_idle: Duration::from_secs(3_600),
+            session_absolute: Duration::from_secs(7_200),
+        };
+        let control = Arc::new(Control::new(
+            store.clone(),
+            clock.clone(),
+            Arc::new(SeededRandom::new(1)),
+            KeyFormat::default(),
+            KeyHasher::default(),
+            policy,
+        ));
+        let state = WebState::new(control.clone(), options.site, Duration::from_secs(7_200));
+        Self {
+            router: router(state.clone()),
+            state,
+            clock,
+            control,
+            store,
+            folder,
+        }
+    }
+
+    /// An app in which ada@example.com has signed in; and her cookie.
+    pub async fn signed_in() -> (Self, String) {
+        let app = Self::new();
+        let cookie = app.account("ada@example.com").await;
+        (app, cookie)
+    }
+
+    /// Makes an account and signs in to it.
+    pub async fn account(&self, email: &str) -> String {
+        let created = self.control.create_account(email, PASSWORD).await;
+        created.expect("the account is made");
+        self.sign_in(email).await
+    }
+
+    pub async fn sign_in(&self, email: &str) -> String {
+        let body = serde_json::json!({"email": email, "password": PASSWORD});
+        let answer = self
+            .post("/api/session")
+            .json(&body.to_string())
+            .send()
+            .await;
+        assert_eq!(answer.status, 204, "{answer}");
+        answer.cookie()
+    }
+
+    pub fn call(&self, method: &str, path: &str) -> Call<'_> {
+        let address: IpAddr = "192.0.2.1".parse().expect("an address");
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "127.0.0.1:8080")
+            .extension(ClientAddress(address));
+        Call {
+            app: self,
+            request,
+            body: Body::empty(),
+        }
+    }
+
+    pub fn get(&self, path: &str) -> Call<'_> {
+        self.call("GET", path)
+    }
+
+    pub fn post(&self, path: &str) -> Call<'_> {
+        self.call("POST", path)
+    }
+
+    pub fn patch(&self, path: &str) -> Call<'_> {
+        self.call("PATCH", path)
+    }
+
+    pub fn delete(&self, path: &str) -> Call<'_> {
+        self.call("DELETE", path)
+    }
+
+    /// Creates a key; its record.
+    pub async fn key(&self, cookie: &str, body: &str) -> Value {
+        let answer = self
+            .post("/api/keys")
+            .cookie(cookie)
+            .json(body)
+            .send()
+            .await;
+        assert_eq!(answer.status, 201, "{answer}");
+        answer.json()
+    }
+
+    /// All keys of the account, in any state.
+    pub async fn all_keys(&self, cookie: &str) -> Value {
+        let answer = self.get("/api/keys?status=all").cookie(cookie).send().await;
+        assert_eq!(answer.status, 200, "{answer}");
+        answer.json()
+    }
+
+    /// The names of the audited actions, newest first.
+    pub async fn audited(&self) -> Vec<String> {
+        use keygate_storage::AuditStore;
+        let entries = self.store.list_audit_entries(None, 1_000).await;
+        let entries = entries.expect("the store answers");
+        entries
+            .iter()
+            .map(|entry| entry.action.to_string())
+            .collect()
+    }
+
+    /// Breaks the store.
+    pub async fn close_store(&self) {
+        self.store.close().await;
+    }
+}
+
+pub struct Call<'a> {
+    app: &'a TestApp,
+    request: http::request::Builder,
+    body: Body,
+}
+
+impl Call<'_> {
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.request = self.request.header(name, value);
+        self
+    }
+
+    pub fn cookie(self, cookie: &str) -> Self {
+        self.header("cookie", cookie)
+    }
+
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        let body = body.into();
+        let length = body.len().to_string();
+        self.body = Body::from(body);
+        self.header("content-length", &length)
+    }
+
+    pub fn json(self, body: &str) -> Self {
+        self.header("content-type", "application/json").body(body)
+    }
+
+    pub async fn send(self) -> Answer {
+        let request = self.request.body(self.body).expect("a valid request");
+        let response = self.app.router.clone().oneshot(request).await;
+        let (parts, body) = response.expect("infallible").into_parts();
+        let body = body.collect().await.expect("a whole body").to_bytes();
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(body.into()).expect("UTF-8"),
+        }
+    }
+}
+
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).expect("a JSON body")
+    }
+
+    /// `name=value` of the cookie that was set.
+    pub fn cookie(&self) -> String {
+        let set = self.headers[header::SET_COOKIE].to_str().expect("ASCII");
+        let pair = set.split(';').next().expect("a pair");
+        pair.to_owned()
+    }
+
+    /// Status, code and param, in a line.
+    pub fn summary(&self) -> String {
+        let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
+        let error = &body["error"];
+        format!(
+            "{} {} {}",
+            self.status.as_u16(),
+            error["code"],
+            error["param"]
+        )
+    }
+}
+
+/// Status, all headers and body, for snapshots.
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.status)?;
+        let mut headers: Vec<_> = self.headers.iter().collect();
+        headers.sort_by_key(|(name, _)| name.as_str());
+        for (name, value) in headers {
+            writeln!(f, "{name}: {}", value.to_str().expect("ASCII"))?;
+        }
+        write!(f, "\n{}", self.body)
+    }
+}
