@@ -190,7 +190,7 @@ impl Problem {
     pub fn storage_unavailable() -> Self {
         Self::new(
             Code::StorageUnavailable,
-            "The key store does not answer at the moment. Nothing was changed; try again shortly.",
+            "The key store does not answer at the moment. Try again shortly.",
         )
     }
 

@@ -1,1 +1,18 @@
-fn main() {}
+//! The program: commands, configuration, wiring and shutdown. It holds no rules of its own.
+
+mod cli;
+mod config;
+mod demo;
+mod failure;
+mod operator;
+mod server;
+mod telemetry;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::run()
+}

@@ -12,5 +12,6 @@ mod pages;
 mod routes;
 mod state;
 
+pub use api::keys::{CreateKeyResponse, KeyResponse};
 pub use routes::{Access, Route, router, routes};
 pub use state::{Site, WebState};

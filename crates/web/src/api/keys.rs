@@ -6,6 +6,7 @@ mod list;
 mod show;
 mod update;
 
+pub use create::CreateKeyResponse;
 pub(crate) use create::create;
 pub(crate) use delete::delete;
 pub(crate) use list::list;
@@ -24,7 +25,7 @@ use crate::fields::Fields;
 
 /// A key in a list, the fields in the contract's order.
 #[derive(Debug, Serialize)]
-struct KeyResponse {
+pub struct KeyResponse {
     id: KeyId,
     name: KeyName,
     key_prefix: String,

@@ -14,7 +14,7 @@ use crate::{answer::Answer, fields::Fields, state::WebState};
 
 /// The key with its secret, the fields in the contract's order.
 #[derive(Serialize)]
-struct CreateKeyResponse {
+pub struct CreateKeyResponse {
     id: KeyId,
     name: KeyName,
     key_prefix: String,
@@ -23,6 +23,20 @@ struct CreateKeyResponse {
     created_at: Timestamp,
     #[serde(serialize_with = "expose")]
     key: KeySecret,
+}
+
+impl From<IssuedKey> for CreateKeyResponse {
+    fn from(IssuedKey { key, secret }: IssuedKey) -> Self {
+        Self {
+            id: key.id,
+            name: key.name,
+            key_prefix: key.key_prefix,
+            scopes: key.scopes,
+            expires_at: key.expires_at,
+            created_at: key.created_at,
+            key: secret,
+        }
+    }
 }
 
 /// The one place where a secret is shown.
@@ -44,18 +58,10 @@ pub(crate) async fn create(
     };
     let account_id = signed_in.account.id;
     let control = state.control();
-    let IssuedKey { key, secret } = control
+    let issued = control
         .issue_key(Actor::Account(account_id), account_id, request)
         .await?;
-    let response = CreateKeyResponse {
-        id: key.id,
-        name: key.name,
-        key_prefix: key.key_prefix,
-        scopes: key.scopes,
-        expires_at: key.expires_at,
-        created_at: key.created_at,
-        key: secret,
-    };
+    let response = CreateKeyResponse::from(issued);
     Ok((StatusCode::CREATED, Json(response)))
 }
 

@@ -1,0 +1,123 @@
+//! The commands.
+
+mod account;
+mod config;
+mod demo;
+mod key;
+mod output;
+mod serve;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    config::{Flags, Settings, nearest},
+    failure::Failure,
+    telemetry,
+};
+
+/// The variables that are read.
+const VARIABLES: [&str; 5] = [
+    "KEYGATE_DATA",
+    "KEYGATE_CONFIG",
+    "KEYGATE_LISTEN",
+    "KEYGATE_UPSTREAM",
+    "KEYGATE_LOG",
+];
+
+/// API keys for your API: issue them, check them at wire speed, revoke them at once.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+struct Global {
+    /// The data folder [default: ./keygate-data]
+    #[arg(long, env = "KEYGATE_DATA", value_name = "FOLDER", global = true)]
+    data: Option<PathBuf>,
+    /// The configuration file
+    #[arg(long, env = "KEYGATE_CONFIG", value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// How much to log: error, warn, info, debug or trace
+    #[arg(
+        long,
+        env = "KEYGATE_LOG",
+        value_name = "FILTER",
+        default_value = "info",
+        global = true
+    )]
+    log: String,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(serve::Serve),
+    /// Try it: a server with an echo upstream, an account and a key, all thrown away on Ctrl-C
+    Demo(demo::Demo),
+    /// Make, list, suspend accounts
+    #[command(subcommand)]
+    Account(account::Account),
+    /// Issue, list, revoke keys
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Check the configuration, or read about it
+    #[command(subcommand)]
+    Config(config::Config),
+}
+
+/// Runs the command line. Exit code 0 is success, 1 a failure, 2 a command line that is not
+/// understood.
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match start(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::error(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(cli: Cli) -> Result<(), Failure> {
+    refuse_unknown_variables()?;
+    telemetry::start(&cli.global.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("The program cannot start threads ({error}).")))?;
+    let flags = Flags {
+        data: cli.global.data,
+        config: cli.global.config,
+        ..Flags::default()
+    };
+    runtime.block_on(async {
+        match cli.command {
+            Command::Serve(serve) => serve.run(flags).await,
+            Command::Demo(demo) => demo.run(flags).await,
+            Command::Account(account) => account.run(&Settings::load(&flags)?).await,
+            Command::Key(key) => key.run(&Settings::load(&flags)?).await,
+            Command::Config(config) => config.run(&flags),
+        }
+    })
+}
+
+/// A misspelt variable would otherwise be overlooked.
+fn refuse_unknown_variables() -> Result<(), Failure> {
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("KEYGATE_") && !VARIABLES.contains(&&*name) {
+            let nearest = nearest(&name, &VARIABLES);
+            return Err(Failure::new(format!(
+                "There is no variable {name}. Did you mean {nearest}?"
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+use std::io::{IsTerminal, Read};
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::output;
+use crate::{
+    config::Settings,
+    failure::Failure,
+    operator::{self, Command},
+};
+
+#[derive(Subcommand)]
+pub(super) enum Account {
+    /// Make an account; its password is asked for
+    Create(WithPassword),
+    /// List all accounts
+    List(Format),
+    /// Replace an account's password; its sessions end
+    ResetPassword(WithPassword),
+    /// Suspend an account: its sessions end and its keys open nothing, at once
+    Suspend(One),
+    /// Lift a suspension
+    Resume(One),
+    /// Make a link with which one new account can be made within a week
+    Invite(Format),
+}
+
+#[derive(Args)]
+pub(super) struct Format {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct One {
+    /// The account's e-mail address
+    email: String,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Args)]
+pub(super) struct WithPassword {
+    #[command(flatten)]
+    account: One,
+    /// Read the password from standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+impl Account {
+    pub(super) async fn run(self, settings: &Settings) -> Result<(), Failure> {
+        match self {
+            Self::Create(args) => {
+                let password = args.password()?;
+                let One { email, format } = args.account;
+                let command = Command::CreateAccount { email, password };
+                let account = operator::run(settings, command).await?;
+                format.print(&account, "The account {email} is ready.");
+            }
+            Self::List(format) => {
+                let accounts = operator::run(settings, Command::ListAccounts).await?;
+                format.table(&accounts, COLUMNS);
+            }
+            Self::ResetPassword(args) => {
+                let password = args.password()?;
+                let One { email, format } = args.account;
+                let command = Command::ResetPassword { email, password };
+                let account = operator::run(settings, command).await?;
+                format.print(
+                    &account,
+                    "The password of {email} is replaced; its sessions have ended.",
+                );
+            }
+            Self::Suspend(One { email, format }) => {
+                let command = Command::SuspendAccount { email };
+                let account = operator::run(settings, command).await?;
+                format.print(
+                    &account,
+                    "The account {email} is suspended; its keys open nothing any more.",
+                );
+            }
+            Self::Resume(One { email, format }) => {
+                let command = Command::ResumeAccount { email };
+                let account = operator::run(settings, command).await?;
+                format.print(
+                    &account,
+                    "The account {email} is resumed; its keys work again.",
+                );
+            }
+            Self::Invite(format) => invite(settings, &format).await?,
+        }
+        Ok(())
+    }
+}
+
+const COLUMNS: &[(&str, &str)] = &[
+    ("E-MAIL", "email"),
+    ("CREATED", "created_at"),
+    ("SUSPENDED", "suspended_at"),
+    ("ID", "id"),
+];
+
+async fn invite(settings: &Settings, format: &Format) -> Result<(), Failure> {
+    let invitation = operator::run(settings, Command::Invite).await?;
+    let origin = match &settings.public_url {
+        Some(url) => url.clone(),
+        None => format!("http://{}", settings.listen),
+    };
+    let token = invitation["token"].as_str().unwrap_or_default();
+    let link = format!("{origin}/signup?token={token}");
+    if format.json {
+        output::json(&serde_json::json!({"link": link}));
+    } else {
+        output::line(&link);
+    }
+    Ok(())
+}
+
+impl Format {
+    /// JSON, or the sentence with the value's fields in it.
+    pub(super) fn print(&self, value: &Value, sentence: &str) {
+        if self.json {
+            return output::json(value);
+        }
+        let mut sentence = sentence.to_owned();
+        for (name, value) in value.as_object().into_iter().flatten() {
+            let value = value.as_str().unwrap_or_default();
+            sentence = sentence.replace(&format!("{{{name}}}"), value);
+        }
+        output::line(&sentence);
+    }
+
+    /// JSON, or a table.
+    pub(super) fn table(&self, rows: &Value, columns: &[(&str, &str)]) {
+        if self.json {
+            output::json(rows);
+        } else {
+            output::table(rows, columns);
+        }
+    }
+}
+
+impl WithPassword {
+    /// The password: from standard input up to its line end, or asked for twice on the terminal.
+    fn password(&self) -> Result<String, Failure> {
+        if self.password_stdin {
+            let mut text = String::new();
+            let read = std::io::stdin().read_to_string(&mut text);
+            read.map_err(|error| Failure::new(format!("The password cannot be read ({error}).")))?;
+            return Ok(text.trim_end_matches(['\r', '\n']).to_owned());
+        }
+        if !std::io::stdin().is_terminal() {
+            return Err(Failure::new(
+                "There is no terminal to ask for the password. Give it with --password-stdin.",
+            ));
+        }
+        let ask = |prompt: &str| {
+            rpassword::prompt_password(prompt)
+                .map_err(|error| Failure::new(format!("The password cannot be read ({error}).")))
+        };
+        let password = ask("Password: ")?;
+        if ask("Again: ")? == password {
+            Ok(password)
+        } else {
+            Err(Failure::new(
+                "The two passwords differ. Nothing was changed.",
+            ))
+        }
+    }
+}

@@ -1,0 +1,113 @@
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::account::Format;
+use crate::{
+    config::Settings,
+    failure::Failure,
+    operator::{self, Command},
+};
+
+#[derive(Subcommand)]
+pub(super) enum Key {
+    /// List an account's keys, in any state
+    List(List),
+    /// Issue a key; its secret is printed once
+    Issue(Issue),
+    /// Revoke a key for good, at once
+    Revoke(Revoke),
+}
+
+#[derive(Args)]
+struct Owner {
+    /// The account's e-mail address
+    #[arg(long, value_name = "EMAIL")]
+    account: String,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    owner: Owner,
+}
+
+#[derive(Args)]
+pub(super) struct Issue {
+    #[command(flatten)]
+    owner: Owner,
+    /// What the key is called
+    #[arg(long)]
+    name: String,
+    /// What it opens; may be given several times [default: chat and read]
+    #[arg(long = "scope", value_enum)]
+    scopes: Vec<IssuableScope>,
+    /// When it expires, like 2030-01-31T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    expires_at: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Revoke {
+    #[command(flatten)]
+    owner: Owner,
+    /// The key's id, as the list shows it
+    id: String,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum IssuableScope {
+    Chat,
+    Read,
+    Write,
+}
+
+impl IssuableScope {
+    fn name(self) -> String {
+        let value = self.to_possible_value().expect("no scope is hidden");
+        value.get_name().to_owned()
+    }
+}
+
+const COLUMNS: &[(&str, &str)] = &[
+    ("PREFIX", "key_prefix"),
+    ("NAME", "name"),
+    ("SCOPES", "scopes"),
+    ("ACTIVE", "is_active"),
+    ("LAST USED", "last_used_at"),
+    ("EXPIRES", "expires_at"),
+    ("ID", "id"),
+];
+
+impl Key {
+    pub(super) async fn run(self, settings: &Settings) -> Result<(), Failure> {
+        match self {
+            Self::List(List { owner }) => {
+                let command = Command::ListKeys {
+                    account: owner.account,
+                };
+                let keys = operator::run(settings, command).await?;
+                owner.format.table(&keys, COLUMNS);
+            }
+            Self::Issue(issue) => {
+                let command = Command::IssueKey {
+                    account: issue.owner.account,
+                    name: issue.name,
+                    scopes: issue.scopes.into_iter().map(IssuableScope::name).collect(),
+                    expires_at: issue.expires_at,
+                };
+                let key = operator::run(settings, command).await?;
+                issue.owner.format.print(&key, "{key}");
+            }
+            Self::Revoke(Revoke { owner, id }) => {
+                let command = Command::RevokeKey {
+                    account: owner.account,
+                    id,
+                };
+                let revoked = operator::run(settings, command).await?;
+                owner.format.print(&revoked, "The key {id} is revoked.");
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+//! What commands print: results on standard output, errors on standard error.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is where the program speaks"
+)]
+
+use std::io::IsTerminal;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+pub(crate) fn line(text: &str) {
+    println!("{text}");
+}
+
+pub(crate) fn json(value: &Value) {
+    println!("{value:#}");
+}
+
+pub(crate) fn error(failure: &Failure) {
+    let colours = std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if colours {
+        eprintln!("\u{1b}[31merror:\u{1b}[0m {failure}");
+    } else {
+        eprintln!("error: {failure}");
+    }
+}
+
+/// A table of the rows of a JSON array: a heading and the field that stands below it.
+pub(crate) fn table(rows: &Value, columns: &[(&str, &str)]) {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(columns.iter().map(|(heading, _)| *heading));
+    for row in rows.as_array().into_iter().flatten() {
+        table.add_row(columns.iter().map(|(_, field)| cell(&row[*field])));
+    }
+    println!("{}", table.trim_fmt());
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
+}

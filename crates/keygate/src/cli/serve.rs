@@ -1,0 +1,72 @@
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::output;
+use crate::{
+    config::{Flags, Settings},
+    failure::Failure,
+    server::Running,
+};
+
+#[derive(Args)]
+pub(super) struct Serve {
+    /// The address and port to listen on [default: 127.0.0.1:8080]
+    #[arg(long, env = "KEYGATE_LISTEN", value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Where requests under /v1 go, like http://127.0.0.1:11434
+    #[arg(long, env = "KEYGATE_UPSTREAM", value_name = "URL")]
+    upstream: Option<String>,
+}
+
+impl Serve {
+    pub(super) async fn run(self, flags: Flags) -> Result<(), Failure> {
+        let flags = Flags {
+            listen: self.listen,
+            upstream: self.upstream,
+            ..flags
+        };
+        let settings = Settings::load(&flags)?;
+        let has_upstream = !settings.upstreams.is_empty();
+        let stop = stop_signal()?;
+        let running = Running::start(settings).await?;
+        announce(&running, has_upstream).await?;
+        stop.await;
+        running.stop().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+async fn announce(running: &Running, has_upstream: bool) -> Result<(), Failure> {
+    tracing::info!(address = %running.address, "listening");
+    output::line(&format!("keygate listens on {}", running.origin));
+    if !has_upstream {
+        output::line("No upstream yet: /v1 answers 502 until you start it with --upstream URL.");
+    }
+    if let Some(link) = running.setup_link().await? {
+        output::line("Make the first account here; the link works once, within a day:");
+        output::line(&format!("  {link}"));
+    }
+    Ok(())
+}
+
+/// Ends at the first SIGTERM or SIGINT. The second one ends the program at once.
+pub(super) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    let failure = |error| Failure::new(format!("Signals cannot be handled ({error})."));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failure)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failure)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: requests under way have 30 seconds");
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            std::process::exit(130);
+        });
+    })
+}

@@ -1,0 +1,8 @@
+//! Settings: defaults, then the file, then flags and `KEYGATE_…` variables.
+
+mod file;
+mod reference;
+mod resolve;
+
+pub(crate) use reference::{nearest, reference_page};
+pub(crate) use resolve::{Flags, Settings};

@@ -1,0 +1,212 @@
+/// A setting of the file, for people.
+pub(crate) struct Setting {
+    /// Table and name.
+    pub(crate) name: &'static str,
+    /// What holds where it is left out.
+    pub(crate) default: &'static str,
+    /// A value, as TOML.
+    pub(crate) example: &'static str,
+    /// What it does.
+    pub(crate) help: &'static str,
+}
+
+/// Every setting there is.
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "server.listen",
+        default: "127.0.0.1:8080",
+        example: "\"0.0.0.0:8080\"",
+        help: "The address and port to listen on. Also `--listen` and `KEYGATE_LISTEN`.",
+    },
+    Setting {
+        name: "server.public_url",
+        default: "the address listened on",
+        example: "\"https://keys.example.com\"",
+        help: "The address in the browser: scheme, host and port. With `https` the session cookie is `Secure` and bound to the host.",
+    },
+    Setting {
+        name: "server.trusted_proxies",
+        default: "none",
+        example: "[\"10.0.0.0/8\"]",
+        help: "Addresses or networks of proxies in front of keygate, whose `X-Forwarded-For` is believed.",
+    },
+    Setting {
+        name: "keys.prefix",
+        default: "ask_",
+        example: "\"acme_\"",
+        help: "What every key begins with: a lower-case letter, 1 to 14 lower-case letters or digits, and an underscore. Keys with another prefix stop working.",
+    },
+    Setting {
+        name: "keys.max_active",
+        default: "10",
+        example: "10",
+        help: "How many active keys an account may have.",
+    },
+    Setting {
+        name: "keys.pepper_file",
+        default: "none",
+        example: "\"/etc/keygate/pepper\"",
+        help: "A file with a secret of at least 32 bytes under which keys are hashed (HMAC-SHA-256). It can be set only while there are no keys, and without it no key can be checked: keep it safe.",
+    },
+    Setting {
+        name: "accounts.signup",
+        default: "closed",
+        example: "\"invite\"",
+        help: "Who may make an account: `closed` (the operator), `invite` (whoever has an invitation) or `open` (anybody). The first account is made with the set-up link in any case.",
+    },
+    Setting {
+        name: "accounts.session_idle",
+        default: "7d",
+        example: "\"12h\"",
+        help: "How long a session lives without being used.",
+    },
+    Setting {
+        name: "accounts.session_absolute",
+        default: "30d",
+        example: "\"30d\"",
+        help: "How long a session lives at most.",
+    },
+    Setting {
+        name: "upstream.path",
+        default: "/v1",
+        example: "\"/v1/audio\"",
+        help: "Which requests go to this upstream: this path and all below it. The longest path wins.",
+    },
+    Setting {
+        name: "upstream.url",
+        default: "required",
+        example: "\"http://127.0.0.1:11434\"",
+        help: "The upstream's address. A path in it goes before the request's own. Also `--upstream` and `KEYGATE_UPSTREAM`, for `/v1`.",
+    },
+    Setting {
+        name: "upstream.credential_file",
+        default: "none",
+        example: "\"/etc/keygate/openai-key\"",
+        help: "A file with the upstream's own key, sent to it as `Authorization: Bearer` in place of the client's.",
+    },
+    Setting {
+        name: "upstream.connect_timeout",
+        default: "5s",
+        example: "\"5s\"",
+        help: "How long connecting to the upstream may take before the client gets a 502.",
+    },
+    Setting {
+        name: "upstream.response_timeout",
+        default: "10m",
+        example: "\"2m\"",
+        help: "How long the upstream may take to begin its answer, from the last piece of the request, before the client gets a 504.",
+    },
+    Setting {
+        name: "route.methods",
+        default: "all",
+        example: "[\"DELETE\"]",
+        help: "The methods that this route covers.",
+    },
+    Setting {
+        name: "route.path",
+        default: "required",
+        example: "\"/v1/models/**\"",
+        help: "The path that this route covers; with `/**` at its end, also all below it.",
+    },
+    Setting {
+        name: "route.scope",
+        default: "required",
+        example: "\"admin\"",
+        help: "The scope that a key needs there: `chat`, `read`, `write` or `admin`. The first route that covers a request decides; the contract's own come last.",
+    },
+    Setting {
+        name: "storage.database",
+        default: "keygate.db",
+        example: "\"keygate.db\"",
+        help: "The SQLite database, from the data folder if it is no absolute path.",
+    },
+];
+
+/// The reference page, from the table above.
+pub(crate) fn reference_page() -> String {
+    let mut page = String::from(
+        "# Configuration\n\n\
+         keygate runs without any. Settings stand in a TOML file that is given with `--config` or `KEYGATE_CONFIG`;\n\
+         flags and variables come before it. `keygate config check` says whether a file is valid. Times are written\n\
+         like `30s`, `10m`, `12h` or `7d`; files are taken from the folder of the configuration file.\n\n\
+         This page is made from the code by `keygate config reference`.\n\n\
+         | setting | default | what it does |\n|---|---|---|\n",
+    );
+    for Setting {
+        name,
+        default,
+        help,
+        ..
+    } in SETTINGS
+    {
+        page.push_str(&format!("| `{name}` | {default} | {help} |\n"));
+    }
+    page.push_str("\n## Example\n\n```toml\n");
+    let mut table = "";
+    for Setting { name, example, .. } in SETTINGS {
+        let (own, name) = name.rsplit_once('.').unwrap_or(("", name));
+        if own != table {
+            let (open, close) = if matches!(own, "upstream" | "route") {
+                ("[[", "]]")
+            } else {
+                ("[", "]")
+            };
+            let gap = if table.is_empty() { "" } else { "\n" };
+            page.push_str(&format!("{gap}{open}{own}{close}\n"));
+            table = own;
+        }
+        page.push_str(&format!("{name} = {example}\n"));
+    }
+    page.push_str(
+        "```\n\n## Flags and variables\n\n| flag | variable | what it does |\n|---|---|---|\n",
+    );
+    for (flag, variable, help) in [
+        (
+            "--data",
+            "KEYGATE_DATA",
+            "The data folder, by default `./keygate-data`.",
+        ),
+        ("--config", "KEYGATE_CONFIG", "The configuration file."),
+        (
+            "--listen",
+            "KEYGATE_LISTEN",
+            "The address and port to listen on.",
+        ),
+        ("--upstream", "KEYGATE_UPSTREAM", "The upstream for `/v1`."),
+        (
+            "--log",
+            "KEYGATE_LOG",
+            "How much to log: `error`, `warn`, `info`, `debug`, `trace`, or parts like `keygate_gateway=debug,info`.",
+        ),
+    ] {
+        page.push_str(&format!("| `{flag}` | `{variable}` | {help} |\n"));
+    }
+    page
+}
+
+/// The known word that is most like `word`.
+pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> &'a str {
+    let likeness = |candidate: &str| {
+        // "listen" is meant for "server.listen", however short it is.
+        let own = candidate.rsplit('.').next().unwrap_or(candidate);
+        strsim::jaro_winkler(word, candidate).max(strsim::jaro_winkler(word, own))
+    };
+    let best = known
+        .iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    best.expect("there are settings")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_page_is_up_to_date() {
+        let written = include_str!("../../../../docs/configuration.md");
+        assert!(
+            written == reference_page(),
+            "write it anew: cargo run -- config reference > docs/configuration.md"
+        );
+    }
+}

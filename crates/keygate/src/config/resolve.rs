@@ -1,0 +1,354 @@
+use std::{
+    fmt::Display,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use keygate_control::{Policy, Signup};
+use keygate_core::{
+    Scope,
+    key::{KeyFormat, KeyHasher},
+};
+use keygate_gateway::{Pattern, Route, RouteTable, Upstream, Upstreams};
+use keygate_http::TrustedProxies;
+
+use super::file::{self, File};
+use crate::failure::Failure;
+
+const DEFAULT_DATA: &str = "./keygate-data";
+const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+const DEFAULT_DATABASE: &str = "keygate.db";
+const DEFAULT_MAX_ACTIVE: u32 = 10;
+const MIN_PEPPER_BYTES: usize = 32;
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+const DEFAULT_SESSION_IDLE: Duration = DAY.saturating_mul(7);
+const DEFAULT_SESSION_ABSOLUTE: Duration = DAY.saturating_mul(30);
+const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const DEFAULT_RESPONSE_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// What stands on the command line or in the environment.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Flags {
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) listen: Option<String>,
+    pub(crate) upstream: Option<String>,
+}
+
+/// The settings that hold, each checked.
+pub(crate) struct Settings {
+    pub(crate) data: PathBuf,
+    pub(crate) database: PathBuf,
+    pub(crate) listen: SocketAddr,
+    /// The configured public address, without a slash at its end.
+    pub(crate) public_url: Option<String>,
+    pub(crate) trusted_proxies: TrustedProxies,
+    pub(crate) format: KeyFormat,
+    pub(crate) hasher: KeyHasher,
+    pub(crate) policy: Policy,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) routes: RouteTable,
+}
+
+impl Settings {
+    /// The settings by the flags and the file that they name.
+    pub(crate) fn load(flags: &Flags) -> Result<Self, Failure> {
+        let file = match &flags.config {
+            Some(path) => File::read(path)?,
+            None => File::default(),
+        };
+        let folder = flags.config.as_deref().and_then(Path::parent);
+        Self::resolve(flags, file, folder.unwrap_or(Path::new("")))
+    }
+
+    fn resolve(flags: &Flags, file: File, folder: &Path) -> Result<Self, Failure> {
+        let data = flags.data.clone().unwrap_or_else(|| DEFAULT_DATA.into());
+        let database = file.storage.database;
+        let listen = flags.listen.clone().or(file.server.listen);
+        Ok(Self {
+            database: data.join(database.as_deref().unwrap_or(DEFAULT_DATABASE)),
+            data,
+            listen: listen_address(listen.as_deref().unwrap_or(DEFAULT_LISTEN))?,
+            public_url: file.server.public_url.map(public_url).transpose()?,
+            trusted_proxies: trusted_proxies(&file.server.trusted_proxies)?,
+            format: key_format(file.keys.prefix.as_deref())?,
+            hasher: hasher(file.keys.pepper_file.as_deref(), folder)?,
+            policy: policy(file.keys.max_active, &file.accounts)?,
+            upstreams: upstreams(file.upstream, flags.upstream.as_deref(), folder)?,
+            routes: routes(file.route)?,
+        })
+    }
+}
+
+fn invalid(setting: &str, value: impl Display, rule: impl Display) -> Failure {
+    Failure::new(format!(
+        "The setting {setting} {rule}, and \"{value}\" is not that."
+    ))
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, Failure> {
+    let rule = "must be an address and a port, like 127.0.0.1:8080";
+    text.parse()
+        .map_err(|_| invalid("server.listen (--listen)", text, rule))
+}
+
+fn public_url(text: String) -> Result<String, Failure> {
+    let url = text.strip_suffix('/').unwrap_or(&text);
+    let host = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"));
+    let valid = host.is_some_and(|host| {
+        let authority = host.parse::<http::uri::Authority>();
+        authority.is_ok_and(|authority| !authority.as_str().contains('@'))
+            && host == host.to_ascii_lowercase()
+    });
+    let rule = "must be scheme, host and port in lower case, like https://keys.example.com";
+    if valid {
+        Ok(url.to_owned())
+    } else {
+        Err(invalid("server.public_url", text, rule))
+    }
+}
+
+fn trusted_proxies(networks: &[String]) -> Result<TrustedProxies, Failure> {
+    let parse = |text: &String| {
+        let network = text.parse().or_else(|_| text.parse().map(single));
+        let rule = "must list addresses or networks, like 10.0.0.0/8";
+        network.map_err(|_| invalid("server.trusted_proxies", text, rule))
+    };
+    let networks: Result<Vec<_>, _> = networks.iter().map(parse).collect();
+    Ok(TrustedProxies::new(networks?))
+}
+
+fn single(address: std::net::IpAddr) -> ipnet::IpNet {
+    address.into()
+}
+
+fn key_format(prefix: Option<&str>) -> Result<KeyFormat, Failure> {
+    let Some(prefix) = prefix else {
+        return Ok(KeyFormat::default());
+    };
+    KeyFormat::with_prefix(prefix).map_err(|rule| invalid("keys.prefix", prefix, rule))
+}
+
+fn hasher(pepper_file: Option<&str>, folder: &Path) -> Result<KeyHasher, Failure> {
+    let Some(path) = pepper_file else {
+        return Ok(KeyHasher::default());
+    };
+    let pepper = read_secret("keys.pepper_file", path, folder)?;
+    if pepper.len() < MIN_PEPPER_BYTES {
+        return Err(invalid(
+            "keys.pepper_file",
+            path,
+            format!("must name a file with at least {MIN_PEPPER_BYTES} bytes"),
+        ));
+    }
+    Ok(KeyHasher::peppered(pepper.into_bytes()))
+}
+
+/// A secret from a file, without the line end that editors leave.
+fn read_secret(setting: &str, path: &str, folder: &Path) -> Result<String, Failure> {
+    let path = folder.join(path);
+    let text = std::fs::read_to_string(&path).map_err(|error| {
+        let path = path.display();
+        Failure::new(format!(
+            "The file {path} of the setting {setting} cannot be read ({error})."
+        ))
+    })?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+fn policy(max_active: Option<u32>, accounts: &file::Accounts) -> Result<Policy, Failure> {
+    let signup = match accounts.signup.as_deref() {
+        None | Some("closed") => Signup::Closed,
+        Some("invite") => Signup::Invite,
+        Some("open") => Signup::Open,
+        Some(other) => {
+            let rule = "must be closed, invite or open";
+            return Err(invalid("accounts.signup", other, rule));
+        }
+    };
+    let max_active_keys = max_active.unwrap_or(DEFAULT_MAX_ACTIVE);
+    if max_active_keys == 0 {
+        return Err(invalid("keys.max_active", 0, "must be 1 or more"));
+    }
+    let idle = accounts.session_idle.as_deref();
+    let absolute = accounts.session_absolute.as_deref();
+    Ok(Policy {
+        max_active_keys,
+        signup,
+        session_idle: duration("accounts.session_idle", idle, DEFAULT_SESSION_IDLE)?,
+        session_absolute: duration(
+            "accounts.session_absolute",
+            absolute,
+            DEFAULT_SESSION_ABSOLUTE,
+        )?,
+    })
+}
+
+fn duration(setting: &str, text: Option<&str>, default: Duration) -> Result<Duration, Failure> {
+    let Some(text) = text else {
+        return Ok(default);
+    };
+    let parsed = humantime::parse_duration(text).ok();
+    parsed
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| invalid(setting, text, "must be a time like 30s, 10m, 12h or 7d"))
+}
+
+fn upstreams(
+    mut sections: Vec<file::Upstream>,
+    flag: Option<&str>,
+    folder: &Path,
+) -> Result<Upstreams, Failure> {
+    let path_of = |section: &file::Upstream| {
+        let path = section.path.as_deref().unwrap_or("/v1");
+        path.trim_end_matches('/').to_owned()
+    };
+    if let Some(url) = flag {
+        sections.retain(|section| path_of(section) != "/v1");
+        sections.push(file::Upstream {
+            url: Some(url.to_owned()),
+            ..file::Upstream::default()
+        });
+    }
+    let mut paths: Vec<String> = sections.iter().map(path_of).collect();
+    paths.sort_unstable();
+    if let Some(pair) = paths.windows(2).find(|pair| pair[0] == pair[1]) {
+        let rule = "must differ from one [[upstream]] to the next";
+        return Err(invalid("upstream.path", &pair[0], rule));
+    }
+    let upstreams: Result<Vec<_>, _> = sections
+        .iter()
+        .map(|section| upstream(section, &path_of(section), folder))
+        .collect();
+    Ok(Upstreams::new(upstreams?))
+}
+
+fn upstream(section: &file::Upstream, path: &str, folder: &Path) -> Result<Upstream, Failure> {
+    let url = section.url.as_deref().ok_or_else(|| {
+        Failure::new("An [[upstream]] lacks its url, like url = \"http://127.0.0.1:11434\".")
+    })?;
+    let credential = section
+        .credential_file
+        .as_deref()
+        .map(|path| read_secret("upstream.credential_file", path, folder))
+        .transpose()?;
+    let connect_timeout = duration(
+        "upstream.connect_timeout",
+        section.connect_timeout.as_deref(),
+        DEFAULT_CONNECT_TIMEOUT,
+    )?;
+    let response_timeout = duration(
+        "upstream.response_timeout",
+        section.response_timeout.as_deref(),
+        DEFAULT_RESPONSE_TIMEOUT,
+    )?;
+    use keygate_gateway::InvalidUpstream as Invalid;
+    Upstream::new(
+        path,
+        url,
+        credential.as_deref(),
+        connect_timeout,
+        response_timeout,
+    )
+    .map_err(|why| match &why {
+        Invalid::Path => invalid("upstream.path", path, &why),
+        Invalid::Url | Invalid::Certificates(_) => invalid("upstream.url (--upstream)", url, &why),
+        Invalid::Credential => Failure::new(format!("The file of upstream.credential_file {why}.")),
+    })
+}
+
+fn routes(sections: Vec<file::Route>) -> Result<RouteTable, Failure> {
+    let routes: Result<Vec<_>, _> = sections.into_iter().map(route).collect();
+    Ok(RouteTable::new(routes?))
+}
+
+fn route(section: file::Route) -> Result<Route, Failure> {
+    let missing = |what: &str| Failure::new(format!("A [[route]] lacks its {what}."));
+    let path = section.path.ok_or_else(|| missing("path"))?;
+    let scope = section.scope.ok_or_else(|| missing("scope"))?;
+    let methods: Result<Vec<_>, _> = section
+        .methods
+        .iter()
+        .map(|name| {
+            let method = name.parse().ok();
+            let method = method.filter(|_| *name == name.to_uppercase());
+            method.ok_or_else(|| {
+                invalid(
+                    "route.methods",
+                    name,
+                    "must list methods, like [\"DELETE\"]",
+                )
+            })
+        })
+        .collect();
+    Ok(Route {
+        methods: methods?,
+        pattern: Pattern::parse(&path).map_err(|rule| invalid("route.path", &path, rule))?,
+        scope: Scope::parse(&scope)
+            .ok_or_else(|| invalid("route.scope", &scope, "must be chat, read, write or admin"))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(text: &str) -> Result<Settings, String> {
+        let file = File::parse(text)?;
+        let settings = Settings::resolve(&Flags::default(), file, Path::new(""));
+        settings.map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn nothing_needs_to_be_set() {
+        let settings = resolve("").expect("valid");
+        assert_eq!(settings.database, Path::new("./keygate-data/keygate.db"));
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.policy.max_active_keys, 10);
+        assert_eq!(settings.policy.signup, Signup::Closed);
+        assert!(settings.upstreams.is_empty());
+    }
+
+    #[test]
+    fn bad_values_name_their_setting_and_its_rule() {
+        let mut failures = String::new();
+        for text in [
+            "[server]\nlisten = \"8080\"",
+            "[server]\npublic_url = \"keys.example.com\"",
+            "[server]\npublic_url = \"https://keys.example.com/path\"",
+            "[server]\ntrusted_proxies = [\"everyone\"]",
+            "[keys]\nprefix = \"sk-\"",
+            "[keys]\nmax_active = 0",
+            "[keys]\npepper_file = \"/nonexistent/pepper\"",
+            "[accounts]\nsignup = \"maybe\"",
+            "[accounts]\nsession_idle = \"soon\"",
+            "[accounts]\nsession_absolute = \"0s\"",
+            "[[upstream]]\npath = \"/v1\"",
+            "[[upstream]]\nurl = \"localhost:11434\"",
+            "[[upstream]]\nurl = \"http://a\"\npath = \"/api\"",
+            "[[upstream]]\nurl = \"http://a\"\n[[upstream]]\nurl = \"http://b\"\npath = \"/v1/\"",
+            "[[route]]\npath = \"/v1/a\"",
+            "[[route]]\npath = \"/v1/a\"\nscope = \"root\"",
+            "[[route]]\npath = \"/v1/*/a\"\nscope = \"read\"",
+            "[[route]]\nmethods = [\"get\"]\npath = \"/v1/a\"\nscope = \"read\"",
+        ] {
+            let failure = resolve(text).err().expect(text);
+            failures.push_str(&format!("{text}\n  {failure}\n"));
+        }
+        insta::assert_snapshot!(failures);
+    }
+
+    #[test]
+    fn the_flag_takes_the_place_of_the_files_upstream() {
+        let file = File::parse("[[upstream]]\nurl = \"http://file\"").expect("valid");
+        let flags = Flags {
+            upstream: Some("http://flag".into()),
+            ..Flags::default()
+        };
+        Settings::resolve(&flags, file, Path::new("")).expect("one upstream for /v1");
+    }
+}

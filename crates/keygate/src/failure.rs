@@ -1,0 +1,47 @@
+use std::fmt;
+
+use keygate_core::Problem;
+use keygate_storage::StorageError;
+
+/// Why a command failed, in one line for whoever ran it: what happened and what to do.
+#[derive(Debug)]
+pub(crate) struct Failure(String);
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self(problem.message.into_owned())
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        let advice = match &error {
+            StorageError::InUse(_) => {
+                "Stop the other keygate, or choose another folder with --data."
+            }
+            StorageError::Newer { .. } => {
+                "Run the keygate that wrote it, or a later one. Nothing was changed."
+            }
+            StorageError::Foreign(_) => {
+                "Choose another file with [storage] database, or another folder with --data. Nothing was changed."
+            }
+            StorageError::Unavailable(_) | StorageError::Closed => {
+                "Check that the folder can be written to and that the disk is not full."
+            }
+            StorageError::Corrupt(_) => "Restore the database from a backup.",
+        };
+        Self(format!("{error}. {advice}"))
+    }
+}

@@ -1,0 +1,94 @@
+use std::{io::ErrorKind, path::Path, sync::Arc, time::Duration};
+
+use keygate_storage::{StorageError, Store};
+use keygate_storage_sqlite::SqliteStore;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::UnixStream,
+};
+
+use super::{Command, Reply, socket_path};
+use crate::{
+    config::Settings,
+    failure::Failure,
+    server::{bind_hasher, control, create_data_folder},
+};
+
+/// How often, and how long apart, to look again while another process has the database but does
+/// not listen: it is starting, or it is another command.
+const TRIES: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Runs a command: in the running keygate if there is one, otherwise here.
+pub(crate) async fn run(settings: &Settings, command: Command) -> Result<Value, Failure> {
+    let creates = matches!(command, Command::CreateAccount { .. });
+    if !creates && !settings.database.exists() {
+        return Err(Failure::new(format!(
+            "There is no keygate data in {}. Choose its folder with --data, or make the first account with keygate account create.",
+            settings.data.display()
+        )));
+    }
+    for _ in 0..TRIES {
+        if let Some(stream) = connect(&settings.data).await? {
+            return ask(stream, &command).await;
+        }
+        create_data_folder(&settings.data)?;
+        match SqliteStore::open(&settings.database) {
+            Ok(store) => return run_here(settings, Arc::new(store), command).await,
+            Err(StorageError::InUse(_)) => tokio::time::sleep(PAUSE).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(StorageError::InUse(settings.database.display().to_string()).into())
+}
+
+async fn connect(data: &Path) -> Result<Option<UnixStream>, Failure> {
+    let path = socket_path(data);
+    match UnixStream::connect(&path).await {
+        Ok(stream) => Ok(Some(stream)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(Failure::new(format!(
+            "The running keygate cannot be reached at {} ({error}). Run the command as the user that runs keygate.",
+            path.display()
+        ))),
+    }
+}
+
+async fn ask(stream: UnixStream, command: &Command) -> Result<Value, Failure> {
+    let broken = |error: std::io::Error| {
+        Failure::new(format!(
+            "The running keygate broke off ({error}). Check with a list command whether the change was made."
+        ))
+    };
+    let mut stream = BufReader::new(stream);
+    let mut line = serde_json::to_string(command).expect("strings serialise");
+    line.push('\n');
+    stream.write_all(line.as_bytes()).await.map_err(broken)?;
+    line.clear();
+    stream.read_line(&mut line).await.map_err(broken)?;
+    match serde_json::from_str(&line) {
+        Ok(Reply::Done(value)) => Ok(value),
+        Ok(Reply::Refused(why)) => Err(Failure::new(why)),
+        Err(_) => Err(broken(ErrorKind::UnexpectedEof.into())),
+    }
+}
+
+async fn run_here(
+    settings: &Settings,
+    store: Arc<dyn Store>,
+    command: Command,
+) -> Result<Value, Failure> {
+    let control = control(settings, store.clone());
+    bind_hasher(&control).await?;
+    let result = command.execute(&control).await;
+    store.close().await;
+    Ok(result?)
+}

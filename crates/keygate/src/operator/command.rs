@@ -1,0 +1,137 @@
+use keygate_control::{Control, IssueKey, IssuedKey};
+use keygate_core::{Account, Problem, Scope, Scopes, Timestamp, key::KeyName};
+use keygate_storage::{Actor, KeyStatus};
+use keygate_web::{CreateKeyResponse, KeyResponse};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// What an operator can ask for. It can hold a password, so it cannot be printed.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Command {
+    CreateAccount {
+        email: String,
+        password: String,
+    },
+    ListAccounts,
+    ResetPassword {
+        email: String,
+        password: String,
+    },
+    SuspendAccount {
+        email: String,
+    },
+    ResumeAccount {
+        email: String,
+    },
+    Invite,
+    ListKeys {
+        account: String,
+    },
+    IssueKey {
+        account: String,
+        name: String,
+        scopes: Vec<String>,
+        expires_at: Option<String>,
+    },
+    RevokeKey {
+        account: String,
+        id: String,
+    },
+}
+
+impl Command {
+    /// Does what is asked for.
+    pub(super) async fn execute(self, control: &Control) -> Result<Value, Problem> {
+        match self {
+            Self::CreateAccount { email, password } => {
+                let account = control.create_account(&email, &password).await?;
+                Ok(account_json(&account))
+            }
+            Self::ListAccounts => {
+                let accounts = control.list_accounts().await?;
+                Ok(accounts.iter().map(account_json).collect())
+            }
+            Self::ResetPassword { email, password } => {
+                let account = control.reset_password(&email, &password).await?;
+                Ok(account_json(&account))
+            }
+            Self::SuspendAccount { email } => {
+                Ok(account_json(&control.suspend_account(&email).await?))
+            }
+            Self::ResumeAccount { email } => {
+                Ok(account_json(&control.resume_account(&email).await?))
+            }
+            Self::Invite => {
+                let token = control.create_invitation().await?;
+                Ok(json!({"token": token.expose()}))
+            }
+            Self::ListKeys { account } => list_keys(control, &account).await,
+            Self::IssueKey {
+                account,
+                name,
+                scopes,
+                expires_at,
+            } => issue_key(control, &account, &name, &scopes, expires_at.as_deref()).await,
+            Self::RevokeKey { account, id } => {
+                let account = control.get_account(&account).await?;
+                control.revoke_key(Actor::Operator, account.id, &id).await?;
+                Ok(json!({"id": id}))
+            }
+        }
+    }
+}
+
+/// All keys of an account, in any state.
+async fn list_keys(control: &Control, account: &str) -> Result<Value, Problem> {
+    let account = control.get_account(account).await?;
+    let mut keys = Vec::new();
+    loop {
+        let before = keys.last().map(|key: &keygate_core::ApiKey| key.id);
+        let page = control
+            .list_keys(account.id, KeyStatus::All, before)
+            .await?;
+        if page.is_empty() {
+            break;
+        }
+        keys.extend(page);
+    }
+    Ok(keys
+        .into_iter()
+        .map(|key| json!(KeyResponse::from(key)))
+        .collect())
+}
+
+async fn issue_key(
+    control: &Control,
+    account: &str,
+    name: &str,
+    scopes: &[String],
+    expires_at: Option<&str>,
+) -> Result<Value, Problem> {
+    let account = control.get_account(account).await?;
+    let scopes: Option<Scopes> = scopes.iter().map(|name| Scope::parse(name)).collect();
+    let scopes = scopes
+        .ok_or_else(|| Problem::invalid_parameter("scopes", "must be chat, read or write"))?;
+    let request = IssueKey {
+        name: KeyName::parse(name).map_err(|rule| Problem::invalid_parameter("name", rule))?,
+        scopes: (!scopes.is_empty()).then_some(scopes),
+        expires_at: expires_at
+            .map(Timestamp::parse_rfc3339)
+            .transpose()
+            .map_err(|rule| Problem::invalid_parameter("expires_at", rule))?,
+    };
+    let issued: IssuedKey = control
+        .issue_key(Actor::Operator, account.id, request)
+        .await?;
+    Ok(json!(CreateKeyResponse::from(issued)))
+}
+
+fn account_json(account: &Account) -> Value {
+    json!({
+        "id": account.id,
+        "email": account.email,
+        "suspended_at": account.suspended_at,
+        "created_at": account.created_at,
+    })
+}

@@ -1,0 +1,92 @@
+use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use keygate_control::Control;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    task::{JoinHandle, JoinSet},
+};
+
+use super::{Command, Reply, socket_path};
+use crate::failure::Failure;
+
+/// Takes commands from the operator while the program runs.
+pub(crate) struct Listener {
+    path: PathBuf,
+    task: JoinHandle<()>,
+}
+
+impl Listener {
+    /// Listens in the data folder. Whoever calls this has the database open, so a socket that is
+    /// there already is left over from a process that ended badly.
+    pub(crate) fn start(data: &Path, control: Arc<Control>) -> Result<Self, Failure> {
+        let path = socket_path(data);
+        let _ = std::fs::remove_file(&path);
+        let listener = bind(&path).map_err(|error| {
+            Failure::new(format!(
+                "The socket {} for the operator's commands cannot be made ({error}). A data folder with a shorter path may help: --data.",
+                path.display()
+            ))
+        })?;
+        let task = tokio::spawn(accept(listener, control));
+        Ok(Self { path, task })
+    }
+
+    /// Stops listening. Commands under way are cut off; what they have changed is whole.
+    pub(crate) async fn stop(self) {
+        self.task.abort();
+        let _ = self.task.await;
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn bind(path: &Path) -> std::io::Result<UnixListener> {
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+async fn accept(listener: UnixListener, control: Arc<Control>) {
+    let mut commands = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let control = control.clone();
+                    commands.spawn(async move {
+                        if let Err(error) = answer(stream, &control).await {
+                            tracing::debug!("an operator's command broke off: {error}");
+                        }
+                    });
+                }
+                Err(error) => tracing::warn!(%error, "an operator's command was not accepted"),
+            },
+            Some(_) = commands.join_next() => {}
+        }
+    }
+}
+
+/// One line of JSON in, one line of JSON out.
+async fn answer(stream: UnixStream, control: &Control) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let mut line = String::new();
+    stream.read_line(&mut line).await?;
+    let reply = match serde_json::from_str::<Command>(&line) {
+        Ok(command) => match command.execute(control).await {
+            Ok(value) => Reply::Done(value),
+            Err(problem) => Reply::Refused(problem.message.into_owned()),
+        },
+        Err(_) => Reply::Refused(
+            "The running keygate does not know this command. Use the same version for both.".into(),
+        ),
+    };
+    let mut line = serde_json::to_string(&reply).expect("strings serialise");
+    line.push('\n');
+    stream.write_all(line.as_bytes()).await?;
+    stream.shutdown().await
+}

@@ -1,0 +1,9 @@
+//! The running program: one listener for both planes, and what goes on beside it.
+
+mod app;
+mod connections;
+mod data_folder;
+mod running;
+
+pub(crate) use data_folder::create_data_folder;
+pub(crate) use running::{Running, bind_hasher, control};

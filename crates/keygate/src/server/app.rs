@@ -1,0 +1,62 @@
+use std::{convert::Infallible, net::IpAddr, sync::Arc};
+
+use axum::{Router, body::Body};
+use http::{Request, Response};
+use http_body_util::Either;
+use hyper::body::Incoming;
+use keygate_gateway::{Gateway, ResponseBody, is_data_plane};
+use keygate_http::{RequestIds, TrustedProxies, X_REQUEST_ID};
+use tower::ServiceExt;
+
+/// Both planes behind one listener.
+pub(super) struct App {
+    pub(super) gateway: Gateway,
+    pub(super) router: Router,
+    pub(super) request_ids: RequestIds,
+    pub(super) trusted_proxies: TrustedProxies,
+    /// What a key begins with, so that one that stands in a path is not logged.
+    pub(super) key_prefix: String,
+}
+
+pub(super) type AppBody = Either<ResponseBody, Body>;
+
+impl App {
+    /// Answers a request of `peer`. Every response carries the request's id.
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        peer: IpAddr,
+        mut request: Request<Incoming>,
+    ) -> Result<Response<AppBody>, Infallible> {
+        let id = self.request_ids.assign(request.headers_mut());
+        let line = tracing::enabled!(tracing::Level::DEBUG).then(|| self.request_line(&request));
+        let mut response = if is_data_plane(request.uri().path()) {
+            self.gateway.handle(request).await.map(Either::Left)
+        } else {
+            self.manage(peer, request).await.map(Either::Right)
+        };
+        if let Some(line) = line {
+            let status = response.status().as_u16();
+            tracing::debug!(request_id = ?id, status, "{line}");
+        }
+        response.headers_mut().insert(X_REQUEST_ID, id);
+        Ok(response)
+    }
+
+    async fn manage(&self, peer: IpAddr, mut request: Request<Incoming>) -> Response<Body> {
+        let client = self.trusted_proxies.client(peer, request.headers());
+        request.extensions_mut().insert(client);
+        let answer = self.router.clone().oneshot(request.map(Body::new)).await;
+        answer.unwrap_or_else(|never| match never {})
+    }
+
+    /// Method and path. The query may hold a secret, and a path should not.
+    fn request_line(&self, request: &Request<Incoming>) -> String {
+        let path = request.uri().path();
+        let path = if path.contains(&self.key_prefix) {
+            "[redacted]"
+        } else {
+            path
+        };
+        format!("{} {path}", request.method())
+    }
+}
