@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::{fs::File, io::ErrorKind, os::unix::fs::OpenOptionsExt, path::Path};
 
 use keygate_storage::StorageError;
 use rusqlite::{Connection, OpenFlags};
@@ -19,10 +19,23 @@ pub(crate) fn check_library_version() -> Result<(), StorageError> {
 }
 
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, StorageError> {
+    make_private(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Connection::open_with_flags(path, flags).map_err(unavailable)
+}
+
+/// Makes a new database's file for this user alone; SQLite gives its other files the same mode.
+fn make_private(path: &Path) -> Result<(), StorageError> {
+    let mut options = File::options();
+    let made = options.write(true).create_new(true).mode(0o600).open(path);
+    match made {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(StorageError::Unavailable(
+            format!("{} cannot be made: {error}", path.display()),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Settings that hold for the writing connection, once the file is known to be ours.

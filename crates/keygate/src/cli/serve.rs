@@ -37,16 +37,17 @@ impl Serve {
     }
 }
 
+/// Says what there is to know, and last that the program is ready.
 async fn announce(running: &Running, has_upstream: bool) -> Result<(), Failure> {
-    tracing::info!(address = %running.address, "listening");
-    output::line(&format!("keygate listens on {}", running.origin));
-    if !has_upstream {
-        output::line("No upstream yet: /v1 answers 502 until you start it with --upstream URL.");
-    }
     if let Some(link) = running.setup_link().await? {
         output::line("Make the first account here; the link works once, within a day:");
         output::line(&format!("  {link}"));
     }
+    if !has_upstream {
+        output::line("No upstream yet: /v1 answers 502 until you start it with --upstream URL.");
+    }
+    output::line(&format!("keygate listens on {}", running.origin));
+    tracing::info!(address = %running.address, "listening");
     Ok(())
 }
 

@@ -1,0 +1,196 @@
+//! The operator's commands, with the server running and without.
+
+use std::process::Output;
+
+use reqwest::Client;
+use serde_json::Value;
+
+use crate::support::{Account, EMAIL, PASSWORD, Program, Spawn, Upstream};
+
+const NEW_PASSWORD: &str = "a wholly different set of words";
+
+fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone())
+        .expect("UTF-8")
+        .trim()
+        .to_owned()
+}
+
+fn refused(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(output.stdout, b"");
+    let said = String::from_utf8(output.stderr.clone()).expect("UTF-8");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    said.trim().to_owned()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_str(&said(output)).expect("JSON")
+}
+
+async fn status_with(program: &Program, key: &str) -> u16 {
+    let request = Client::new().get(format!("{}/v1/models", program.url));
+    let answer = request.bearer_auth(key).send().await;
+    answer.expect("it answers").status().as_u16()
+}
+
+fn issue(program: &Program) -> (String, String) {
+    let args = ["key", "issue", "--account", EMAIL, "--name", "CI", "--json"];
+    let key = json(&program.cli(&args, ""));
+    let text = |field: &str| key[field].as_str().expect("text").to_owned();
+    (text("id"), text("key"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_by_command_has_taken_effect_when_it_returns() {
+    let upstream = Upstream::start().await;
+    let program = Program::with_upstream(&upstream.url());
+    Account::create(&program).await;
+    for _ in 0..9 {
+        let (id, key) = issue(&program);
+        assert_eq!(status_with(&program, &key).await, 200);
+        said(&program.cli(&["key", "revoke", "--account", EMAIL, &id], ""));
+        assert_eq!(status_with(&program, &key).await, 401);
+    }
+    let (_, key) = issue(&program);
+    assert_eq!(status_with(&program, &key).await, 200);
+    said(&program.cli(&["account", "suspend", EMAIL], ""));
+    assert_eq!(status_with(&program, &key).await, 403);
+    said(&program.cli(&["account", "resume", EMAIL], ""));
+    assert_eq!(status_with(&program, &key).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_password_ends_sessions_at_once() {
+    let program = Program::start(Spawn::default());
+    let account = Account::create(&program).await;
+    let args = ["account", "reset-password", EMAIL, "--password-stdin"];
+    said(&program.cli(&args, NEW_PASSWORD));
+    let answer = account.call(reqwest::Method::GET, "/api/keys").send().await;
+    assert_eq!(answer.expect("it answers").status(), 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_do_the_same_while_the_server_is_stopped() {
+    let upstream = Upstream::start().await;
+    let mut program = Program::with_upstream(&upstream.url());
+    Account::create(&program).await;
+    let (id, key) = issue(&program);
+    assert!(program.terminate().success());
+    let (_, kept) = issue(&program);
+    said(&program.cli(&["key", "revoke", "--account", EMAIL, &id], ""));
+    let listed = json(&program.cli(&["key", "list", "--account", EMAIL, "--json"], ""));
+    assert_eq!(listed.as_array().map(Vec::len), Some(1));
+    let program = program.restart();
+    assert_eq!(status_with(&program, &key).await, 401);
+    assert_eq!(status_with(&program, &kept).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_are_tables_for_people_and_json_for_programs() {
+    let program = Program::start(Spawn::default());
+    Account::create(&program).await;
+    let (id, _) = issue(&program);
+    let table = said(&program.cli(&["account", "list"], ""));
+    assert!(
+        table.starts_with("E-MAIL") && table.contains(EMAIL),
+        "{table}"
+    );
+    let table = said(&program.cli(&["key", "list", "--account", EMAIL], ""));
+    assert!(
+        table.starts_with("PREFIX") && table.contains(&id),
+        "{table}"
+    );
+    assert!(!table.contains('\u{1b}'), "no colours but on a terminal");
+    let accounts = json(&program.cli(&["account", "list", "--json"], ""));
+    assert_eq!(accounts[0]["email"], EMAIL);
+    assert_eq!(accounts[0]["suspended_at"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_is_a_link_that_works() {
+    let program = Program::start(Spawn {
+        config: Some("[accounts]\nsignup = \"invite\"\n".into()),
+        ..Spawn::default()
+    });
+    let link = said(&program.cli(&["account", "invite"], ""));
+    let (_, token) = link.rsplit_once("/signup?token=").expect("a link");
+    let body = serde_json::json!({"email": EMAIL, "password": PASSWORD, "invitation": token});
+    let request = Client::new().post(format!("{}/api/accounts", program.url));
+    let answer = request.json(&body).send().await.expect("it answers");
+    assert_eq!(answer.status(), 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_are_one_line_that_says_what_to_do() {
+    let program = Program::start(Spawn::default());
+    Account::create(&program).await;
+    let mut shown = String::new();
+    for (args, stdin) in [
+        (
+            &["account", "create", EMAIL, "--password-stdin"] as &[&str],
+            PASSWORD,
+        ),
+        (
+            &["account", "create", "not an address", "--password-stdin"],
+            PASSWORD,
+        ),
+        (
+            &["account", "create", "bob@example.com", "--password-stdin"],
+            "short",
+        ),
+        (
+            &["account", "create", "bob@example.com", "--password-stdin"],
+            "password1234",
+        ),
+        (&["account", "create", "bob@example.com"], PASSWORD),
+        (&["account", "suspend", "nobody@example.com"], ""),
+        (&["account", "invite"], ""),
+        (&["key", "issue", "--account", EMAIL, "--name", " "], ""),
+        (
+            &[
+                "key",
+                "issue",
+                "--account",
+                EMAIL,
+                "--name",
+                "a",
+                "--expires-at",
+                "tomorrow",
+            ],
+            "",
+        ),
+        (
+            &[
+                "key",
+                "issue",
+                "--account",
+                EMAIL,
+                "--name",
+                "a",
+                "--expires-at",
+                "2000-01-01T00:00:00Z",
+            ],
+            "",
+        ),
+        (&["key", "list", "--account", "nobody@example.com"], ""),
+        (&["key", "revoke", "--account", EMAIL, "nonsense"], ""),
+    ] {
+        let said = refused(&program.cli(args, stdin));
+        shown.push_str(&format!("{}\n  {said}\n", args.join(" ")));
+    }
+    insta::assert_snapshot!(shown);
+    let accounts = json(&program.cli(&["account", "list", "--json"], ""));
+    assert_eq!(accounts.as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn without_data_there_is_nothing_to_list() {
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let mut command = crate::support::keygate(folder.path());
+    let output = command.args(["account", "list"]).output().expect("it runs");
+    let said = refused(&output);
+    assert!(said.contains("There is no keygate data"), "{said}");
+    assert!(!folder.path().join("keygate-data").exists());
+}

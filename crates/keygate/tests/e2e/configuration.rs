@@ -1,0 +1,214 @@
+//! What keeps the program from starting: one line on what to do, and nothing changed.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::support::{Account, Program, Spawn, keygate};
+
+/// Runs a command that must fail with one line; the line.
+fn failure(folder: &Path, args: &[&str], env: &[(&str, &str)]) -> String {
+    let mut command = keygate(folder);
+    let output = command.args(args).envs(env.iter().copied()).output();
+    let output = output.expect("it runs");
+    assert_eq!(output.status.code(), Some(1), "{args:?} {output:?}");
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    said.trim().to_owned()
+}
+
+#[test]
+fn a_bad_configuration_says_what_to_do() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let mut shown = String::new();
+    for text in [
+        "[keys]\nprefx = \"a_\"",
+        "[server]\nlisten = \"8080\"",
+        "[keys]\nmax_active = \"ten\"",
+        "[keys\n",
+        "[[upstream]]\npath = \"/v1\"",
+    ] {
+        std::fs::write(folder.path().join("keygate.toml"), text).expect("written");
+        for command in ["serve", "config check"] {
+            let mut args: Vec<&str> = command.split(' ').collect();
+            args.extend(["--config", "keygate.toml"]);
+            let said = failure(folder.path(), &args, &[]);
+            if command == "serve" {
+                shown.push_str(&format!("{}\n  {said}\n", text.replace('\n', " ")));
+            } else {
+                assert!(shown.contains(&said), "{said}");
+            }
+        }
+    }
+    for (args, env) in [
+        (&["serve", "--config", "missing.toml"] as &[&str], ("X", "")),
+        (&["serve", "--listen", "nowhere"], ("X", "")),
+        (&["serve", "--upstream", "localhost"], ("X", "")),
+        (&["serve", "--log", "a=b=c"], ("X", "")),
+        (&["serve"], ("KEYGATE_LISEN", "127.0.0.1:0")),
+        (&["serve"], ("KEYGATE_LISTEN", "nowhere")),
+        (&["serve"], ("KEYGATE_UPSTREAM", "nowhere")),
+        (&["serve"], ("KEYGATE_CONFIG", "missing.toml")),
+        (&["demo", "--data", "x"], ("X", "")),
+    ] {
+        let said = failure(folder.path(), args, &[env]);
+        shown.push_str(&format!(
+            "{} {}={}\n  {said}\n",
+            args.join(" "),
+            env.0,
+            env.1
+        ));
+    }
+    insta::assert_snapshot!(shown);
+    assert!(!folder.path().join("keygate-data").exists());
+}
+
+#[test]
+fn a_good_configuration_is_said_to_be_valid() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let reference = include_str!("../../../../docs/configuration.md");
+    let example = reference.split("```").nth(1).expect("an example");
+    let example = example.strip_prefix("toml").expect("TOML");
+    // The files that the example names are of its reader's machine.
+    let example: Vec<&str> = example
+        .lines()
+        .filter(|line| !line.contains("_file"))
+        .collect();
+    std::fs::write(folder.path().join("keygate.toml"), example.join("\n")).expect("written");
+    let mut command = keygate(folder.path());
+    let output = command
+        .args(["config", "check", "--config", "keygate.toml"])
+        .output();
+    let output = output.expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(output.stdout, b"The configuration is valid.\n");
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_a_usage_error() {
+    let folder = TempDir::new().expect("a temporary folder");
+    for args in [
+        &["serv"] as &[&str],
+        &["serve", "--lisen", "x"],
+        &["key", "issue"],
+    ] {
+        let output = keygate(folder.path()).args(args).output().expect("it runs");
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn a_taken_port_makes_no_data_folder() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let folder = TempDir::new().expect("a temporary folder");
+    let said = failure(folder.path(), &["serve", "--listen", &address], &[]);
+    let expected = format!(
+        "error: Cannot listen on {address}: another program listens there. Choose another address with --listen."
+    );
+    assert_eq!(said, expected);
+    assert!(!folder.path().join("keygate-data").exists());
+}
+
+#[test]
+fn a_data_folder_in_use_is_left_alone() {
+    let program = Program::start(Spawn::default());
+    let data = program.data();
+    let data = data.to_str().expect("UTF-8");
+    let args = ["serve", "--listen", "127.0.0.1:0", "--data", data];
+    let said = failure(program.folder(), &args, &[]);
+    assert!(said.contains("is in use by another process"), "{said}");
+    assert!(program.data().join("operator.sock").exists());
+}
+
+#[test]
+fn a_newer_versions_database_is_left_alone() {
+    let mut program = Program::start(Spawn::default());
+    assert!(program.terminate().success());
+    let path = program.data().join("keygate.db");
+    let database = Connection::open(&path).expect("it opens");
+    database
+        .pragma_update(None, "user_version", 999)
+        .expect("set");
+    database.close().expect("closed");
+    let before = std::fs::read(&path).expect("readable");
+    let data = program.data();
+    let data = data.to_str().expect("UTF-8");
+    let args = ["serve", "--listen", "127.0.0.1:0", "--data", data];
+    let said = failure(program.folder(), &args, &[]);
+    assert!(said.contains("schema version 999"), "{said}");
+    assert!(said.contains("Run the keygate that wrote it"), "{said}");
+    assert_eq!(std::fs::read(&path).expect("readable"), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_pepper_is_noticed_before_any_key_fails() {
+    let mut program = Program::start(Spawn::default());
+    Account::create(&program).await.key(&["read"]).await;
+    assert!(program.terminate().success());
+    let pepper = program.folder().join("pepper");
+    std::fs::write(&pepper, "0123456789abcdef0123456789abcdef").expect("written");
+    let config = program.folder().join("keygate.toml");
+    std::fs::write(&config, "[keys]\npepper_file = \"pepper\"\n").expect("written");
+    let data = program.data();
+    let args = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--config",
+        "keygate.toml",
+        "--data",
+        data.to_str().expect("UTF-8"),
+    ];
+    let said = failure(program.folder(), &args, &[]);
+    assert!(
+        said.contains("Set keys.pepper_file to what it was"),
+        "{said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peppered_database_works_and_holds_no_plain_hash() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let pepper = folder.path().join("pepper");
+    std::fs::write(&pepper, "0123456789abcdef0123456789abcdef\n").expect("written");
+    let config = format!(
+        "[keys]\npepper_file = \"{}\"\nprefix = \"acme_\"\n",
+        pepper.display()
+    );
+    let mut program = Program::start(Spawn {
+        config: Some(config),
+        ..Spawn::default()
+    });
+    let account = Account::create(&program).await;
+    let (_, key) = account.key(&["read"]).await;
+    assert!(key.starts_with("acme_"), "{}", &key[..9]);
+    assert!(program.terminate().success());
+    let program = program.restart();
+    let request = reqwest::Client::new().get(format!("{}/v1/models", program.url));
+    let answer = request.bearer_auth(&key).send().await.expect("it answers");
+    assert_eq!(
+        answer.status(),
+        502,
+        "the key is good; there is no upstream"
+    );
+}
+
+#[test]
+fn the_data_folder_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let program = Program::start(Spawn::default());
+    let mode = |path: &Path| {
+        std::fs::metadata(path)
+            .expect("it is there")
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    assert_eq!(mode(&program.data()), 0o700);
+    for entry in std::fs::read_dir(program.data()).expect("readable") {
+        let path = entry.expect("readable").path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+}

@@ -1,0 +1,256 @@
+//! What passes through the gateway, and what does not.
+
+use http::{HeaderMap, Version};
+use reqwest::{Body, Client, Method, Response};
+use serde_json::json;
+
+use crate::support::{Account, Program, Spawn, Upstream, eventually};
+
+struct World {
+    upstream: Upstream,
+    program: Program,
+    client: Client,
+    key: String,
+}
+
+impl World {
+    async fn new() -> Self {
+        let upstream = Upstream::start().await;
+        let program = Program::with_upstream(&upstream.url());
+        let account = Account::create(&program).await;
+        let (_, key) = account.key(&["chat", "read", "write"]).await;
+        Self {
+            upstream,
+            program,
+            client: Client::new(),
+            key,
+        }
+    }
+
+    async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
+        let mut request = self
+            .client
+            .request(method, format!("{}{path}", self.program.url));
+        request = request.bearer_auth(&self.key);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.expect("it answers")
+    }
+}
+
+fn names(headers: &HeaderMap) -> Vec<&str> {
+    let mut names: Vec<_> = headers.keys().map(http::HeaderName::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_upstream_sees_whose_request_it_is_and_no_credential() {
+    let world = World::new().await;
+    let answer = world
+        .send(
+            Method::GET,
+            "/v1/models?limit=1&after=%2Fx",
+            &[
+                ("cookie", "keygate_session=secret; other=1"),
+                ("x-keygate-key-id", "spoofed"),
+                ("X_Keygate_Scopes", "admin"),
+                ("connection", "x-hop, x-keygate-account-id"),
+                ("x-hop", "1"),
+                ("te", "trailers"),
+                ("upgrade", "websocket"),
+                ("x-custom", "passes"),
+            ],
+        )
+        .await;
+    assert_eq!(answer.status(), 200);
+    let seen = world.upstream.last_seen();
+    assert_eq!(seen.target, "/v1/models?limit=1&after=%2Fx");
+    assert_eq!(
+        names(&seen.headers),
+        [
+            "accept",
+            "host",
+            "x-custom",
+            "x-keygate-account-id",
+            "x-keygate-key-id",
+            "x-keygate-scopes",
+            "x-request-id",
+        ]
+    );
+    assert_eq!(seen.headers["host"], world.upstream.address.to_string());
+    assert_eq!(seen.headers["x-keygate-scopes"], "chat read write");
+    let ids = seen.headers.get_all("x-keygate-key-id").iter().count();
+    assert_eq!(ids, 1);
+    assert_eq!(
+        seen.headers["x-request-id"],
+        answer.headers()["x-request-id"]
+    );
+    let text = format!("{:?}", seen.headers);
+    assert!(
+        !text.contains(&world.key[4..]) && !text.contains("spoofed"),
+        "{text}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_upstream_sets_no_cookie_on_keygates_origin() {
+    let world = World::new().await;
+    let answer = world.send(Method::GET, "/v1/cookie", &[]).await;
+    assert_eq!(answer.headers()["x-plain"], "passes");
+    assert!(!answer.headers().contains_key("set-cookie"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_opens_no_door_of_the_data_plane() {
+    let world = World::new().await;
+    let account = Account::sign_in(&world.program.url).await;
+    let answer = account.call(Method::GET, "/v1/models").send().await;
+    assert_eq!(answer.expect("it answers").status(), 401);
+    assert_eq!(world.upstream.seen().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paths_with_two_readings_never_reach_the_upstream() {
+    let world = World::new().await;
+    let address = world
+        .program
+        .url
+        .strip_prefix("http://")
+        .expect("plain http");
+    for target in [
+        "/v1//models",
+        "/v1/../api/keys",
+        "/v1/%2e%2e/secret",
+        "/v1/chat%2Fcompletions",
+        "/v1/%63hat/completions",
+        "/v1/models%00",
+        "/v1/models\\x",
+        "/v1/%",
+    ] {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+        let key = &world.key;
+        write!(
+            stream,
+            "POST {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        .expect("sent");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("it answers");
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{target} {answer}");
+    }
+    assert_eq!(world.upstream.seen().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_path_of_an_absolute_target_is_the_one_that_counts() {
+    use std::io::{Read, Write};
+    let world = World::new().await;
+    let address = world
+        .program
+        .url
+        .strip_prefix("http://")
+        .expect("plain http");
+    let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+    let key = &world.key;
+    write!(
+        stream,
+        "GET http://evil.example/v1/models HTTP/1.1\r\nHost: evil.example\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
+    )
+    .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let seen = world.upstream.last_seen();
+    assert_eq!(seen.target, "/v1/models");
+    assert_eq!(seen.headers["host"], world.upstream.address.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_comes_in_and_http1_goes_out() {
+    let world = World::new().await;
+    let client = Client::builder().http2_prior_knowledge().build();
+    let request = client
+        .expect("a client")
+        .post(format!("{}/v1/chat/completions", world.program.url))
+        .bearer_auth(&world.key)
+        .json(&json!({"model": "m"}));
+    let answer = request.send().await.expect("it answers");
+    assert_eq!(
+        (answer.status().as_u16(), answer.version()),
+        (200, Version::HTTP_2)
+    );
+    let seen = world.upstream.last_seen();
+    assert_eq!((seen.version, seen.body_bytes), (Version::HTTP_11, 13));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_upload_streams_through_without_being_held() {
+    const MIB: usize = 1024 * 1024;
+    let world = World::new().await;
+    world.send(Method::GET, "/v1/models", &[]).await;
+    let before = world.program.resident_bytes();
+    let chunks = (0..512).map(|_| Ok::<_, std::io::Error>(vec![7_u8; MIB]));
+    let body = Body::wrap_stream(futures_util::stream::iter(chunks));
+    let request = world.client.post(format!("{}/v1/files", world.program.url));
+    let answer = request.bearer_auth(&world.key).body(body).send().await;
+    assert_eq!(answer.expect("it answers").status(), 200);
+    assert_eq!(world.upstream.last_seen().body_bytes, 512 * MIB as u64);
+    let grown = world.program.resident_bytes().saturating_sub(before);
+    assert!(grown < 32 * MIB as u64, "it grew by {grown} bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_takes_its_request_along() {
+    let world = World::new().await;
+    let request = world.client.get(format!("{}/v1/slow", world.program.url));
+    let request = request.bearer_auth(&world.key).send();
+    let waiting = tokio::spawn(request);
+    eventually("the request is under way", async || {
+        world.upstream.active() == 1
+    })
+    .await;
+    waiting.abort();
+    eventually("the upstream is rid of it", async || {
+        world.upstream.active() == 0
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_path_chooses_the_upstream_and_its_credential_goes_along() {
+    let (general, audio) = (Upstream::start().await, Upstream::start().await);
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let credential = folder.path().join("credential");
+    std::fs::write(&credential, "upstream-secret\n").expect("written");
+    let program = Program::start(Spawn {
+        config: Some(format!(
+            "[[upstream]]\nurl = \"{}/base\"\n\n[[upstream]]\npath = \"/v1/audio\"\nurl = \"{}\"\ncredential_file = \"{}\"\n\n[[route]]\nmethods = [\"DELETE\"]\npath = \"/v1/models/**\"\nscope = \"admin\"\n",
+            general.url(),
+            audio.url(),
+            credential.display()
+        )),
+        ..Spawn::default()
+    });
+    let account = Account::create(&program).await;
+    let (_, key) = account.key(&["chat", "read", "write"]).await;
+    let client = Client::new();
+    let send = async |method: Method, path: &str| {
+        let request = client.request(method, format!("{}{path}", program.url));
+        let answer = request.bearer_auth(&key).send().await;
+        answer.expect("it answers").status().as_u16()
+    };
+    assert_eq!(send(Method::GET, "/v1/models").await, 200);
+    let seen = general.last_seen();
+    assert_eq!(seen.target, "/base/v1/models");
+    assert!(!seen.headers.contains_key("authorization"));
+    assert_eq!(send(Method::POST, "/v1/audio/speech").await, 200);
+    let seen = audio.last_seen();
+    assert_eq!(seen.target, "/v1/audio/speech");
+    assert_eq!(seen.headers["authorization"], "Bearer upstream-secret");
+    assert_eq!(send(Method::DELETE, "/v1/models/x").await, 403);
+    assert_eq!(send(Method::DELETE, "/v1/files/x").await, 200);
+}

@@ -1,0 +1,15 @@
+//! End to end: the real program, real clients.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod canary;
+mod commands;
+mod configuration;
+mod gateway;
+mod life_of_a_key;
+mod openai_sdk;
+mod presented_keys;
+mod readme;
+mod shutdown;
+mod timeouts;

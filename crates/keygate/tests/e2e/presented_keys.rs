@@ -1,0 +1,128 @@
+//! What may stand in `Authorization`, byte by byte, and what each variant is answered.
+
+use std::{
+    fmt::Write as _,
+    io::{Read, Write as _},
+    net::TcpStream,
+};
+
+use crate::support::{Account, Program, Upstream};
+
+/// Sends bytes as they are, and gives back the answer.
+fn raw(program: &Program, request: &[u8]) -> String {
+    let address = program.url.strip_prefix("http://").expect("plain http");
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.write_all(request).expect("sent");
+    let mut answer = Vec::new();
+    stream
+        .read_to_end(&mut answer)
+        .expect("it answers and closes");
+    String::from_utf8(answer).expect("UTF-8")
+}
+
+fn get(program: &Program, target: &str, headers: &[&[u8]]) -> String {
+    let mut request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
+    request.push_str("X-Request-ID: fixed\r\n");
+    let mut request = request.into_bytes();
+    for header in headers {
+        request.extend_from_slice(header);
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"\r\n");
+    let answer = raw(program, &request);
+    let lines = answer.lines().filter(|line| !line.starts_with("date: "));
+    lines.fold(String::new(), |text, line| text + line + "\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_way_to_present_a_key_has_its_answer() {
+    let upstream = Upstream::start().await;
+    let program = Program::with_upstream(&upstream.url());
+    let account = Account::create(&program).await;
+    let (_, key) = account.key(&["read"]).await;
+
+    for header in [
+        format!("Authorization: Bearer {key}"),
+        format!("authorization: bearer {key}"),
+        format!("AUTHORIZATION:BEARER   {key}"),
+        format!("Authorization: Bearer {key}  "),
+    ] {
+        let answer = get(&program, "/v1/models", &[header.as_bytes()]);
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{header} {answer}");
+    }
+
+    let missing = get(&program, "/v1/models", &[]);
+    let in_the_query = get(&program, &format!("/v1/models?api_key={key}"), &[]);
+    assert_eq!(missing, in_the_query);
+
+    let good = format!("Authorization: Bearer {key}");
+    let good = good.as_bytes();
+    let longer = format!("Authorization: Bearer {}", "a".repeat(8 * 1024));
+    let never_issued = b"Authorization: Bearer ask_000000000000000000000000002Th9kM";
+    let in_tabs = format!("Authorization: Bearer\t{key}");
+    let list = format!("Authorization: Bearer {key}, Bearer {key}");
+    let x_api_key = format!("X-Api-Key: {key}");
+    let refused: [&[&[u8]]; 12] = [
+        &[never_issued],
+        &[b"Authorization: bearer"],
+        &[b"Authorization: "],
+        &[b"Authorization: Bearer "],
+        &[in_tabs.as_bytes()],
+        &[good, good],
+        &[list.as_bytes()],
+        &[b"Authorization: Basic dXNlcjpwYXNzd29yZA=="],
+        &[longer.as_bytes()],
+        &[b"Authorization: Bearer ask_\x80\xff"],
+        &[b"Authorization: Bearer ask_a1b2C3d4E5f6G7h8J9k0L1m2N30T4WGT"],
+        &[good, x_api_key.as_bytes()],
+    ];
+    let mut answers: Vec<String> = refused
+        .iter()
+        .map(|headers| get(&program, "/v1/models", headers))
+        .collect();
+    answers.push(get(&program, &format!("/v1/models?key={key}"), &[good]));
+    answers.dedup();
+    assert_eq!(answers.len(), 1, "{answers:#?}");
+
+    let mut shown = String::new();
+    writeln!(shown, "No key at all:\n\n{missing}").expect("memory");
+    writeln!(shown, "Every key that is none:\n\n{}", answers[0]).expect("memory");
+    insta::assert_snapshot!(shown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_off_expired_or_of_a_suspended_account_is_told_so() {
+    let upstream = Upstream::start().await;
+    let program = Program::with_upstream(&upstream.url());
+    let account = Account::create(&program).await;
+    let mut shown = String::new();
+    let mut show = |what: &str, key: &str, target: &str| {
+        let header = format!("Authorization: Bearer {key}");
+        let answer = get(&program, target, &[header.as_bytes()]);
+        writeln!(shown, "{what}:\n\n{answer}").expect("memory");
+    };
+    let (id, off) = account.key(&["read"]).await;
+    account
+        .patch(&id, &serde_json::json!({"is_active": false}))
+        .await;
+    show("Switched off", &off, "/v1/models");
+    let (id, expired) = account.key(&["read"]).await;
+    expire(&program, &id);
+    show("Expired", &expired, "/v1/models");
+    let (_, key) = account.key(&["chat"]).await;
+    show("Without the scope", &key, "/v1/models");
+    show("By a path that has two readings", &key, "/v1//models");
+    let output = program.cli(&["account", "suspend", crate::support::EMAIL], "");
+    assert!(output.status.success(), "{output:?}");
+    show("Of a suspended account", &key, "/v1/models");
+    insta::assert_snapshot!(shown);
+}
+
+/// Sets a key's end into the past, which nobody but time can do.
+fn expire(program: &Program, id: &str) {
+    let database = rusqlite::Connection::open(program.data().join("keygate.db"));
+    let hex = id.replace('-', "");
+    let sql = format!("UPDATE api_keys SET expires_at = 1 WHERE id = x'{hex}'");
+    let changed = database.expect("it opens").execute(&sql, []);
+    assert_eq!(changed.expect("it is written"), 1);
+}

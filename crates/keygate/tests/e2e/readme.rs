@@ -1,0 +1,4 @@
+//! The README's commands, as they stand there.
+
+#[test]
+fn placeholder() {}

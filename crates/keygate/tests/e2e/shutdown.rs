@@ -1,0 +1,74 @@
+//! SIGTERM: not ready, drain, flush, exit 0.
+
+use futures_util::StreamExt;
+use reqwest::{Client, Method};
+
+use crate::support::{Account, Program, Upstream, eventually};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_under_way_finishes_and_what_was_used_is_written() {
+    let upstream = Upstream::start().await;
+    let mut program = Program::with_upstream(&upstream.url());
+    let account = Account::create(&program).await;
+    let (id, key) = account.key(&["read"]).await;
+    let client = Client::new();
+    let slow = client
+        .get(format!("{}/v1/slow", program.url))
+        .bearer_auth(&key)
+        .send();
+    let slow = tokio::spawn(slow);
+    eventually("the request is under way", async || upstream.active() == 1).await;
+    program.signal("TERM");
+    // The listener is gone when it drains; the request that is under way is not.
+    let url = format!("{}/healthz", program.url);
+    eventually("it takes no more connections", async || {
+        Client::new().get(&url).send().await.is_err()
+    })
+    .await;
+    upstream.release();
+    let answer = slow.await.expect("no panic").expect("it is answered");
+    assert_eq!(answer.status(), 200);
+    let status = program.wait();
+    assert!(status.success(), "{status}");
+
+    let program = program.restart();
+    let account = account.at(&program.url);
+    let path = format!("/api/keys/{id}");
+    let record = account
+        .call(Method::GET, &path)
+        .send()
+        .await
+        .expect("it answers");
+    let record: serde_json::Value = record.json().await.expect("JSON");
+    assert!(!record["last_used_at"].is_null(), "{record}");
+    assert!(!program.data().join("nothing").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_program_stops_at_once_and_leaves_no_socket() {
+    let mut program = Program::start(crate::support::Spawn::default());
+    assert!(program.data().join("operator.sock").exists());
+    assert!(program.terminate().success());
+    assert!(!program.data().join("operator.sock").exists());
+    assert!(program.log().contains("stopped"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_whatever_is_under_way() {
+    let upstream = Upstream::start().await;
+    let mut program = Program::with_upstream(&upstream.url());
+    let account = Account::create(&program).await;
+    let (_, key) = account.key(&["read"]).await;
+    let request = Client::new().get(format!("{}/v1/stream", program.url));
+    let answer = request.bearer_auth(&key).send().await.expect("it answers");
+    let mut stream = answer.bytes_stream();
+    stream.next().await.expect("an event").expect("an event");
+    program.signal("INT");
+    let url = format!("{}/healthz", program.url);
+    eventually("it takes no more connections", async || {
+        Client::new().get(&url).send().await.is_err()
+    })
+    .await;
+    program.signal("INT");
+    assert_eq!(program.wait().code(), Some(130));
+}

@@ -1,0 +1,136 @@
+//! Upstreams that are not there, hang, or break off.
+
+use std::time::{Duration, Instant};
+
+use reqwest::{Body, Client, Response};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use crate::support::{Account, Program, Spawn, Upstream};
+
+async fn program(url: &str) -> (Program, String) {
+    let config = format!(
+        "[[upstream]]\nurl = \"{url}\"\nconnect_timeout = \"300ms\"\nresponse_timeout = \"300ms\"\n"
+    );
+    let program = Program::start(Spawn {
+        config: Some(config),
+        ..Spawn::default()
+    });
+    let account = Account::create(&program).await;
+    let (_, key) = account.key(&["chat", "read", "write"]).await;
+    (program, key)
+}
+
+async fn post(program: &Program, key: &str, path: &str, body: Body) -> Response {
+    let request = Client::new().post(format!("{}{path}", program.url));
+    let answer = request.bearer_auth(key).body(body).send().await;
+    answer.expect("it answers")
+}
+
+async fn code(answer: Response) -> String {
+    let status = answer.status().as_u16();
+    let body: Value = answer.json().await.expect("JSON");
+    format!("{status} {}", body["error"]["code"])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_is_not_there_is_a_502() {
+    let free = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", free.local_addr().expect("an address"));
+    drop(free);
+    let (program, key) = program(&url).await;
+    let answer = post(&program, &key, "/v1/files", "x".into()).await;
+    assert_eq!(code(answer).await, r#"502 "upstream_unreachable""#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_cannot_be_connected_to_is_a_502_in_time() {
+    // A listener whose queue is full takes no more connections, and does not refuse them either.
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket
+        .bind("127.0.0.1:0".parse().expect("an address"))
+        .expect("bound");
+    let full = socket.listen(1).expect("listening");
+    let address = full.local_addr().expect("an address");
+    let mut queued = Vec::new();
+    for _ in 0..8 {
+        let connecting = tokio::net::TcpStream::connect(address);
+        queued.push(tokio::time::timeout(Duration::from_millis(100), connecting).await);
+    }
+    let (program, key) = program(&format!("http://{address}")).await;
+    let answer = post(&program, &key, "/v1/files", "x".into()).await;
+    assert_eq!(code(answer).await, r#"502 "upstream_unreachable""#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_hangs_is_a_504() {
+    let upstream = Upstream::start().await;
+    let (program, key) = program(&upstream.url()).await;
+    let answer = post(&program, &key, "/v1/slow", "x".into()).await;
+    assert_eq!(code(answer).await, r#"504 "upstream_timeout""#);
+    assert_eq!(upstream.seen().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_may_take_longer_than_the_timeout_while_it_moves() {
+    let upstream = Upstream::start().await;
+    let (program, key) = program(&upstream.url()).await;
+    let began = Instant::now();
+    let ticks = tokio::time::interval(Duration::from_millis(50));
+    let pieces = futures_util::stream::unfold((ticks, 0), |(mut ticks, count)| async move {
+        ticks.tick().await;
+        (count < 12).then_some((Ok::<_, std::io::Error>("piece"), (ticks, count + 1)))
+    });
+    let body = Body::wrap_stream(pieces);
+    let answer = post(&program, &key, "/v1/files", body).await;
+    assert_eq!(answer.status(), 200);
+    assert!(began.elapsed() > Duration::from_millis(500));
+    assert_eq!(upstream.last_seen().body_bytes, 60);
+}
+
+/// An upstream that reads a request and then closes, by the number of connections it had.
+async fn breaking_off(reused: bool) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let requests = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = requests.clone();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.expect("accepted");
+            let count = count.clone();
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                let mut answers = usize::from(reused);
+                while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                    count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    if answers == 0 {
+                        break;
+                    }
+                    answers -= 1;
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                    stream.write_all(answer).await.expect("sent");
+                }
+            });
+        }
+    });
+    (url, requests)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_that_may_have_been_sent_is_never_sent_again() {
+    for reused in [false, true] {
+        let (url, requests) = breaking_off(reused).await;
+        let (program, key) = program(&url).await;
+        if reused {
+            let first = post(&program, &key, "/v1/files", "x".into()).await;
+            assert_eq!(first.status(), 200);
+        }
+        let answer = post(&program, &key, "/v1/files", "x".into()).await;
+        assert_eq!(code(answer).await, r#"502 "upstream_unreachable""#);
+        let requests = requests.load(std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(requests, 1 + usize::from(reused));
+    }
+}

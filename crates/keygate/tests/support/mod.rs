@@ -1,0 +1,39 @@
+//! The real program in a process of its own, and what stands around it.
+
+// Each test binary uses its own part of this.
+#![allow(dead_code)]
+
+mod account;
+mod program;
+mod upstream;
+
+pub use account::{Account, EMAIL, PASSWORD};
+pub use program::{Program, Spawn, keygate};
+pub use upstream::{Seen, Upstream};
+
+use std::time::{Duration, Instant};
+
+/// Asks again and again until the answer is yes; fails after 20 seconds.
+pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !condition().await {
+        assert!(Instant::now() < deadline, "it never came about: {what}");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Small random numbers for choosing what to do next; printed seeds make a run repeatable.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}

@@ -1,0 +1,203 @@
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+};
+
+use tempfile::TempDir;
+
+/// How to start the program.
+#[derive(Default)]
+pub struct Spawn {
+    pub upstream: Option<String>,
+    /// The text of a configuration file.
+    pub config: Option<String>,
+    pub log: Option<String>,
+    pub env: Vec<(String, String)>,
+}
+
+/// A running `keygate serve`. It is killed when dropped.
+pub struct Program {
+    child: Child,
+    pub url: String,
+    /// What it printed before it was ready.
+    pub greeting: String,
+    spawn: Spawn,
+    folder: TempDir,
+}
+
+impl Program {
+    /// Starts the program with an empty data folder.
+    pub fn start(spawn: Spawn) -> Self {
+        Self::start_in(spawn, TempDir::new().expect("a temporary folder"))
+    }
+
+    pub fn with_upstream(url: &str) -> Self {
+        Self::start(Spawn {
+            upstream: Some(url.to_owned()),
+            ..Spawn::default()
+        })
+    }
+
+    fn start_in(spawn: Spawn, folder: TempDir) -> Self {
+        let mut command = keygate(folder.path());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]);
+        command.arg(folder.path().join("data"));
+        if let Some(url) = &spawn.upstream {
+            command.args(["--upstream", url]);
+        }
+        if let Some(text) = &spawn.config {
+            let path = folder.path().join("keygate.toml");
+            std::fs::write(&path, text).expect("written");
+            command.arg("--config").arg(path);
+        }
+        if let Some(filter) = &spawn.log {
+            command.args(["--log", filter]);
+        }
+        command.envs(spawn.env.clone());
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(folder.path().join("log"));
+        command
+            .stdout(Stdio::piped())
+            .stderr(log.expect("a log file"));
+        let mut child = command.spawn().expect("the program starts");
+        let (url, greeting) = await_greeting(&mut child);
+        Self {
+            child,
+            url,
+            greeting,
+            spawn,
+            folder,
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder for the test's own files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).expect("a log file")
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("killed");
+        self.child.wait().expect("ended");
+    }
+
+    /// Starts it again on the same data, after [`Self::kill`] or [`Self::terminate`].
+    pub fn restart(self) -> Self {
+        let mut gone = self;
+        let folder = TempDir::new().expect("a temporary folder");
+        let folder = std::mem::replace(&mut gone.folder, folder);
+        let spawn = std::mem::take(&mut gone.spawn);
+        Self::start_in(spawn, folder)
+    }
+
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.pid().to_string()])
+            .status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("ended")
+    }
+
+    /// SIGTERM, and how it ended.
+    pub fn terminate(&mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.wait()
+    }
+
+    /// Runs an operator's command on the same data folder.
+    pub fn cli(&self, args: &[&str], stdin: &str) -> Output {
+        let mut command = keygate(self.folder.path());
+        command.args(args).arg("--data").arg(self.data());
+        if self.spawn.config.is_some() {
+            command
+                .arg("--config")
+                .arg(self.folder.path().join("keygate.toml"));
+        }
+        run(command, stdin)
+    }
+
+    /// How many files and sockets it has open.
+    pub fn open_descriptors(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.pid());
+        std::fs::read_dir(folder).expect("it runs").count()
+    }
+
+    /// Its resident memory, in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let kib = line.expect("a size").split_whitespace().nth(1);
+        kib.expect("a number").parse::<u64>().expect("a number") * 1024
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of keygate\n{}---", self.log());
+        }
+    }
+}
+
+/// The program, without the environment's settings, in a folder of its own.
+pub fn keygate(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keygate"));
+    command.current_dir(folder);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("KEYGATE_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs a command to its end, with this on its standard input.
+pub fn run(mut command: Command, stdin: &str) -> Output {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut input = child.stdin.take().expect("piped");
+    // A command that refuses early does not read its input.
+    let _ = input.write_all(stdin.as_bytes());
+    drop(input);
+    child.wait_with_output().expect("it ends")
+}
+
+/// What it prints until it says that it is ready, and where.
+fn await_greeting(child: &mut Child) -> (String, String) {
+    let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut greeting = String::new();
+    for line in lines {
+        let line = line.expect("UTF-8");
+        greeting.push_str(&line);
+        greeting.push('\n');
+        if let Some(url) = line.strip_prefix("keygate listens on ") {
+            return (url.to_owned(), greeting);
+        }
+    }
+    panic!("it ended before it was ready: {greeting}");
+}
