@@ -1,12 +1,6 @@
 //! What commands print: results on standard output, errors on standard error.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is where the program speaks"
-)]
-
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
@@ -14,21 +8,23 @@ use serde_json::Value;
 use crate::failure::Failure;
 
 pub(crate) fn line(text: &str) {
-    println!("{text}");
+    // Whoever no longer reads has heard enough.
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 pub(crate) fn json(value: &Value) {
-    println!("{value:#}");
+    line(&format!("{value:#}"));
 }
 
 pub(crate) fn error(failure: &Failure) {
     let colours = std::io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if colours {
-        eprintln!("\u{1b}[31merror:\u{1b}[0m {failure}");
+    let label = if colours {
+        "\u{1b}[31merror:\u{1b}[0m"
     } else {
-        eprintln!("error: {failure}");
-    }
+        "error:"
+    };
+    let _ = writeln!(std::io::stderr(), "{label} {failure}");
 }
 
 /// A table of the rows of a JSON array: a heading and the field that stands below it.
@@ -41,7 +37,7 @@ pub(crate) fn table(rows: &Value, columns: &[(&str, &str)]) {
     for row in rows.as_array().into_iter().flatten() {
         table.add_row(columns.iter().map(|(_, field)| cell(&row[*field])));
     }
-    println!("{}", table.trim_fmt());
+    line(&table.trim_fmt());
 }
 
 fn cell(value: &Value) -> String {

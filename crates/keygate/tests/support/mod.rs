@@ -1,7 +1,7 @@
 //! The real program in a process of its own, and what stands around it.
 
 // Each test binary uses its own part of this.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 mod account;
 mod program;
@@ -9,7 +9,7 @@ mod upstream;
 
 pub use account::{Account, EMAIL, PASSWORD};
 pub use program::{Program, Spawn, keygate};
-pub use upstream::{Seen, Upstream};
+pub use upstream::Upstream;
 
 use std::time::{Duration, Instant};
 
