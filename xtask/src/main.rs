@@ -1,1 +1,113 @@
-fn main() {}
+//! The project's chores: `cargo xtask test` and what belongs to it.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it speaks to whoever runs it"
+)]
+
+mod run;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use run::{Failure, cargo};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's chores")]
+enum Chore {
+    /// Everything that must hold; installs what it needs
+    Test,
+    /// Kill the program again and again under mixed writes, and look for anything lost
+    Crash {
+        /// How often
+        #[arg(default_value_t = 2_000)]
+        kills: u32,
+    },
+    #[command(subcommand)]
+    Docs(Docs),
+}
+
+/// Pages that are made from the code
+#[derive(Subcommand)]
+enum Docs {
+    /// Write docs/configuration.md anew
+    Configuration,
+}
+
+fn main() -> ExitCode {
+    let done = match Chore::parse() {
+        Chore::Test => test(),
+        Chore::Crash { kills } => crash(kills),
+        Chore::Docs(Docs::Configuration) => write_configuration_page(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure(why)) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn test() -> Result<(), Failure> {
+    tools::install()?;
+    cargo("Formatting", &["fmt", "--all", "--check"], &[])?;
+    let clippy = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "--deny",
+        "warnings",
+    ];
+    cargo("Lints", &clippy, &[])?;
+    let model = [
+        "test",
+        "--package",
+        "keygate-verify",
+        "--features",
+        "loom",
+        "--lib",
+        "model",
+    ];
+    cargo("Every interleaving of fills and revocations", &model, &[])?;
+    // One of the tests runs the README's commands, and this is what takes long in them.
+    cargo(
+        "The program, for the README's commands",
+        &["build", "--release"],
+        &[],
+    )?;
+    // Last, so that its summary is what a run ends with.
+    cargo("All tests", &["test", "--workspace", "--no-fail-fast"], &[])
+}
+
+fn crash(kills: u32) -> Result<(), Failure> {
+    let crash = [
+        "test",
+        "--package",
+        "keygate",
+        "--test",
+        "crash",
+        "--",
+        "--nocapture",
+    ];
+    cargo("Kill after kill", &crash, &[("KILLS", &kills.to_string())])
+}
+
+fn write_configuration_page() -> Result<(), Failure> {
+    let reference = [
+        "run",
+        "--quiet",
+        "--package",
+        "keygate",
+        "--",
+        "config",
+        "reference",
+    ];
+    let page = run::output(&reference)?;
+    std::fs::write(run::root().join("docs/configuration.md"), page)
+        .map_err(|error| Failure(format!("docs/configuration.md cannot be written: {error}")))
+}

@@ -60,3 +60,12 @@ async fn nothing_is_to_be_kept_but_the_stylesheet() {
         assert_eq!(cache, expected, "{} {path}", route.method);
     }
 }
+
+#[test]
+fn every_route_stands_in_the_documentation() {
+    let documentation = include_str!("../../../../docs/api.md");
+    for route in routes() {
+        let call = format!("`{} {}`", route.method, route.path);
+        assert!(documentation.contains(&call), "{call}");
+    }
+}

@@ -1,0 +1,52 @@
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+/// What went wrong, in a line.
+pub(crate) struct Failure(pub(crate) String);
+
+/// The project's root.
+pub(crate) fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Runs cargo in the project's root, saying what for and how long it took.
+pub(crate) fn cargo(what: &str, args: &[&str], env: &[(&str, &str)]) -> Result<(), Failure> {
+    println!("\n=== {what}: cargo {}", args.join(" "));
+    let began = Instant::now();
+    let mut command = Command::new(env!("CARGO"));
+    command.args(args).envs(env.iter().copied());
+    succeed(&mut command)?;
+    println!("=== {what}: {} s", began.elapsed().as_secs());
+    Ok(())
+}
+
+/// What cargo prints.
+pub(crate) fn output(args: &[&str]) -> Result<Vec<u8>, Failure> {
+    let mut command = Command::new(env!("CARGO"));
+    command
+        .args(args)
+        .current_dir(root())
+        .stderr(Stdio::inherit());
+    let output = command
+        .output()
+        .map_err(|error| Failure(error.to_string()))?;
+    output
+        .status
+        .success()
+        .then_some(output.stdout)
+        .ok_or_else(|| Failure(format!("cargo {} failed", args.join(" "))))
+}
+
+/// Runs a command in the project's root.
+pub(crate) fn succeed(command: &mut Command) -> Result<(), Failure> {
+    let status = command.current_dir(root()).status();
+    let shown = format!("{command:?}");
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Failure(format!("{shown} ended with {status}"))),
+        Err(error) => Err(Failure(format!("{shown} cannot be run: {error}"))),
+    }
+}

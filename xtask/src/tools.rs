@@ -1,0 +1,62 @@
+//! What the tests need besides Rust.
+
+use std::process::{Command, Stdio};
+
+use crate::run::{Failure, root, succeed};
+
+/// Debian's packages, each with a command that shows that it is there.
+const PACKAGES: [(&str, &[&str]); 2] = [
+    ("curl", &["curl", "--version"]),
+    ("python3-venv", &["python3", "-c", "import venv, ensurepip"]),
+];
+
+/// Installs what is missing.
+pub(crate) fn install() -> Result<(), Failure> {
+    for (package, probe) in PACKAGES {
+        if !works(probe) {
+            install_package(package)?;
+        }
+    }
+    install_openai()
+}
+
+fn works(command: &[&str]) -> bool {
+    Command::new(command[0])
+        .args(&command[1..])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn install_package(package: &str) -> Result<(), Failure> {
+    println!("=== Installing {package}");
+    let line = format!("apt-get install --yes {package}");
+    let installed = succeed(Command::new("apt-get").arg("update"))
+        .and_then(|()| succeed(Command::new("apt-get").args(["install", "--yes", package])));
+    installed.map_err(|Failure(why)| {
+        Failure(format!(
+            "{package} is missing ({why}). Install it: sudo {line}"
+        ))
+    })
+}
+
+/// OpenAI's Python package, in an environment of its own.
+fn install_openai() -> Result<(), Failure> {
+    let folder = root().join("target/test-tools/venv");
+    let python = folder.join("bin/python");
+    let has_openai = || works(&[&python.to_string_lossy(), "-c", "import openai"]);
+    if has_openai() {
+        return Ok(());
+    }
+    println!("=== Installing OpenAI's Python package");
+    succeed(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ];
+    succeed(Command::new(&python).args(pip).arg("openai>=3,<4"))
+}
