@@ -108,7 +108,7 @@ fn refuse_weak(password: &Password, email: &EmailAddress) -> Result<(), Problem>
     }
     let why = estimate
         .feedback()
-        .and_then(|feedback| feedback.warning())
+        .and_then(zxcvbn::feedback::Feedback::warning)
         .map_or_else(String::new, |warning| format!(" {warning}"));
     Err(Problem::invalid_parameter(
         "password",

@@ -37,7 +37,10 @@ impl Timestamp {
             return Err(InvalidTimestamp);
         }
         let moment: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp)?;
-        Ok(Self(moment.as_nanosecond().div_euclid(1_000_000) as i64))
+        let millis = moment.as_nanosecond().div_euclid(1_000_000);
+        i64::try_from(millis)
+            .map(Self)
+            .map_err(|_| InvalidTimestamp)
     }
 }
 

@@ -61,13 +61,15 @@ fn is_unambiguous(path: &str) -> bool {
     let Some(rest) = path.strip_prefix('/') else {
         return false;
     };
-    let (head, last) = rest.rsplit_once('/').unwrap_or(("", rest));
-    let inner = rest.len() > last.len();
-    let mut segments = head.split('/').filter(|_| inner).chain([last]);
-    let dots = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
-    !(inner && head.split('/').any(str::is_empty))
-        && !segments.any(dots)
-        && !path.chars().any(|c| c == '\\' || c.is_control())
+    let mut segments = rest.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let is_dots = matches!(segment.split(';').next(), Some("." | ".."));
+        let is_inner = segments.peek().is_some();
+        if is_dots || (is_inner && segment.is_empty()) {
+            return false;
+        }
+    }
+    !path.chars().any(|c| c == '\\' || c.is_control())
 }
 
 /// A path pattern of the route table: a path, or with `/**` at its end that path and all below it.

@@ -13,7 +13,7 @@ use hyper_util::{
 use crate::{body::RequestBody, path::Pattern};
 
 /// How long an idle connection to an upstream is kept.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 pub(crate) type UpstreamClient = Client<HttpsConnector<HttpConnector>, RequestBody>;
 

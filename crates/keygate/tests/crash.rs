@@ -3,6 +3,8 @@
 //!
 //! `KILLS` sets the number of rounds, `SEED` repeats a run.
 
+#![expect(clippy::print_stdout, reason = "it says what it has counted")]
+
 mod support;
 
 use std::{
@@ -57,17 +59,9 @@ async fn write_until_killed(world: Arc<World>, account: Account, mut dice: Dice)
         let written = match dice.roll(4) {
             0 | 1 => create(&world, &account, &name, &mut own).await,
             _ if own.is_empty() => continue,
-            2 => {
-                rename(
-                    &world,
-                    &account,
-                    &own[dice.roll(own.len() as u64) as usize],
-                    &name,
-                )
-                .await
-            }
+            2 => rename(&world, &account, &own[dice.pick(own.len())], &name).await,
             _ => {
-                let id = own.swap_remove(dice.roll(own.len() as u64) as usize);
+                let id = own.swap_remove(dice.pick(own.len()));
                 delete(&world, &account, &id).await
             }
         };

@@ -1,5 +1,7 @@
 //! A revocation that is acknowledged is never followed by an acceptance.
 
+#![expect(clippy::print_stdout, reason = "it says what it has counted")]
+
 mod support;
 
 use std::{

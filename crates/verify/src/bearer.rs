@@ -101,7 +101,7 @@ mod tests {
             "Basic dXNlcjpwYXNz",
             &format!("Bearer\t{KEY}"),
             &format!("Bearer{KEY}"),
-            &format!("{KEY}"),
+            KEY,
             &format!("Bearer {KEY} "),
             &format!("Bearer {KEY},Bearer {KEY}"),
             &format!("Bearer {KEY} {KEY}"),

@@ -1,4 +1,4 @@
-//! The primitives of the cache: parking_lot's, or loom's where the model runs.
+//! The primitives of the cache: those of `parking_lot`, or loom's where the model runs.
 
 #[cfg(feature = "loom")]
 pub(crate) use loom::sync::{Arc, atomic::AtomicBool};
@@ -15,7 +15,7 @@ pub(crate) use self::model::{Mutex, MutexGuard};
 mod model {
     pub(crate) use loom::sync::MutexGuard;
 
-    /// loom's mutex with parking_lot's `lock`.
+    /// loom's mutex with the `lock` of `parking_lot`.
     #[derive(Default)]
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 

@@ -69,7 +69,7 @@ mod tests {
 
     use super::*;
 
-    const HOUR: Duration = Duration::from_secs(3_600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     fn read(is_https: bool, cookies: &[&'static str]) -> Option<String> {
         let mut headers = HeaderMap::new();

@@ -6,8 +6,8 @@ use keygate_storage::{Action, Actor, AuditEntry, Invitation, InvitationKind};
 use super::Signup;
 use crate::{Control, unavailable};
 
-const SETUP_LIFETIME: Duration = Duration::from_secs(24 * 3_600);
-const INVITE_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3_600);
+const SETUP_LIFETIME: Duration = Duration::from_hours(24);
+const INVITE_LIFETIME: Duration = Duration::from_hours(7 * 24);
 
 impl Control {
     /// A token for the first account, while there is none. It takes the place of the one before

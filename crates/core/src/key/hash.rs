@@ -49,14 +49,11 @@ impl KeyHasher {
     /// Names the scheme, pepper included, without giving the pepper away. Keys issued under one
     /// scheme do not verify under another.
     pub fn fingerprint(&self) -> String {
-        match &self.pepper {
-            None => "sha256".to_owned(),
-            Some(_) => {
-                let KeyHash(mark) = self.hash("keygate pepper fingerprint");
-                let hex: String = mark[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-                format!("hmac-sha256:{hex}")
-            }
+        if self.pepper.is_none() {
+            return "sha256".to_owned();
         }
+        let KeyHash([a, b, c, d, ..]) = self.hash("keygate pepper fingerprint");
+        format!("hmac-sha256:{:08x}", u32::from_be_bytes([a, b, c, d]))
     }
 }
 
@@ -65,7 +62,8 @@ mod tests {
     use super::*;
 
     fn hex(hash: KeyHash) -> String {
-        hash.as_bytes().iter().map(|b| format!("{b:02x}")).collect()
+        let bytes = hash.as_bytes().iter();
+        bytes.fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
     /// The digests were made with `sha256sum` and `openssl dgst -sha256 -hmac`.

@@ -13,7 +13,7 @@ pub(super) struct Serve {
     /// The address and port to listen on [default: 127.0.0.1:8080]
     #[arg(long, env = "KEYGATE_LISTEN", value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Where requests under /v1 go, like http://127.0.0.1:11434
+    /// Where requests under /v1 go, like <http://127.0.0.1:11434>
     #[arg(long, env = "KEYGATE_UPSTREAM", value_name = "URL")]
     upstream: Option<String>,
 }

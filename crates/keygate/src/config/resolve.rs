@@ -10,7 +10,7 @@ use keygate_core::{
     Scope,
     key::{KeyFormat, KeyHasher},
 };
-use keygate_gateway::{Pattern, Route, RouteTable, Upstream, Upstreams};
+use keygate_gateway::{InvalidUpstream, Pattern, Route, RouteTable, Upstream, Upstreams};
 use keygate_http::TrustedProxies;
 
 use super::file::{self, File};
@@ -22,11 +22,10 @@ const DEFAULT_DATABASE: &str = "keygate.db";
 const DEFAULT_MAX_ACTIVE: u32 = 10;
 const MIN_PEPPER_BYTES: usize = 32;
 
-const DAY: Duration = Duration::from_secs(24 * 3_600);
-const DEFAULT_SESSION_IDLE: Duration = DAY.saturating_mul(7);
-const DEFAULT_SESSION_ABSOLUTE: Duration = DAY.saturating_mul(30);
+const DEFAULT_SESSION_IDLE: Duration = Duration::from_hours(7 * 24);
+const DEFAULT_SESSION_ABSOLUTE: Duration = Duration::from_hours(30 * 24);
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const DEFAULT_RESPONSE_TIMEOUT: Duration = Duration::from_secs(600);
+const DEFAULT_RESPONSE_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// What stands on the command line or in the environment.
 #[derive(Debug, Default, Clone)]
@@ -216,9 +215,9 @@ fn upstreams(
     }
     let mut paths: Vec<String> = sections.iter().map(path_of).collect();
     paths.sort_unstable();
-    if let Some(pair) = paths.windows(2).find(|pair| pair[0] == pair[1]) {
+    if let Some([twice, _]) = paths.array_windows().find(|[one, next]| one == next) {
         let rule = "must differ from one [[upstream]] to the next";
-        return Err(invalid("upstream.path", &pair[0], rule));
+        return Err(invalid("upstream.path", twice, rule));
     }
     let upstreams: Result<Vec<_>, _> = sections
         .iter()
@@ -246,7 +245,6 @@ fn upstream(section: &file::Upstream, path: &str, folder: &Path) -> Result<Upstr
         section.response_timeout.as_deref(),
         DEFAULT_RESPONSE_TIMEOUT,
     )?;
-    use keygate_gateway::InvalidUpstream as Invalid;
     Upstream::new(
         path,
         url,
@@ -255,9 +253,13 @@ fn upstream(section: &file::Upstream, path: &str, folder: &Path) -> Result<Upstr
         response_timeout,
     )
     .map_err(|why| match &why {
-        Invalid::Path => invalid("upstream.path", path, &why),
-        Invalid::Url | Invalid::Certificates(_) => invalid("upstream.url (--upstream)", url, &why),
-        Invalid::Credential => Failure::new(format!("The file of upstream.credential_file {why}.")),
+        InvalidUpstream::Path => invalid("upstream.path", path, &why),
+        InvalidUpstream::Url | InvalidUpstream::Certificates(_) => {
+            invalid("upstream.url (--upstream)", url, &why)
+        }
+        InvalidUpstream::Credential => {
+            Failure::new(format!("The file of upstream.credential_file {why}."))
+        }
     })
 }
 

@@ -57,7 +57,7 @@ async fn chat(Json(request): Json<Value>) -> Response {
         .unwrap_or("nothing");
     let words = words(&format!("This is the demo's echo. You said: {said}"));
     if request["stream"] == true {
-        stream(words).into_response()
+        stream(&words).into_response()
     } else {
         let message = json!({"role": "assistant", "content": words.concat()});
         let choice = json!({"index": 0, "message": message, "finish_reason": "stop"});
@@ -82,7 +82,7 @@ fn completion(object: &str, choice: &Value) -> Value {
 }
 
 /// Server-sent events, a word at a time.
-fn stream(words: Vec<String>) -> impl IntoResponse {
+fn stream(words: &[String]) -> impl IntoResponse {
     let mut events: Vec<Bytes> = words.iter().map(|word| event(&word_choice(word))).collect();
     events.push(event(
         &json!({"index": 0, "delta": {}, "finish_reason": "stop"}),

@@ -36,4 +36,10 @@ impl Dice {
         self.0 ^= self.0 << 17;
         self.0 % sides
     }
+
+    /// A place in a list of this length.
+    pub fn pick(&mut self, length: usize) -> usize {
+        let place = self.roll(u64::try_from(length).expect("a short list"));
+        usize::try_from(place).expect("a short list")
+    }
 }

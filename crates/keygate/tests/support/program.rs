@@ -152,6 +152,7 @@ impl Program {
 }
 
 impl Drop for Program {
+    #[expect(clippy::print_stderr, reason = "what a failed test needs")]
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

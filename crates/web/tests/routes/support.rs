@@ -60,8 +60,8 @@ impl TestApp {
         let policy = Policy {
             max_active_keys: 10,
             signup: options.signup,
-            session_idle: Duration::from_secs(3_600),
-            session_absolute: Duration::from_secs(7_200),
+            session_idle: Duration::from_hours(1),
+            session_absolute: Duration::from_hours(2),
         };
         let control = Arc::new(Control::new(
             store.clone(),
@@ -71,7 +71,7 @@ impl TestApp {
             KeyHasher::default(),
             policy,
         ));
-        let state = WebState::new(control.clone(), options.site, Duration::from_secs(7_200));
+        let state = WebState::new(control.clone(), options.site, Duration::from_hours(2));
         Self {
             router: router(state.clone()),
             state,

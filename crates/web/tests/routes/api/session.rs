@@ -222,7 +222,7 @@ async fn bad_fields_are_refused_by_name() {
     let (app, _) = TestApp::signed_in().await;
     let mut answers = String::new();
     for body in [
-        r#"{}"#,
+        r"{}",
         r#"{"email":"ada@example.com"}"#,
         r#"{"email":1,"password":"x"}"#,
         r#"{"email":"ada@example.com","password":null}"#,

@@ -70,7 +70,7 @@ async fn bad_fields_are_refused_by_name() {
 
 fn bad_bodies() -> Vec<String> {
     let mut bodies: Vec<String> = [
-        r#"{}"#,
+        r"{}",
         r#"{"scopes":["chat"]}"#,
         r#"{"name":null}"#,
         r#"{"name":1}"#,
@@ -181,17 +181,17 @@ async fn of_many_parallel_creates_one_gets_the_last_place() {
                 })
             })
             .collect();
-        let mut created = Vec::new();
+        let mut ids = Vec::new();
         for create in creates {
             let answer = create.await.expect("no panic");
             match answer.status.as_u16() {
-                201 => created.push(answer.json()["id"].as_str().expect("an id").to_owned()),
+                201 => ids.push(answer.json()["id"].as_str().expect("an id").to_owned()),
                 409 => assert_eq!(answer.json()["error"]["code"], "key_limit_reached"),
                 _ => panic!("{answer}"),
             }
         }
-        assert_eq!(created.len(), 1);
-        let path = format!("/api/keys/{}", created[0]);
+        assert_eq!(ids.len(), 1);
+        let path = format!("/api/keys/{}", ids[0]);
         assert_eq!(app.delete(&path).cookie(&cookie).send().await.status, 200);
     }
 }

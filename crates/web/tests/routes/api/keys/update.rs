@@ -48,7 +48,7 @@ async fn bad_fields_are_refused_by_name_and_change_nothing() {
     let before = (app.all_keys(&cookie).await, app.audited().await);
     let mut answers = String::new();
     for body in [
-        r#"{}"#,
+        r"{}",
         r#"{"name":""}"#,
         r#"{"name":null}"#,
         r#"{"scopes":[]}"#,
