@@ -13,3 +13,4 @@ mod presented_keys;
 mod readme;
 mod shutdown;
 mod timeouts;
+mod tls;
