@@ -16,12 +16,13 @@ use keygate_core::{
     AccountId, Clock, Problem, Random,
     key::{KeyFormat, KeyHasher},
 };
-use keygate_storage::{Action, Actor, AuditEntry, HasherBinding, StorageError, Store};
+use keygate_storage::{Action, AuditEntry, HasherBinding, StorageError, Store};
 
 use attempts::Attempts;
 use passwords::Passwords;
 
 pub use accounts::{SignUp, Signup};
+pub use keygate_storage::{Actor, KeyChanges, KeyStatus};
 pub use keys::{IssueKey, IssuedKey};
 pub use sessions::{SignedIn, SignedInSession};
 

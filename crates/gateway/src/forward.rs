@@ -55,7 +55,7 @@ pub(crate) async fn forward(
     let request = prepare(request, target, upstream, key, progress.clone())?;
     let mut answer = std::pin::pin!(upstream.client.request(request));
     loop {
-        let deadline = progress.last() + upstream.response_timeout;
+        let deadline = progress.last() + upstream.silence_timeout();
         tokio::select! {
             biased;
             response = &mut answer => {
@@ -65,7 +65,7 @@ pub(crate) async fn forward(
                 return Ok(response);
             }
             () = sleep_until(deadline) => {
-                if progress.last() + upstream.response_timeout <= Instant::now() {
+                if progress.last() + upstream.silence_timeout() <= Instant::now() {
                     return Err(timeout_problem(upstream));
                 }
             }

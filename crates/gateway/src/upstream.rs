@@ -24,7 +24,8 @@ pub struct Upstream {
     authority: Authority,
     base_path: String,
     pub(crate) authorization: Option<HeaderValue>,
-    pub(crate) response_timeout: Duration,
+    connect_timeout: Duration,
+    response_timeout: Duration,
     pub(crate) client: UpstreamClient,
 }
 
@@ -47,7 +48,8 @@ pub enum InvalidUpstream {
 
 impl Upstream {
     /// The upstream at `url` for the requests to `path` and below it. A path in the URL goes
-    /// before the request's own. `credential` is sent as `Authorization: Bearer`.
+    /// before the request's own, which begins with `/v1`: a `/v1` at the URL's end is that one, and
+    /// is not sent twice. `credential` is sent as `Authorization: Bearer`.
     pub fn new(
         path: &str,
         url: &str,
@@ -65,8 +67,15 @@ impl Upstream {
             authority,
             base_path,
             authorization: credential.map(bearer).transpose()?,
+            connect_timeout,
             response_timeout,
         })
+    }
+
+    /// How long the upstream may be silent once the request has begun. It leaves room for
+    /// connecting, whose own timeout comes first.
+    pub(crate) fn silence_timeout(&self) -> Duration {
+        self.connect_timeout + self.response_timeout
     }
 
     /// Where a request for this path and query goes.
@@ -103,8 +112,10 @@ fn split(url: &str) -> Result<(Scheme, Authority, String), InvalidUpstream> {
     let plain = (scheme == Scheme::HTTP || scheme == Scheme::HTTPS)
         && !authority.as_str().contains('@')
         && !url.contains(['?', '#']);
+    let base_path = path.trim_end_matches('/');
+    let base_path = base_path.strip_suffix("/v1").unwrap_or(base_path);
     plain
-        .then(|| (scheme, authority, path.trim_end_matches('/').to_owned()))
+        .then(|| (scheme, authority, base_path.to_owned()))
         .ok_or(InvalidUpstream::Url)
 }
 
@@ -194,6 +205,11 @@ mod tests {
             ),
             (
                 "http://host/openai/",
+                "http://host/openai/v1/models?limit=1",
+            ),
+            ("http://host/v1", "http://host/v1/models?limit=1"),
+            (
+                "http://host/openai/v1/",
                 "http://host/openai/v1/models?limit=1",
             ),
         ] {

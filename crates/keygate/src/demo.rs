@@ -5,9 +5,9 @@ mod first_call;
 
 use std::sync::Arc;
 
+use keygate_control::Actor;
 use keygate_control::IssueKey;
 use keygate_core::{OsRandom, Token, key::KeyName};
-use keygate_storage::Actor;
 use tempfile::TempDir;
 
 use crate::{

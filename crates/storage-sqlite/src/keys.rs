@@ -14,8 +14,6 @@ use crate::{SqliteStore, query, row::Columns};
 const INSERT: &str = "INSERT INTO api_keys \
     (id, account_id, hash, name, key_prefix, scopes, expires_at, is_active, created_at) \
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-const COUNT_ACTIVE: &str = "SELECT count(*) AS active FROM api_keys WHERE account_id = ?1 \
-    AND id <> ?2 AND is_active = 1 AND (expires_at IS NULL OR expires_at > ?3)";
 const LOOKUP: &str = "SELECT * FROM api_keys WHERE account_id = ? AND id = ?";
 const UPDATE: &str = "UPDATE api_keys SET name = coalesce(?3, name), \
     scopes = coalesce(?4, scopes), is_active = coalesce(?5, is_active) \
@@ -49,10 +47,12 @@ fn read_credential(row: &Row<'_>) -> Result<Credential, StorageError> {
     })
 }
 
-/// The keys in a state at `?2`: the same rule as [`KeyState::of`], held to it by the suite.
+/// The keys that are active at `?2`: the same rule as [`KeyState::of`], held to it by the suite.
+const ACTIVE: &str = "is_active = 1 AND (expires_at IS NULL OR expires_at > ?2)";
+
 fn condition(status: KeyStatus) -> &'static str {
     match status {
-        KeyStatus::Active => "is_active = 1 AND (expires_at IS NULL OR expires_at > ?2)",
+        KeyStatus::Active => ACTIVE,
         KeyStatus::Inactive => "is_active = 0 AND ?2 IS NOT NULL",
         KeyStatus::Expired => "is_active = 1 AND expires_at <= ?2",
         KeyStatus::All => "?2 IS NOT NULL",
@@ -78,9 +78,11 @@ fn has_place(
     max_active: u32,
     now: Timestamp,
 ) -> Result<bool, StorageError> {
-    let params = params![account_id.as_bytes(), key_id.as_bytes(), now.as_millis()];
-    let active: Option<u32> =
-        query::optional(db, COUNT_ACTIVE, params, |row| row.column("active"))?;
+    let sql = format!(
+        "SELECT count(*) AS active FROM api_keys WHERE account_id = ?1 AND {ACTIVE} AND id <> ?3"
+    );
+    let params = params![account_id.as_bytes(), now.as_millis(), key_id.as_bytes()];
+    let active: Option<u32> = query::optional(db, &sql, params, |row| row.column("active"))?;
     Ok(active.unwrap_or(0) < max_active)
 }
 

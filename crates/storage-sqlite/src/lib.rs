@@ -41,7 +41,8 @@ impl SqliteStore {
     /// Fails, changing nothing, where another process has it open, where it is no keygate
     /// database, or where a later version wrote it.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
-        connection::check_library_version()?;
+        connection::check_library_version(rusqlite::version_number())?;
+        connection::make_private(path)?;
         let lock = DatabaseLock::take(path)?;
         let mut writing = connection::open_writer(path)?;
         migrations::run(&mut writing, path)?;

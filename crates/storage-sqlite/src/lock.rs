@@ -1,30 +1,25 @@
 use std::{
     fs::{File, TryLockError},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use keygate_storage::StorageError;
 
-/// Keeps other processes from opening the same database. The operating system lets go of it when
-/// the process ends, however it ends.
+/// Keeps other processes from opening the same database: a `flock` on its file, which is apart
+/// from the `fcntl` locks that SQLite takes on it. The operating system lets go of it when the
+/// process ends, however it ends.
+///
+/// It must be dropped after every connection, as closing a file gives up SQLite's locks too.
 pub(crate) struct DatabaseLock {
     _file: File,
 }
 
 impl DatabaseLock {
     pub(crate) fn take(database: &Path) -> Result<Self, StorageError> {
-        let path = lock_path(database);
         let cannot = |error: std::io::Error| {
-            StorageError::Unavailable(format!("cannot lock {}: {error}", path.display()))
+            StorageError::Unavailable(format!("{} cannot be locked: {error}", database.display()))
         };
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(cannot)?;
+        let file = File::open(database).map_err(cannot)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => {
@@ -33,10 +28,4 @@ impl DatabaseLock {
             Err(TryLockError::Error(error)) => Err(cannot(error)),
         }
     }
-}
-
-fn lock_path(database: &Path) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push(".lock");
-    name.into()
 }

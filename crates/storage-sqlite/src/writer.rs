@@ -15,7 +15,7 @@ use parking_lot::{Mutex, RwLock};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{audit, error::unavailable};
+use crate::{audit, query};
 
 /// How many pieces of work one commit carries at most.
 const MAX_GROUP: usize = 512;
@@ -205,9 +205,5 @@ fn in_savepoint<T>(
 }
 
 fn execute(connection: &Connection, sql: &str) -> Result<(), StorageError> {
-    connection
-        .prepare_cached(sql)
-        .and_then(|mut statement| statement.execute([]))
-        .map(|_| ())
-        .map_err(unavailable)
+    query::execute(connection, sql, []).map(|_| ())
 }

@@ -10,7 +10,8 @@ use keygate_core::Token;
 #[derive(Debug)]
 pub(crate) struct SessionCookie {
     name: &'static str,
-    attributes: String,
+    secure: &'static str,
+    lifetime: Duration,
 }
 
 impl SessionCookie {
@@ -20,10 +21,10 @@ impl SessionCookie {
         } else {
             ("keygate_session", "")
         };
-        let seconds = lifetime.as_secs();
         Self {
             name,
-            attributes: format!("Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}"),
+            secure,
+            lifetime,
         }
     }
 
@@ -42,24 +43,22 @@ impl SessionCookie {
 
     /// `Set-Cookie` for a new session.
     pub(crate) fn set(&self, token: &Token) -> HeaderValue {
-        let text = format!("{}={}; {}", self.name, token.expose(), self.attributes);
-        let mut value = HeaderValue::try_from(text).expect("a token is a cookie value");
-        value.set_sensitive(true);
-        value
+        self.header(token.expose(), self.lifetime)
     }
 
     /// `Set-Cookie` that makes the browser forget it.
     pub(crate) fn clear(&self) -> HeaderValue {
-        let secure = if self.name.starts_with("__Host-") {
-            "; Secure"
-        } else {
-            ""
-        };
-        let name = self.name;
-        HeaderValue::try_from(format!(
-            "{name}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{secure}"
-        ))
-        .expect("plain ASCII")
+        self.header("", Duration::ZERO)
+    }
+
+    fn header(&self, value: &str, lifetime: Duration) -> HeaderValue {
+        let Self { name, secure, .. } = self;
+        let seconds = lifetime.as_secs();
+        let text =
+            format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
+        let mut header = HeaderValue::try_from(text).expect("a token is a cookie value");
+        header.set_sensitive(true);
+        header
     }
 }
 

@@ -3,8 +3,11 @@
 
 use std::{fmt, time::Duration};
 
-use axum::extract::{FromRequest, Request};
-use http::header::CONTENT_LENGTH;
+use axum::{
+    body::Body,
+    extract::{FromRequest, Request},
+};
+use http::{HeaderMap, header::CONTENT_LENGTH};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use keygate_core::{Code, Problem};
 use serde::{
@@ -16,12 +19,12 @@ use serde_json::Value;
 use crate::answer::ApiError;
 
 /// The longest body that the management API takes.
-pub(crate) const MAX_BODY: usize = 16 * 1024;
+const MAX_BODY: usize = 16 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The fields of a JSON object, none of them twice.
-#[derive(Debug, Default)]
+/// The fields of a JSON object, none of them twice. They may be secret, so it cannot be printed.
+#[derive(Default)]
 pub(crate) struct Fields(Vec<(String, Value)>);
 
 impl Fields {
@@ -72,18 +75,19 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
-        let bytes = read_body(request).await?;
+        let (parts, body) = request.into_parts();
+        let bytes = read_body(&parts.headers, body).await?;
         Ok(parse(&bytes)?)
     }
 }
 
-async fn read_body(request: Request) -> Result<Vec<u8>, Problem> {
-    let announced = request.headers().get(CONTENT_LENGTH);
+pub(crate) async fn read_body(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Problem> {
+    let announced = headers.get(CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: u64| length > MAX_BODY as u64) {
         return Err(body_too_large());
     }
-    let body = Limited::new(request.into_body(), MAX_BODY).collect();
+    let body = Limited::new(body, MAX_BODY).collect();
     match tokio::time::timeout(BODY_TIMEOUT, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes().into()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(body_too_large()),
@@ -99,11 +103,7 @@ fn parse(bytes: &[u8]) -> Result<Fields, Problem> {
         .map_err(|_| invalid_request("The body must be a JSON object in UTF-8."))?;
     match duplicate {
         None => Ok(Fields(fields)),
-        Some(name) => Err(Problem::new(
-            Code::InvalidParameter,
-            format!("\"{name}\" is there twice."),
-        )
-        .with_param(name)),
+        Some(name) => Err(duplicate_parameter(&name)),
     }
 }
 
@@ -141,9 +141,22 @@ impl<'de> Deserialize<'de> for Object {
     }
 }
 
+fn duplicate_parameter(name: &str) -> Problem {
+    let name = shortened(name);
+    Problem::new(
+        Code::InvalidParameter,
+        format!("\"{name}\" is there twice."),
+    )
+    .with_param(name)
+}
+
+/// A name that the client chose: so much of it as tells which field is meant.
+fn shortened(name: &str) -> String {
+    name.chars().take(64).collect()
+}
+
 pub(crate) fn unknown_parameter(name: &str, known: &[&str]) -> Problem {
-    // The name is the client's: only so much of it is repeated as tells which field is meant.
-    let name: String = name.chars().take(64).collect();
+    let name = shortened(name);
     let known = known.join("\", \"");
     Problem::new(
         Code::UnknownParameter,

@@ -6,12 +6,10 @@ use axum::{
     response::Response,
 };
 use http::{
-    HeaderMap, HeaderValue, Method,
-    header::{
-        CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN,
-        TRANSFER_ENCODING,
-    },
+    HeaderValue, Method,
+    header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HOST, ORIGIN},
 };
+use http_body::Body;
 use keygate_core::{Code, Problem};
 
 use crate::{
@@ -41,7 +39,7 @@ pub(crate) async fn same_origin_json(
     if is_write(request.method()) {
         refuse_cross_origin(&request, state.site())?;
         if request.uri().path().starts_with("/api/") {
-            refuse_other_media_types(request.headers())?;
+            refuse_other_media_types(&request)?;
         }
     }
     Ok(next.run(request).await)
@@ -99,11 +97,9 @@ fn is_own(origin: &HeaderValue, request: &Request, site: &Site) -> bool {
         && host.is_some_and(|host| origin.as_bytes().strip_prefix(b"http://") == Some(host))
 }
 
-fn refuse_other_media_types(headers: &HeaderMap) -> Result<(), Problem> {
-    let has_body = headers.contains_key(TRANSFER_ENCODING)
-        || headers
-            .get(CONTENT_LENGTH)
-            .is_some_and(|length| length != "0");
+fn refuse_other_media_types(request: &Request) -> Result<(), Problem> {
+    let headers = request.headers();
+    let has_body = !request.body().is_end_stream();
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let is_json = match (types.next(), types.next()) {
         (None, _) => !has_body,

@@ -1,6 +1,5 @@
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
     routing::{MethodRouter, delete, get, patch, post},
 };
@@ -9,9 +8,7 @@ use http::Method;
 use crate::{
     answer::{method_not_allowed, not_found},
     api::{account, accounts, keys, session},
-    assets,
-    fields::MAX_BODY,
-    guard, health, pages,
+    assets, guard, health, pages,
     state::WebState,
 };
 
@@ -97,6 +94,5 @@ pub fn router(state: WebState) -> Router {
         .layer(from_fn_with_state(state.clone(), guard::same_origin_json))
         // Around everything, so that refusals are not kept either.
         .layer(from_fn(guard::no_store))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(state)
 }

@@ -18,8 +18,7 @@ pub enum Signup {
     Open,
 }
 
-/// Somebody wants an account.
-#[derive(Debug)]
+/// Somebody wants an account. It holds a password, so it cannot be printed.
 pub struct SignUp<'a> {
     /// Their address.
     pub email: &'a str,

@@ -1,5 +1,3 @@
-use std::fmt;
-
 use zeroize::Zeroizing;
 
 use super::{KeySecret, base62};
@@ -93,12 +91,6 @@ impl Default for KeyFormat {
         Self {
             prefix: "ask_".to_owned(),
         }
-    }
-}
-
-impl fmt::Display for KeyFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}…", self.prefix)
     }
 }
 

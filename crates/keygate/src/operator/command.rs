@@ -1,6 +1,6 @@
+use keygate_control::{Actor, KeyStatus};
 use keygate_control::{Control, IssueKey, IssuedKey};
 use keygate_core::{Account, Problem, Scope, Scopes, Timestamp, key::KeyName};
-use keygate_storage::{Actor, KeyStatus};
 use keygate_web::{CreateKeyResponse, KeyResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -48,7 +48,7 @@ impl World {
         *self.database.lock() = active;
     }
 
-    /// The steps of `Verifier::lookup`.
+    /// The steps of `Verifier::verify`, a struck-out fill beginning anew.
     fn lookup(&self) -> Active {
         loop {
             if let Some(active) = self.cache.get(&KEY) {

@@ -1,7 +1,7 @@
 use askama::Template;
 use axum::{
     Extension, Form,
-    extract::{Query, State, rejection::FormRejection},
+    extract::{FromRequest, Query, Request, State, rejection::QueryRejection},
     response::Response,
 };
 use http::StatusCode;
@@ -11,16 +11,16 @@ use keygate_http::ClientAddress;
 use serde::Deserialize;
 
 use super::page;
-use crate::state::WebState;
+use crate::{fields::read_body, state::WebState};
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 pub(crate) struct Link {
     #[serde(default)]
     token: String,
 }
 
 /// The form as a browser sends it.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct SignUpForm {
     email: String,
@@ -44,7 +44,8 @@ struct SignedUpPage<'a> {
 }
 
 /// `GET /signup?token=…`: where set-up links and invitations lead.
-pub(crate) async fn show(Query(link): Query<Link>) -> Response {
+pub(crate) async fn show(link: Result<Query<Link>, QueryRejection>) -> Response {
+    let Query(link) = link.unwrap_or_default();
     let form = SignUpPage {
         email: "",
         token: &link.token,
@@ -57,11 +58,11 @@ pub(crate) async fn show(Query(link): Query<Link>) -> Response {
 pub(crate) async fn submit(
     State(state): State<WebState>,
     Extension(ClientAddress(address)): Extension<ClientAddress>,
-    form: Result<Form<SignUpForm>, FormRejection>,
+    request: Request,
 ) -> Response {
-    let Ok(Form(form)) = form else {
-        let problem = Problem::new(Code::InvalidRequest, "The form was not understood.");
-        return refusal(&SignUpForm::default(), &problem);
+    let form = match read_form(request).await {
+        Ok(form) => form,
+        Err(problem) => return refusal(&SignUpForm::default(), &problem),
     };
     let sign_up = SignUp {
         email: &form.email,
@@ -79,6 +80,14 @@ pub(crate) async fn submit(
         }
         Err(problem) => refusal(&form, &problem),
     }
+}
+
+async fn read_form(request: Request) -> Result<SignUpForm, Problem> {
+    let (parts, body) = request.into_parts();
+    let body = read_body(&parts.headers, body).await?;
+    let form = Form::from_request(Request::from_parts(parts, body.into()), &()).await;
+    form.map(|Form(form)| form)
+        .map_err(|_| Problem::new(Code::InvalidRequest, "The form was not understood."))
 }
 
 fn refusal(form: &SignUpForm, problem: &Problem) -> Response {

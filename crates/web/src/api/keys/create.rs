@@ -1,11 +1,11 @@
 use axum::{Extension, Json, extract::State, response::IntoResponse};
 use http::StatusCode;
+use keygate_control::Actor;
 use keygate_control::{IssueKey, IssuedKey, SignedInSession};
 use keygate_core::{
     KeyId, Problem, Scopes, Timestamp,
     key::{KeyName, KeySecret},
 };
-use keygate_storage::Actor;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 use axum::{Extension, extract::State, response::IntoResponse};
+use keygate_control::Actor;
 use keygate_control::SignedInSession;
-use keygate_storage::Actor;
 
 use super::PathId;
 use crate::{

@@ -1,8 +1,8 @@
 use axum::{Extension, Json, extract::State, response::IntoResponse};
 use http::Uri;
+use keygate_control::KeyStatus;
 use keygate_control::SignedInSession;
 use keygate_core::{KeyId, Problem};
-use keygate_storage::KeyStatus;
 
 use super::KeyResponse;
 use crate::{answer::Answer, fields::unknown_parameter, state::WebState};

@@ -1,7 +1,7 @@
 use axum::{Extension, extract::State, response::IntoResponse};
 use keygate_control::SignedInSession;
+use keygate_control::{Actor, KeyChanges};
 use keygate_core::{Code, Problem};
-use keygate_storage::{Actor, KeyChanges};
 use serde_json::Value;
 
 use super::{PathId, parse_name, take_scopes};
