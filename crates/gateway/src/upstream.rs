@@ -165,11 +165,6 @@ impl Upstreams {
         Self(upstreams)
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The place in the list of the upstream for a path.
     pub(crate) fn position(&self, path: &str) -> Option<usize> {
         self.0
@@ -179,6 +174,17 @@ impl Upstreams {
 
     pub(crate) fn at(&self, position: usize) -> &Upstream {
         &self.0[position]
+    }
+}
+
+/// Their addresses, the longest path first.
+impl fmt::Display for Upstreams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, upstream) in self.0.iter().enumerate() {
+            let gap = if index > 0 { ", " } else { "" };
+            write!(f, "{gap}{upstream}")?;
+        }
+        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    config::{Flags, Settings, nearest},
+    config::{Flags, Settings, did_you_mean},
     failure::Failure,
     telemetry,
 };
@@ -53,6 +53,35 @@ struct Global {
         global = true
     )]
     log: String,
+}
+
+/// What the server and the check of its configuration have in common.
+#[derive(Args)]
+struct ServerFlags {
+    #[arg(
+        long,
+        env = "KEYGATE_LISTEN",
+        value_name = "ADDRESS",
+        help = "The address and port to listen on [default: 127.0.0.1:8080]"
+    )]
+    listen: Option<String>,
+    #[arg(
+        long,
+        env = "KEYGATE_UPSTREAM",
+        value_name = "URL",
+        help = "Where requests under /v1 go, like http://127.0.0.1:11434"
+    )]
+    upstream: Option<String>,
+}
+
+impl ServerFlags {
+    fn join(self, flags: Flags) -> Flags {
+        Flags {
+            listen: self.listen,
+            upstream: self.upstream,
+            ..flags
+        }
+    }
 }
 
 #[derive(Subcommand)]
@@ -103,7 +132,7 @@ fn start(cli: Cli) -> Result<(), Failure> {
             Command::Demo(demo) => demo.run(flags).await,
             Command::Account(account) => account.run(&Settings::load(&flags)?).await,
             Command::Key(key) => key.run(&Settings::load(&flags)?).await,
-            Command::Config(config) => config.run(&flags),
+            Command::Config(config) => config.run(flags),
         }
     })
 }
@@ -112,12 +141,18 @@ fn start(cli: Cli) -> Result<(), Failure> {
 fn refuse_unknown_variables() -> Result<(), Failure> {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        if name.starts_with("KEYGATE_") && !VARIABLES.contains(&&*name) {
-            let nearest = nearest(&name, &VARIABLES);
-            return Err(Failure::new(format!(
-                "There is no variable {name}. Did you mean {nearest}?"
-            )));
+        if !name.starts_with("KEYGATE_") || VARIABLES.contains(&&*name) || is_kubernetes(&name) {
+            continue;
         }
+        let advice = did_you_mean(&name, &VARIABLES);
+        return Err(Failure::new(format!(
+            "There is no variable {name}. {advice}"
+        )));
     }
     Ok(())
+}
+
+/// Kubernetes tells every container of a service that is called keygate by these names.
+fn is_kubernetes(name: &str) -> bool {
+    name.starts_with("KEYGATE_SERVICE_") || name.starts_with("KEYGATE_PORT")
 }

@@ -4,5 +4,5 @@ mod file;
 mod reference;
 mod resolve;
 
-pub(crate) use reference::{nearest, reference_page};
+pub(crate) use reference::{did_you_mean, reference_page};
 pub(crate) use resolve::{Flags, Settings};

@@ -86,12 +86,12 @@ curl {origin}/v1/chat/completions \
   -H "Content-Type: application/json" \
   -d '{{"model":"echo","messages":[{{"role":"user","content":"Hello"}}]}}'
 
-or with OpenAI's Python package (pip install openai):
+or with OpenAI's Python package (python3 -m venv venv && venv/bin/pip install openai):
 
 from openai import OpenAI
 client = OpenAI(base_url="{origin}/v1", api_key="{key}")
 for chunk in client.chat.completions.create(model="echo", stream=True, messages=[{{"role": "user", "content": "Hello"}}]):
-    print(chunk.choices[0].delta.content or "", end="")
+    print(chunk.choices[0].delta.content or "\n", end="")
 
 Sign in and create another key:
 

@@ -19,12 +19,30 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::failure::Failure;
+
 /// What a command gives: its result, or the line that says why not.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Reply {
     Done(Value),
     Refused(String),
+}
+
+/// The longest path that the operating system takes for a socket (`sun_path`, less its end).
+const MAX_SOCKET_PATH: usize = 107;
+
+/// Refuses a data folder whose path is too long for the socket in it.
+pub(crate) fn check_socket_path(data: &Path) -> Result<(), Failure> {
+    let length = socket_path(data).as_os_str().len();
+    if length <= MAX_SOCKET_PATH {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "The path of the data folder {} is too long by {} bytes for the socket that is made in it. Choose a shorter one, or a relative one, with --data.",
+        data.display(),
+        length - MAX_SOCKET_PATH
+    )))
 }
 
 fn socket_path(data: &Path) -> PathBuf {

@@ -6,4 +6,4 @@ mod data_folder;
 mod running;
 
 pub(crate) use data_folder::create_data_folder;
-pub(crate) use running::{Running, bind_hasher, control};
+pub(crate) use running::{Running, bind_hasher, control, signup_link};

@@ -6,20 +6,38 @@ use crate::failure::Failure;
 
 /// Logs to standard error: for people on a terminal, as JSON lines elsewhere.
 pub(crate) fn start(filter: &str) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
+    let understood = EnvFilter::try_new(filter)
+        .ok()
+        // A bare word that is no level would name a module, and silence all others.
+        .filter(|_| {
+            filter
+                .split(',')
+                .all(|part| part.contains('=') || is_level(part))
+        });
+    let filter = understood.ok_or_else(|| {
         Failure::new(format!(
-            "The log filter \"{filter}\" is not understood ({error}). Give a level like info or debug, or parts like keygate_gateway=debug,info."
+            "The log filter \"{filter}\" is not understood. Give off, error, warn, info, debug or trace, or parts like keygate_gateway=debug,info."
         ))
     })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
-    let terminal = std::io::stderr().is_terminal();
-    if terminal {
-        let colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        builder.with_ansi(colours).compact().init();
+    if std::io::stderr().is_terminal() {
+        builder.with_ansi(colours()).compact().init();
     } else {
         builder.json().flatten_event(true).init();
     }
     Ok(())
+}
+
+fn is_level(word: &str) -> bool {
+    word.trim()
+        .parse::<tracing_subscriber::filter::LevelFilter>()
+        .is_ok()
+}
+
+/// Whether standard error is a terminal that wants colours.
+pub(crate) fn colours() -> bool {
+    std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

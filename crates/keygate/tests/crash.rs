@@ -31,9 +31,13 @@ enum Allowed {
 /// The keys, and the states that each may be in.
 type Model = HashMap<String, Vec<Allowed>>;
 
+/// A session's cookie, and whether it may still open a door.
+type Sessions = HashMap<String, bool>;
+
 #[derive(Default)]
 struct World {
     model: Mutex<Model>,
+    sessions: Mutex<Sessions>,
     acknowledged: AtomicU64,
 }
 
@@ -68,6 +72,50 @@ async fn write_until_killed(world: Arc<World>, account: Account, mut dice: Dice)
         if written.is_err() {
             return;
         }
+    }
+}
+
+/// Signs in, and out again half of the time.
+async fn sign_in_and_out(world: Arc<World>, account: Account, sign_out: bool) {
+    let Ok(cookie) = account.sign_in_again().await else {
+        return;
+    };
+    let note = |cookie: &str, alive| {
+        let mut sessions = world.sessions.lock().expect("not poisoned");
+        sessions.insert(cookie.to_owned(), alive);
+    };
+    note(&cookie, true);
+    if sign_out {
+        let session = Account { cookie, ..account };
+        // While it is under way, either will do.
+        world
+            .sessions
+            .lock()
+            .expect("not poisoned")
+            .remove(&session.cookie);
+        let ended = session
+            .call(reqwest::Method::DELETE, "/api/session")
+            .send()
+            .await;
+        if ended.is_ok_and(|answer| answer.status() == 204) {
+            note(&session.cookie, false);
+        }
+    }
+}
+
+/// Whether each session is what was acknowledged of it.
+async fn check_sessions(account: &Account, sessions: Sessions) {
+    for (cookie, alive) in sessions {
+        let session = Account {
+            cookie,
+            ..account.clone()
+        };
+        let answer = session
+            .call(reqwest::Method::GET, "/api/session")
+            .send()
+            .await;
+        let status = answer.expect("it answers").status();
+        assert_eq!(status == 200, alive, "{status}");
     }
 }
 
@@ -196,6 +244,8 @@ async fn nothing_acknowledged_is_lost_however_often_the_program_is_killed() {
                 tokio::spawn(write_until_killed(world.clone(), account.clone(), dice))
             })
             .collect();
+        let signing_in = sign_in_and_out(world.clone(), account.clone(), dice.roll(2) == 0);
+        let signing_in = tokio::spawn(signing_in);
         // Some moment within some group of commits.
         let enough = before + 1 + dice.roll(80);
         let written = async || world.acknowledged.load(Ordering::SeqCst) >= enough;
@@ -207,9 +257,12 @@ async fn nothing_acknowledged_is_lost_however_often_the_program_is_killed() {
         for client in clients {
             client.await.expect("no client was told anything wrong");
         }
+        signing_in.await.expect("it was told nothing wrong");
         check(&program, &mut world.model.lock().expect("not poisoned"));
         program = program.restart();
         account = account.at(&program.url);
+        let sessions = std::mem::take(&mut *world.sessions.lock().expect("not poisoned"));
+        check_sessions(&account, sessions).await;
     }
     let writes = world.acknowledged.load(Ordering::SeqCst);
     println!("{rounds} kills, {writes} acknowledged writes, none lost");

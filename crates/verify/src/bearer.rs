@@ -57,6 +57,7 @@ fn holds_key(query: &str, format: &KeyFormat) -> bool {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use proptest::{collection::vec, prelude::*};
 
     use super::*;
 
@@ -114,6 +115,18 @@ mod tests {
         }
         let bytes = [b"Bearer ask_\xff\xfe".as_slice()];
         assert_eq!(presented(&bytes, None), Err(Denial::Invalid));
+    }
+
+    proptest! {
+        /// Whatever comes, only a well-formed key is let through, and nothing panics.
+        #[test]
+        fn any_bytes_are_judged(value in vec(any::<u8>(), 0..200), query in ".*") {
+            if let Ok(header) = HeaderValue::from_bytes(&value) {
+                let headers = HeaderMap::from_iter([(AUTHORIZATION, header)]);
+                let found = presented_key(&headers, Some(&query), &KeyFormat::default());
+                prop_assert_eq!(found, Err(Denial::Invalid));
+            }
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(super) enum Account {
-    /// Make an account; its password is asked for
+    /// Make an account; its password is asked for, or read with --password-stdin
     Create(WithPassword),
     /// List all accounts
     List(Format),
@@ -58,11 +58,11 @@ impl Account {
                 let One { email, format } = args.account;
                 let command = Command::CreateAccount { email, password };
                 let account = operator::run(settings, command).await?;
-                format.print(&account, "The account {email} is ready.");
+                format.print(&account, "The account {email} is ready. Issue it a key with:\n  keygate key issue --account {email} --name \"My first key\"");
             }
             Self::List(format) => {
                 let accounts = operator::run(settings, Command::ListAccounts).await?;
-                format.table(&accounts, COLUMNS);
+                format.table(&accounts, COLUMNS, "There are no accounts.");
             }
             Self::ResetPassword(args) => {
                 let password = args.password()?;
@@ -90,7 +90,10 @@ impl Account {
                     "The account {email} is resumed; its keys work again.",
                 );
             }
-            Self::Invite(format) => invite(settings, &format).await?,
+            Self::Invite(format) => {
+                let invitation = operator::run(settings, Command::Invite).await?;
+                format.print(&invitation, "{link}");
+            }
         }
         Ok(())
     }
@@ -102,22 +105,6 @@ const COLUMNS: &[(&str, &str)] = &[
     ("SUSPENDED", "suspended_at"),
     ("ID", "id"),
 ];
-
-async fn invite(settings: &Settings, format: &Format) -> Result<(), Failure> {
-    let invitation = operator::run(settings, Command::Invite).await?;
-    let origin = match &settings.public_url {
-        Some(url) => url.clone(),
-        None => format!("http://{}", settings.listen),
-    };
-    let token = invitation["token"].as_str().unwrap_or_default();
-    let link = format!("{origin}/signup?token={token}");
-    if format.json {
-        output::json(&serde_json::json!({"link": link}));
-    } else {
-        output::line(&link);
-    }
-    Ok(())
-}
 
 impl Format {
     /// JSON, or the sentence with the value's fields in it.
@@ -133,10 +120,12 @@ impl Format {
         output::line(&sentence);
     }
 
-    /// JSON, or a table.
-    pub(super) fn table(&self, rows: &Value, columns: &[(&str, &str)]) {
+    /// JSON, or a table, or a sentence where there is nothing to list.
+    pub(super) fn table(&self, rows: &Value, columns: &[(&str, &str)], none: &str) {
         if self.json {
             output::json(rows);
+        } else if rows.as_array().is_none_or(Vec::is_empty) {
+            output::line(none);
         } else {
             output::table(rows, columns);
         }

@@ -1,6 +1,6 @@
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::account::Format;
+use super::{account::Format, output};
 use crate::{
     config::Settings,
     failure::Failure,
@@ -87,7 +87,9 @@ impl Key {
                     account: owner.account,
                 };
                 let keys = operator::run(settings, command).await?;
-                owner.format.table(&keys, COLUMNS);
+                owner
+                    .format
+                    .table(&keys, COLUMNS, "The account has no keys.");
             }
             Self::Issue(issue) => {
                 let command = Command::IssueKey {
@@ -98,6 +100,7 @@ impl Key {
                 };
                 let key = operator::run(settings, command).await?;
                 issue.owner.format.print(&key, "{key}");
+                output::hint("This is the only time the key is shown. Keep it safe.");
             }
             Self::Revoke(Revoke { owner, id }) => {
                 let command = Command::RevokeKey {

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, telemetry};
 
 pub(crate) fn line(text: &str) {
     // Whoever no longer reads has heard enough.
@@ -16,10 +16,15 @@ pub(crate) fn json(value: &Value) {
     line(&format!("{value:#}"));
 }
 
+/// A remark beside the result, for people only.
+pub(crate) fn hint(text: &str) {
+    if std::io::stderr().is_terminal() {
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+}
+
 pub(crate) fn error(failure: &Failure) {
-    let colours = std::io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let label = if colours {
+    let label = if telemetry::colours() {
         "\u{1b}[31merror:\u{1b}[0m"
     } else {
         "error:"
@@ -37,7 +42,9 @@ pub(crate) fn table(rows: &Value, columns: &[(&str, &str)]) {
     for row in rows.as_array().into_iter().flatten() {
         table.add_row(columns.iter().map(|(_, field)| cell(&row[*field])));
     }
-    line(&table.trim_fmt());
+    for row in table.lines() {
+        line(row.trim());
+    }
 }
 
 fn cell(value: &Value) -> String {

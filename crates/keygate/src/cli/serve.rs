@@ -1,7 +1,7 @@
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::output;
+use super::{ServerFlags, output};
 use crate::{
     config::{Flags, Settings},
     failure::Failure,
@@ -10,26 +10,17 @@ use crate::{
 
 #[derive(Args)]
 pub(super) struct Serve {
-    /// The address and port to listen on [default: 127.0.0.1:8080]
-    #[arg(long, env = "KEYGATE_LISTEN", value_name = "ADDRESS")]
-    listen: Option<String>,
-    /// Where requests under /v1 go, like <http://127.0.0.1:11434>
-    #[arg(long, env = "KEYGATE_UPSTREAM", value_name = "URL")]
-    upstream: Option<String>,
+    #[command(flatten)]
+    flags: ServerFlags,
 }
 
 impl Serve {
     pub(super) async fn run(self, flags: Flags) -> Result<(), Failure> {
-        let flags = Flags {
-            listen: self.listen,
-            upstream: self.upstream,
-            ..flags
-        };
-        let settings = Settings::load(&flags)?;
-        let has_upstream = !settings.upstreams.is_empty();
+        let settings = Settings::load(&self.flags.join(flags))?;
+        let upstreams = settings.upstreams.to_string();
         let stop = stop_signal()?;
         let running = Running::start(settings).await?;
-        announce(&running, has_upstream).await?;
+        announce(&running, &upstreams).await?;
         stop.await;
         running.stop().await;
         tracing::info!("stopped");
@@ -38,16 +29,16 @@ impl Serve {
 }
 
 /// Says what there is to know, and last that the program is ready.
-async fn announce(running: &Running, has_upstream: bool) -> Result<(), Failure> {
+async fn announce(running: &Running, upstreams: &str) -> Result<(), Failure> {
     if let Some(link) = running.setup_link().await? {
         output::line("Make the first account here; the link works once, within a day:");
         output::line(&format!("  {link}"));
     }
-    if !has_upstream {
+    if upstreams.is_empty() {
         output::line("No upstream yet: /v1 answers 502 until you start it with --upstream URL.");
     }
     output::line(&format!("keygate listens on {}", running.origin));
-    tracing::info!(address = %running.address, "listening");
+    tracing::info!(address = %running.address, upstreams, "listening");
     Ok(())
 }
 

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::reference::{SETTINGS, nearest};
+use super::reference::{SETTINGS, did_you_mean};
 use crate::failure::Failure;
 
 /// The configuration file, as it is written. What is left out is `None`.
@@ -98,8 +98,8 @@ fn unknown_setting(path: &str) -> String {
         .collect();
     let name = name.join(".");
     let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
-    let nearest = nearest(&name, &known);
-    format!("There is no setting \"{name}\". Did you mean \"{nearest}\"?")
+    let advice = did_you_mean(&name, &known);
+    format!("There is no setting \"{name}\". {advice}")
 }
 
 fn one_line(error: &toml::de::Error, text: &str) -> String {

@@ -76,7 +76,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         name: "upstream.url",
         default: "required",
         example: "\"http://127.0.0.1:11434\"",
-        help: "The upstream's address. A path in it goes before the request's own. Also `--upstream` and `KEYGATE_UPSTREAM`, for `/v1`.",
+        help: "The upstream's address, with or without `/v1` at its end. Another path in it goes before the request's own. Also `--upstream` and `KEYGATE_UPSTREAM`, for `/v1`.",
     },
     Setting {
         name: "upstream.credential_file",
@@ -94,7 +94,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         name: "upstream.response_timeout",
         default: "10m",
         example: "\"2m\"",
-        help: "How long the upstream may take to begin its answer, from the last piece of the request, before the client gets a 504.",
+        help: "How long the upstream may take to begin its answer, from the last piece of the request, before the client gets a 504. The time for connecting is added.",
     },
     Setting {
         name: "route.methods",
@@ -129,7 +129,7 @@ pub(crate) fn reference_page() -> String {
          keygate runs without any. Settings stand in a TOML file that is given with `--config` or `KEYGATE_CONFIG`;\n\
          flags and variables come before it. `keygate config check` says whether a file is valid. Times are written\n\
          like `30s`, `10m`, `12h` or `7d`; files are taken from the folder of the configuration file.\n\n\
-         This page is made from the code by `keygate config reference`.\n\n\
+         This page is made from the code: `cargo xtask docs configuration`.\n\n\
          | setting | default | what it does |\n|---|---|---|\n",
     );
     for Setting {
@@ -184,17 +184,21 @@ pub(crate) fn reference_page() -> String {
     page
 }
 
-/// The known word that is most like `word`.
-pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> &'a str {
+/// How alike two words must be, from 0 to 1, for one to be a misspelling of the other.
+const ALIKE: f64 = 0.75;
+
+/// Names the known word that is most like `word`, or all of them if none is.
+pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
     let likeness = |candidate: &str| {
         // "listen" is meant for "server.listen", however short it is.
         let own = candidate.rsplit('.').next().unwrap_or(candidate);
         strsim::jaro_winkler(word, candidate).max(strsim::jaro_winkler(word, own))
     };
-    let best = known
-        .iter()
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    best.expect("there are settings")
+    let ranked = known.iter().map(|known| (likeness(known), known));
+    match ranked.max_by(|(one, _), (other, _)| one.total_cmp(other)) {
+        Some((likeness, nearest)) if likeness >= ALIKE => format!("Did you mean \"{nearest}\"?"),
+        _ => format!("There are {}.", known.join(", ")),
+    }
 }
 
 #[cfg(test)]
@@ -206,7 +210,7 @@ mod tests {
         let written = include_str!("../../../../docs/configuration.md");
         assert!(
             written == reference_page(),
-            "write it anew: cargo run -- config reference > docs/configuration.md"
+            "write it anew: cargo xtask docs configuration"
         );
     }
 }

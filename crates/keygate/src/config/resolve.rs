@@ -1,6 +1,6 @@
 use std::{
     fmt::Display,
-    net::SocketAddr,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -60,6 +60,23 @@ impl Settings {
         };
         let folder = flags.config.as_deref().and_then(Path::parent);
         Self::resolve(flags, file, folder.unwrap_or(Path::new("")))
+    }
+
+    /// Where people reach the program, if it listens on `address`: the public address, or the
+    /// one that it listens on, which for all interfaces is also loopback.
+    pub(crate) fn origin(&self, address: SocketAddr) -> String {
+        if let Some(url) = &self.public_url {
+            return url.clone();
+        }
+        let mut address = address;
+        if address.ip().is_unspecified() {
+            address.set_ip(if address.is_ipv4() {
+                Ipv4Addr::LOCALHOST.into()
+            } else {
+                Ipv6Addr::LOCALHOST.into()
+            });
+        }
+        format!("http://{address}")
     }
 
     fn resolve(flags: &Flags, file: File, folder: &Path) -> Result<Self, Failure> {
@@ -312,7 +329,7 @@ mod tests {
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(settings.policy.max_active_keys, 10);
         assert_eq!(settings.policy.signup, Signup::Closed);
-        assert!(settings.upstreams.is_empty());
+        assert_eq!(settings.upstreams.to_string(), "");
     }
 
     #[test]
@@ -351,6 +368,7 @@ mod tests {
             upstream: Some("http://flag".into()),
             ..Flags::default()
         };
-        Settings::resolve(&flags, file, Path::new("")).expect("one upstream for /v1");
+        let settings = Settings::resolve(&flags, file, Path::new("")).expect("valid");
+        assert_eq!(settings.upstreams.to_string(), "http://flag");
     }
 }

@@ -88,7 +88,9 @@ async fn run_here(
 ) -> Result<Value, Failure> {
     let control = control(settings, store.clone());
     bind_hasher(&control).await?;
-    let result = command.execute(&control).await;
+    let result = command
+        .execute(&control, &settings.origin(settings.listen))
+        .await;
     store.close().await;
     Ok(result?)
 }

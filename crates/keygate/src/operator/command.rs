@@ -5,6 +5,8 @@ use keygate_web::{CreateKeyResponse, KeyResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::server::signup_link;
+
 /// What an operator can ask for. It can hold a password, so it cannot be printed.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -41,8 +43,8 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Does what is asked for.
-    pub(super) async fn execute(self, control: &Control) -> Result<Value, Problem> {
+    /// Does what is asked for. Links lead to `origin`.
+    pub(super) async fn execute(self, control: &Control, origin: &str) -> Result<Value, Problem> {
         match self {
             Self::CreateAccount { email, password } => {
                 let account = control.create_account(&email, &password).await?;
@@ -64,7 +66,7 @@ impl Command {
             }
             Self::Invite => {
                 let token = control.create_invitation().await?;
-                Ok(json!({"token": token.expose()}))
+                Ok(json!({"link": signup_link(origin, &token)}))
             }
             Self::ListKeys { account } => list_keys(control, &account).await,
             Self::IssueKey {

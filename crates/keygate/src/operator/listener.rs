@@ -24,16 +24,20 @@ pub(crate) struct Listener {
 impl Listener {
     /// Listens in the data folder. Whoever calls this has the database open, so a socket that is
     /// there already is left over from a process that ended badly.
-    pub(crate) fn start(data: &Path, control: Arc<Control>) -> Result<Self, Failure> {
+    pub(crate) fn start(
+        data: &Path,
+        control: Arc<Control>,
+        origin: String,
+    ) -> Result<Self, Failure> {
         let path = socket_path(data);
         let _ = std::fs::remove_file(&path);
         let listener = bind(&path).map_err(|error| {
             Failure::new(format!(
-                "The socket {} for the operator's commands cannot be made ({error}). A data folder with a shorter path may help: --data.",
+                "The socket {} for the operator's commands cannot be made ({error}).",
                 path.display()
             ))
         })?;
-        let task = tokio::spawn(accept(listener, control));
+        let task = tokio::spawn(accept(listener, control, origin.into()));
         Ok(Self { path, task })
     }
 
@@ -51,15 +55,15 @@ fn bind(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn accept(listener: UnixListener, control: Arc<Control>) {
+async fn accept(listener: UnixListener, control: Arc<Control>, origin: Arc<str>) {
     let mut commands = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    let control = control.clone();
+                    let (control, origin) = (control.clone(), origin.clone());
                     commands.spawn(async move {
-                        if let Err(error) = answer(stream, &control).await {
+                        if let Err(error) = answer(stream, &control, &origin).await {
                             tracing::debug!("an operator's command broke off: {error}");
                         }
                     });
@@ -72,12 +76,12 @@ async fn accept(listener: UnixListener, control: Arc<Control>) {
 }
 
 /// One line of JSON in, one line of JSON out.
-async fn answer(stream: UnixStream, control: &Control) -> std::io::Result<()> {
+async fn answer(stream: UnixStream, control: &Control, origin: &str) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     stream.read_line(&mut line).await?;
     let reply = match serde_json::from_str::<Command>(&line) {
-        Ok(command) => match command.execute(control).await {
+        Ok(command) => match command.execute(control, origin).await {
             Ok(value) => Reply::Done(value),
             Err(problem) => Reply::Refused(problem.message.into_owned()),
         },

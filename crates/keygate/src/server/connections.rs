@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use hyper::service::service_fn;
 use hyper_util::{
@@ -21,37 +21,62 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Accepts connections until `stop`, then lets those under way finish.
+///
+/// While they do, new ones are still taken, so that whoever asks hears from `/readyz` that the
+/// program is to end, and nobody is turned away before that is known.
 pub(super) async fn serve(listener: TcpListener, app: Arc<App>, stop: impl Future<Output = ()>) {
-    let server = connection_builder();
-    let graceful = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(stop);
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    let app = app.clone();
-                    let service = service_fn(move |request| app.clone().answer(peer.ip(), request));
-                    let _ = TcpStream::set_nodelay(&stream, true);
-                    let connection = server.serve_connection(TokioIo::new(stream), service);
-                    let connection = graceful.watch(connection.into_owned());
-                    tokio::spawn(async move {
-                        if let Err(error) = connection.await {
-                            tracing::debug!("a connection ended: {error}");
-                        }
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-            () = &mut stop => break,
+    let acceptor = Acceptor {
+        listener,
+        app,
+        server: connection_builder(),
+    };
+    let before = GracefulShutdown::new();
+    acceptor.accept_until(stop, &before).await;
+    let after = GracefulShutdown::new();
+    let drained = tokio::time::timeout(DRAIN_TIMEOUT, async {
+        acceptor.accept_until(before.shutdown(), &after).await;
+        drop(acceptor);
+        after.shutdown().await;
+    });
+    if drained.await.is_err() {
+        tracing::warn!("requests were still under way after 30 seconds, and were cut off");
+    }
+}
+
+struct Acceptor {
+    listener: TcpListener,
+    app: Arc<App>,
+    server: auto::Builder<TokioExecutor>,
+}
+
+impl Acceptor {
+    async fn accept_until(&self, stop: impl Future<Output = ()>, graceful: &GracefulShutdown) {
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.serve(stream, peer.ip(), graceful),
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                () = &mut stop => return,
+            }
         }
     }
-    drop(listener);
-    let drained = tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await;
-    if drained.is_err() {
-        tracing::warn!("requests were still under way after 30 seconds, and were cut off");
+
+    fn serve(&self, stream: TcpStream, peer: IpAddr, graceful: &GracefulShutdown) {
+        let app = self.app.clone();
+        let service = service_fn(move |request| app.clone().answer(peer, request));
+        let _ = stream.set_nodelay(true);
+        let connection = self.server.serve_connection(TokioIo::new(stream), service);
+        let connection = graceful.watch(connection.into_owned());
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!("a connection ended: {error}");
+            }
+        });
     }
 }
 

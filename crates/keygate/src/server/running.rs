@@ -32,16 +32,18 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts everything. Where that fails, nothing was changed.
+    /// Starts everything. What can be refused is refused before anything is made.
     pub(crate) async fn start(settings: Settings) -> Result<Self, Failure> {
-        // The port first: where it is taken, no data folder is made.
+        operator::check_socket_path(&settings.data)?;
+        // The port before the data folder, which is not made where the port is taken.
         let listener = listen(settings.listen).await?;
         let address = listener.local_addr().unwrap_or(settings.listen);
         create_data_folder(&settings.data)?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&settings.database)?);
         let control = control(&settings, store.clone());
         bind_hasher(&control).await?;
-        let operator = operator::Listener::start(&settings.data, control.clone())?;
+        let origin = settings.origin(address);
+        let operator = operator::Listener::start(&settings.data, control.clone(), origin.clone())?;
 
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let verifier = Arc::new(Verifier::new(
@@ -52,12 +54,9 @@ impl Running {
         ));
         store.subscribe(verifier.clone());
         let site = Site {
+            origin: origin.clone(),
             is_configured: settings.public_url.is_some(),
-            origin: settings
-                .public_url
-                .unwrap_or_else(|| format!("http://{address}")),
         };
-        let origin = site.origin.clone();
         let web = WebState::new(control.clone(), site, settings.policy.session_absolute);
         let app = Arc::new(App {
             gateway: Gateway::new(verifier.clone(), settings.routes, settings.upstreams),
@@ -126,7 +125,7 @@ pub(crate) async fn bind_hasher(control: &Control) -> Result<(), Failure> {
 }
 
 /// Where a set-up link or an invitation leads.
-fn signup_link(origin: &str, token: &Token) -> String {
+pub(crate) fn signup_link(origin: &str, token: &Token) -> String {
     format!("{origin}/signup?token={}", token.expose())
 }
 

@@ -106,6 +106,26 @@ async fn results_are_tables_for_people_and_json_for_programs() {
     let accounts = json(&program.cli(&["account", "list", "--json"], ""));
     assert_eq!(accounts[0]["email"], EMAIL);
     assert_eq!(accounts[0]["suspended_at"], Value::Null);
+    for (command, stdin) in [
+        (
+            &["account", "create", "bob@example.com", "--password-stdin"] as &[&str],
+            PASSWORD,
+        ),
+        (
+            &["account", "reset-password", EMAIL, "--password-stdin"],
+            NEW_PASSWORD,
+        ),
+        (&["account", "suspend", EMAIL], ""),
+        (&["account", "resume", EMAIL], ""),
+    ] {
+        let args = [command, &["--json"]].concat();
+        let account = json(&program.cli(&args, stdin));
+        assert!(account["email"].is_string(), "{command:?} {account}");
+    }
+    let args = ["key", "revoke", "--account", EMAIL, &id, "--json"];
+    assert_eq!(json(&program.cli(&args, ""))["id"], id.as_str());
+    let none = said(&program.cli(&["key", "list", "--account", EMAIL], ""));
+    assert_eq!(none, "The account has no keys.");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,6 +135,8 @@ async fn an_invitation_is_a_link_that_works() {
         ..Spawn::default()
     });
     let link = said(&program.cli(&["account", "invite"], ""));
+    let page = Client::new().get(&link).send().await.expect("it answers");
+    assert_eq!(page.status(), 200, "{link}");
     let (_, token) = link.rsplit_once("/signup?token=").expect("a link");
     let body = serde_json::json!({"email": EMAIL, "password": PASSWORD, "invitation": token});
     let request = Client::new().post(format!("{}/api/accounts", program.url));

@@ -46,7 +46,10 @@ fn a_bad_configuration_says_what_to_do() {
         (&["serve", "--listen", "nowhere"], ("X", "")),
         (&["serve", "--upstream", "localhost"], ("X", "")),
         (&["serve", "--log", "a=b=c"], ("X", "")),
+        (&["serve", "--log", "inof"], ("X", "")),
+        (&["config", "check"], ("KEYGATE_LISTEN", "nowhere")),
         (&["serve"], ("KEYGATE_LISEN", "127.0.0.1:0")),
+        (&["serve"], ("KEYGATE_XYZ", "")),
         (&["serve"], ("KEYGATE_LISTEN", "nowhere")),
         (&["serve"], ("KEYGATE_UPSTREAM", "nowhere")),
         (&["serve"], ("KEYGATE_CONFIG", "missing.toml")),
@@ -86,6 +89,17 @@ fn a_good_configuration_is_said_to_be_valid() {
 }
 
 #[test]
+fn a_kubernetes_service_of_this_name_is_no_mistake() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let mut command = keygate(folder.path());
+    command.args(["config", "check"]);
+    command
+        .env("KEYGATE_SERVICE_HOST", "10.0.0.1")
+        .env("KEYGATE_PORT", "tcp://10.0.0.1:80");
+    assert!(command.output().expect("it runs").status.success());
+}
+
+#[test]
 fn a_command_that_does_not_exist_is_a_usage_error() {
     let folder = TempDir::new().expect("a temporary folder");
     for args in [
@@ -117,9 +131,41 @@ fn a_data_folder_in_use_is_left_alone() {
     let data = program.data();
     let data = data.to_str().expect("UTF-8");
     let args = ["serve", "--listen", "127.0.0.1:0", "--data", data];
+    let before = contents(&program.data());
     let said = failure(program.folder(), &args, &[]);
     assert!(said.contains("is in use by another process"), "{said}");
-    assert!(program.data().join("operator.sock").exists());
+    assert_eq!(contents(&program.data()), before);
+}
+
+/// The files of a folder with their bytes; of a socket its name.
+fn contents(folder: &Path) -> std::collections::BTreeMap<std::path::PathBuf, Option<Vec<u8>>> {
+    let entries = std::fs::read_dir(folder).expect("readable");
+    let paths = entries.map(|entry| entry.expect("readable").path());
+    paths
+        .map(|path| (path.clone(), std::fs::read(path).ok()))
+        .collect()
+}
+
+#[test]
+fn somebody_elses_file_is_left_alone() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let data = folder.path().join("keygate-data");
+    std::fs::create_dir(&data).expect("made");
+    std::fs::write(data.join("keygate.db"), "not a database at all").expect("written");
+    let before = contents(&data);
+    let said = failure(folder.path(), &["serve", "--listen", "127.0.0.1:0"], &[]);
+    assert!(said.contains("is not a keygate database"), "{said}");
+    assert_eq!(contents(&data), before);
+}
+
+#[test]
+fn a_data_folder_whose_path_is_too_long_is_not_made() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let data = "d".repeat(120);
+    let args = ["serve", "--listen", "127.0.0.1:0", "--data", &data];
+    let said = failure(folder.path(), &args, &[]);
+    assert!(said.contains("is too long by 27 bytes"), "{said}");
+    assert!(!folder.path().join(data).exists());
 }
 
 #[test]
@@ -193,6 +239,12 @@ async fn a_peppered_database_works_and_holds_no_plain_hash() {
         502,
         "the key is good; there is no upstream"
     );
+    let database = Connection::open(program.data().join("keygate.db")).expect("it opens");
+    let kept: Vec<u8> = database
+        .query_row("SELECT hash FROM api_keys", [], |row| row.get(0))
+        .expect("one key");
+    let plain = keygate_core::key::KeyHasher::default().hash(&key);
+    assert_ne!(kept, plain.as_bytes());
 }
 
 #[test]

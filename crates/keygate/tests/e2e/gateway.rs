@@ -1,5 +1,6 @@
 //! What passes through the gateway, and what does not.
 
+use futures_util::StreamExt;
 use http::{HeaderMap, Version};
 use reqwest::{Body, Client, Method, Response};
 use serde_json::json;
@@ -253,4 +254,107 @@ async fn the_longest_path_chooses_the_upstream_and_its_credential_goes_along() {
     assert_eq!(seen.headers["authorization"], "Bearer upstream-secret");
     assert_eq!(send(Method::DELETE, "/v1/models/x").await, 403);
     assert_eq!(send(Method::DELETE, "/v1/files/x").await, 200);
+}
+
+/// Breaks the database under the running program, as a failing disk would.
+fn break_storage(program: &Program) {
+    let database = rusqlite::Connection::open(program.data().join("keygate.db"));
+    let database = database.expect("it opens");
+    let broken = database.execute_batch("ALTER TABLE api_keys RENAME TO elsewhere");
+    broken.expect("it is renamed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_storage_a_known_key_works_and_an_unknown_one_is_told_so() {
+    let world = World::new().await;
+    assert_eq!(
+        world.send(Method::GET, "/v1/models", &[]).await.status(),
+        200
+    );
+    let account = Account::sign_in(&world.program.url).await;
+    let (_, unused) = account.key(&["read"]).await;
+    break_storage(&world.program);
+    assert_eq!(
+        world.send(Method::GET, "/v1/models", &[]).await.status(),
+        200
+    );
+    let request = world.client.get(format!("{}/v1/models", world.program.url));
+    let answer = request
+        .bearer_auth(&unused)
+        .send()
+        .await
+        .expect("it answers");
+    assert_eq!(answer.status(), 503);
+    insta::assert_snapshot!(answer.text().await.expect("a body"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_download_streams_through_without_being_held() {
+    const MIB: u64 = 1024 * 1024;
+    let world = World::new().await;
+    world.send(Method::GET, "/v1/models", &[]).await;
+    let before = world.program.resident_bytes();
+    let answer = world.send(Method::GET, "/v1/download", &[]).await;
+    let mut chunks = answer.bytes_stream();
+    let mut received = 0;
+    while let Some(chunk) = chunks.next().await {
+        received += chunk.expect("a chunk").len() as u64;
+    }
+    assert_eq!(received, 512 * MIB);
+    let grown = world.program.resident_bytes().saturating_sub(before);
+    assert!(grown < 32 * MIB, "it grew by {grown} bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_has_an_id_on_both_planes() {
+    let world = World::new().await;
+    for path in [
+        "/v1/models",
+        "/v1//x",
+        "/api/keys",
+        "/healthz",
+        "/nothing",
+        "/signup",
+    ] {
+        let answer = world
+            .send(Method::GET, path, &[("x-request-id", "mine-1")])
+            .await;
+        assert_eq!(answer.headers()["x-request-id"], "mine-1", "{path}");
+        let answer = world
+            .send(Method::GET, path, &[("x-request-id", "not plain")])
+            .await;
+        let id = answer.headers()["x-request-id"].to_str().expect("ASCII");
+        assert!(id.starts_with("req_"), "{path} {id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_http_is_refused_before_any_plane() {
+    use std::io::{Read, Write};
+    let world = World::new().await;
+    let address = world
+        .program
+        .url
+        .strip_prefix("http://")
+        .expect("plain http");
+    let many = "X: y\r\n".repeat(200);
+    let long = "a".repeat(100_000);
+    for request in [
+        "GET /v1/models HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n".to_owned(),
+        "GET /v1/models HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n".to_owned(),
+        "POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"
+            .to_owned(),
+        "nonsense\r\n\r\n".to_owned(),
+        format!("GET /v1/models HTTP/1.1\r\nHost: x\r\n{many}\r\n"),
+        format!("GET /v1/{long} HTTP/1.1\r\nHost: x\r\n\r\n"),
+    ] {
+        let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = Vec::new();
+        // It may close before it has read everything.
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 4"), "{request:.80} {answer}");
+    }
+    assert_eq!(world.upstream.seen().len(), 0);
 }

@@ -29,6 +29,8 @@ struct Demo {
     url: String,
     password: String,
     key: String,
+    /// The Python lines that it prints to be copied.
+    python: String,
     folder: tempfile::TempDir,
 }
 
@@ -55,9 +57,35 @@ impl Demo {
             url: after("keygate listens on"),
             password: after("password "),
             key: after("key "),
+            python: python_lines(&lines),
             folder,
         }
     }
+}
+
+fn python_lines(introduction: &[String]) -> String {
+    let begin = introduction
+        .iter()
+        .position(|line| line.starts_with("from openai"));
+    let lines = introduction[begin.expect("Python lines")..].iter();
+    let lines: Vec<&str> = lines
+        .map(String::as_str)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    lines.join("\n")
+}
+
+#[test]
+fn the_demos_python_lines_work() {
+    let demo = Demo::start();
+    let output = Command::new(python()).args(["-c", &demo.python]).output();
+    let output = output.expect("python runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        said, "This is the demo's echo. You said: Hello\n",
+        "{complaint}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

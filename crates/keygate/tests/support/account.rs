@@ -24,18 +24,23 @@ impl Account {
     }
 
     pub async fn sign_in(url: &str) -> Self {
-        let client = Client::new();
+        let mut account = Self {
+            client: Client::new(),
+            url: url.to_owned(),
+            cookie: String::new(),
+        };
+        account.cookie = account.sign_in_again().await.expect("it answers");
+        account
+    }
+
+    /// Begins another session: its cookie.
+    pub async fn sign_in_again(&self) -> reqwest::Result<String> {
         let body = json!({"email": EMAIL, "password": PASSWORD});
-        let signing_in = client.post(format!("{url}/api/session")).json(&body).send();
-        let answer = signing_in.await.expect("it answers");
+        let request = self.client.post(format!("{}/api/session", self.url));
+        let answer = request.json(&body).send().await?;
         assert_eq!(answer.status(), 204);
         let set = answer.headers()["set-cookie"].to_str().expect("ASCII");
-        let cookie = set.split(';').next().expect("a pair").to_owned();
-        Self {
-            client,
-            url: url.to_owned(),
-            cookie,
-        }
+        Ok(set.split(';').next().expect("a pair").to_owned())
     }
 
     /// The same session at a program that was started again.
@@ -71,12 +76,5 @@ impl Account {
     pub async fn delete(&self, id: &str) -> Response {
         let call = self.call(Method::DELETE, &format!("/api/keys/{id}"));
         call.send().await.expect("it answers")
-    }
-
-    pub async fn list(&self, query: &str) -> Vec<Value> {
-        let call = self.call(Method::GET, &format!("/api/keys{query}"));
-        let answer = call.send().await.expect("it answers");
-        assert_eq!(answer.status(), 200);
-        answer.json().await.expect("JSON")
     }
 }

@@ -20,7 +20,6 @@ use tokio::{net::TcpListener, sync::Notify};
 /// A request as it reached the upstream.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    pub method: String,
     pub target: String,
     pub version: Version,
     pub headers: HeaderMap,
@@ -31,6 +30,7 @@ pub struct Seen {
 ///
 /// - `/v1/slow`: answers when [`Upstream::release`] is called
 /// - `/v1/stream`: server-sent events without end, each with the moment it was sent
+/// - `/v1/download`: 512 MiB
 /// - `/v1/cookie`: an answer with headers that must not pass
 /// - everything else: `{"ok":true}`
 pub struct Upstream {
@@ -110,7 +110,6 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let place = {
         let mut seen = shared.seen.lock().expect("not poisoned");
         seen.push(Seen {
-            method: parts.method.to_string(),
             target: parts.uri.to_string(),
             version: parts.version,
             headers: parts.headers,
@@ -128,6 +127,10 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
             StatusCode::OK.into_response()
         }
         "/v1/stream" => events(active, shared.epoch),
+        "/v1/download" => {
+            let chunks = stream::repeat(Bytes::from(vec![7; 1024 * 1024])).take(512);
+            Body::from_stream(chunks.map(Ok::<_, std::io::Error>)).into_response()
+        }
         "/v1/cookie" => {
             let headers = [
                 ("set-cookie", "keygate_session=planted"),

@@ -44,13 +44,14 @@ async fn what_answers_without_a_session_is_this_list() {
 
 #[tokio::test]
 async fn nothing_is_to_be_kept_but_the_stylesheet() {
-    let (app, cookie) = TestApp::signed_in().await;
     for route in routes() {
+        let (app, cookie) = TestApp::signed_in().await;
         let path = route
             .path
             .replace("{id}", "0197593d-1c00-7000-8000-000000000000");
         let call = app.call(route.method.as_str(), &path).cookie(&cookie);
         let answer = call.json("{}").send().await;
+        assert_ne!(answer.status, 401, "{} {path}", route.method);
         let cache = answer.headers["cache-control"].to_str().expect("ASCII");
         let expected = if path.starts_with("/assets/") {
             "public, max-age=3600"

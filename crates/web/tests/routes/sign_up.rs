@@ -72,6 +72,12 @@ async fn another_page_cannot_send_the_form() {
 #[tokio::test]
 async fn what_is_no_form_is_refused() {
     let app = TestApp::new();
+    let twice = app.get("/signup?token=a&token=b").send().await;
+    assert!(twice.body.contains("<form"), "{twice}");
+    let call = app
+        .post("/signup")
+        .header("content-type", "application/x-www-form-urlencoded");
+    assert_eq!(call.body("x".repeat(20_000)).send().await.status, 413);
     for (content_type, body) in [
         ("text/plain", "x"),
         ("application/x-www-form-urlencoded", "%ff"),

@@ -196,6 +196,13 @@ impl Call<'_> {
         self.header("content-length", &length)
     }
 
+    /// A body that does not say how long it is.
+    pub fn stream(mut self, body: &str) -> Self {
+        let chunk = Ok::<_, std::convert::Infallible>(body.to_owned());
+        self.body = Body::from_stream(futures_util::stream::iter([chunk]));
+        self
+    }
+
     pub fn json(self, body: &str) -> Self {
         self.header("content-type", "application/json").body(body)
     }

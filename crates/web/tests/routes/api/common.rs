@@ -1,23 +1,28 @@
 //! What holds for every call of the management API.
 
-use keygate_web::Site;
+use keygate_web::{Site, routes};
 
 use crate::support::{Options, TestApp};
 
-const WRITES: [(&str, &str); 6] = [
-    ("POST", "/api/keys"),
-    ("PATCH", "/api/keys/0197593d-1c00-7000-8000-000000000000"),
-    ("DELETE", "/api/keys/0197593d-1c00-7000-8000-000000000000"),
-    ("POST", "/api/session"),
-    ("DELETE", "/api/session"),
-    ("POST", "/api/account/password"),
-];
+/// Every route that changes something, of the API and of the pages.
+fn writes() -> Vec<(String, String)> {
+    let writes = routes().into_iter().filter(|route| route.method != "GET");
+    let writes = writes.map(|route| {
+        let path = route
+            .path
+            .replace("{id}", "0197593d-1c00-7000-8000-000000000000");
+        (route.method.to_string(), path)
+    });
+    writes.collect()
+}
 
 #[tokio::test]
 async fn writes_that_another_page_began_are_refused() {
     let (app, cookie) = TestApp::signed_in().await;
     let before = app.audited().await;
-    for (method, path) in WRITES {
+    let writes = writes();
+    assert!(writes.len() >= 8);
+    for (method, path) in &writes {
         for origin in [
             "https://evil.example",
             "null",
@@ -182,6 +187,21 @@ async fn a_body_must_be_one_object_in_utf8() {
     }
     let empty = app.post("/api/keys").cookie(&cookie);
     insta::assert_snapshot!(empty.send().await);
+}
+
+/// HTTP/2 sends bodies without saying how long they are.
+#[tokio::test]
+async fn a_body_of_unknown_length_must_be_json_too() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let call = || app.post("/api/keys").cookie(&cookie);
+    let untyped = call().stream(r#"{"name":"a"}"#).send().await;
+    assert_eq!(untyped.summary(), r#"415 "unsupported_media_type" null"#);
+    let typed = call().header("content-type", "application/json");
+    let typed = typed.stream(r#"{"name":"a"}"#).send().await;
+    assert_eq!(typed.status, 201);
+    let long = call().header("content-type", "application/json");
+    let long = long.stream(&"x".repeat(16 * 1024 + 1)).send().await;
+    assert_eq!(long.summary(), r#"413 "body_too_large" null"#);
 }
 
 #[tokio::test]
