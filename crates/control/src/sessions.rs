@@ -5,4 +5,5 @@ mod sign_in;
 mod sign_out;
 
 pub use authenticate::SignedInSession;
+pub(crate) use authenticate::session_expired;
 pub use sign_in::SignedIn;

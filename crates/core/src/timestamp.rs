@@ -1,5 +1,10 @@
 use std::{fmt, time::Duration};
 
+use jiff::{
+    SignedDuration,
+    civil::{Date, DateTime},
+};
+
 /// A moment in UTC, in whole milliseconds since 1970-01-01T00:00:00Z.
 ///
 /// Shown as the contract writes it: `2026-06-10T08:00:00.000Z`.
@@ -33,38 +38,67 @@ impl Timestamp {
 
     /// Reads RFC 3339 section 5.6 `date-time`; what is finer than a millisecond is cut off.
     pub fn parse_rfc3339(text: &str) -> Result<Self, InvalidTimestamp> {
-        if !has_rfc3339_form(text.as_bytes()) {
-            return Err(InvalidTimestamp);
-        }
-        let moment: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp)?;
-        let millis = moment.as_nanosecond().div_euclid(1_000_000);
-        i64::try_from(millis)
-            .map(Self)
-            .map_err(|_| InvalidTimestamp)
+        let (local, offset_minutes) = split_rfc3339(text).ok_or(InvalidTimestamp)?;
+        let local: DateTime = local.parse().map_err(|_| InvalidTimestamp)?;
+        let millis = millis_since_epoch(local) - offset_minutes * 60_000;
+        let within = (FIRST..=LAST).contains(&millis);
+        within.then_some(Self(millis)).ok_or(InvalidTimestamp)
     }
 }
 
-/// `YYYY-MM-DDTHH:MM:SS[.f]` and `Z` or `±HH:MM`. jiff reads more than RFC 3339 allows, so the
-/// form is checked first and jiff checks the values.
-fn has_rfc3339_form(text: &[u8]) -> bool {
-    const DATE_TIME: &[u8] = b"0000-00-00T00:00:00";
-    let Some((head, mut rest)) = text.split_at_checked(DATE_TIME.len()) else {
-        return false;
+const MILLIS_PER_DAY: i64 = 24 * 3_600 * 1_000;
+/// 0000-01-01T00:00:00.000Z
+const FIRST: i64 = -719_528 * MILLIS_PER_DAY;
+/// 9999-12-31T23:59:59.999Z
+const LAST: i64 = 2_932_897 * MILLIS_PER_DAY - 1;
+const EPOCH: Date = jiff::civil::date(1970, 1, 1);
+
+/// The milliseconds from the epoch to a moment on a clock in UTC. jiff's own moments end a day
+/// before the year 9999 does.
+fn millis_since_epoch(moment: DateTime) -> i64 {
+    let days = moment.date().duration_since(EPOCH).as_hours() / 24;
+    let time = moment.time();
+    let seconds =
+        (i64::from(time.hour()) * 60 + i64::from(time.minute())) * 60 + i64::from(time.second());
+    days * MILLIS_PER_DAY + seconds * 1_000 + i64::from(time.subsec_nanosecond() / 1_000_000)
+}
+
+/// `YYYY-MM-DDTHH:MM:SS[.f]`, and how many minutes `Z` or `±HH:MM` is from UTC. jiff reads more than RFC
+/// 3339 allows, so the form is checked here and jiff checks the values.
+fn split_rfc3339(text: &str) -> Option<(&str, i64)> {
+    const DATE_TIME: &str = "0000-00-00T00:00:00";
+    let (head, rest) = text.split_at_checked(DATE_TIME.len())?;
+    // jiff would take the leap second :60 for :59.
+    if !matches_form(head.as_bytes(), DATE_TIME.as_bytes()) || head.ends_with("60") {
+        return None;
+    }
+    let offset = rest.trim_start_matches(|c: char| c == '.' || c.is_ascii_digit());
+    let fraction = &rest[..rest.len() - offset.len()];
+    let digits = fraction.strip_prefix('.').unwrap_or("0");
+    let is_fraction =
+        (1..=9).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let local = &text[..head.len() + fraction.len()];
+    let is_fraction = is_fraction && (fraction.is_empty() || fraction.starts_with('.'));
+    is_fraction.then_some((local, parse_offset(offset)?))
+}
+
+fn parse_offset(text: &str) -> Option<i64> {
+    if matches!(text, "Z" | "z") {
+        return Some(0);
+    }
+    let bytes = text.as_bytes();
+    let sign = match bytes.first()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
     };
-    if !matches_form(head, DATE_TIME) {
-        return false;
+    if !matches_form(&bytes[1..], b"00:00") {
+        return None;
     }
-    if let [b'.', fraction @ ..] = rest {
-        let digits = fraction
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
-        if !(1..=9).contains(&digits) {
-            return false;
-        }
-        rest = &fraction[digits..];
-    }
-    matches!(rest, b"Z" | b"z") || matches_form(rest, b"+00:00") || matches_form(rest, b"-00:00")
+    let hours: i64 = text[1..3].parse().ok()?;
+    let minutes: i64 = text[4..6].parse().ok()?;
+    let valid = hours < 24 && minutes < 60;
+    valid.then_some(sign * (hours * 60 + minutes))
 }
 
 fn matches_form(text: &[u8], form: &[u8]) -> bool {
@@ -80,10 +114,17 @@ fn matches_form(text: &[u8], form: &[u8]) -> bool {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(moment) => write!(f, "{moment:.3}"),
-            Err(_) => write!(f, "{}ms", self.0),
-        }
+        let (days, millis) = (
+            self.0.div_euclid(MILLIS_PER_DAY),
+            self.0.rem_euclid(MILLIS_PER_DAY),
+        );
+        let date = EPOCH.checked_add(SignedDuration::from_hours(days.saturating_mul(24)));
+        let Ok(date) = date else {
+            return write!(f, "{}ms", self.0);
+        };
+        let (seconds, millis) = (millis / 1_000, millis % 1_000);
+        let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+        write!(f, "{date}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
     }
 }
 
@@ -103,6 +144,9 @@ mod tests {
             (1_781_078_400_000, "2026-06-10T08:00:00.000Z"),
             (1_781_078_400_007, "2026-06-10T08:00:00.007Z"),
             (0, "1970-01-01T00:00:00.000Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (FIRST, "0000-01-01T00:00:00.000Z"),
+            (LAST, "9999-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(Timestamp::from_millis(millis).to_string(), shown);
         }
@@ -126,6 +170,23 @@ mod tests {
     }
 
     #[test]
+    fn the_last_moment_of_the_year_9999_is_the_last() {
+        for (text, valid) in [
+            ("9999-12-31T23:59:59.999Z", true),
+            ("9999-12-31T23:59:59-00:01", false),
+            ("0000-01-01T00:00:00Z", true),
+            ("0000-01-01T00:00:00+00:01", false),
+        ] {
+            let read = Timestamp::parse_rfc3339(text);
+            assert_eq!(read.is_ok(), valid, "{text}");
+            if let Ok(moment) = read {
+                let shown = moment.to_string();
+                assert_eq!(Timestamp::parse_rfc3339(&shown), Ok(moment), "{shown}");
+            }
+        }
+    }
+
+    #[test]
     fn refuses_everything_else() {
         for text in [
             "",
@@ -139,6 +200,12 @@ mod tests {
             "2026-06-10T08:00:00.123456789012Z",
             "2026-06-10T08:00:00.Z",
             "2026-06-10T08:00:00+0200",
+            "2026-06-10T08:00:00+24:00",
+            "2026-06-10T08:00:00+02:60",
+            "2026-06-10T08:00:60Z",
+            "2026-06-10T08:00:00..1Z",
+            "2026-06-10T08:00:000Z",
+            "ü026-06-10T08:00:00Z",
             "2026-06-10T08:00:00Z[UTC]",
             "2026-06-10T08:00:00\u{2212}02:00",
         ] {

@@ -29,8 +29,10 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = Pin::new(&mut self.client).poll_frame(context);
-        if frame.is_ready() {
-            self.progress.note();
+        match &frame {
+            Poll::Ready(Some(Err(_))) => self.progress.note_client_failure(),
+            Poll::Ready(_) => self.progress.note(),
+            Poll::Pending => {}
         }
         frame
     }

@@ -2,7 +2,7 @@ use std::{
     error::Error as _,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -20,6 +20,7 @@ use crate::{body::RequestBody, headers, upstream::Upstream};
 pub(crate) struct Progress {
     began: Instant,
     last_millis: AtomicU64,
+    client_failed: AtomicBool,
 }
 
 impl Progress {
@@ -27,12 +28,18 @@ impl Progress {
         Arc::new(Self {
             began: Instant::now(),
             last_millis: AtomicU64::new(0),
+            client_failed: AtomicBool::new(false),
         })
     }
 
     pub(crate) fn note(&self) {
         let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_millis.store(millis, Ordering::Relaxed);
+    }
+
+    /// The client broke off, or sent what is no HTTP.
+    pub(crate) fn note_client_failure(&self) {
+        self.client_failed.store(true, Ordering::Relaxed);
     }
 
     fn last(&self) -> Instant {
@@ -59,7 +66,13 @@ pub(crate) async fn forward(
         tokio::select! {
             biased;
             response = &mut answer => {
-                let mut response = response.map_err(|error| unreachable_problem(upstream, &error))?;
+                let mut response = response.map_err(|error| {
+                    if progress.client_failed.load(Ordering::Relaxed) {
+                        broken_body()
+                    } else {
+                        unreachable_problem(upstream, &error)
+                    }
+                })?;
                 headers::for_client(response.headers_mut());
                 *response.version_mut() = Version::HTTP_11;
                 return Ok(response);
@@ -93,6 +106,10 @@ fn prepare(
     // What the server noted about the client's connection means nothing to the upstream's.
     parts.extensions.clear();
     Ok(Request::from_parts(parts, RequestBody { client, progress }))
+}
+
+fn broken_body() -> Problem {
+    Problem::new(Code::InvalidRequest, "The body broke off or is malformed.")
 }
 
 fn unreachable_problem(upstream: &Upstream, error: &ClientError) -> Problem {

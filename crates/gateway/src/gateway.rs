@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header::WWW_AUTHENTICATE};
+use http::{
+    HeaderValue, Method, Request, Response,
+    header::{ALLOW, WWW_AUTHENTICATE},
+};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use keygate_core::{Code, Denial, Problem, Scope};
@@ -49,12 +52,15 @@ impl Gateway {
         &self,
         request: Request<Incoming>,
     ) -> Result<Response<Incoming>, Response<Full<Bytes>>> {
+        if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
+            return Err(method_not_allowed());
+        }
         let destination = self
             .destination(&request)
             .map_err(|AmbiguousPath| problem_response(&ambiguous_path()))?;
         let key = self
             .verifier
-            .verify(request.headers(), request.uri().query(), destination.scope)
+            .verify(request.headers(), request.uri(), destination.scope)
             .await
             .map_err(|refusal| refusal_response(&refusal))?;
         let target = request.uri().path_and_query().cloned();
@@ -104,6 +110,16 @@ fn challenge(denial: Denial) -> Option<HeaderValue> {
         Denial::AccountSuspended => return None,
     };
     Some(HeaderValue::try_from(challenge).expect("plain ASCII"))
+}
+
+/// TRACE would show the client what the upstream gets, credential included (RFC 9110 section
+/// 9.3.8), and CONNECT asks for a tunnel.
+fn method_not_allowed() -> Response<Full<Bytes>> {
+    let problem = Problem::new(Code::MethodNotAllowed, "This method is not passed on.");
+    let mut response = problem_response(&problem);
+    let allowed = HeaderValue::from_static("GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS");
+    response.headers_mut().insert(ALLOW, allowed);
+    response
 }
 
 fn ambiguous_path() -> Problem {

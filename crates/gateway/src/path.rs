@@ -27,7 +27,9 @@ impl<'a> Readings<'a> {
         let decoded = percent_decode_str(path)
             .decode_utf8()
             .map_err(|_| AmbiguousPath)?;
-        let safe = is_unambiguous(path) && is_unambiguous(&decoded);
+        // What is left of these after decoding would mean something to whoever decodes again.
+        let is_final = !decoded.contains(['%', '?', '#']);
+        let safe = is_final && is_unambiguous(path) && is_unambiguous(&decoded);
         safe.then_some(Self {
             sent: path,
             decoded,
@@ -55,21 +57,23 @@ fn percent_encoding_is_whole(path: &[u8]) -> bool {
     })
 }
 
-/// No empty segment but the last, no dot segment (RFC 3986 section 3.3), no backslash, no
-/// parameters after a dot segment, no control character, no second layer of percent-encoding.
+/// No empty segment but the last, no dot segment (RFC 3986 section 3.3), no blanks around one, no
+/// backslash, no parameters, no control character.
 fn is_unambiguous(path: &str) -> bool {
     let Some(rest) = path.strip_prefix('/') else {
         return false;
     };
     let mut segments = rest.split('/').peekable();
     while let Some(segment) = segments.next() {
-        let is_dots = matches!(segment.split(';').next(), Some("." | ".."));
+        let is_dots = matches!(segment, "." | "..");
         let is_inner = segments.peek().is_some();
-        if is_dots || (is_inner && segment.is_empty()) {
+        if is_dots || (is_inner && segment.is_empty()) || segment.trim() != segment {
             return false;
         }
     }
-    !path.chars().any(|c| c == '\\' || c.is_control())
+    !path
+        .chars()
+        .any(|c| matches!(c, '\\' | ';') || c.is_control())
 }
 
 /// A path pattern of the route table: a path, or with `/**` at its end that path and all below it.
@@ -160,6 +164,14 @@ mod tests {
             "/v1/%2",
             "/v1/%",
             "/v1/%ff",
+            "/v1/%252e%252e/admin",
+            "/v1/m%256fdels",
+            "/v1/models;x/a",
+            "/v1/models%3Bx",
+            "/v1/models%3Fx",
+            "/v1/models%23x",
+            "/v1/models%20",
+            "/v1/%20models/x",
         ] {
             assert_eq!(Readings::of(path), Err(AmbiguousPath), "{path}");
         }

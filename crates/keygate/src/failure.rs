@@ -37,7 +37,7 @@ impl From<StorageError> for Failure {
             StorageError::Foreign(_) => {
                 "Choose another file with [storage] database, or another folder with --data. Nothing was changed."
             }
-            StorageError::Unavailable(_) | StorageError::Closed => {
+            StorageError::Unavailable(_) | StorageError::Closed | StorageError::SessionOver => {
                 "Check that the folder can be written to and that the disk is not full."
             }
             StorageError::Corrupt(_) => "Restore the database from a backup.",

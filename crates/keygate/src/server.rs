@@ -3,6 +3,7 @@
 mod app;
 mod connections;
 mod data_folder;
+mod patience;
 mod running;
 
 pub(crate) use data_folder::create_data_folder;

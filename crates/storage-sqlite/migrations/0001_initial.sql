@@ -43,6 +43,9 @@ CREATE TABLE api_keys (
 -- Ids sort by time, so this is also the order in which keys are listed.
 CREATE INDEX api_keys_by_account ON api_keys (account_id, id);
 
+-- For counting the active keys among many that are not.
+CREATE INDEX api_keys_active ON api_keys (account_id, expires_at) WHERE is_active = 1;
+
 CREATE TABLE audit_entries (
   id         INTEGER PRIMARY KEY AUTOINCREMENT,
   at         INTEGER NOT NULL,

@@ -146,8 +146,9 @@ impl AccountStore for SqliteStore {
             if query::execute(db, SET_PASSWORD, params)? == 0 {
                 return Ok(false);
             }
-            end_sessions(db, account_id)?;
+            // Before the sessions end: the change may be made by one of them.
             db.audit(&audit)?;
+            end_sessions(db, account_id)?;
             Ok(true)
         })
         .await

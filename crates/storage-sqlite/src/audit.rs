@@ -7,13 +7,22 @@ use crate::{SqliteStore, query, row::Columns};
 
 const INSERT: &str = "INSERT INTO audit_entries \
     (at, actor, actor_id, action, account_id, subject_id, detail) VALUES (?, ?, ?, ?, ?, ?, ?)";
+const LIVE_SESSION: &str =
+    "SELECT 1 FROM sessions WHERE id = ?1 AND min(idle_ends_at, ends_at) > ?2";
 const LIST: &str = "SELECT * FROM audit_entries ORDER BY id DESC LIMIT ?";
 const LIST_OF_ACCOUNT: &str =
     "SELECT * FROM audit_entries WHERE account_id = ? ORDER BY id DESC LIMIT ?";
 
+/// Writes an entry, if its actor may still act.
 pub(crate) fn insert(db: &Connection, entry: &AuditEntry) -> Result<(), StorageError> {
+    if let Actor::Session(_, session_id) = &entry.actor {
+        let params = params![session_id.as_bytes(), entry.at.as_millis()];
+        if !query::exists(db, LIVE_SESSION, params)? {
+            return Err(StorageError::SessionOver);
+        }
+    }
     let (actor, actor_id) = match &entry.actor {
-        Actor::Account(id) => ("account", Some(id.as_bytes())),
+        Actor::Account(id) | Actor::Session(id, _) => ("account", Some(id.as_bytes())),
         Actor::Operator => ("operator", None),
     };
     let params = params![

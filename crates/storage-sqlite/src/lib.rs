@@ -76,7 +76,7 @@ impl Store for SqliteStore {
     }
 
     async fn check(&self) -> Result<(), StorageError> {
-        self.writer.check()?;
+        self.writer.check().await?;
         self.read(|db| {
             db.query_row("SELECT 1", [], |_| Ok(()))
                 .map_err(error::unavailable)

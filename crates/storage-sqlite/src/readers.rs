@@ -1,4 +1,4 @@
-use std::{path::Path, sync::Arc};
+use std::{ops::Deref, path::Path, sync::Arc};
 
 use keygate_storage::StorageError;
 use parking_lot::Mutex;
@@ -12,7 +12,7 @@ const CONNECTIONS: usize = 4;
 
 pub(crate) struct Readers {
     idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl Readers {
@@ -20,34 +20,113 @@ impl Readers {
         let connections: Result<Vec<_>, _> = (0..CONNECTIONS).map(|_| open_reader(path)).collect();
         Ok(Self {
             idle: Mutex::new(connections?),
-            permits: Semaphore::new(CONNECTIONS),
+            permits: Arc::new(Semaphore::new(CONNECTIONS)),
         })
     }
 
-    /// Runs `work` on a connection, away from the async threads.
+    /// Runs `work` on a connection, away from the async threads. Whoever stops waiting does not
+    /// stop the work, so the permit goes with it.
     pub(crate) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
-        let readers = self.clone();
-        let _permit = self
-            .permits
-            .acquire()
-            .await
-            .map_err(|_| StorageError::Closed)?;
+        let permit = self.permits.clone().acquire_owned().await;
+        let permit = permit.map_err(|_| StorageError::Closed)?;
+        let reader = self.borrow()?;
         tokio::task::spawn_blocking(move || {
-            let connection = readers.idle.lock().pop().ok_or(StorageError::Closed)?;
-            let answer = work(&connection);
-            readers.idle.lock().push(connection);
+            let answer = work(&reader);
+            drop(reader);
+            drop(permit);
             answer
         })
         .await
         .map_err(|panic| StorageError::Unavailable(panic.to_string()))?
     }
 
+    fn borrow(self: &Arc<Self>) -> Result<Borrowed, StorageError> {
+        let connection = self.idle.lock().pop();
+        Ok(Borrowed {
+            connection: Some(connection.ok_or(StorageError::Closed)?),
+            readers: self.clone(),
+        })
+    }
+
     /// Ends reading: the connections that are idle are closed, those at work when they are done.
     pub(crate) fn close(&self) {
         self.permits.close();
         self.idle.lock().clear();
+    }
+}
+
+/// A connection that goes back when it is dropped, also by a panic.
+struct Borrowed {
+    connection: Option<Connection>,
+    readers: Arc<Readers>,
+}
+
+impl Deref for Borrowed {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection
+            .as_ref()
+            .expect("it is there until the drop")
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && !self.readers.permits.is_closed()
+        {
+            self.readers.idle.lock().push(connection);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    /// Readers of a new database in a folder that must outlive them.
+    fn readers() -> (Arc<Readers>, tempfile::TempDir) {
+        let folder = tempfile::TempDir::new().expect("a temporary folder");
+        let path = folder.path().join("keygate.db");
+        Connection::open(&path).expect("it is made");
+        let readers = Readers::open(&path).expect("it opens");
+        (Arc::new(readers), folder)
+    }
+
+    #[tokio::test]
+    async fn reads_that_nobody_waits_for_keep_their_place() {
+        let (readers, _folder) = readers();
+        let mut gates = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let (release, released) = mpsc::channel::<()>();
+            gates.push(release);
+            let given_up = readers.read(move |_| {
+                let _ = released.recv();
+                Ok(())
+            });
+            assert!(given_up.now_or_never().is_none(), "it is under way");
+        }
+        let mut next = Box::pin(readers.read(|_| Ok(7)));
+        assert!((&mut next).now_or_never().is_none(), "it waits its turn");
+        drop(gates);
+        assert_eq!(next.await.expect("it has a connection"), 7);
+    }
+
+    #[tokio::test]
+    async fn a_read_that_panics_gives_its_connection_back() {
+        let (readers, _folder) = readers();
+        for _ in 0..=CONNECTIONS {
+            let broken = readers.read(|_| -> Result<(), StorageError> { panic!("on purpose") });
+            assert!(matches!(broken.await, Err(StorageError::Unavailable(_))));
+        }
+        readers.read(|_| Ok(())).await.expect("all are there");
     }
 }

@@ -94,9 +94,11 @@ impl SessionStore for SqliteStore {
 
     async fn delete_session(&self, id: SessionId, audit: AuditEntry) -> Result<bool, StorageError> {
         self.write(move |db| {
-            let found = query::execute(db, DELETE, [id.as_bytes()])? > 0;
+            let found = query::exists(db, "SELECT 1 FROM sessions WHERE id = ?", [id.as_bytes()])?;
             if found {
+                // Before the session ends: it is the one that ends itself.
                 db.audit(&audit)?;
+                query::execute(db, DELETE, [id.as_bytes()])?;
             }
             Ok(found)
         })

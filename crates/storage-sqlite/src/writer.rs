@@ -23,6 +23,9 @@ const MAX_GROUP: usize = 512;
 /// How many pieces of work may wait; who comes later waits to hand theirs in.
 const MAX_WAITING: usize = 4_096;
 
+/// Changes nothing, and must be written all the same.
+const PROBE: &str = "UPDATE hasher SET fingerprint = fingerprint";
+
 type Job = Box<dyn FnOnce(&Connection, &mut Group) + Send>;
 type Acknowledge = Box<dyn FnOnce(&Result<(), StorageError>) + Send>;
 type Listeners = Arc<RwLock<Vec<Arc<dyn ChangeListener>>>>;
@@ -89,13 +92,18 @@ impl Writer {
         self.listeners.write().push(listener);
     }
 
-    /// Whether the last commit succeeded.
-    pub(crate) fn check(&self) -> Result<(), StorageError> {
-        if self.healthy.load(Ordering::Relaxed) {
-            Ok(())
-        } else {
-            Err(StorageError::Unavailable("the last commit failed".into()))
+    /// Whether writing works: the last commit succeeded, or one that is made now does.
+    pub(crate) async fn check(&self) -> Result<(), StorageError> {
+        let alive = self
+            .jobs
+            .lock()
+            .as_ref()
+            .is_some_and(|jobs| !jobs.is_closed());
+        if alive && self.healthy.load(Ordering::Relaxed) {
+            return Ok(());
         }
+        self.write(|db| query::execute(db, PROBE, []).map(|_| ()))
+            .await
     }
 
     /// Runs `work` in a transaction and returns when it is durable. Where `work` fails, nothing

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use keygate_core::{AccountId, Timestamp};
+use keygate_core::{AccountId, SessionId, Timestamp};
 
 use crate::StorageError;
 
@@ -25,8 +25,11 @@ pub struct AuditEntry {
 /// Who made a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor {
-    /// The owner of an account.
+    /// The owner of an account, who shows it by what the change itself asks for.
     Account(AccountId),
+    /// The owner of an account, by a session. The change is made only if the session is not over
+    /// when it is made.
+    Session(AccountId, SessionId),
     /// Whoever may run keygate's commands on its machine.
     Operator,
 }

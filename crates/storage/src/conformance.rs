@@ -33,6 +33,7 @@ macro_rules! conformance_tests {
             a_session_is_found_by_its_token_with_its_account
             a_deleted_session_is_gone
             touching_moves_forward_only
+            a_session_that_is_over_changes_nothing
             a_sign_in_that_was_overtaken_gives_no_session
             signing_in_drops_the_accounts_sessions_that_are_over
         );

@@ -23,6 +23,9 @@ pub enum StorageError {
     /// A row holds what this program never writes.
     #[error("the database holds an invalid {0}")]
     Corrupt(&'static str),
+    /// The session that was to make a change is over. Nothing was changed.
+    #[error("the session is over")]
+    SessionOver,
     /// The backend is closed.
     #[error("the database is closed")]
     Closed,

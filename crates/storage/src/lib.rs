@@ -2,7 +2,8 @@
 //! tests that every backend must pass (feature `conformance`).
 //!
 //! Each method is one transaction. A method that changes something takes the [`AuditEntry`] that
-//! records the change and writes both or neither. When it returns, the change is durable, and
+//! records the change and writes both or neither; if a session is to have made it that is over, it
+//! fails with [`StorageError::SessionOver`]. When it returns, the change is durable, and
 //! every [`ChangeListener`] of this process has been told of the keys it concerns.
 
 mod accounts;

@@ -1,4 +1,4 @@
-use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderName, Uri, header::AUTHORIZATION, uri::PathAndQuery};
 use keygate_core::{Denial, key::KeyFormat};
 use percent_encoding::percent_decode_str;
 
@@ -13,10 +13,10 @@ const OTHER_CREDENTIALS: [HeaderName; 3] = [
 /// The well-formed key that a request presents, as RFC 6750 section 2.1 has it: in one
 /// `Authorization` header, the scheme in any case, then one space or more.
 ///
-/// A request with a second credential is refused, also where that is a key in the query string.
+/// A request with a second credential is refused, also where that is a key anywhere in its target.
 pub(crate) fn presented_key<'a>(
     headers: &'a HeaderMap,
-    query: Option<&str>,
+    target: &Uri,
     format: &KeyFormat,
 ) -> Result<&'a str, Denial> {
     let mut authorizations = headers.get_all(AUTHORIZATION).iter();
@@ -25,7 +25,7 @@ pub(crate) fn presented_key<'a>(
         || OTHER_CREDENTIALS
             .iter()
             .any(|name| headers.contains_key(name))
-        || query.is_some_and(|query| holds_key(query, format));
+        || holds_key(target, format);
     if another {
         return Err(Denial::Invalid);
     }
@@ -45,13 +45,13 @@ fn bearer_token(authorization: &str) -> Option<&str> {
         .then(|| token.trim_start_matches(' '))
 }
 
-fn holds_key(query: &str, format: &KeyFormat) -> bool {
-    query.split('&').any(|pair| {
-        let value = pair.split_once('=').map_or(pair, |(_, value)| value);
-        percent_decode_str(value)
-            .decode_utf8()
-            .is_ok_and(|value| format.check(value.trim_matches(['+', ' '])).is_ok())
-    })
+/// Whether a key stands anywhere in a request's target, percent-encoded or not.
+fn holds_key(target: &Uri, format: &KeyFormat) -> bool {
+    let target = target.path_and_query().map_or("", PathAndQuery::as_str);
+    let decoded = percent_decode_str(target).decode_utf8_lossy();
+    decoded
+        .match_indices(format.prefix())
+        .any(|(start, _)| format.find_at(&decoded, start))
 }
 
 #[cfg(test)]
@@ -63,13 +63,14 @@ mod tests {
 
     const KEY: &str = "ask_a1b2C3d4E5f6G7h8J9k0L1m2N30T4WGS";
 
-    fn presented(values: &[&[u8]], query: Option<&str>) -> Result<String, Denial> {
+    fn presented(values: &[&[u8]], target: &str) -> Result<String, Denial> {
+        let target = target.parse().expect("a target");
         let mut headers = HeaderMap::new();
         for value in values {
             let value = HeaderValue::from_bytes(value).expect("a header value");
             headers.append(AUTHORIZATION, value);
         }
-        presented_key(&headers, query, &KeyFormat::default()).map(str::to_owned)
+        presented_key(&headers, &target, &KeyFormat::default()).map(str::to_owned)
     }
 
     #[test]
@@ -80,16 +81,16 @@ mod tests {
             format!("BEARER {KEY}"),
             format!("Bearer   {KEY}"),
         ] {
-            let found = presented(&[value.as_bytes()], Some("limit=3&after=x"));
+            let found = presented(&[value.as_bytes()], "/v1/models?limit=3&after=ask_x");
             assert_eq!(found, Ok(KEY.to_owned()), "{value}");
         }
     }
 
     #[test]
     fn nothing_at_all_is_missing() {
-        assert_eq!(presented(&[], None), Err(Denial::Missing));
-        let query = format!("api_key={KEY}");
-        assert_eq!(presented(&[], Some(&query)), Err(Denial::Missing));
+        assert_eq!(presented(&[], "/v1"), Err(Denial::Missing));
+        let target = format!("/v1?api_key={KEY}");
+        assert_eq!(presented(&[], &target), Err(Denial::Missing));
     }
 
     #[test]
@@ -110,20 +111,20 @@ mod tests {
             &format!("Token {KEY}"),
             &long,
         ] {
-            let found = presented(&[value.as_bytes()], None);
+            let found = presented(&[value.as_bytes()], "/v1");
             assert_eq!(found, Err(Denial::Invalid), "{value:?}");
         }
         let bytes = [b"Bearer ask_\xff\xfe".as_slice()];
-        assert_eq!(presented(&bytes, None), Err(Denial::Invalid));
+        assert_eq!(presented(&bytes, "/v1"), Err(Denial::Invalid));
     }
 
     proptest! {
         /// Whatever comes, only a well-formed key is let through, and nothing panics.
         #[test]
-        fn any_bytes_are_judged(value in vec(any::<u8>(), 0..200), query in ".*") {
-            if let Ok(header) = HeaderValue::from_bytes(&value) {
+        fn any_bytes_are_judged(value in vec(any::<u8>(), 0..200), target in "/[ -~]*") {
+            if let (Ok(header), Ok(target)) = (HeaderValue::from_bytes(&value), target.parse()) {
                 let headers = HeaderMap::from_iter([(AUTHORIZATION, header)]);
-                let found = presented_key(&headers, Some(&query), &KeyFormat::default());
+                let found = presented_key(&headers, &target, &KeyFormat::default());
                 prop_assert_eq!(found, Err(Denial::Invalid));
             }
         }
@@ -133,22 +134,30 @@ mod tests {
     fn two_credentials_are_invalid() {
         let value = format!("Bearer {KEY}");
         let twice = [value.as_bytes(), value.as_bytes()];
-        assert_eq!(presented(&twice, None), Err(Denial::Invalid));
+        assert_eq!(presented(&twice, "/v1"), Err(Denial::Invalid));
         let encoded = KEY.replace('_', "%5F");
-        for query in [
-            format!("key={KEY}"),
-            format!("a=b&access_token={encoded}"),
-            KEY.to_owned(),
+        for target in [
+            format!("/v1?key={KEY}"),
+            format!("/v1?a=b&access_token={encoded}"),
+            format!("/v1?{KEY}"),
+            format!("/v1?{KEY}=1"),
+            format!("/v1?a=b;key={KEY}"),
+            format!("/v1?x=y={KEY}"),
+            format!("/v1?key=%22{KEY}%22"),
+            format!("/v1?authorization=Bearer%20{KEY}"),
+            format!("/v1?a=ask_{KEY}"),
+            format!("/v1/files/{KEY}"),
+            format!("/v1/files/%61{}", &KEY[1..]),
         ] {
-            let found = presented(&[value.as_bytes()], Some(&query));
-            assert_eq!(found, Err(Denial::Invalid), "{query}");
+            let found = presented(&[value.as_bytes()], &target);
+            assert_eq!(found, Err(Denial::Invalid), "{target}");
         }
         for name in OTHER_CREDENTIALS {
             let mut headers = HeaderMap::new();
             let header = HeaderValue::from_str(&value).expect("a header value");
             headers.insert(AUTHORIZATION, header.clone());
             headers.insert(name, header);
-            let found = presented_key(&headers, None, &KeyFormat::default());
+            let found = presented_key(&headers, &Uri::default(), &KeyFormat::default());
             assert_eq!(found, Err(Denial::Invalid));
         }
     }

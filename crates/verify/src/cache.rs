@@ -35,18 +35,19 @@ impl CachedKey {
         }
     }
 
-    /// Notes a use; true if it is the first since the last call of [`Self::take_use`].
+    /// Notes a use; true if it is the first since the last call of [`Self::take_use`]. The order of
+    /// the two steps here and there must be the same for all, lest the last use of all is lost.
     pub(crate) fn note_use(&self, now: Timestamp) -> bool {
         self.last_used_millis
-            .store(now.as_millis(), Ordering::Release);
-        !self.use_is_queued.load(Ordering::Acquire)
-            && !self.use_is_queued.swap(true, Ordering::AcqRel)
+            .store(now.as_millis(), Ordering::SeqCst);
+        !self.use_is_queued.load(Ordering::SeqCst)
+            && !self.use_is_queued.swap(true, Ordering::SeqCst)
     }
 
     /// When it was last used. A use that is noted from now on counts as a first one again.
     pub(crate) fn take_use(&self) -> Timestamp {
-        self.use_is_queued.swap(false, Ordering::AcqRel);
-        Timestamp::from_millis(self.last_used_millis.load(Ordering::Acquire))
+        self.use_is_queued.swap(false, Ordering::SeqCst);
+        Timestamp::from_millis(self.last_used_millis.load(Ordering::SeqCst))
     }
 }
 

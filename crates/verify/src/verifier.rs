@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 use keygate_core::{
     Attempt, Clock, Decision, Denial, Scope, evaluate,
     key::{KeyFormat, KeyHash, KeyHasher},
@@ -63,15 +63,15 @@ impl Verifier {
         }
     }
 
-    /// Whether the request with these headers and this query string may do what needs `scope`.
-    /// If so, the key counts as used now.
+    /// Whether the request with these headers and this target may do what needs `scope`. If so, the
+    /// key counts as used now.
     pub async fn verify(
         &self,
         headers: &HeaderMap,
-        query: Option<&str>,
+        target: &Uri,
         scope: Scope,
     ) -> Result<Arc<CachedKey>, Refusal> {
-        let presented = presented_key(headers, query, &self.format)?;
+        let presented = presented_key(headers, target, &self.format)?;
         let hash = self.hasher.hash(presented);
         let key = match self.cache.get(&hash) {
             Some(key) => key,

@@ -4,18 +4,19 @@ use keygate_core::{Account, Code, Password, Problem};
 use keygate_storage::{Action, Actor};
 
 use super::{list::no_account, sign_up::parse_new_password};
-use crate::{Control, SignedIn, unavailable};
+use crate::{Control, SignedIn, SignedInSession, unavailable};
 
 impl Control {
     /// Replaces the password of a signed-in account that gives its present one. All its sessions
     /// end; the one returned takes the place of the caller's.
     pub async fn change_password(
         &self,
-        account: &Account,
+        signed_in: &SignedInSession,
         current: &str,
         new: &str,
         address: IpAddr,
     ) -> Result<SignedIn, Problem> {
+        let account = &signed_in.account;
         let new = parse_new_password(new)?;
         let current = self.check_password(&account.email, current, address).await;
         current.map_err(|problem| match problem.code {
@@ -24,8 +25,7 @@ impl Control {
             }
             _ => problem,
         })?;
-        let actor = Actor::Account(account.id);
-        let password_hash = self.set_password(account, new, actor).await?;
+        let password_hash = self.set_password(account, new, signed_in.actor()).await?;
         self.start_session(account, password_hash).await
     }
 

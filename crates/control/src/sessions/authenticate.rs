@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use keygate_core::{Account, Code, Problem, Token};
-use keygate_storage::Session;
+use keygate_storage::{Actor, Session};
 
 use crate::{Control, unavailable};
 
@@ -15,6 +15,13 @@ pub struct SignedInSession {
     pub session: Session,
     /// Its account.
     pub account: Account,
+}
+
+impl SignedInSession {
+    /// Who makes the changes that the session asks for.
+    pub fn actor(&self) -> Actor {
+        Actor::Session(self.account.id, self.session.id)
+    }
 }
 
 impl Control {
@@ -50,6 +57,6 @@ fn session_required() -> Problem {
     )
 }
 
-fn session_expired() -> Problem {
+pub(crate) fn session_expired() -> Problem {
     Problem::new(Code::SessionExpired, "The session is over. Sign in again.")
 }

@@ -76,6 +76,12 @@ impl KeyFormat {
         }
     }
 
+    /// Whether a well-formed key stands in `text` from the byte `start` on, whatever follows it.
+    pub fn find_at(&self, text: &str, start: usize) -> bool {
+        let candidate = text.get(start..start + self.length());
+        candidate.is_some_and(|candidate| self.check(candidate).is_ok())
+    }
+
     /// The part of a key that may be shown: the prefix and the next 4 characters.
     pub fn shown_prefix(&self, secret: &KeySecret) -> String {
         secret.expose()[..self.prefix.len() + SHOWN_DIGITS].to_owned()

@@ -3,9 +3,11 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use keygate_control::Control;
+use keygate_storage::StorageError;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
@@ -15,6 +17,9 @@ use tokio::{
 use super::{Command, Reply, socket_path};
 use crate::failure::Failure;
 
+/// How long to wait when the system has no more descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 /// Takes commands from the operator while the program runs.
 pub(crate) struct Listener {
     path: PathBuf,
@@ -22,14 +27,17 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Listens in the data folder. Whoever calls this has the database open, so a socket that is
-    /// there already is left over from a process that ended badly.
+    /// Listens in the data folder. A socket that nobody listens at is left over from a process that
+    /// ended badly.
     pub(crate) fn start(
         data: &Path,
         control: Arc<Control>,
         origin: String,
     ) -> Result<Self, Failure> {
         let path = socket_path(data);
+        if std::os::unix::net::UnixStream::connect(&path).is_ok() {
+            return Err(StorageError::InUse(data.display().to_string()).into());
+        }
         let _ = std::fs::remove_file(&path);
         let listener = bind(&path).map_err(|error| {
             Failure::new(format!(
@@ -68,7 +76,10 @@ async fn accept(listener: UnixListener, control: Arc<Control>, origin: Arc<str>)
                         }
                     });
                 }
-                Err(error) => tracing::warn!(%error, "an operator's command was not accepted"),
+                Err(error) => {
+                    tracing::warn!(%error, "an operator's command was not accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             },
             Some(_) = commands.join_next() => {}
         }

@@ -1,11 +1,15 @@
 use std::{convert::Infallible, net::IpAddr, sync::Arc};
 
 use axum::{Router, body::Body};
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header::CONNECTION};
 use http_body_util::Either;
 use hyper::body::Incoming;
+use keygate_core::Problem;
 use keygate_gateway::{Gateway, ResponseBody, is_data_plane};
-use keygate_http::{RequestIds, TrustedProxies, X_REQUEST_ID};
+use keygate_http::{
+    RequestIds, TrustedProxies, X_REQUEST_ID, problem_response, refuse_ambiguous_framing,
+};
+use percent_encoding::percent_decode_str;
 use tower::ServiceExt;
 
 /// Both planes behind one listener.
@@ -29,14 +33,16 @@ impl App {
     ) -> Result<Response<AppBody>, Infallible> {
         let id = self.request_ids.assign(request.headers_mut());
         let line = tracing::enabled!(tracing::Level::DEBUG).then(|| self.request_line(&request));
-        let mut response = if is_data_plane(request.uri().path()) {
+        let mut response = if let Err(problem) = refuse_ambiguous_framing(&request) {
+            close_with(&problem)
+        } else if is_data_plane(request.uri().path()) {
             self.gateway.handle(request).await.map(Either::Left)
         } else {
             self.manage(peer, request).await.map(Either::Right)
         };
         if let Some(line) = line {
             let status = response.status().as_u16();
-            tracing::debug!(request_id = ?id, status, "{line}");
+            tracing::debug!(request_id = ?id, status, line = ?line);
         }
         response.headers_mut().insert(X_REQUEST_ID, id);
         Ok(response)
@@ -51,12 +57,20 @@ impl App {
 
     /// Method and path. The query may hold a secret, and a path should not.
     fn request_line(&self, request: &Request<Incoming>) -> String {
-        let path = request.uri().path();
+        let path = percent_decode_str(request.uri().path()).decode_utf8_lossy();
         let path = if path.contains(&self.key_prefix) {
             "[redacted]"
         } else {
-            path
+            &path
         };
         format!("{} {path}", request.method())
     }
+}
+
+/// Refuses a request and whatever may come after it on the same connection.
+fn close_with(problem: &Problem) -> Response<AppBody> {
+    let mut response = problem_response::<Body>(problem).map(Either::Right);
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
 }

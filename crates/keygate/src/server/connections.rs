@@ -1,5 +1,6 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -7,10 +8,12 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpStream};
 
-use super::app::App;
+use super::{app::App, patience::Patience};
 
 /// How long a client may take to send a request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many bytes a request's head may have.
+const MAX_HEAD: usize = 64 * 1024;
 /// How often a silent HTTP/2 connection is asked whether it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// How many requests one HTTP/2 connection may have under way.
@@ -35,6 +38,7 @@ pub(super) async fn serve(listener: TcpListener, app: Arc<App>, stop: impl Futur
     let after = GracefulShutdown::new();
     let drained = tokio::time::timeout(DRAIN_TIMEOUT, async {
         acceptor.accept_until(before.shutdown(), &after).await;
+        acceptor.accept_waiting(&after);
         drop(acceptor);
         after.shutdown().await;
     });
@@ -66,11 +70,19 @@ impl Acceptor {
         }
     }
 
+    /// Takes the connections that the system has accepted already, which would be reset otherwise.
+    fn accept_waiting(&self, graceful: &GracefulShutdown) {
+        while let Some(Ok((stream, peer))) = self.listener.accept().now_or_never() {
+            self.serve(stream, peer.ip(), graceful);
+        }
+    }
+
     fn serve(&self, stream: TcpStream, peer: IpAddr, graceful: &GracefulShutdown) {
         let app = self.app.clone();
         let service = service_fn(move |request| app.clone().answer(peer, request));
         let _ = stream.set_nodelay(true);
-        let connection = self.server.serve_connection(TokioIo::new(stream), service);
+        let stream = TokioIo::new(Patience::with(stream));
+        let connection = self.server.serve_connection(stream, service);
         let connection = graceful.watch(connection.into_owned());
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -85,7 +97,8 @@ fn connection_builder() -> auto::Builder<TokioExecutor> {
     server
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT);
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEAD);
     server
         .http2()
         .timer(TokioTimer::new())

@@ -324,12 +324,12 @@ async fn every_answer_has_an_id_on_both_planes() {
             .send(Method::GET, path, &[("x-request-id", "not plain")])
             .await;
         let id = answer.headers()["x-request-id"].to_str().expect("ASCII");
-        assert!(id.starts_with("req_"), "{path} {id}");
+        assert!(id.starts_with("req-"), "{path} {id}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_http_is_refused_before_any_plane() {
+async fn what_is_no_clear_http_is_refused_and_the_connection_closed() {
     use std::io::{Read, Write};
     let world = World::new().await;
     let address = world
@@ -344,6 +344,10 @@ async fn what_is_no_http_is_refused_before_any_plane() {
         "GET /v1/models HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n".to_owned(),
         "POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"
             .to_owned(),
+        "POST /v1/files HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n".to_owned(),
+        "POST /v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(),
+        "GET /v1/models HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n".to_owned(),
+        "GET /v1/models HTTP/1.1\r\n\r\n".to_owned(),
         "nonsense\r\n\r\n".to_owned(),
         format!("GET /v1/models HTTP/1.1\r\nHost: x\r\n{many}\r\n"),
         format!("GET /v1/{long} HTTP/1.1\r\nHost: x\r\n\r\n"),
@@ -357,4 +361,51 @@ async fn what_is_no_http_is_refused_before_any_plane() {
         assert!(answer.starts_with("HTTP/1.1 4"), "{request:.80} {answer}");
     }
     assert_eq!(world.upstream.seen().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn methods_that_would_show_or_tunnel_are_not_passed_on() {
+    use std::io::{Read, Write};
+    let world = World::new().await;
+    let address = world
+        .program
+        .url
+        .strip_prefix("http://")
+        .expect("plain http");
+    for line in ["TRACE /v1/models", "CONNECT /v1/models"] {
+        let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+        let key = &world.key;
+        write!(
+            stream,
+            "{line} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
+        )
+        .expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        assert!(answer.starts_with("HTTP/1.1 405"), "{line} {answer}");
+        assert!(answer.contains("\r\nallow: GET,HEAD,"), "{answer}");
+    }
+    assert_eq!(world.upstream.seen().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_malformed_is_the_clients_fault() {
+    use std::io::{Read, Write};
+    let world = World::new().await;
+    let address = world
+        .program
+        .url
+        .strip_prefix("http://")
+        .expect("plain http");
+    let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+    let key = &world.key;
+    write!(
+        stream,
+        "POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n"
+    )
+    .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(answer.contains("\"code\":\"invalid_request\""), "{answer}");
 }

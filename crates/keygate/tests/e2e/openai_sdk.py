@@ -31,7 +31,7 @@ for bad in (malformed, "ask_000000000000000000000000002Th9kM"):
         client(bad).models.list()
     except openai.AuthenticationError as error:
         assert error.code == "invalid_api_key", error
-        assert error.request_id.startswith("req_"), error.request_id
+        assert error.request_id.startswith("req-"), error.request_id
     else:
         raise AssertionError("a bad key was accepted")
 

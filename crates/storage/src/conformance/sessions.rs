@@ -1,7 +1,9 @@
 //! Sessions.
 
+use keygate_core::key::KeyName;
+
 use super::fixture::{Fixture, PASSWORD_HASH, at};
-use crate::{Action, Session};
+use crate::{Action, Actor, AuditEntry, KeyChanges, Session, StorageError, UpdateKey};
 
 pub async fn a_session_is_found_by_its_token_with_its_account(f: Fixture) {
     let ada = f.account("ada@example.com").await;
@@ -85,4 +87,58 @@ pub async fn a_sign_in_that_was_overtaken_gives_no_session(f: Fixture) {
     assert!(!f.insert_session(&session, "newer").await);
     assert!(!f.session_exists(&session).await);
     assert_eq!(f.audited().await[0], Action::AccountSuspend);
+}
+
+pub async fn a_session_that_is_over_changes_nothing(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let (key, _) = f.key(ada, "a key").await;
+    let session = f.session(ada).await;
+    let by = |session: &Session, action| AuditEntry {
+        actor: Actor::Session(ada, session.id),
+        ..Fixture::entry(action)
+    };
+    let rename = KeyChanges {
+        name: Some(KeyName::parse("renamed").expect("a name")),
+        ..KeyChanges::default()
+    };
+    let update = async |audit: AuditEntry| {
+        let changes = rename.clone();
+        f.store.update_key(ada, key.id, changes, 10, audit).await
+    };
+    let live = update(by(&session, Action::KeyUpdate)).await;
+    assert_eq!(live.expect("answers"), UpdateKey::Updated);
+    let entry = by(&session, Action::SessionDelete);
+    assert!(
+        f.store
+            .delete_session(session.id, entry)
+            .await
+            .expect("answers")
+    );
+
+    let mut idle = Fixture::new_session(ada);
+    idle.idle_ends_at = at(0);
+    assert!(f.insert_session(&idle, PASSWORD_HASH).await);
+    let before = (f.audited().await, f.lookup_key(&key).await);
+    for over in [&session, &idle] {
+        let audit = by(over, Action::KeyUpdate);
+        assert!(matches!(
+            update(audit).await,
+            Err(StorageError::SessionOver)
+        ));
+        let audit = by(over, Action::KeyIssue);
+        let new = Fixture::new_key(ada, "too late", 0);
+        let inserted = f.store.insert_key(new, 10, audit).await;
+        assert!(matches!(inserted, Err(StorageError::SessionOver)));
+        let audit = by(over, Action::KeyRevoke);
+        let deleted = f.store.delete_key(ada, key.id, audit).await;
+        assert!(matches!(deleted, Err(StorageError::SessionOver)));
+        let audit = by(over, Action::AccountSetPassword);
+        let set = f.store.set_password(ada, "newer".into(), audit).await;
+        assert!(matches!(set, Err(StorageError::SessionOver)));
+    }
+    assert_eq!((f.audited().await, f.lookup_key(&key).await), before);
+    assert!(
+        f.insert_session(&Fixture::new_session(ada), PASSWORD_HASH)
+            .await
+    );
 }

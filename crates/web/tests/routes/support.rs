@@ -207,6 +207,18 @@ impl Call<'_> {
         self.header("content-type", "application/json").body(body)
     }
 
+    /// Sends the head, and the body once it is there.
+    pub async fn send_after(mut self, body: impl Future<Output = String>) -> Answer {
+        let (sender, receiver) = tokio::sync::oneshot::channel::<String>();
+        self.body = Body::from_stream(futures_util::stream::once(receiver));
+        let arrival = async {
+            let body = body.await;
+            sender.send(body).expect("somebody waits for it");
+        };
+        let (answer, ()) = futures_util::future::join(self.send(), arrival).await;
+        answer
+    }
+
     pub async fn send(self) -> Answer {
         let request = self.request.body(self.body).expect("a valid request");
         let response = self.app.router.clone().oneshot(request).await;

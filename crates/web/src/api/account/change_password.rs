@@ -17,7 +17,7 @@ pub(crate) async fn change_password(
     let new = fields.required_string("password")?;
     let control = state.control();
     let signed_in = control
-        .change_password(&signed_in.account, &current, &new, address)
+        .change_password(&signed_in, &current, &new, address)
         .await?;
     let cookie = state.cookie().set(&signed_in.token);
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]))

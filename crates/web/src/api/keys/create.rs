@@ -1,6 +1,5 @@
 use axum::{Extension, Json, extract::State, response::IntoResponse};
 use http::StatusCode;
-use keygate_control::Actor;
 use keygate_control::{IssueKey, IssuedKey, SignedInSession};
 use keygate_core::{
     KeyId, Problem, Scopes, Timestamp,
@@ -59,7 +58,7 @@ pub(crate) async fn create(
     let account_id = signed_in.account.id;
     let control = state.control();
     let issued = control
-        .issue_key(Actor::Account(account_id), account_id, request)
+        .issue_key(signed_in.actor(), account_id, request)
         .await?;
     let response = CreateKeyResponse::from(issued);
     Ok((StatusCode::CREATED, Json(response)))

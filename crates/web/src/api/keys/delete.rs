@@ -1,5 +1,4 @@
 use axum::{Extension, extract::State, response::IntoResponse};
-use keygate_control::Actor;
 use keygate_control::SignedInSession;
 
 use super::PathId;
@@ -17,7 +16,7 @@ pub(crate) async fn delete(
     let account_id = signed_in.account.id;
     let control = state.control();
     control
-        .revoke_key(Actor::Account(account_id), account_id, &id)
+        .revoke_key(signed_in.actor(), account_id, &id)
         .await?;
     Ok(success())
 }

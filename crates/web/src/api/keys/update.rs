@@ -1,6 +1,6 @@
 use axum::{Extension, extract::State, response::IntoResponse};
+use keygate_control::KeyChanges;
 use keygate_control::SignedInSession;
-use keygate_control::{Actor, KeyChanges};
 use keygate_core::{Code, Problem};
 use serde_json::Value;
 
@@ -22,7 +22,7 @@ pub(crate) async fn update(
     let account_id = signed_in.account.id;
     let control = state.control();
     control
-        .update_key(Actor::Account(account_id), account_id, &id, changes)
+        .update_key(signed_in.actor(), account_id, &id, changes)
         .await?;
     Ok(success())
 }

@@ -195,3 +195,20 @@ async fn of_many_parallel_creates_one_gets_the_last_place() {
         assert_eq!(app.delete(&path).cookie(&cookie).send().await.status, 200);
     }
 }
+
+/// Whoever holds back the body of a request cannot carry a session past its end.
+#[tokio::test]
+async fn a_session_that_ends_while_the_body_arrives_makes_no_key() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let sign_out = app.delete("/api/session").cookie(&cookie).send();
+    let signed_out = futures_util::FutureExt::map(sign_out, |answer| {
+        assert_eq!(answer.status, 204);
+        r#"{"name":"too late"}"#.to_owned()
+    });
+    let call = app.post("/api/keys").cookie(&cookie);
+    let call = call.header("content-type", "application/json");
+    let answer = call.send_after(signed_out).await;
+    assert_eq!(answer.summary(), r#"401 "session_expired" null"#);
+    let cookie = app.sign_in("ada@example.com").await;
+    assert_eq!(app.all_keys(&cookie).await, serde_json::json!([]));
+}
