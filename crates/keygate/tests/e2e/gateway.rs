@@ -28,6 +28,15 @@ impl World {
         }
     }
 
+    /// Sends a request line, the key, and the rest of a request as it is, and closes.
+    fn raw(&self, line: &str, rest: &str) -> String {
+        let key = &self.key;
+        let request = format!(
+            "{line} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n{rest}"
+        );
+        self.program.raw(request.as_bytes())
+    }
+
     async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Response {
         let mut request = self
             .client
@@ -115,11 +124,6 @@ async fn a_session_opens_no_door_of_the_data_plane() {
 #[tokio::test(flavor = "multi_thread")]
 async fn paths_with_two_readings_never_reach_the_upstream() {
     let world = World::new().await;
-    let address = world
-        .program
-        .url
-        .strip_prefix("http://")
-        .expect("plain http");
     for target in [
         "/v1//models",
         "/v1/../api/keys",
@@ -130,17 +134,7 @@ async fn paths_with_two_readings_never_reach_the_upstream() {
         "/v1/models\\x",
         "/v1/%",
     ] {
-        use std::io::{Read, Write};
-        let mut stream = std::net::TcpStream::connect(address).expect("it listens");
-        let key = &world.key;
-        write!(
-            stream,
-            "POST {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        )
-        .expect("sent");
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("it answers");
-        let answer = String::from_utf8_lossy(&answer);
+        let answer = world.raw(&format!("POST {target}"), "Content-Length: 0\r\n\r\n");
         assert!(answer.starts_with("HTTP/1.1 400"), "{target} {answer}");
     }
     assert_eq!(world.upstream.seen().len(), 0);
@@ -148,22 +142,8 @@ async fn paths_with_two_readings_never_reach_the_upstream() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_path_of_an_absolute_target_is_the_one_that_counts() {
-    use std::io::{Read, Write};
     let world = World::new().await;
-    let address = world
-        .program
-        .url
-        .strip_prefix("http://")
-        .expect("plain http");
-    let mut stream = std::net::TcpStream::connect(address).expect("it listens");
-    let key = &world.key;
-    write!(
-        stream,
-        "GET http://evil.example/v1/models HTTP/1.1\r\nHost: evil.example\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
-    )
-    .expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it answers");
+    let answer = world.raw("GET http://evil.example/v1/models", "\r\n");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let seen = world.upstream.last_seen();
     assert_eq!(seen.target, "/v1/models");
@@ -330,13 +310,7 @@ async fn every_answer_has_an_id_on_both_planes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_clear_http_is_refused_and_the_connection_closed() {
-    use std::io::{Read, Write};
     let world = World::new().await;
-    let address = world
-        .program
-        .url
-        .strip_prefix("http://")
-        .expect("plain http");
     let many = "X: y\r\n".repeat(200);
     let long = "a".repeat(100_000);
     for request in [
@@ -352,12 +326,7 @@ async fn what_is_no_clear_http_is_refused_and_the_connection_closed() {
         format!("GET /v1/models HTTP/1.1\r\nHost: x\r\n{many}\r\n"),
         format!("GET /v1/{long} HTTP/1.1\r\nHost: x\r\n\r\n"),
     ] {
-        let mut stream = std::net::TcpStream::connect(address).expect("it listens");
-        stream.write_all(request.as_bytes()).expect("sent");
-        let mut answer = Vec::new();
-        // It may close before it has read everything.
-        let _ = stream.read_to_end(&mut answer);
-        let answer = String::from_utf8_lossy(&answer);
+        let answer = world.program.raw(request.as_bytes());
         assert!(answer.starts_with("HTTP/1.1 4"), "{request:.80} {answer}");
     }
     assert_eq!(world.upstream.seen().len(), 0);
@@ -365,23 +334,9 @@ async fn what_is_no_clear_http_is_refused_and_the_connection_closed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn methods_that_would_show_or_tunnel_are_not_passed_on() {
-    use std::io::{Read, Write};
     let world = World::new().await;
-    let address = world
-        .program
-        .url
-        .strip_prefix("http://")
-        .expect("plain http");
     for line in ["TRACE /v1/models", "CONNECT /v1/models"] {
-        let mut stream = std::net::TcpStream::connect(address).expect("it listens");
-        let key = &world.key;
-        write!(
-            stream,
-            "{line} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nConnection: close\r\n\r\n"
-        )
-        .expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
+        let answer = world.raw(line, "\r\n");
         assert!(answer.starts_with("HTTP/1.1 405"), "{line} {answer}");
         assert!(answer.contains("\r\nallow: GET,HEAD,"), "{answer}");
     }
@@ -390,22 +345,9 @@ async fn methods_that_would_show_or_tunnel_are_not_passed_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_malformed_is_the_clients_fault() {
-    use std::io::{Read, Write};
     let world = World::new().await;
-    let address = world
-        .program
-        .url
-        .strip_prefix("http://")
-        .expect("plain http");
-    let mut stream = std::net::TcpStream::connect(address).expect("it listens");
-    let key = &world.key;
-    write!(
-        stream,
-        "POST /v1/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n"
-    )
-    .expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it answers");
+    let rest = "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n";
+    let answer = world.raw("POST /v1/files", rest);
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     assert!(answer.contains("\"code\":\"invalid_request\""), "{answer}");
 }

@@ -4,6 +4,7 @@
 mod support;
 
 mod canary;
+mod client_addresses;
 mod commands;
 mod configuration;
 mod gateway;

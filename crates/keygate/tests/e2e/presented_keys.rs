@@ -1,24 +1,8 @@
 //! What may stand in `Authorization`, byte by byte, and what each variant is answered.
 
-use std::{
-    fmt::Write as _,
-    io::{Read, Write as _},
-    net::TcpStream,
-};
+use std::fmt::Write as _;
 
 use crate::support::{Account, Program, Upstream};
-
-/// Sends bytes as they are, and gives back the answer.
-fn raw(program: &Program, request: &[u8]) -> String {
-    let address = program.url.strip_prefix("http://").expect("plain http");
-    let mut stream = TcpStream::connect(address).expect("it listens");
-    stream.write_all(request).expect("sent");
-    let mut answer = Vec::new();
-    stream
-        .read_to_end(&mut answer)
-        .expect("it answers and closes");
-    String::from_utf8(answer).expect("UTF-8")
-}
 
 fn get(program: &Program, target: &str, headers: &[&[u8]]) -> String {
     let mut request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n");
@@ -29,7 +13,7 @@ fn get(program: &Program, target: &str, headers: &[&[u8]]) -> String {
         request.extend_from_slice(b"\r\n");
     }
     request.extend_from_slice(b"\r\n");
-    let answer = raw(program, &request);
+    let answer = program.raw(&request);
     let lines = answer.lines().filter(|line| !line.starts_with("date: "));
     lines.fold(String::new(), |text, line| text + line + "\n")
 }

@@ -1,6 +1,7 @@
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
 };
@@ -133,6 +134,17 @@ impl Program {
                 .arg(self.folder.path().join("keygate.toml"));
         }
         run(command, stdin)
+    }
+
+    /// Sends bytes as they are on a connection of their own; what comes back until it is closed.
+    pub fn raw(&self, request: &[u8]) -> String {
+        let address = self.url.strip_prefix("http://").expect("plain http");
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        stream.write_all(request).expect("sent");
+        let mut answer = Vec::new();
+        // It may close before it has read everything.
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// How many files and sockets it has open.
