@@ -193,8 +193,12 @@ impl World {
 }
 
 async fn verify(verifier: &Verifier, secret: &KeySecret) -> Result<KeyId, Denial> {
+    verify_text(verifier, secret.expose()).await
+}
+
+async fn verify_text(verifier: &Verifier, key: &str) -> Result<KeyId, Denial> {
     let mut headers = HeaderMap::new();
-    let value = format!("Bearer {}", secret.expose());
+    let value = format!("Bearer {key}");
     let value = HeaderValue::from_str(&value).expect("a header value");
     headers.insert(AUTHORIZATION, value);
     match verifier
@@ -306,6 +310,29 @@ async fn a_never_issued_key_is_invalid() {
     let world = World::new().await;
     let stranger = KeyFormat::default().generate(&OsRandom);
     assert_eq!(world.verify(&stranger).await, Err(Denial::Invalid));
+}
+
+#[tokio::test]
+async fn a_key_with_a_wrong_checksum_never_reaches_the_store() {
+    let world = World::new().await;
+    let (id, secret) = world.issue(None).await;
+    assert_eq!(world.verify(&secret).await, Ok(id));
+    let lookups = world.lookups();
+    let text = secret.expose();
+    for position in 4..36 {
+        let mut mistyped = text.as_bytes().to_vec();
+        mistyped[position] = if mistyped[position] == b'0' {
+            b'1'
+        } else {
+            b'0'
+        };
+        let mistyped = String::from_utf8(mistyped).expect("ASCII");
+        assert_eq!(
+            verify_text(&world.verifier, &mistyped).await,
+            Err(Denial::Invalid)
+        );
+    }
+    assert_eq!(world.lookups(), lookups);
 }
 
 /// Counts what is written, and fails while told to.

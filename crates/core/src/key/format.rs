@@ -58,13 +58,18 @@ impl KeyFormat {
         KeySecret::new(&text)
     }
 
+    /// Whether a text has a key's prefix and length: all that is asked of one that is known.
+    pub fn resembles(&self, text: &str) -> bool {
+        text.len() == self.length() && text.starts_with(&self.prefix)
+    }
+
     /// Checks what a client presents: prefix, length, alphabet, checksum. Needs no look-up and
     /// allocates nothing.
     pub fn check(&self, text: &str) -> Result<(), MalformedKey> {
-        let bytes = text.as_bytes();
-        if bytes.len() != self.length() || !bytes.starts_with(self.prefix.as_bytes()) {
+        if !self.resembles(text) {
             return Err(MalformedKey);
         }
+        let bytes = text.as_bytes();
         let (body, checksum) = bytes.split_at(bytes.len() - CHECKSUM_DIGITS);
         let in_alphabet = body[self.prefix.len()..]
             .iter()
@@ -76,10 +81,12 @@ impl KeyFormat {
         }
     }
 
-    /// Whether a well-formed key stands in `text` from the byte `start` on, whatever follows it.
-    pub fn find_at(&self, text: &str, start: usize) -> bool {
-        let candidate = text.get(start..start + self.length());
-        candidate.is_some_and(|candidate| self.check(candidate).is_ok())
+    /// Whether a well-formed key stands anywhere in a text.
+    pub fn is_in(&self, text: &str) -> bool {
+        text.match_indices(&self.prefix).any(|(start, _)| {
+            let candidate = text.get(start..start + self.length());
+            candidate.is_some_and(|candidate| self.check(candidate).is_ok())
+        })
     }
 
     /// The part of a key that may be shown: the prefix and the next 4 characters.
@@ -87,7 +94,8 @@ impl KeyFormat {
         secret.expose()[..self.prefix.len() + SHOWN_DIGITS].to_owned()
     }
 
-    fn length(&self) -> usize {
+    /// How many characters a key has, all of them ASCII.
+    pub fn length(&self) -> usize {
         self.prefix.len() + RANDOM_DIGITS + CHECKSUM_DIGITS
     }
 }

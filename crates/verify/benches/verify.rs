@@ -1,0 +1,134 @@
+//! What deciding about one request costs in process: from its headers to the decision.
+//!
+//! The keys are all in the cache. With 10,000 they are in rotation; with 50,000 they are asked for
+//! at random, which is what a processor's own caches do not like.
+
+#![expect(missing_docs, reason = "criterion's macros make public items")]
+
+use std::{hint::black_box, sync::Arc};
+
+use async_trait::async_trait;
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use http::{HeaderMap, HeaderValue, Uri, header::AUTHORIZATION};
+use keygate_core::{
+    AccountId, ApiKey, Credential, KeyId, OsRandom, Scope, SystemClock, Timestamp,
+    key::{KeyFormat, KeyHash, KeyHasher},
+};
+use keygate_storage::{
+    AuditEntry, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStore, NewKey, StorageError,
+    UpdateKey,
+};
+use keygate_verify::Verifier;
+use tokio::runtime::Runtime;
+
+/// Knows every key, and nothing else: what is measured is the cache.
+struct Everything;
+
+#[async_trait]
+impl KeyStore for Everything {
+    async fn lookup_credential(&self, _: KeyHash) -> Result<Option<Credential>, StorageError> {
+        let now = Timestamp::from_millis(0);
+        Ok(Some(Credential {
+            key_id: KeyId::generate(now, &OsRandom),
+            account_id: AccountId::generate(now, &OsRandom),
+            scopes: [Scope::Chat, Scope::Read].into_iter().collect(),
+            expires_at: Some(Timestamp::from_millis(i64::MAX)),
+            is_active: true,
+            account_suspended: false,
+        }))
+    }
+
+    async fn insert_key(
+        &self,
+        _: NewKey,
+        _: u32,
+        _: AuditEntry,
+    ) -> Result<InsertKey, StorageError> {
+        Err(StorageError::Closed)
+    }
+
+    async fn update_key(
+        &self,
+        _: AccountId,
+        _: KeyId,
+        _: KeyChanges,
+        _: u32,
+        _: AuditEntry,
+    ) -> Result<UpdateKey, StorageError> {
+        Err(StorageError::Closed)
+    }
+
+    async fn delete_key(
+        &self,
+        _: AccountId,
+        _: KeyId,
+        _: AuditEntry,
+    ) -> Result<bool, StorageError> {
+        Err(StorageError::Closed)
+    }
+
+    async fn lookup_key(&self, _: AccountId, _: KeyId) -> Result<Option<ApiKey>, StorageError> {
+        Err(StorageError::Closed)
+    }
+
+    async fn list_keys(
+        &self,
+        _: AccountId,
+        _: KeyPage,
+        _: Timestamp,
+    ) -> Result<Vec<ApiKey>, StorageError> {
+        Err(StorageError::Closed)
+    }
+
+    async fn bind_hasher(&self, _: String) -> Result<HasherBinding, StorageError> {
+        Err(StorageError::Closed)
+    }
+}
+
+fn requests(count: usize) -> Vec<HeaderMap> {
+    let format = KeyFormat::default();
+    let request = |_| {
+        let key = format.generate(&OsRandom);
+        let value = HeaderValue::try_from(format!("Bearer {}", key.expose()));
+        HeaderMap::from_iter([(AUTHORIZATION, value.expect("a header value"))])
+    };
+    (0..count).map(request).collect()
+}
+
+fn cached(bench: &mut Criterion) {
+    let runtime = Runtime::new().expect("a runtime");
+    for (count, stride) in [(10_000, 1), (50_000, 37_199)] {
+        let verifier = Verifier::new(
+            Arc::new(Everything),
+            Arc::new(SystemClock),
+            KeyFormat::default(),
+            KeyHasher::default(),
+        );
+        let requests = requests(count);
+        let target = Uri::from_static("/v1/chat/completions");
+        for headers in &requests {
+            let verified = runtime.block_on(verifier.verify(headers, &target, Scope::Chat));
+            verified.expect("every key is known");
+        }
+        let mut place = 0;
+        bench.bench_function(&format!("{count} cached keys"), |bencher| {
+            bencher.iter_batched(
+                || {
+                    place = (place + stride) % count;
+                    // A server has just read the headers, so they are near.
+                    requests[place].clone()
+                },
+                |headers| {
+                    let verify = verifier.verify(black_box(&headers), &target, Scope::Chat);
+                    // A cached key is decided about without waiting.
+                    let decided = futures_util::FutureExt::now_or_never(verify);
+                    (decided, headers)
+                },
+                BatchSize::NumIterations(32),
+            );
+        });
+    }
+}
+
+criterion_group!(benches, cached);
+criterion_main!(benches);
