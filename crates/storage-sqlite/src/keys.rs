@@ -78,10 +78,17 @@ fn has_place(
     max_active: u32,
     now: Timestamp,
 ) -> Result<bool, StorageError> {
+    // However many there are, no more are counted than are allowed.
     let sql = format!(
-        "SELECT count(*) AS active FROM api_keys WHERE account_id = ?1 AND {ACTIVE} AND id <> ?3"
+        "SELECT count(*) AS active FROM (SELECT 1 FROM api_keys \
+         WHERE account_id = ?1 AND {ACTIVE} AND id <> ?3 LIMIT ?4)"
     );
-    let params = params![account_id.as_bytes(), now.as_millis(), key_id.as_bytes()];
+    let params = params![
+        account_id.as_bytes(),
+        now.as_millis(),
+        key_id.as_bytes(),
+        max_active,
+    ];
     let active: Option<u32> = query::optional(db, &sql, params, |row| row.column("active"))?;
     Ok(active.unwrap_or(0) < max_active)
 }

@@ -42,7 +42,7 @@ impl App {
         };
         if let Some(line) = line {
             let status = response.status().as_u16();
-            tracing::debug!(request_id = ?id, status, line = ?line);
+            tracing::debug!(request_id = ?id, status, request = ?line, "answered");
         }
         response.headers_mut().insert(X_REQUEST_ID, id);
         Ok(response)

@@ -13,7 +13,7 @@ use crate::support::{Account, Program, Spawn, Upstream};
 
 async fn program(url: &str) -> (Program, String) {
     let config = format!(
-        "[[upstream]]\nurl = \"{url}\"\nconnect_timeout = \"150ms\"\nresponse_timeout = \"150ms\"\n"
+        "[[upstream]]\nurl = \"{url}\"\nconnect_timeout = \"300ms\"\nresponse_timeout = \"300ms\"\n"
     );
     let program = Program::start(Spawn {
         config: Some(config),
@@ -86,13 +86,13 @@ async fn an_upload_may_take_longer_than_the_timeout_while_it_moves() {
     let ticks = tokio::time::interval(Duration::from_millis(50));
     let pieces = futures_util::stream::unfold((ticks, 0), |(mut ticks, count)| async move {
         ticks.tick().await;
-        (count < 12).then_some((Ok::<_, std::io::Error>("piece"), (ticks, count + 1)))
+        (count < 16).then_some((Ok::<_, std::io::Error>("piece"), (ticks, count + 1)))
     });
     let body = Body::wrap_stream(pieces);
     let answer = post(&program, &key, "/v1/files", body).await;
     assert_eq!(answer.status(), 200);
-    assert!(began.elapsed() > Duration::from_millis(500));
-    assert_eq!(upstream.last_seen().body_bytes, 60);
+    assert!(began.elapsed() > Duration::from_millis(600));
+    assert_eq!(upstream.last_seen().body_bytes, 80);
 }
 
 /// An upstream that reads a request and then closes, by the number of connections it had.
