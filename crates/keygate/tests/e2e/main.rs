@@ -13,5 +13,6 @@ mod openai_sdk;
 mod presented_keys;
 mod readme;
 mod shutdown;
+mod terminal;
 mod timeouts;
 mod tls;
