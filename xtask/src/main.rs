@@ -77,8 +77,23 @@ fn test() -> Result<(), Failure> {
     // One of the tests runs the README's first command, and this is what takes long in it.
     let release = ["run", "--release", "--", "--version"];
     cargo("The program, for the README's commands", &release, &[])?;
+    let strict = [("RUSTDOCFLAGS", "--deny warnings")];
+    cargo(
+        "Documentation",
+        &["doc", "--workspace", "--no-deps"],
+        &strict,
+    )?;
+    cargo("Examples in it", &["test", "--workspace", "--doc"], &strict)?;
     // Last, so that its summary is what a run ends with.
-    cargo("All tests", &["test", "--workspace", "--no-fail-fast"], &[])
+    let tests = [
+        "test",
+        "--workspace",
+        "--lib",
+        "--bins",
+        "--tests",
+        "--no-fail-fast",
+    ];
+    cargo("All tests", &tests, &[])
 }
 
 fn crash(kills: u32) -> Result<(), Failure> {

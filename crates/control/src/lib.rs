@@ -1,7 +1,7 @@
 //! What can be done with keygate: the use cases behind the management API, the pages and the
 //! commands, which all call these and nothing below.
 //!
-//! Each is a method of [`Control`] and answers with a [`Problem`](keygate_core::Problem) where it
+//! Each is a method of [`Control`] and answers with a [`Problem`] where it
 //! refuses. A refusal changes nothing.
 
 mod accounts;
