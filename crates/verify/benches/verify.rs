@@ -3,8 +3,6 @@
 //! The keys are all in the cache. With 10,000 they are in rotation; with 50,000 they are asked for
 //! at random, which is what a processor's own caches do not like.
 
-#![expect(missing_docs, reason = "criterion's macros make public items")]
-
 use std::{hint::black_box, sync::Arc};
 
 use async_trait::async_trait;
@@ -107,8 +105,8 @@ fn cached(bench: &mut Criterion) {
         let requests = requests(count);
         let target = Uri::from_static("/v1/chat/completions");
         for headers in &requests {
-            let verified = runtime.block_on(verifier.verify(headers, &target, Scope::Chat));
-            verified.expect("every key is known");
+            let decided = runtime.block_on(verifier.verify(headers, &target, Scope::Chat));
+            decided.expect("every key is known");
         }
         let mut place = 0;
         bench.bench_function(&format!("{count} cached keys"), |bencher| {

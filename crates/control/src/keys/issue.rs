@@ -19,6 +19,24 @@ pub struct IssueKey {
     pub expires_at: Option<Timestamp>,
 }
 
+impl IssueKey {
+    fn refuse_unissuable(&self, now: Timestamp) -> Result<(), Problem> {
+        if self.expires_at.is_some_and(|end| end <= now) {
+            let rule = "must lie in the future";
+            return Err(Problem::invalid_parameter("expires_at", rule));
+        }
+        if self
+            .scopes
+            .is_some_and(|scopes| scopes.contains(Scope::Admin))
+        {
+            let rule =
+                "may hold chat, read and write for a new key; admin can be given to it afterwards";
+            return Err(Problem::invalid_parameter("scopes", rule));
+        }
+        Ok(())
+    }
+}
+
 /// A key that has just been issued, with its secret.
 #[derive(Debug)]
 pub struct IssuedKey {
@@ -37,26 +55,14 @@ impl Control {
         request: IssueKey,
     ) -> Result<IssuedKey, Problem> {
         let now = self.clock.now();
-        if request.expires_at.is_some_and(|end| end <= now) {
-            return Err(Problem::invalid_parameter(
-                "expires_at",
-                "must lie in the future",
-            ));
-        }
-        let scopes = request.scopes.unwrap_or_else(default_scopes);
-        if scopes.contains(Scope::Admin) {
-            return Err(Problem::invalid_parameter(
-                "scopes",
-                "may hold chat, read and write for a new key; admin can be given to it afterwards",
-            ));
-        }
+        request.refuse_unissuable(now)?;
         let secret = self.format.generate(&*self.random);
         let key = ApiKey {
             id: KeyId::generate(now, &*self.random),
             account_id,
             name: request.name,
             key_prefix: self.format.shown_prefix(&secret),
-            scopes,
+            scopes: request.scopes.unwrap_or_else(default_scopes),
             last_used_at: None,
             expires_at: request.expires_at,
             is_active: true,

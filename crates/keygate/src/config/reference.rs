@@ -122,66 +122,80 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
 ];
 
-/// The reference page, from the table above.
+/// The flags, each with its variable and what it does.
+const FLAGS: [(&str, &str, &str); 5] = [
+    (
+        "--data",
+        "KEYGATE_DATA",
+        "The data folder, by default `./keygate-data`.",
+    ),
+    ("--config", "KEYGATE_CONFIG", "The configuration file."),
+    (
+        "--listen",
+        "KEYGATE_LISTEN",
+        "The address and port to listen on.",
+    ),
+    ("--upstream", "KEYGATE_UPSTREAM", "The upstream for `/v1`."),
+    (
+        "--log",
+        "KEYGATE_LOG",
+        "How much to log: `error`, `warn`, `info`, `debug`, `trace`, or parts like `keygate_gateway=debug,info`.",
+    ),
+];
+
+const INTRODUCTION: &str = "\
+# Configuration
+
+keygate runs without any. Settings stand in a TOML file that is given with `--config` or `KEYGATE_CONFIG`;
+flags and variables come before it. `keygate config check` says whether a file is valid. Times are written
+like `30s`, `10m`, `12h` or `7d`; files are taken from the folder of the configuration file.
+
+This page is made from the code: `cargo xtask docs configuration`.
+";
+
+/// The reference page, from the tables above.
 pub(crate) fn reference_page() -> String {
-    let mut page = String::from(
-        "# Configuration\n\n\
-         keygate runs without any. Settings stand in a TOML file that is given with `--config` or `KEYGATE_CONFIG`;\n\
-         flags and variables come before it. `keygate config check` says whether a file is valid. Times are written\n\
-         like `30s`, `10m`, `12h` or `7d`; files are taken from the folder of the configuration file.\n\n\
-         This page is made from the code: `cargo xtask docs configuration`.\n\n\
-         | setting | default | what it does |\n|---|---|---|\n",
-    );
-    for Setting {
-        name,
-        default,
-        help,
-        ..
-    } in SETTINGS
-    {
-        page.push_str(&format!("| `{name}` | {default} | {help} |\n"));
-    }
-    page.push_str("\n## Example\n\n```toml\n");
+    let settings = SETTINGS.iter().map(|setting| {
+        let Setting {
+            name,
+            default,
+            help,
+            ..
+        } = setting;
+        format!("| `{name}` | {default} | {help} |\n")
+    });
+    let flags =
+        FLAGS.map(|(flag, variable, help)| format!("| `{flag}` | `{variable}` | {help} |\n"));
+    [
+        INTRODUCTION,
+        "\n| setting | default | what it does |\n|---|---|---|\n",
+        &settings.collect::<String>(),
+        "\n## Example\n\n```toml\n",
+        &example(),
+        "```\n\n## Flags and variables\n\n| flag | variable | what it does |\n|---|---|---|\n",
+        &flags.concat(),
+    ]
+    .concat()
+}
+
+/// Every setting with its example, under the headings of their tables.
+fn example() -> String {
+    let mut text = String::new();
     let mut table = "";
     for Setting { name, example, .. } in SETTINGS {
         let (own, name) = name.rsplit_once('.').unwrap_or(("", name));
         if own != table {
-            let (open, close) = if matches!(own, "upstream" | "route") {
-                ("[[", "]]")
-            } else {
-                ("[", "]")
-            };
             let gap = if table.is_empty() { "" } else { "\n" };
-            page.push_str(&format!("{gap}{open}{own}{close}\n"));
+            let heading = match own {
+                "upstream" | "route" => format!("[[{own}]]"),
+                _ => format!("[{own}]"),
+            };
+            text.push_str(&format!("{gap}{heading}\n"));
             table = own;
         }
-        page.push_str(&format!("{name} = {example}\n"));
+        text.push_str(&format!("{name} = {example}\n"));
     }
-    page.push_str(
-        "```\n\n## Flags and variables\n\n| flag | variable | what it does |\n|---|---|---|\n",
-    );
-    for (flag, variable, help) in [
-        (
-            "--data",
-            "KEYGATE_DATA",
-            "The data folder, by default `./keygate-data`.",
-        ),
-        ("--config", "KEYGATE_CONFIG", "The configuration file."),
-        (
-            "--listen",
-            "KEYGATE_LISTEN",
-            "The address and port to listen on.",
-        ),
-        ("--upstream", "KEYGATE_UPSTREAM", "The upstream for `/v1`."),
-        (
-            "--log",
-            "KEYGATE_LOG",
-            "How much to log: `error`, `warn`, `info`, `debug`, `trace`, or parts like `keygate_gateway=debug,info`.",
-        ),
-    ] {
-        page.push_str(&format!("| `{flag}` | `{variable}` | {help} |\n"));
-    }
-    page
+    text
 }
 
 /// How alike two words must be, from 0 to 1, for one to be a misspelling of the other.

@@ -1,7 +1,8 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use keygate_control::Control;
-use keygate_core::{Clock, OsRandom, Random, SystemClock, Token};
+use keygate_core::{OsRandom, SystemClock, Token};
 use keygate_gateway::Gateway;
 use keygate_http::RequestIds;
 use keygate_storage::{HasherBinding, Store};
@@ -45,33 +46,14 @@ impl Running {
         let origin = settings.origin(address);
         let operator = operator::Listener::start(&settings.data, control.clone(), origin.clone())?;
 
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let verifier = Arc::new(Verifier::new(
-            store.clone(),
-            clock,
-            settings.format.clone(),
-            settings.hasher,
-        ));
-        store.subscribe(verifier.clone());
-        let site = Site {
-            origin: origin.clone(),
-            is_configured: settings.public_url.is_some(),
-        };
-        let web = WebState::new(control.clone(), site, settings.policy.session_absolute);
-        let app = Arc::new(App {
-            gateway: Gateway::new(verifier.clone(), settings.routes, settings.upstreams),
-            router: keygate_web::router(web.clone()),
-            request_ids: RequestIds::new(&OsRandom),
-            trusted_proxies: settings.trusted_proxies,
-            key_prefix: settings.format.prefix().to_owned(),
-        });
+        let verifier = verifier(&settings, &store);
+        let web = web(&settings, control.clone(), origin.clone());
+        let app = app(settings, verifier.clone(), web.clone());
         let (stop, stopped) = oneshot::channel();
-        let stopped = async move {
-            let _ = stopped.await;
-        };
+        let connections = connections::serve(listener, app, stopped.map(drop));
         Ok(Self {
             flushing: tokio::spawn(flush_regularly(verifier.clone(), store.clone())),
-            connections: tokio::spawn(connections::serve(listener, app, stopped)),
+            connections: tokio::spawn(connections),
             control,
             origin,
             address,
@@ -103,15 +85,44 @@ impl Running {
 
 /// The use cases over a store.
 pub(crate) fn control(settings: &Settings, store: Arc<dyn Store>) -> Arc<Control> {
-    let random: Arc<dyn Random> = Arc::new(OsRandom);
     Arc::new(Control::new(
         store,
         Arc::new(SystemClock),
-        random,
+        Arc::new(OsRandom),
         settings.format.clone(),
         settings.hasher.clone(),
         settings.policy.clone(),
     ))
+}
+
+/// The engine of the data plane, which hears of each change to the store.
+fn verifier(settings: &Settings, store: &Arc<dyn Store>) -> Arc<Verifier> {
+    let verifier = Arc::new(Verifier::new(
+        store.clone(),
+        Arc::new(SystemClock),
+        settings.format.clone(),
+        settings.hasher.clone(),
+    ));
+    store.subscribe(verifier.clone());
+    verifier
+}
+
+fn web(settings: &Settings, control: Arc<Control>, origin: String) -> WebState {
+    let site = Site {
+        origin,
+        is_configured: settings.public_url.is_some(),
+    };
+    WebState::new(control, site, settings.policy.session_absolute)
+}
+
+fn app(settings: Settings, verifier: Arc<Verifier>, web: WebState) -> Arc<App> {
+    Arc::new(App {
+        gateway: Gateway::new(verifier, settings.routes, settings.upstreams),
+        router: keygate_web::router(web),
+        request_ids: RequestIds::new(&OsRandom),
+        trusted_proxies: settings.trusted_proxies,
+        key_prefix: settings.format.prefix().to_owned(),
+    })
 }
 
 /// Refuses a store whose keys were hashed in another way: none of them would work.
