@@ -88,6 +88,9 @@ fn test() -> Result<(), Failure> {
     let tests = [
         "test",
         "--workspace",
+        // There is nothing in it to be tested.
+        "--exclude",
+        "xtask",
         "--lib",
         "--bins",
         "--tests",
