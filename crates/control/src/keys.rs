@@ -7,7 +7,17 @@ mod update;
 
 pub use issue::{IssueKey, IssuedKey};
 
-use keygate_core::{Code, Problem};
+use keygate_core::{Code, Problem, Timestamp, key::KeyName};
+
+/// Takes the name that somebody gives a key.
+pub fn parse_key_name(name: &str) -> Result<KeyName, Problem> {
+    KeyName::parse(name).map_err(|rule| Problem::invalid_parameter("name", rule))
+}
+
+/// Takes the end that somebody gives a key, in RFC 3339.
+pub fn parse_expires_at(text: &str) -> Result<Timestamp, Problem> {
+    Timestamp::parse_rfc3339(text).map_err(|rule| Problem::invalid_parameter("expires_at", rule))
+}
 
 fn key_not_found() -> Problem {
     Problem::new(Code::KeyNotFound, "There is no such API key.")

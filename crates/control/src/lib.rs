@@ -23,7 +23,7 @@ use passwords::Passwords;
 
 pub use accounts::{SignUp, Signup};
 pub use keygate_storage::{Actor, KeyChanges, KeyStatus};
-pub use keys::{IssueKey, IssuedKey};
+pub use keys::{IssueKey, IssuedKey, parse_expires_at, parse_key_name};
 pub use sessions::{SignedIn, SignedInSession};
 
 /// The settings that the use cases obey.

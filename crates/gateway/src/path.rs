@@ -29,12 +29,12 @@ impl<'a> Readings<'a> {
             .map_err(|_| AmbiguousPath)?;
         // What is left of these after decoding would mean something to whoever decodes again.
         let is_final = !decoded.contains(['%', '?', '#']);
-        let safe = is_final && is_unambiguous(path) && is_unambiguous(&decoded);
-        safe.then_some(Self {
+        let readings = Self {
             sent: path,
             decoded,
-        })
-        .ok_or(AmbiguousPath)
+        };
+        let safe = is_final && readings.agree(is_unambiguous)?;
+        safe.then_some(readings).ok_or(AmbiguousPath)
     }
 
     /// What both readings give, where they agree.

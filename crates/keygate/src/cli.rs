@@ -55,16 +55,19 @@ struct Global {
     log: String,
 }
 
+/// What the server and the demo have in common.
+#[derive(Args)]
+struct ListenFlag {
+    /// The address and port to listen on [default: 127.0.0.1:8080]
+    #[arg(long, env = "KEYGATE_LISTEN", value_name = "ADDRESS")]
+    listen: Option<String>,
+}
+
 /// What the server and the check of its configuration have in common.
 #[derive(Args)]
 struct ServerFlags {
-    #[arg(
-        long,
-        env = "KEYGATE_LISTEN",
-        value_name = "ADDRESS",
-        help = "The address and port to listen on [default: 127.0.0.1:8080]"
-    )]
-    listen: Option<String>,
+    #[command(flatten)]
+    listen: ListenFlag,
     #[arg(
         long,
         env = "KEYGATE_UPSTREAM",
@@ -77,7 +80,7 @@ struct ServerFlags {
 impl ServerFlags {
     fn join(self, flags: Flags) -> Flags {
         Flags {
-            listen: self.listen,
+            listen: self.listen.listen,
             upstream: self.upstream,
             ..flags
         }

@@ -6,36 +6,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use reqwest::{Client, Response};
-use support::{Account, Program, Upstream, eventually};
+use support::{World, eventually};
 
 const STREAMS: usize = 20;
 const ABORTED: usize = 1_000;
 const AT_ONCE: usize = 50;
 
-struct World {
-    upstream: Upstream,
-    program: Program,
-    client: Client,
-    key: String,
-}
-
 impl World {
-    async fn new() -> Self {
-        let upstream = Upstream::start().await;
-        let program = Program::with_upstream(&upstream.url());
-        let account = Account::create(&program).await;
-        let (_, key) = account.key(&["read"]).await;
-        Self {
-            upstream,
-            program,
-            client: Client::builder()
-                .pool_max_idle_per_host(0)
-                .build()
-                .expect("a client"),
-            key,
-        }
-    }
-
     async fn stream(&self) -> Response {
         let request = self.client.get(format!("{}/v1/stream", self.program.url));
         let answer = request.bearer_auth(&self.key).send().await;
@@ -53,7 +30,9 @@ fn lag(event: &[u8], epoch: Instant) -> Duration {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_arrive_at_once_and_aborted_streams_leave_nothing() {
-    let world = World::new().await;
+    let mut world = World::with_scopes(&["read"]).await;
+    let unpooled = Client::builder().pool_max_idle_per_host(0).build();
+    world.client = unpooled.expect("a client");
     first_events_arrive_within_50_ms(&world).await;
     aborted_streams_leave_nothing(&world).await;
 }

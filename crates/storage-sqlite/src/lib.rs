@@ -77,11 +77,8 @@ impl Store for SqliteStore {
 
     async fn check(&self) -> Result<(), StorageError> {
         self.writer.check().await?;
-        self.read(|db| {
-            db.query_row("SELECT 1", [], |_| Ok(()))
-                .map_err(error::unavailable)
-        })
-        .await
+        self.read(|db| query::exists(db, "SELECT 1", []).map(|_| ()))
+            .await
     }
 
     async fn close(&self) {

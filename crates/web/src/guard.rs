@@ -13,7 +13,7 @@ use http_body::Body;
 use keygate_core::{Code, Problem};
 
 use crate::{
-    answer::{Answer, ApiError},
+    answer::Answer,
     state::{Site, WebState},
 };
 
@@ -50,7 +50,7 @@ pub(crate) async fn require_session(
     State(state): State<WebState>,
     mut request: Request,
     next: Next,
-) -> Result<Response, ApiError> {
+) -> Answer<Response> {
     let token = state.cookie().read(request.headers());
     let signed_in = state.control().authenticate(token).await?;
     request.extensions_mut().insert(signed_in);

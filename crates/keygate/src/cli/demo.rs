@@ -1,13 +1,12 @@
 use clap::Args;
 
-use super::{output, serve::stop_signal};
+use super::{ListenFlag, output, serve::stop_signal};
 use crate::{config::Flags, demo, failure::Failure};
 
 #[derive(Args)]
 pub(super) struct Demo {
-    /// The address and port to listen on [default: 127.0.0.1:8080]
-    #[arg(long, env = "KEYGATE_LISTEN", value_name = "ADDRESS")]
-    listen: Option<String>,
+    #[command(flatten)]
+    listen: ListenFlag,
 }
 
 impl Demo {
@@ -18,7 +17,7 @@ impl Demo {
             ));
         }
         let stop = stop_signal()?;
-        let demo = demo::start(self.listen).await?;
+        let demo = demo::start(self.listen.listen).await?;
         output::line(&demo.introduction);
         stop.await;
         demo.stop().await;

@@ -1,5 +1,5 @@
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{ServerFlags, output};
 use crate::{
@@ -45,20 +45,30 @@ async fn announce(running: &Running, upstreams: &str) -> Result<(), Failure> {
 /// Ends at the first SIGTERM or SIGINT. The second one ends the program at once.
 pub(super) fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
     let failure = |error| Failure::new(format!("Signals cannot be handled ({error})."));
-    let mut terminate = signal(SignalKind::terminate()).map_err(failure)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failure)?;
+    let mut signals = Signals {
+        terminate: signal(SignalKind::terminate()).map_err(failure)?,
+        interrupt: signal(SignalKind::interrupt()).map_err(failure)?,
+    };
     Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        signals.next().await;
         tracing::info!("stopping: requests under way have 30 seconds");
         tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+            signals.next().await;
             std::process::exit(130);
         });
     })
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

@@ -1,6 +1,7 @@
-use keygate_control::{Actor, KeyStatus};
-use keygate_control::{Control, IssueKey, IssuedKey};
-use keygate_core::{Account, Problem, Scope, Scopes, Timestamp, key::KeyName};
+use keygate_control::{
+    Actor, Control, IssueKey, IssuedKey, KeyStatus, parse_expires_at, parse_key_name,
+};
+use keygate_core::{Account, Problem, Scope, Scopes};
 use keygate_web::{CreateKeyResponse, KeyResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -116,12 +117,9 @@ async fn issue_key(
     let scopes = scopes
         .ok_or_else(|| Problem::invalid_parameter("scopes", "must be chat, read or write"))?;
     let request = IssueKey {
-        name: KeyName::parse(name).map_err(|rule| Problem::invalid_parameter("name", rule))?,
+        name: parse_key_name(name)?,
         scopes: (!scopes.is_empty()).then_some(scopes),
-        expires_at: expires_at
-            .map(Timestamp::parse_rfc3339)
-            .transpose()
-            .map_err(|rule| Problem::invalid_parameter("expires_at", rule))?,
+        expires_at: expires_at.map(parse_expires_at).transpose()?,
     };
     let issued: IssuedKey = control
         .issue_key(Actor::Operator, account.id, request)

@@ -5,29 +5,13 @@ use http::{HeaderMap, Version};
 use reqwest::{Body, Client, Method, Response};
 use serde_json::json;
 
-use crate::support::{Account, Program, Spawn, Upstream, eventually};
+use crate::support::{Account, Program, Spawn, Upstream, World, eventually};
 
-struct World {
-    upstream: Upstream,
-    program: Program,
-    client: Client,
-    key: String,
+async fn world() -> World {
+    World::with_scopes(&["chat", "read", "write"]).await
 }
 
 impl World {
-    async fn new() -> Self {
-        let upstream = Upstream::start().await;
-        let program = Program::with_upstream(&upstream.url());
-        let account = Account::create(&program).await;
-        let (_, key) = account.key(&["chat", "read", "write"]).await;
-        Self {
-            upstream,
-            program,
-            client: Client::new(),
-            key,
-        }
-    }
-
     /// Sends a request line, the key, and the rest of a request as it is, and closes.
     fn raw(&self, line: &str, rest: &str) -> String {
         let key = &self.key;
@@ -57,7 +41,7 @@ fn names(headers: &HeaderMap) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_upstream_sees_whose_request_it_is_and_no_credential() {
-    let world = World::new().await;
+    let world = world().await;
     let answer = world
         .send(
             Method::GET,
@@ -106,7 +90,7 @@ async fn the_upstream_sees_whose_request_it_is_and_no_credential() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_upstream_sets_no_cookie_on_keygates_origin() {
-    let world = World::new().await;
+    let world = world().await;
     let answer = world.send(Method::GET, "/v1/cookie", &[]).await;
     assert_eq!(answer.headers()["x-plain"], "passes");
     assert!(!answer.headers().contains_key("set-cookie"));
@@ -114,7 +98,7 @@ async fn the_upstream_sets_no_cookie_on_keygates_origin() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_opens_no_door_of_the_data_plane() {
-    let world = World::new().await;
+    let world = world().await;
     let account = Account::sign_in(&world.program.url).await;
     let answer = account.call(Method::GET, "/v1/models").send().await;
     assert_eq!(answer.expect("it answers").status(), 401);
@@ -123,7 +107,7 @@ async fn a_session_opens_no_door_of_the_data_plane() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn paths_with_two_readings_never_reach_the_upstream() {
-    let world = World::new().await;
+    let world = world().await;
     for target in [
         "/v1//models",
         "/v1/../api/keys",
@@ -142,7 +126,7 @@ async fn paths_with_two_readings_never_reach_the_upstream() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_path_of_an_absolute_target_is_the_one_that_counts() {
-    let world = World::new().await;
+    let world = world().await;
     let answer = world.raw("GET http://evil.example/v1/models", "\r\n");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let seen = world.upstream.last_seen();
@@ -152,7 +136,7 @@ async fn the_path_of_an_absolute_target_is_the_one_that_counts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn http2_comes_in_and_http1_goes_out() {
-    let world = World::new().await;
+    let world = world().await;
     let client = Client::builder().http2_prior_knowledge().build();
     let request = client
         .expect("a client")
@@ -171,7 +155,7 @@ async fn http2_comes_in_and_http1_goes_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_upload_streams_through_without_being_held() {
     const MIB: usize = 1024 * 1024;
-    let world = World::new().await;
+    let world = world().await;
     world.send(Method::GET, "/v1/models", &[]).await;
     let before = world.program.resident_bytes();
     let chunks = (0..512).map(|_| Ok::<_, std::io::Error>(vec![7_u8; MIB]));
@@ -186,7 +170,7 @@ async fn a_long_upload_streams_through_without_being_held() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_takes_its_request_along() {
-    let world = World::new().await;
+    let world = world().await;
     let request = world.client.get(format!("{}/v1/slow", world.program.url));
     let request = request.bearer_auth(&world.key).send();
     let waiting = tokio::spawn(request);
@@ -246,7 +230,7 @@ fn break_storage(program: &Program) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_storage_a_known_key_works_and_an_unknown_one_is_told_so() {
-    let world = World::new().await;
+    let world = world().await;
     assert_eq!(
         world.send(Method::GET, "/v1/models", &[]).await.status(),
         200
@@ -271,7 +255,7 @@ async fn without_storage_a_known_key_works_and_an_unknown_one_is_told_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_download_streams_through_without_being_held() {
     const MIB: u64 = 1024 * 1024;
-    let world = World::new().await;
+    let world = world().await;
     world.send(Method::GET, "/v1/models", &[]).await;
     let before = world.program.resident_bytes();
     let answer = world.send(Method::GET, "/v1/download", &[]).await;
@@ -287,7 +271,7 @@ async fn a_long_download_streams_through_without_being_held() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_has_an_id_on_both_planes() {
-    let world = World::new().await;
+    let world = world().await;
     for path in [
         "/v1/models",
         "/v1//x",
@@ -310,7 +294,7 @@ async fn every_answer_has_an_id_on_both_planes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_clear_http_is_refused_and_the_connection_closed() {
-    let world = World::new().await;
+    let world = world().await;
     let many = "X: y\r\n".repeat(200);
     let long = "a".repeat(100_000);
     for request in [
@@ -334,7 +318,7 @@ async fn what_is_no_clear_http_is_refused_and_the_connection_closed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn methods_that_would_show_or_tunnel_are_not_passed_on() {
-    let world = World::new().await;
+    let world = world().await;
     for line in ["TRACE /v1/models", "CONNECT /v1/models"] {
         let answer = world.raw(line, "\r\n");
         assert!(answer.starts_with("HTTP/1.1 405"), "{line} {answer}");
@@ -345,7 +329,7 @@ async fn methods_that_would_show_or_tunnel_are_not_passed_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_malformed_is_the_clients_fault() {
-    let world = World::new().await;
+    let world = world().await;
     let rest = "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n";
     let answer = world.raw("POST /v1/files", rest);
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");

@@ -6,10 +6,12 @@
 mod account;
 mod program;
 mod upstream;
+mod world;
 
 pub use account::{Account, EMAIL, PASSWORD};
 pub use program::{Program, Spawn, keygate};
 pub use upstream::Upstream;
+pub use world::World;
 
 use std::time::{Duration, Instant};
 

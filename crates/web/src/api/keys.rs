@@ -63,10 +63,6 @@ impl<S: Sync> FromRequestParts<S> for PathId {
     }
 }
 
-fn parse_name(name: &str) -> Result<KeyName, Problem> {
-    KeyName::parse(name).map_err(|rule| Problem::invalid_parameter("name", rule))
-}
-
 /// The scopes in a body: a non-empty array of names.
 fn take_scopes(fields: &mut Fields) -> Result<Option<Scopes>, Problem> {
     let Some(value) = fields.take("scopes") else {

@@ -47,6 +47,19 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Known to the world as `https://keys.example.com`.
+    pub fn https() -> Self {
+        Self {
+            site: Site {
+                origin: "https://keys.example.com".into(),
+                is_configured: true,
+            },
+            ..Self::default()
+        }
+    }
+}
+
 impl TestApp {
     pub fn new() -> Self {
         Self::with(Options::default())

@@ -1,6 +1,6 @@
 use axum::{Extension, Json, extract::State, response::IntoResponse};
 use http::StatusCode;
-use keygate_control::{IssueKey, IssuedKey, SignedInSession};
+use keygate_control::{IssueKey, IssuedKey, SignedInSession, parse_expires_at, parse_key_name};
 use keygate_core::{
     KeyId, Problem, Scopes, Timestamp,
     key::{KeyName, KeySecret},
@@ -8,7 +8,7 @@ use keygate_core::{
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::{parse_name, take_scopes};
+use super::take_scopes;
 use crate::{answer::Answer, fields::Fields, state::WebState};
 
 /// The key with its secret, the fields in the contract's order.
@@ -51,7 +51,7 @@ pub(crate) async fn create(
 ) -> Answer<impl IntoResponse> {
     let mut fields = fields.only(&["name", "scopes", "expires_at"])?;
     let request = IssueKey {
-        name: parse_name(&fields.required_string("name")?)?,
+        name: parse_key_name(&fields.required_string("name")?)?,
         scopes: take_scopes(&mut fields)?,
         expires_at: take_expires_at(&mut fields)?,
     };
@@ -67,9 +67,7 @@ pub(crate) async fn create(
 fn take_expires_at(fields: &mut Fields) -> Result<Option<Timestamp>, Problem> {
     match fields.take("expires_at") {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Timestamp::parse_rfc3339(&text)
-            .map(Some)
-            .map_err(|rule| Problem::invalid_parameter("expires_at", rule)),
+        Some(Value::String(text)) => parse_expires_at(&text).map(Some),
         Some(_) => Err(Problem::invalid_parameter(
             "expires_at",
             "must be a string or null",

@@ -1,7 +1,6 @@
 use axum::{Extension, Json, extract::State, response::IntoResponse};
 use http::Uri;
-use keygate_control::KeyStatus;
-use keygate_control::SignedInSession;
+use keygate_control::{KeyStatus, SignedInSession};
 use keygate_core::{KeyId, Problem};
 
 use super::KeyResponse;

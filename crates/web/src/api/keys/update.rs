@@ -1,10 +1,9 @@
 use axum::{Extension, extract::State, response::IntoResponse};
-use keygate_control::KeyChanges;
-use keygate_control::SignedInSession;
+use keygate_control::{KeyChanges, SignedInSession, parse_key_name};
 use keygate_core::{Code, Problem};
 use serde_json::Value;
 
-use super::{PathId, parse_name, take_scopes};
+use super::{PathId, take_scopes};
 use crate::{
     answer::{Answer, success},
     fields::Fields,
@@ -37,7 +36,7 @@ fn parse_changes(fields: Fields) -> Result<KeyChanges, Problem> {
     }
     let name = fields.optional_string("name")?;
     Ok(KeyChanges {
-        name: name.as_deref().map(parse_name).transpose()?,
+        name: name.as_deref().map(parse_key_name).transpose()?,
         scopes: take_scopes(&mut fields)?,
         is_active: take_is_active(&mut fields)?,
     })

@@ -1,6 +1,6 @@
 //! What holds for every call of the management API.
 
-use keygate_web::{Site, routes};
+use keygate_web::routes;
 
 use crate::support::{Options, TestApp};
 
@@ -96,13 +96,7 @@ async fn writes_of_our_own_pages_and_of_scripts_pass() {
 
 #[tokio::test]
 async fn a_configured_address_is_the_only_one() {
-    let app = TestApp::with(Options {
-        site: Site {
-            origin: "https://keys.example.com".into(),
-            is_configured: true,
-        },
-        ..Options::default()
-    });
+    let app = TestApp::with(Options::https());
     let cookie = app.account("ada@example.com").await;
     for (origin, status) in [
         ("https://keys.example.com", 201),

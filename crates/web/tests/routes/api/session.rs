@@ -1,4 +1,3 @@
-use keygate_web::Site;
 use serde_json::json;
 
 use crate::support::{Answer, Options, PASSWORD, TestApp};
@@ -16,13 +15,7 @@ async fn signing_in_sets_a_strict_cookie() {
 
 #[tokio::test]
 async fn at_an_https_address_the_cookie_is_bound_to_the_host() {
-    let app = TestApp::with(Options {
-        site: Site {
-            origin: "https://keys.example.com".into(),
-            is_configured: true,
-        },
-        ..Options::default()
-    });
+    let app = TestApp::with(Options::https());
     let cookie = app.account("ada@example.com").await;
     assert!(cookie.starts_with("__Host-keygate_session="), "{cookie}");
     assert_eq!(
