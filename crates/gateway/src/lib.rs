@@ -1,15 +1,22 @@
 //! The data plane over HTTP: a streaming reverse proxy that lets a request through to its
 //! upstream if the request's key opens the door.
 
+mod authorizer;
 mod body;
+mod ext_authz;
 mod forward;
+mod forward_auth;
 mod gateway;
 mod headers;
+mod identity;
 mod path;
 mod routes;
 mod upstream;
 
+pub use authorizer::Authorizer;
 pub use body::ResponseBody;
+pub use ext_authz::ExtAuthz;
+pub use forward_auth::{ForwardAuth, is_forward_auth};
 pub use gateway::Gateway;
 pub use path::{InvalidPattern, Pattern};
 pub use routes::{Route, RouteTable};

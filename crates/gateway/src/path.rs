@@ -83,11 +83,9 @@ pub struct Pattern {
     with_all_below: bool,
 }
 
-/// The pattern does not begin with `/v1`, or has a `*` other than in `/**` at its end.
+/// The pattern does not begin with `/`, or has a `*` other than in `/**` at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "must be a path under /v1, like /v1/models, or end in /** for all below, like /v1/files/**"
-)]
+#[error("must be a path, like /v1/models, or end in /** for all below, like /v1/files/**")]
 pub struct InvalidPattern;
 
 impl Pattern {
@@ -97,9 +95,8 @@ impl Pattern {
             Some(path) => (path, true),
             None => (text.strip_suffix('/').unwrap_or(text), false),
         };
-        let valid = crate::is_data_plane(path)
-            && !path.contains(['*', '?', '#', '%'])
-            && is_unambiguous(path)
+        let valid = !path.contains(['*', '?', '#', '%'])
+            && (is_unambiguous(path) || text == "/**")
             && !path.ends_with('/');
         valid
             .then(|| Self {
@@ -205,6 +202,8 @@ mod tests {
             ("/v1/files/**", "/v1/files/a/b", true),
             ("/v1/files/**", "/v1/filesystem", false),
             ("/v1/**", "/v1/anything", true),
+            ("/**", "/", true),
+            ("/**", "/anything/at/all", true),
         ] {
             let parsed = Pattern::parse(pattern).expect(pattern);
             assert_eq!(parsed.matches(path), covered, "{pattern} {path}");
@@ -214,18 +213,8 @@ mod tests {
     #[test]
     fn other_patterns_are_refused() {
         for text in [
-            "",
-            "/",
-            "/api/keys",
-            "/v2/x",
-            "v1/x",
-            "/v1/*",
-            "/v1/*/x",
-            "/v1/**/x",
-            "/v1/a?b",
-            "/v1//x",
-            "/v1/../x",
-            "/v1x",
+            "", "/", "v1/x", "/v1/*", "/v1/*/x", "/v1/**/x", "/v1/a?b", "/v1//x", "/v1/../x",
+            "/v1//**", "//**",
         ] {
             assert_eq!(Pattern::parse(text), Err(InvalidPattern), "{text}");
         }

@@ -48,8 +48,8 @@ impl RouteTable {
             INFERENCE.map(|pattern| contract_route(&[Method::POST], pattern, Scope::Chat));
         routes.extend(inference);
         routes.extend([
-            contract_route(&[Method::GET, Method::HEAD], "/v1/**", Scope::Read),
-            contract_route(&[], "/v1/**", Scope::Write),
+            contract_route(&[Method::GET, Method::HEAD], "/**", Scope::Read),
+            contract_route(&[], "/**", Scope::Write),
         ]);
         Self { routes }
     }

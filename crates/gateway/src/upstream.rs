@@ -10,7 +10,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 
-use crate::{body::RequestBody, path::Pattern};
+use crate::{body::RequestBody, is_data_plane, path::Pattern};
 
 /// How long an idle connection to an upstream is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -58,7 +58,10 @@ impl Upstream {
         response_timeout: Duration,
     ) -> Result<Self, InvalidUpstream> {
         let path = path.trim_end_matches('/');
-        let pattern = Pattern::parse(&format!("{path}/**")).map_err(|_| InvalidUpstream::Path)?;
+        let pattern = Pattern::parse(&format!("{path}/**"))
+            .ok()
+            .filter(|_| is_data_plane(path))
+            .ok_or(InvalidUpstream::Path)?;
         let (scheme, authority, base_path) = split(url)?;
         Ok(Self {
             pattern,

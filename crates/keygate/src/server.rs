@@ -3,6 +3,8 @@
 mod app;
 mod connections;
 mod data_folder;
+mod ext_authz;
+mod listeners;
 mod patience;
 mod running;
 

@@ -6,10 +6,14 @@
 
 mod bearer;
 mod cache;
+mod layer;
+mod refusal;
 mod sync;
 mod usage;
 mod verifier;
 
 pub use cache::CachedKey;
+pub use layer::{Guarded, RequireScope};
+pub use refusal::{Refusal, refusal_response};
 pub use usage::UsageRecorder;
-pub use verifier::{Refusal, Verifier};
+pub use verifier::Verifier;

@@ -1,8 +1,9 @@
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use keygate_core::{KeyId, Timestamp};
 use keygate_storage::{StorageError, UsageStore};
 use parking_lot::Mutex;
+use tokio::time::MissedTickBehavior;
 
 use crate::CachedKey;
 
@@ -20,6 +21,18 @@ impl UsageRecorder {
     pub(crate) fn record(&self, key: &Arc<CachedKey>, now: Timestamp) {
         if key.note_use(now) {
             self.used.lock().push(key.clone());
+        }
+    }
+
+    /// Flushes again and again, without end. A flush that fails is logged, and made up for by the next.
+    pub async fn flush_every(&self, period: Duration, store: &(impl UsageStore + ?Sized)) {
+        let mut ticks = tokio::time::interval(period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.flush(store).await {
+                tracing::warn!(%error, "the last uses of keys are not written yet");
+            }
         }
     }
 

@@ -5,12 +5,12 @@ use keygate_core::{
     Attempt, Clock, Decision, Denial, Scope, evaluate,
     key::{KeyFormat, KeyHash, KeyHasher},
 };
-use keygate_storage::{ChangeListener, KeyStore, StorageError};
+use keygate_storage::{ChangeListener, KeyStore, StorageError, Store};
 use quick_cache::sync::Cache;
 use tokio::sync::OnceCell;
 
 use crate::{
-    CachedKey, UsageRecorder,
+    CachedKey, Refusal, UsageRecorder,
     bearer::presented_key,
     cache::{Entries, GuardedCache},
 };
@@ -21,20 +21,9 @@ const CAPACITY: usize = 100_000;
 /// What a fill found; `None` is a key that was never issued.
 type Found = Option<Arc<CachedKey>>;
 
-/// Why a request is not let through.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum Refusal {
-    /// The key does not open this door.
-    #[error(transparent)]
-    Denied(#[from] Denial),
-    /// The database was needed and did not answer.
-    #[error(transparent)]
-    Unavailable(#[from] StorageError),
-}
-
 /// Decides about requests by the keys that they present.
 ///
-/// It must be subscribed to the store that it reads ([`keygate_storage::Store::subscribe`]):
+/// It must hear of each change to the store that it reads, as with [`Verifier::subscribed_to`]:
 /// otherwise it goes by what it saw once.
 pub struct Verifier {
     store: Arc<dyn KeyStore>,
@@ -61,6 +50,18 @@ impl Verifier {
             cache: GuardedCache::new(Cache::new(CAPACITY)),
             usage: UsageRecorder::default(),
         }
+    }
+
+    /// A verifier that hears of each change to the store that it reads.
+    pub fn subscribed_to(
+        store: &Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        format: KeyFormat,
+        hasher: KeyHasher,
+    ) -> Arc<Self> {
+        let verifier = Arc::new(Self::new(store.clone(), clock, format, hasher));
+        store.subscribe(verifier.clone());
+        verifier
     }
 
     /// Whether the request with these headers and this target may do what needs `scope`. If so, the

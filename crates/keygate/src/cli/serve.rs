@@ -37,6 +37,9 @@ async fn announce(running: &Running, upstreams: &str) -> Result<(), Failure> {
     if upstreams.is_empty() {
         output::line("No upstream yet: /v1 answers 502 until you start it with --upstream URL.");
     }
+    if let Some(address) = running.ext_authz_address {
+        output::line(&format!("Envoy's ext_authz is answered on {address}"));
+    }
     output::line(&format!("keygate listens on {}", running.origin));
     tracing::info!(address = %running.address, upstreams, "listening");
     Ok(())

@@ -12,6 +12,7 @@ pub(crate) struct File {
     pub(crate) keys: Keys,
     pub(crate) accounts: Accounts,
     pub(crate) server: Server,
+    pub(crate) ext_authz: ExtAuthz,
     pub(crate) upstream: Vec<Upstream>,
     pub(crate) route: Vec<Route>,
     pub(crate) storage: Storage,
@@ -39,6 +40,12 @@ pub(crate) struct Server {
     pub(crate) listen: Option<String>,
     pub(crate) public_url: Option<String>,
     pub(crate) trusted_proxies: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct ExtAuthz {
+    pub(crate) listen: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

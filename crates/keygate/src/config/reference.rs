@@ -28,7 +28,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
         name: "server.trusted_proxies",
         default: "none",
         example: "[\"10.0.0.0/8\"]",
-        help: "Addresses or networks of proxies in front of keygate, whose `X-Forwarded-For` is believed.",
+        help: "Addresses or networks of proxies in front of keygate. Their `X-Forwarded-For` is believed, and they may ask at `/verify` and over `ext_authz` about the requests that they got.",
+    },
+    Setting {
+        name: "ext_authz.listen",
+        default: "none",
+        example: "\"127.0.0.1:9191\"",
+        help: "The address and port on which Envoy's `ext_authz` (gRPC, v3) is answered.",
     },
     Setting {
         name: "keys.prefix",
@@ -106,7 +112,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         name: "route.path",
         default: "required",
         example: "\"/v1/models/**\"",
-        help: "The path that this route covers; with `/**` at its end, also all below it.",
+        help: "The path that this route covers; with `/**` at its end, also all below it. Paths outside `/v1` matter to proxies that ask at `/verify` or over `ext_authz`.",
     },
     Setting {
         name: "route.scope",
@@ -208,7 +214,8 @@ pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
         let own = candidate.rsplit('.').next().unwrap_or(candidate);
         strsim::jaro_winkler(word, candidate).max(strsim::jaro_winkler(word, own))
     };
-    let ranked = known.iter().map(|known| (likeness(known), known));
+    // Of several that are as near, the first.
+    let ranked = known.iter().rev().map(|known| (likeness(known), known));
     match ranked.max_by(|(one, _), (other, _)| one.total_cmp(other)) {
         Some((likeness, nearest)) if likeness >= ALIKE => format!("Did you mean \"{nearest}\"?"),
         _ => format!("There are {}.", known.join(", ")),

@@ -19,11 +19,8 @@ use crate::failure::Failure;
 const DEFAULT_DATA: &str = "./keygate-data";
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 const DEFAULT_DATABASE: &str = "keygate.db";
-const DEFAULT_MAX_ACTIVE: u32 = 10;
 const MIN_PEPPER_BYTES: usize = 32;
 
-const DEFAULT_SESSION_IDLE: Duration = Duration::from_hours(7 * 24);
-const DEFAULT_SESSION_ABSOLUTE: Duration = Duration::from_hours(30 * 24);
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const DEFAULT_RESPONSE_TIMEOUT: Duration = Duration::from_mins(10);
 
@@ -41,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) data: PathBuf,
     pub(crate) database: PathBuf,
     pub(crate) listen: SocketAddr,
+    /// Where Envoy's questions are answered, if they are.
+    pub(crate) ext_authz_listen: Option<SocketAddr>,
     /// The configured public address, without a slash at its end.
     pub(crate) public_url: Option<String>,
     pub(crate) trusted_proxies: TrustedProxies,
@@ -86,7 +85,15 @@ impl Settings {
         Ok(Self {
             database: data.join(database.as_deref().unwrap_or(DEFAULT_DATABASE)),
             data,
-            listen: listen_address(listen.as_deref().unwrap_or(DEFAULT_LISTEN))?,
+            listen: listen_address(
+                "server.listen (--listen)",
+                listen.as_deref().unwrap_or(DEFAULT_LISTEN),
+            )?,
+            ext_authz_listen: file
+                .ext_authz
+                .listen
+                .map(|text| listen_address("ext_authz.listen", &text))
+                .transpose()?,
             public_url: file.server.public_url.map(public_url).transpose()?,
             trusted_proxies: trusted_proxies(&file.server.trusted_proxies)?,
             format: key_format(file.keys.prefix.as_deref())?,
@@ -104,10 +111,9 @@ fn invalid(setting: &str, value: impl Display, rule: impl Display) -> Failure {
     ))
 }
 
-fn listen_address(text: &str) -> Result<SocketAddr, Failure> {
+fn listen_address(setting: &str, text: &str) -> Result<SocketAddr, Failure> {
     let rule = "must be an address and a port, like 127.0.0.1:8080";
-    text.parse()
-        .map_err(|_| invalid("server.listen (--listen)", text, rule))
+    text.parse().map_err(|_| invalid(setting, text, rule))
 }
 
 fn public_url(text: String) -> Result<String, Failure> {
@@ -177,8 +183,10 @@ fn read_secret(setting: &str, path: &str, folder: &Path) -> Result<String, Failu
 }
 
 fn policy(max_active: Option<u32>, accounts: &file::Accounts) -> Result<Policy, Failure> {
+    let default = Policy::default();
     let signup = match accounts.signup.as_deref() {
-        None | Some("closed") => Signup::Closed,
+        None => default.signup,
+        Some("closed") => Signup::Closed,
         Some("invite") => Signup::Invite,
         Some("open") => Signup::Open,
         Some(other) => {
@@ -186,7 +194,7 @@ fn policy(max_active: Option<u32>, accounts: &file::Accounts) -> Result<Policy, 
             return Err(invalid("accounts.signup", other, rule));
         }
     };
-    let max_active_keys = max_active.unwrap_or(DEFAULT_MAX_ACTIVE);
+    let max_active_keys = max_active.unwrap_or(default.max_active_keys);
     if max_active_keys == 0 {
         return Err(invalid("keys.max_active", 0, "must be 1 or more"));
     }
@@ -195,11 +203,11 @@ fn policy(max_active: Option<u32>, accounts: &file::Accounts) -> Result<Policy, 
     Ok(Policy {
         max_active_keys,
         signup,
-        session_idle: duration("accounts.session_idle", idle, DEFAULT_SESSION_IDLE)?,
+        session_idle: duration("accounts.session_idle", idle, default.session_idle)?,
         session_absolute: duration(
             "accounts.session_absolute",
             absolute,
-            DEFAULT_SESSION_ABSOLUTE,
+            default.session_absolute,
         )?,
     })
 }
@@ -337,6 +345,7 @@ mod tests {
         let mut failures = String::new();
         for text in [
             "[server]\nlisten = \"8080\"",
+            "[ext_authz]\nlisten = \"9191\"",
             "[server]\npublic_url = \"keys.example.com\"",
             "[server]\npublic_url = \"https://keys.example.com/path\"",
             "[server]\ntrusted_proxies = [\"everyone\"]",

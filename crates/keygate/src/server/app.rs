@@ -5,7 +5,7 @@ use http::{HeaderValue, Request, Response, header::CONNECTION};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use keygate_core::Problem;
-use keygate_gateway::{Gateway, ResponseBody, is_data_plane};
+use keygate_gateway::{ForwardAuth, Gateway, ResponseBody, is_data_plane, is_forward_auth};
 use keygate_http::{
     RequestIds, TrustedProxies, X_REQUEST_ID, problem_response, refuse_ambiguous_framing,
 };
@@ -15,8 +15,9 @@ use tower::ServiceExt;
 /// Both planes behind one listener.
 pub(super) struct App {
     pub(super) gateway: Gateway,
+    pub(super) forward_auth: ForwardAuth,
     pub(super) router: Router,
-    pub(super) request_ids: RequestIds,
+    pub(super) request_ids: Arc<RequestIds>,
     pub(super) trusted_proxies: TrustedProxies,
     /// What a key begins with, so that one that stands in a path is not logged.
     pub(super) key_prefix: String,
@@ -37,6 +38,10 @@ impl App {
             close_with(&problem)
         } else if is_data_plane(request.uri().path()) {
             self.gateway.handle(request).await.map(Either::Left)
+        } else if is_forward_auth(request.uri().path()) {
+            let is_trusted = self.trusted_proxies.trusts(peer);
+            let answer = self.forward_auth.handle(&request, is_trusted).await;
+            answer.map(Either::Left).map(Either::Left)
         } else {
             self.manage(peer, request).await.map(Either::Right)
         };

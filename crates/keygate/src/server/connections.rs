@@ -21,7 +21,7 @@ const MAX_STREAMS: u32 = 256;
 /// How long to wait when the system has no more descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long requests under way may take once the program is to stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Accepts connections until `stop`, then lets those under way finish.
 ///

@@ -3,15 +3,15 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use futures_util::FutureExt;
 use keygate_control::Control;
 use keygate_core::{OsRandom, SystemClock, Token};
-use keygate_gateway::Gateway;
-use keygate_http::RequestIds;
+use keygate_gateway::{Authorizer, ExtAuthz, ForwardAuth, Gateway};
+use keygate_http::{RequestIds, TrustedProxies};
 use keygate_storage::{HasherBinding, Store};
 use keygate_storage_sqlite::SqliteStore;
 use keygate_verify::Verifier;
 use keygate_web::{Site, WebState};
-use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
+use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::{app::App, connections, create_data_folder};
+use super::{app::App, connections, create_data_folder, ext_authz, listeners::Listeners};
 use crate::{config::Settings, failure::Failure, operator};
 
 /// How often the last uses of keys are written down.
@@ -23,22 +23,28 @@ pub(crate) struct Running {
     /// Where it is reached: the public address, or the one it listens on.
     pub(crate) origin: String,
     pub(crate) address: SocketAddr,
+    /// Where Envoy's questions are answered, if they are.
+    pub(crate) ext_authz_address: Option<SocketAddr>,
     store: Arc<dyn Store>,
     verifier: Arc<Verifier>,
     web: WebState,
     operator: operator::Listener,
     flushing: JoinHandle<()>,
     stop: oneshot::Sender<()>,
-    connections: JoinHandle<()>,
+    servers: Vec<JoinHandle<()>>,
 }
 
 impl Running {
     /// Starts everything. What can be refused is refused before anything is made.
     pub(crate) async fn start(settings: Settings) -> Result<Self, Failure> {
         operator::check_socket_path(&settings.data)?;
-        // The port before the data folder, which is not made where the port is taken.
-        let listener = listen(settings.listen).await?;
-        let address = listener.local_addr().unwrap_or(settings.listen);
+        // The ports before the data folder, which is not made where one is taken.
+        let listeners = Listeners::bind(&settings).await?;
+        let address = listeners.http.local_addr().unwrap_or(settings.listen);
+        let ext_authz_address = listeners
+            .ext_authz
+            .as_ref()
+            .and_then(|socket| socket.local_addr().ok());
         create_data_folder(&settings.data)?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&settings.database)?);
         let control = control(&settings, store.clone());
@@ -46,17 +52,34 @@ impl Running {
         let origin = settings.origin(address);
         let operator = operator::Listener::start(&settings.data, control.clone(), origin.clone())?;
 
-        let verifier = verifier(&settings, &store);
+        let verifier = Verifier::subscribed_to(
+            &store,
+            Arc::new(SystemClock),
+            settings.format.clone(),
+            settings.hasher.clone(),
+        );
         let web = web(&settings, control.clone(), origin.clone());
-        let app = app(settings, verifier.clone(), web.clone());
         let (stop, stopped) = oneshot::channel();
-        let connections = connections::serve(listener, app, stopped.map(drop));
+        let services = Services {
+            authorizer: Arc::new(Authorizer::new(verifier.clone(), settings.routes)),
+            request_ids: Arc::new(RequestIds::new(&OsRandom)),
+            trusted_proxies: settings.trusted_proxies,
+        };
+        let app = App {
+            gateway: Gateway::new(services.authorizer.clone(), settings.upstreams),
+            forward_auth: ForwardAuth::new(services.authorizer.clone()),
+            router: keygate_web::router(web.clone()),
+            request_ids: services.request_ids.clone(),
+            trusted_proxies: services.trusted_proxies.clone(),
+            key_prefix: settings.format.prefix().to_owned(),
+        };
         Ok(Self {
+            servers: serve(listeners, app, services, stopped.map(drop).shared()),
             flushing: tokio::spawn(flush_regularly(verifier.clone(), store.clone())),
-            connections: tokio::spawn(connections),
             control,
             origin,
             address,
+            ext_authz_address,
             store,
             verifier,
             web,
@@ -75,7 +98,9 @@ impl Running {
     pub(crate) async fn stop(self) {
         self.web.begin_draining();
         let _ = self.stop.send(());
-        let _ = self.connections.await;
+        for server in self.servers {
+            let _ = server.await;
+        }
         self.operator.stop().await;
         self.flushing.abort();
         flush(&self.verifier, &*self.store).await;
@@ -95,34 +120,12 @@ pub(crate) fn control(settings: &Settings, store: Arc<dyn Store>) -> Arc<Control
     ))
 }
 
-/// The engine of the data plane, which hears of each change to the store.
-fn verifier(settings: &Settings, store: &Arc<dyn Store>) -> Arc<Verifier> {
-    let verifier = Arc::new(Verifier::new(
-        store.clone(),
-        Arc::new(SystemClock),
-        settings.format.clone(),
-        settings.hasher.clone(),
-    ));
-    store.subscribe(verifier.clone());
-    verifier
-}
-
 fn web(settings: &Settings, control: Arc<Control>, origin: String) -> WebState {
     let site = Site {
         origin,
         is_configured: settings.public_url.is_some(),
     };
     WebState::new(control, site, settings.policy.session_absolute)
-}
-
-fn app(settings: Settings, verifier: Arc<Verifier>, web: WebState) -> Arc<App> {
-    Arc::new(App {
-        gateway: Gateway::new(verifier, settings.routes, settings.upstreams),
-        router: keygate_web::router(web),
-        request_ids: RequestIds::new(&OsRandom),
-        trusted_proxies: settings.trusted_proxies,
-        key_prefix: settings.format.prefix().to_owned(),
-    })
 }
 
 /// Refuses a store whose keys were hashed in another way: none of them would work.
@@ -140,25 +143,34 @@ pub(crate) fn signup_link(origin: &str, token: &Token) -> String {
     format!("{origin}/signup?token={}", token.expose())
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let why = match error.kind() {
-            std::io::ErrorKind::AddrInUse => "another program listens there".to_owned(),
-            _ => error.to_string(),
-        };
-        Failure::new(format!(
-            "Cannot listen on {address}: {why}. Choose another address with --listen."
-        ))
-    })
+/// What answers beside the listener of both planes is made of the same parts.
+struct Services {
+    authorizer: Arc<Authorizer>,
+    request_ids: Arc<RequestIds>,
+    trusted_proxies: TrustedProxies,
+}
+
+fn serve(
+    listeners: Listeners,
+    app: App,
+    services: Services,
+    stopped: impl Future<Output = ()> + Clone + Send + 'static,
+) -> Vec<JoinHandle<()>> {
+    let http = connections::serve(listeners.http, Arc::new(app), stopped.clone());
+    let mut servers = vec![tokio::spawn(http)];
+    if let Some(listener) = listeners.ext_authz {
+        let service = ExtAuthz::new(
+            services.authorizer,
+            services.request_ids,
+            services.trusted_proxies,
+        );
+        servers.push(tokio::spawn(ext_authz::serve(service, listener, stopped)));
+    }
+    servers
 }
 
 async fn flush_regularly(verifier: Arc<Verifier>, store: Arc<dyn Store>) {
-    let mut ticks = tokio::time::interval(FLUSH_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        flush(&verifier, &*store).await;
-    }
+    verifier.usage().flush_every(FLUSH_EVERY, &*store).await;
 }
 
 async fn flush(verifier: &Verifier, store: &dyn Store) {

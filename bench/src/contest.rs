@@ -1,0 +1,130 @@
+//! Rounds of turns: in each round every subject is started, warmed up, measured and ended.
+
+use std::time::Duration;
+
+use crate::{
+    Failure,
+    load::{Load, Seen},
+    rivals::Subject,
+    world::World,
+};
+
+const CONNECTIONS: u32 = 32;
+/// What one turn may differ from another, of the median, before more turns are taken.
+const NOISE: f64 = 0.08;
+/// How many more turns a subject is given to settle.
+const MORE_TURNS: usize = 4;
+
+pub(crate) struct Contest<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) time: Duration,
+    pub(crate) rounds: usize,
+    pub(crate) only: &'a str,
+}
+
+/// What one turn gave.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Turn {
+    pub(crate) seen: Seen,
+    /// Processor time for a request.
+    pub(crate) cpu: Duration,
+    pub(crate) pss: u64,
+}
+
+pub(crate) struct Results {
+    pub(crate) title: &'static str,
+    /// In order of their processor time; `None` where the turns never agreed.
+    pub(crate) lines: Vec<Line>,
+}
+
+pub(crate) struct Line {
+    pub(crate) name: &'static str,
+    pub(crate) is_peer: bool,
+    pub(crate) median: Turn,
+    pub(crate) is_noisy: bool,
+}
+
+impl Contest<'_> {
+    pub(crate) fn hold(
+        &self,
+        title: &'static str,
+        mut subjects: Vec<Subject>,
+    ) -> Result<Results, Failure> {
+        subjects.retain(|subject| subject.is_peer || subject.name.contains(self.only));
+        let mut turns: Vec<Vec<Turn>> = subjects.iter().map(|_| Vec::new()).collect();
+        for _ in 0..self.rounds {
+            for (subject, turns) in subjects.iter().zip(&mut turns) {
+                turns.push(self.turn(title, subject)?);
+            }
+        }
+        for (subject, turns) in subjects.iter().zip(&mut turns) {
+            for _ in 0..MORE_TURNS {
+                if !is_noisy(turns) {
+                    break;
+                }
+                turns.push(self.turn(title, subject)?);
+            }
+        }
+        let lines = subjects.iter().zip(turns).map(|(subject, turns)| Line {
+            name: subject.name,
+            is_peer: subject.is_peer,
+            is_noisy: is_noisy(&turns),
+            median: median(turns),
+        });
+        let mut lines: Vec<Line> = lines.collect();
+        lines.sort_by_key(|line| line.median.cpu);
+        Ok(Results { title, lines })
+    }
+
+    fn turn(&self, title: &str, subject: &Subject) -> Result<Turn, Failure> {
+        let running = (subject.start)(self.world)?;
+        let load = Load::new(
+            self.world.folder(),
+            &self.world.keys(),
+            "GET",
+            subject.headers,
+        )?;
+        let url = format!("http://127.0.0.1:{}{}", running.port, subject.path);
+        load.run(&url, CONNECTIONS, Duration::from_secs(1))?;
+        let cpu = || {
+            running
+                .servers
+                .iter()
+                .map(crate::server::Server::cpu_time)
+                .sum::<Duration>()
+        };
+        let before = cpu();
+        let seen = load.run(&url, CONNECTIONS, self.time)?;
+        let requests = u32::try_from(seen.requests).unwrap_or(u32::MAX).max(1);
+        let turn = Turn {
+            seen,
+            cpu: cpu().saturating_sub(before) / requests,
+            pss: running.servers.iter().map(crate::server::Server::pss).sum(),
+        };
+        eprintln!(
+            "{title}: {}: {:.2} µs, {:.0}/s",
+            subject.name,
+            turn.cpu.as_secs_f64() * 1e6,
+            seen.per_second
+        );
+        Ok(turn)
+    }
+}
+
+/// Whether the middle turns differ by more than noise may. One turn at either end may be off, where
+/// there are more than three.
+fn is_noisy(turns: &[Turn]) -> bool {
+    let mut times: Vec<f64> = turns.iter().map(|turn| turn.cpu.as_secs_f64()).collect();
+    times.sort_by(f64::total_cmp);
+    let times = if times.len() > 3 {
+        &times[1..times.len() - 1]
+    } else {
+        &times[..]
+    };
+    times[times.len() - 1] - times[0] > NOISE * times[times.len() / 2]
+}
+
+fn median(mut turns: Vec<Turn>) -> Turn {
+    turns.sort_by_key(|turn| turn.cpu);
+    turns[turns.len() / 2]
+}

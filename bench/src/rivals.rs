@@ -1,0 +1,131 @@
+//! Who competes, and how each is set up.
+
+pub(crate) mod envoy;
+pub(crate) mod haproxy;
+pub(crate) mod keygate;
+pub(crate) mod nginx;
+
+use std::path::Path;
+
+use crate::{
+    Failure,
+    server::{SERVER_CORE, Server},
+    world::{World, free_port},
+};
+
+/// A set-up that is measured.
+pub(crate) struct Subject {
+    pub(crate) name: &'static str,
+    /// Whether the others are compared with it.
+    pub(crate) is_peer: bool,
+    /// What the load asks for.
+    pub(crate) path: &'static str,
+    pub(crate) headers: &'static [(&'static str, &'static str)],
+    pub(crate) start: fn(&World) -> Result<Running, Failure>,
+}
+
+/// A set-up that runs: its processes, and where the load goes.
+pub(crate) struct Running {
+    pub(crate) servers: Vec<Server>,
+    pub(crate) port: u16,
+}
+
+impl Running {
+    /// One process, started by the command that `command` makes for a free port.
+    fn one(command: impl FnOnce(u16) -> Result<Vec<String>, Failure>) -> Result<Self, Failure> {
+        let port = free_port()?;
+        let server = Server::start(SERVER_CORE, &command(port)?, port)?;
+        Ok(Self {
+            servers: vec![server],
+            port,
+        })
+    }
+}
+
+const MODELS: &str = "/v1/models";
+
+fn subject(name: &'static str, start: fn(&World) -> Result<Running, Failure>) -> Subject {
+    Subject {
+        name,
+        is_peer: false,
+        path: MODELS,
+        headers: &[],
+        start,
+    }
+}
+
+fn peer(name: &'static str, start: fn(&World) -> Result<Running, Failure>) -> Subject {
+    Subject {
+        is_peer: true,
+        ..subject(name, start)
+    }
+}
+
+/// Who says whether a key is good.
+pub(crate) fn checking() -> Vec<Subject> {
+    vec![
+        peer("nginx, map of 10,000 keys", |world| {
+            Running::one(|port| nginx::map(world, port, nginx::NO_CONTENT))
+        }),
+        subject("keygate /verify", |world| {
+            Running::one(|port| keygate::serve(world, port))
+        })
+        .at(
+            "/verify",
+            &[("X-Original-Method", "GET"), ("X-Original-URI", MODELS)],
+        ),
+        subject("hyper, 204 without a check", |_| Running::one(floor)),
+        subject("nginx, 204 without a check", |world| {
+            Running::one(|port| nginx::open(world, port, nginx::NO_CONTENT))
+        }),
+        subject("HAProxy, map of 10,000 keys", |world| {
+            Running::one(|port| haproxy::map(world, port, haproxy::NO_CONTENT))
+        }),
+        subject("Envoy, api_key_auth with 10,000 keys", |world| {
+            Running::one(|port| envoy::api_keys(world, port, false))
+        }),
+    ]
+}
+
+/// Who passes a request with a good key on to an upstream that answers 100 bytes.
+pub(crate) fn proxying() -> Vec<Subject> {
+    vec![
+        peer("nginx, map of 10,000 keys", |world| {
+            Running::one(|port| nginx::map(world, port, nginx::PASS))
+        }),
+        subject("keygate", |world| {
+            Running::one(|port| keygate::serve(world, port))
+        }),
+        subject("nginx, no check", |world| {
+            Running::one(|port| nginx::open(world, port, nginx::PASS))
+        }),
+        subject("HAProxy, map of 10,000 keys", |world| {
+            Running::one(|port| haproxy::map(world, port, &haproxy::pass(world)))
+        }),
+        subject("Envoy, api_key_auth with 10,000 keys", |world| {
+            Running::one(|port| envoy::api_keys(world, port, true))
+        }),
+    ]
+}
+
+impl Subject {
+    fn at(self, path: &'static str, headers: &'static [(&'static str, &'static str)]) -> Self {
+        Self {
+            path,
+            headers,
+            ..self
+        }
+    }
+}
+
+fn floor(port: u16) -> Result<Vec<String>, Failure> {
+    let program = std::env::current_exe()?.to_string_lossy().into_owned();
+    Ok(vec![program, "floor".to_owned(), port.to_string()])
+}
+
+/// Writes a configuration; returns its path.
+fn write(folder: &Path, name: &str, text: &str) -> Result<String, Failure> {
+    let path = folder.join(name);
+    std::fs::write(&path, text)?;
+    Ok(path.to_string_lossy().into_owned())
+}

@@ -1,0 +1,79 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, Uri};
+use keygate_core::{Code, Problem};
+use keygate_http::problem_response;
+use keygate_verify::{CachedKey, Refusal, Verifier, refusal_response};
+
+use crate::{
+    RouteTable,
+    path::{AmbiguousPath, Readings},
+};
+
+/// Decides about requests, wherever they are: by what the route table asks for and the key gives.
+/// The gateway, forward-auth and `ext_authz` all ask this one.
+pub struct Authorizer {
+    verifier: Arc<Verifier>,
+    routes: RouteTable,
+}
+
+/// Why a request is not let through.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    AmbiguousPath,
+    Key(Refusal),
+}
+
+impl Authorizer {
+    /// Decides by these routes and the keys that the verifier knows.
+    pub fn new(verifier: Arc<Verifier>, routes: RouteTable) -> Self {
+        Self { verifier, routes }
+    }
+
+    /// The key that opens the door to this request. `path` is that of the target.
+    pub(crate) async fn authorize(
+        &self,
+        method: &Method,
+        target: &Uri,
+        path: &Readings<'_>,
+        headers: &HeaderMap,
+    ) -> Result<Arc<CachedKey>, Refused> {
+        let scope = self.routes.required_scope(method, path)?;
+        let verified = self.verifier.verify(headers, target, scope).await;
+        verified.map_err(Refused::Key)
+    }
+
+    /// The same for a request that a proxy asks about, and the answer that it passes on if the door
+    /// stays shut: 401, 403, 429 or 503, since others mean to proxies that the check has failed.
+    pub(crate) async fn authorize_elsewhere(
+        &self,
+        method: &Method,
+        target: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<Arc<CachedKey>, Response<Bytes>> {
+        let verified = match Readings::of(target.path()) {
+            Ok(path) => self.authorize(method, target, &path, headers).await,
+            Err(AmbiguousPath) => Err(Refused::AmbiguousPath),
+        };
+        verified.map_err(|refused| match refused {
+            Refused::AmbiguousPath => forbidden(AMBIGUOUS_PATH),
+            Refused::Key(refusal) => refusal_response(&refusal),
+        })
+    }
+}
+
+pub(crate) const UNTRUSTED: &str = "What this address says of the original request is not believed. The operator lists proxies in server.trusted_proxies.";
+
+pub(crate) const AMBIGUOUS_PATH: &str = "The path can be read in more than one way. Send it without empty or dot segments, backslashes, or needless percent-encoding.";
+
+/// The refusal of a request about which it is not clear what it is.
+pub(crate) fn forbidden(message: &'static str) -> Response<Bytes> {
+    problem_response(&Problem::new(Code::ForwardAuthRefused, message))
+}
+
+impl From<AmbiguousPath> for Refused {
+    fn from(AmbiguousPath: AmbiguousPath) -> Self {
+        Self::AmbiguousPath
+    }
+}

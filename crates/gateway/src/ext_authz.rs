@@ -1,0 +1,190 @@
+//! Envoy's `ext_authz` over gRPC: `envoy.service.auth.v3.Authorization`.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use envoy_types::ext_authz::v3::{
+    CheckResponseExt,
+    pb::{
+        Authorization, AuthorizationServer, CheckRequest, CheckResponse, DeniedHttpResponse,
+        HeaderAppendAction, HeaderValue as EnvoyHeader, HeaderValueOption, HttpStatus,
+        OkHttpResponse,
+    },
+};
+use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header};
+use keygate_http::{RequestIds, TrustedProxies, X_REQUEST_ID};
+use tokio::net::TcpListener;
+use tonic::{
+    Request, Status,
+    transport::{Server, server::TcpIncoming},
+};
+
+use crate::{
+    Authorizer,
+    authorizer::{UNTRUSTED, forbidden},
+    identity,
+};
+
+/// How often a silent proxy is asked whether it is still there, and how long it may take to answer.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// How many checks one connection may have under way.
+const MAX_STREAMS: u32 = 1_024;
+
+/// Answers Envoy's questions whether a request may pass.
+pub struct ExtAuthz {
+    authorizer: Arc<Authorizer>,
+    request_ids: Arc<RequestIds>,
+    trusted_proxies: TrustedProxies,
+}
+
+impl ExtAuthz {
+    /// Decides as `authorizer` does about what the trusted proxies ask.
+    pub fn new(
+        authorizer: Arc<Authorizer>,
+        request_ids: Arc<RequestIds>,
+        trusted_proxies: TrustedProxies,
+    ) -> Self {
+        Self {
+            authorizer,
+            request_ids,
+            trusted_proxies,
+        }
+    }
+
+    /// Serves until `stop`, then finishes what is under way.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), tonic::transport::Error> {
+        let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
+        Server::builder()
+            .http2_keepalive_interval(Some(KEEP_ALIVE))
+            .http2_keepalive_timeout(Some(KEEP_ALIVE))
+            .max_concurrent_streams(Some(MAX_STREAMS))
+            .add_service(AuthorizationServer::new(self))
+            .serve_with_incoming_shutdown(connections, stop)
+            .await
+    }
+
+    async fn decide(&self, request: HttpRequest, is_trusted: bool) -> CheckResponse {
+        let mut headers = headers(&request);
+        let id = self.request_ids.assign(&mut headers);
+        let decided = match original(&request) {
+            _ if !is_trusted => Err(forbidden(UNTRUSTED)),
+            None => Err(forbidden(MALFORMED)),
+            Some((method, target)) => {
+                let asked = self
+                    .authorizer
+                    .authorize_elsewhere(&method, &target, &headers);
+                asked.await
+            }
+        };
+        match decided {
+            Ok(key) => {
+                let mut identity = HeaderMap::new();
+                identity::insert(&mut identity, &key.credential);
+                allowed(&headers, &identity, id)
+            }
+            Err(refusal) => denied(&refusal, id),
+        }
+    }
+}
+
+const MALFORMED: &str = "The original method or path is none.";
+
+#[tonic::async_trait]
+impl Authorization for ExtAuthz {
+    async fn check(
+        &self,
+        request: Request<CheckRequest>,
+    ) -> Result<tonic::Response<CheckResponse>, Status> {
+        let peer = request.remote_addr();
+        let is_trusted = peer.is_some_and(|peer| self.trusted_proxies.trusts(peer.ip()));
+        let attributes = request.into_inner().attributes;
+        let http = attributes
+            .and_then(|attributes| attributes.request?.http)
+            .ok_or_else(|| Status::invalid_argument("attributes.request.http is missing"))?;
+        Ok(tonic::Response::new(self.decide(http, is_trusted).await))
+    }
+}
+
+fn original(request: &HttpRequest) -> Option<(Method, Uri)> {
+    let method = request.method.parse().ok()?;
+    let target = request.path.parse::<Uri>().ok()?;
+    Some((method, target.into_parts().path_and_query?.into()))
+}
+
+/// The client's headers: one by one where Envoy has `encode_raw_headers`, otherwise those of one name
+/// joined by commas. What is no header is nothing that keygate goes by.
+fn headers(request: &HttpRequest) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let mut add = |name: &str, value: &[u8]| {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
+            headers.append(name, value);
+        }
+    };
+    for (name, value) in &request.headers {
+        add(name, value.as_bytes());
+    }
+    for raw in request.header_map.iter().flat_map(|map| &map.headers) {
+        let value = if raw.raw_value.is_empty() {
+            raw.value.as_bytes()
+        } else {
+            &raw.raw_value
+        };
+        add(&raw.key, value);
+    }
+    headers
+}
+
+/// Lets the request through, with the identity in place of the credentials and of what the client
+/// passed off as identity.
+fn allowed(sent: &HeaderMap, identity: &HeaderMap, id: HeaderValue) -> CheckResponse {
+    let spoofed = identity::spoofed(sent).map(ToString::to_string);
+    let credentials = [header::AUTHORIZATION, header::COOKIE].map(|name| name.to_string());
+    let mut for_upstream = identity.clone();
+    for_upstream.insert(X_REQUEST_ID, id.clone());
+    let for_client = HeaderMap::from_iter([(X_REQUEST_ID, id)]);
+    let mut response = CheckResponse::with_status(Status::ok(""));
+    response.set_http_response(OkHttpResponse {
+        headers: options(&for_upstream),
+        headers_to_remove: spoofed
+            .filter(|name| !identity.contains_key(name))
+            .chain(credentials)
+            .collect(),
+        response_headers_to_add: options(&for_client),
+        ..OkHttpResponse::default()
+    });
+    response
+}
+
+fn denied(refusal: &Response<Bytes>, id: HeaderValue) -> CheckResponse {
+    let mut headers = refusal.headers().clone();
+    headers.insert(X_REQUEST_ID, id);
+    let mut response = CheckResponse::with_status(Status::permission_denied("refused"));
+    response.set_http_response(DeniedHttpResponse {
+        status: Some(HttpStatus {
+            code: refusal.status().as_u16().into(),
+        }),
+        headers: options(&headers),
+        body: String::from_utf8_lossy(refusal.body()).into_owned(),
+    });
+    response
+}
+
+/// Headers that take the place of those of the same name.
+fn options(headers: &HeaderMap) -> Vec<HeaderValueOption> {
+    let option = |(name, value): (&HeaderName, &HeaderValue)| HeaderValueOption {
+        header: Some(EnvoyHeader {
+            key: name.to_string(),
+            value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            raw_value: Vec::new(),
+        }),
+        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
+        ..HeaderValueOption::default()
+    };
+    headers.iter().map(option).collect()
+}

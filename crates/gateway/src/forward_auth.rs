@@ -1,0 +1,241 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri,
+    header::{AsHeaderName, CACHE_CONTROL},
+    uri::PathAndQuery,
+};
+use http_body_util::Full;
+use keygate_core::Credential;
+
+use crate::{
+    Authorizer,
+    authorizer::{UNTRUSTED, forbidden},
+    identity,
+};
+
+/// The body of a refusal, once more.
+const ERROR: HeaderName = HeaderName::from_static("x-keygate-error");
+
+/// Where proxies ask; the original path may follow.
+const PATH: &str = "/verify";
+
+/// Whether a path belongs to forward-auth.
+pub fn is_forward_auth(path: &str) -> bool {
+    path.strip_prefix(PATH)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Answers proxies that ask whether a request may pass, and leave it to keygate to decide: nginx's
+/// `auth_request`, Caddy's `forward_auth`, Traefik's `ForwardAuth`, Envoy's `ext_authz` over HTTP.
+pub struct ForwardAuth {
+    authorizer: Arc<Authorizer>,
+}
+
+impl ForwardAuth {
+    /// Decides as `authorizer` does.
+    pub fn new(authorizer: Arc<Authorizer>) -> Self {
+        Self { authorizer }
+    }
+
+    /// 200 with the identity headers, or the refusal. `is_trusted` says whether the peer is a proxy
+    /// whose word on the original request counts.
+    pub async fn handle<B>(&self, request: &Request<B>, is_trusted: bool) -> Response<Full<Bytes>> {
+        let decided = match original(request, is_trusted) {
+            Ok((method, target)) => {
+                let headers = request.headers();
+                self.authorizer
+                    .authorize_elsewhere(&method, &target, headers)
+                    .await
+            }
+            Err(Unclear(why)) => Err(forbidden(why)),
+        };
+        let answer = match decided {
+            Ok(key) => permission(&key.credential),
+            Err(refusal) => with_error_header(refusal),
+        };
+        answer.map(Full::new)
+    }
+}
+
+fn permission(credential: &Credential) -> Response<Bytes> {
+    let mut response = Response::default();
+    let headers = response.headers_mut();
+    identity::insert(headers, credential);
+    // A proxy that kept this answer would go on letting in a key that was revoked.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// nginx drops the body of a refusal, but can read its headers.
+fn with_error_header(mut refusal: Response<Bytes>) -> Response<Bytes> {
+    if let Ok(error) = HeaderValue::from_bytes(refusal.body()) {
+        refusal.headers_mut().insert(ERROR, error);
+    }
+    refusal
+}
+
+/// Why it cannot be said which request is asked about.
+#[derive(Debug, PartialEq, Eq)]
+struct Unclear(&'static str);
+
+const NOTHING_SAID: Unclear = Unclear(
+    "The original request is not named. The proxy sends its method and URI in X-Original-Method and X-Original-URI, or in X-Forwarded-Method and X-Forwarded-Uri, or asks for /verify and the original path.",
+);
+const MALFORMED: Unclear =
+    Unclear("The original method or URI is given twice, by half, or is none.");
+const CONTRADICTION: Unclear = Unclear(
+    "The headers that name the original request contradict each other. The proxy overwrites those that clients send.",
+);
+
+type Original = (Method, Uri);
+
+/// The request that a proxy asks about. A client can send the headers that its own proxy does not
+/// set, so all that is said must agree.
+fn original<B>(request: &Request<B>, is_trusted: bool) -> Result<Original, Unclear> {
+    if !is_trusted {
+        return Err(Unclear(UNTRUSTED));
+    }
+    let headers = request.headers();
+    let claims = [
+        by_path(request)?,
+        by_headers(headers, "x-original-method", "x-original-uri")?,
+        by_headers(headers, "x-original-method", "x-original-url")?,
+        by_headers(headers, "x-forwarded-method", "x-forwarded-uri")?,
+    ];
+    let mut claims = claims.into_iter().flatten();
+    let first = claims.next().ok_or(NOTHING_SAID)?;
+    if claims.all(|claim| claim == first) {
+        Ok(first)
+    } else {
+        Err(CONTRADICTION)
+    }
+}
+
+/// What follows `/verify` in the path, with the request's own method.
+fn by_path<B>(request: &Request<B>) -> Result<Option<Original>, Unclear> {
+    let target = request
+        .uri()
+        .path_and_query()
+        .map_or("", PathAndQuery::as_str);
+    let rest = target.strip_prefix(PATH).unwrap_or("");
+    if !rest.starts_with('/') {
+        return Ok(None);
+    }
+    let target = rest.parse().map_err(|_| MALFORMED)?;
+    Ok(Some((request.method().clone(), target)))
+}
+
+fn by_headers(
+    headers: &HeaderMap,
+    method: &'static str,
+    target: &'static str,
+) -> Result<Option<Original>, Unclear> {
+    let Some(target) = single(headers, target)? else {
+        return Ok(None);
+    };
+    let method = single(headers, method)?.ok_or(MALFORMED)?;
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| MALFORMED)?;
+    // Of an absolute URI the rest is the proxy's business.
+    let target = Uri::try_from(target.as_bytes()).map_err(|_| MALFORMED)?;
+    let path_and_query = target.into_parts().path_and_query.ok_or(MALFORMED)?;
+    Ok(Some((method, path_and_query.into())))
+}
+
+fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Option<&HeaderValue>, Unclear> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    values.next().map_or(Ok(first), |_| Err(MALFORMED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(method: &str, path: &str, headers: &[(&str, &str)]) -> Result<String, Unclear> {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (method, target) = original(&request.body(()).expect("a request"), true)?;
+        Ok(format!("{method} {target}"))
+    }
+
+    const NGINX: [(&str, &str); 2] = [
+        ("x-original-method", "POST"),
+        ("x-original-uri", "/v1/files?a=b"),
+    ];
+    const TRAEFIK: [(&str, &str); 2] = [
+        ("x-forwarded-method", "POST"),
+        ("x-forwarded-uri", "/v1/files?a=b"),
+    ];
+
+    #[test]
+    fn every_way_of_naming_the_request_is_read() {
+        let expected = Ok("POST /v1/files?a=b".to_owned());
+        assert_eq!(ask("GET", "/verify", &NGINX), expected);
+        assert_eq!(ask("GET", "/verify", &TRAEFIK), expected);
+        assert_eq!(ask("POST", "/verify/v1/files?a=b", &[]), expected);
+        let ingress = [
+            ("x-original-method", "POST"),
+            ("x-original-url", "https://api.example.com/v1/files?a=b"),
+        ];
+        assert_eq!(ask("GET", "/verify", &ingress), expected);
+        assert_eq!(ask("GET", "/verify", &[NGINX, TRAEFIK].concat()), expected);
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        let spoofed = ("x-forwarded-uri", "/v1/models");
+        let method = ("x-forwarded-method", "POST");
+        assert_eq!(
+            ask("GET", "/verify", &[NGINX[0], NGINX[1], method, spoofed]),
+            Err(CONTRADICTION)
+        );
+        assert_eq!(ask("POST", "/verify/v1/models", &NGINX), Err(CONTRADICTION));
+        assert_eq!(
+            ask("GET", "/verify/v1/files?a=b", &NGINX),
+            Err(CONTRADICTION)
+        );
+    }
+
+    #[test]
+    fn what_is_said_by_half_or_twice_is_refused() {
+        for headers in [
+            &NGINX[1..],
+            &[NGINX[0], NGINX[1], NGINX[1]],
+            &[NGINX[0], NGINX[0], NGINX[1]],
+            &[("x-original-method", "GET"), ("x-original-uri", "")],
+            &[("x-original-method", "a b"), ("x-original-uri", "/v1")],
+        ] {
+            assert_eq!(
+                ask("GET", "/verify", headers),
+                Err(MALFORMED),
+                "{headers:?}"
+            );
+        }
+        assert_eq!(ask("GET", "/verify", &[]), Err(NOTHING_SAID));
+        assert_eq!(ask("GET", "/verify", &NGINX[..1]), Err(NOTHING_SAID));
+    }
+
+    #[test]
+    fn a_stranger_is_not_believed() {
+        let request = Request::builder().uri("/verify/v1/models").body(());
+        let request = request.expect("a request");
+        assert_eq!(original(&request, false), Err(Unclear(UNTRUSTED)));
+    }
+
+    #[test]
+    fn forward_auth_has_a_path_of_its_own() {
+        for (path, own) in [
+            ("/verify", true),
+            ("/verify/v1/models", true),
+            ("/verify/", true),
+            ("/verifying", false),
+            ("/v1/verify", false),
+        ] {
+            assert_eq!(is_forward_auth(path), own, "{path}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+use std::process::Command;
+
+use crate::{
+    page::{Page, replace},
+    proxy::{Proxy, write},
+    scenario::World,
+};
+
+/// Keeps it from its administration port.
+const GLOBAL: &str = "{\n\tadmin off\n}\n";
+
+#[tokio::test]
+async fn caddy_lets_nobody_in_whom_keygate_does_not() {
+    let world = World::new().await;
+    let page = Page::read("caddy.md");
+    let proxy = Proxy::start(|folder, port| {
+        let site = replace(
+            page.block("caddyfile"),
+            &[
+                ("127.0.0.1:8080", &world.keygate()),
+                ("127.0.0.1:9000", &world.api()),
+                (
+                    "http://:80 {",
+                    &format!("http://:{port} {{\n\tbind 127.0.0.1"),
+                ),
+            ],
+        );
+        let mut command = Command::new("caddy");
+        let file = write(folder, "Caddyfile", &format!("{GLOBAL}{site}"));
+        command.args(["run", "--adapter", "caddyfile", "--config", &file]);
+        for variable in ["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"] {
+            command.env(variable, folder);
+        }
+        command
+    });
+    world.holds_behind(&proxy).await;
+}

@@ -1,0 +1,39 @@
+use std::process::Command;
+
+use crate::{
+    page::{Page, replace},
+    proxy::{Proxy, write},
+    scenario::World,
+};
+
+#[tokio::test]
+async fn haproxy_lets_nobody_in_whom_keygate_does_not() {
+    let world = World::new().await;
+    let page = Page::read("haproxy.md");
+    let proxy = Proxy::start(|folder, port| {
+        let socket = folder.join("keygate.sock");
+        let socket = ("/run/haproxy/keygate.sock", &*socket.to_string_lossy());
+        let script = write(
+            folder,
+            "keygate.lua",
+            &replace(page.block("lua"), &[socket]),
+        );
+        let text = replace(
+            page.block("haproxy"),
+            &[
+                socket,
+                ("/etc/haproxy/keygate.lua", &script),
+                ("127.0.0.1:8080", &world.keygate()),
+                ("127.0.0.1:9000", &world.api()),
+                ("bind :80", &format!("bind 127.0.0.1:{port}")),
+            ],
+        );
+        let mut command = Command::new("haproxy");
+        command
+            .arg("-db")
+            .arg("-f")
+            .arg(write(folder, "haproxy.cfg", &text));
+        command
+    });
+    world.holds_behind(&proxy).await;
+}

@@ -1,0 +1,12 @@
+//! keygate behind the proxies that people have, each a real one with the configuration that its page
+//! in `docs/integrations` shows.
+
+mod caddy;
+mod envoy;
+mod haproxy;
+mod nginx;
+mod page;
+mod proxy;
+mod scenario;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,51 @@
+use bytes::Bytes;
+use http::{HeaderValue, Response, header::WWW_AUTHENTICATE};
+use keygate_core::{Denial, Problem};
+use keygate_http::problem_response;
+use keygate_storage::StorageError;
+
+/// Why a request is not let through.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Refusal {
+    /// The key does not open this door.
+    #[error(transparent)]
+    Denied(#[from] Denial),
+    /// The database was needed and did not answer.
+    #[error(transparent)]
+    Unavailable(#[from] StorageError),
+}
+
+/// The answer to a request that is not let through, in the contract's words.
+pub fn refusal_response<B: From<Bytes>>(refusal: &Refusal) -> Response<B> {
+    let response: Response<Vec<u8>> = match refusal {
+        Refusal::Denied(denial) => denial_response(*denial),
+        Refusal::Unavailable(error) => {
+            tracing::error!(%error, "a key could not be looked up");
+            problem_response(&Problem::storage_unavailable())
+        }
+    };
+    response.map(|body| B::from(body.into()))
+}
+
+fn denial_response(denial: Denial) -> Response<Vec<u8>> {
+    let mut response = problem_response(&Problem::from(denial));
+    if let Some(challenge) = challenge(denial) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// What RFC 6750 section 3 has a refusal say: no error where no key was given at all.
+fn challenge(denial: Denial) -> Option<HeaderValue> {
+    let challenge = match denial {
+        Denial::Missing => "Bearer realm=\"keygate\"".to_owned(),
+        Denial::Invalid | Denial::Revoked | Denial::Expired => {
+            "Bearer realm=\"keygate\", error=\"invalid_token\"".to_owned()
+        }
+        Denial::InsufficientScope(scope) => {
+            format!("Bearer realm=\"keygate\", error=\"insufficient_scope\", scope=\"{scope}\"")
+        }
+        Denial::AccountSuspended => return None,
+    };
+    Some(HeaderValue::try_from(challenge).expect("plain ASCII"))
+}
