@@ -70,6 +70,29 @@ impl Scopes {
         self.0 == 0
     }
 
+    /// The names with single spaces between, as RFC 6749 section 3.3 writes a scope list.
+    pub const fn as_str(self) -> &'static str {
+        const LISTS: [&str; 16] = [
+            "",
+            "chat",
+            "read",
+            "chat read",
+            "write",
+            "chat write",
+            "read write",
+            "chat read write",
+            "admin",
+            "chat admin",
+            "read admin",
+            "chat read admin",
+            "write admin",
+            "chat write admin",
+            "read write admin",
+            "chat read write admin",
+        ];
+        LISTS[self.0 as usize]
+    }
+
     /// The scopes in the order chat, read, write, admin.
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL
@@ -84,16 +107,9 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
-/// Names with single spaces between, as RFC 6749 section 3.3 writes a scope list.
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, scope) in self.iter().enumerate() {
-            if index > 0 {
-                f.write_str(" ")?;
-            }
-            f.write_str(scope.as_str())?;
-        }
-        Ok(())
+        f.write_str(self.as_str())
     }
 }
 

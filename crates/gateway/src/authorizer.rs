@@ -1,14 +1,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, Uri};
+use http::{Method, Response};
 use keygate_core::{Code, Problem};
-use keygate_http::problem_response;
+use keygate_http::{Headers, problem_response};
 use keygate_verify::{CachedKey, Refusal, Verifier, refusal_response};
 
 use crate::{
     RouteTable,
-    path::{AmbiguousPath, Readings},
+    path::{AmbiguousPath, Readings, path_of},
 };
 
 /// Decides about requests, wherever they are: by what the route table asks for and the key gives.
@@ -31,13 +31,14 @@ impl Authorizer {
         Self { verifier, routes }
     }
 
-    /// The key that opens the door to this request. `path` is that of the target.
+    /// The key that opens the door to this request. `path` is that of the target, which has the
+    /// query too.
     pub(crate) async fn authorize(
         &self,
         method: &Method,
-        target: &Uri,
+        target: &str,
         path: &Readings<'_>,
-        headers: &HeaderMap,
+        headers: &impl Headers,
     ) -> Result<Arc<CachedKey>, Refused> {
         let scope = self.routes.required_scope(method, path)?;
         let verified = self.verifier.verify(headers, target, scope).await;
@@ -49,10 +50,10 @@ impl Authorizer {
     pub(crate) async fn authorize_elsewhere(
         &self,
         method: &Method,
-        target: &Uri,
-        headers: &HeaderMap,
+        target: &str,
+        headers: &impl Headers,
     ) -> Result<Arc<CachedKey>, Response<Bytes>> {
-        let verified = match Readings::of(target.path()) {
+        let verified = match Readings::of(path_of(target)) {
             Ok(path) => self.authorize(method, target, &path, headers).await,
             Err(AmbiguousPath) => Err(Refused::AmbiguousPath),
         };

@@ -12,7 +12,7 @@ use envoy_types::ext_authz::v3::{
     },
 };
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header, uri::PathAndQuery};
 use keygate_http::{RequestIds, TrustedProxies, X_REQUEST_ID};
 use tokio::net::TcpListener;
 use tonic::{
@@ -77,7 +77,7 @@ impl ExtAuthz {
             Some((method, target)) => {
                 let asked = self
                     .authorizer
-                    .authorize_elsewhere(&method, &target, &headers);
+                    .authorize_elsewhere(&method, target.as_str(), &headers);
                 asked.await
             }
         };
@@ -110,10 +110,10 @@ impl Authorization for ExtAuthz {
     }
 }
 
-fn original(request: &HttpRequest) -> Option<(Method, Uri)> {
+fn original(request: &HttpRequest) -> Option<(Method, PathAndQuery)> {
     let method = request.method.parse().ok()?;
     let target = request.path.parse::<Uri>().ok()?;
-    Some((method, target.into_parts().path_and_query?.into()))
+    Some((method, target.into_parts().path_and_query?))
 }
 
 /// The client's headers: one by one where Envoy has `encode_raw_headers`, otherwise those of one name

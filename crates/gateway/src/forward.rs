@@ -1,5 +1,4 @@
 use std::{
-    error::Error as _,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -9,7 +8,6 @@ use std::{
 
 use http::{Request, Response, Version, uri::PathAndQuery};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Error as ClientError;
 use keygate_core::{Code, Problem};
 use keygate_verify::CachedKey;
 use tokio::time::{Instant, sleep_until};
@@ -112,7 +110,7 @@ fn broken_body() -> Problem {
     Problem::new(Code::InvalidRequest, "The body broke off or is malformed.")
 }
 
-fn unreachable_problem(upstream: &Upstream, error: &ClientError) -> Problem {
+pub(crate) fn unreachable_problem(upstream: &Upstream, error: &dyn std::error::Error) -> Problem {
     let cause = error
         .source()
         .map_or_else(String::new, |source| format!(": {source}"));
@@ -123,7 +121,7 @@ fn unreachable_problem(upstream: &Upstream, error: &ClientError) -> Problem {
     )
 }
 
-fn timeout_problem(upstream: &Upstream) -> Problem {
+pub(crate) fn timeout_problem(upstream: &Upstream) -> Problem {
     tracing::warn!(%upstream, "the upstream did not answer in time");
     Problem::new(
         Code::UpstreamTimeout,

@@ -2,12 +2,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri,
-    header::{AsHeaderName, CACHE_CONTROL},
+    HeaderName, HeaderValue, Method, Request, Response, Uri, header::CACHE_CONTROL,
     uri::PathAndQuery,
 };
 use http_body_util::Full;
 use keygate_core::Credential;
+use keygate_http::Headers;
+use keygate_verify::CachedKey;
 
 use crate::{
     Authorizer,
@@ -17,6 +18,12 @@ use crate::{
 
 /// The body of a refusal, once more.
 const ERROR: HeaderName = HeaderName::from_static("x-keygate-error");
+
+const X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
+const X_ORIGINAL_URI: HeaderName = HeaderName::from_static("x-original-uri");
+const X_ORIGINAL_URL: HeaderName = HeaderName::from_static("x-original-url");
+const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
+const X_FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
 
 /// Where proxies ask; the original path may follow.
 const PATH: &str = "/verify";
@@ -39,24 +46,46 @@ impl ForwardAuth {
         Self { authorizer }
     }
 
-    /// 200 with the identity headers, or the refusal. `is_trusted` says whether the peer is a proxy
-    /// whose word on the original request counts.
-    pub async fn handle<B>(&self, request: &Request<B>, is_trusted: bool) -> Response<Full<Bytes>> {
-        let decided = match original(request, is_trusted) {
+    /// The key that opens the door to the request that `question` is about, or the refusal.
+    /// `is_trusted` says whether the peer is a proxy whose word on the original request counts.
+    pub(crate) async fn decide(
+        &self,
+        question: &Question<'_, impl Headers>,
+        is_trusted: bool,
+    ) -> Result<Arc<CachedKey>, Response<Bytes>> {
+        let decided = match question.original(is_trusted) {
             Ok((method, target)) => {
-                let headers = request.headers();
-                self.authorizer
-                    .authorize_elsewhere(&method, &target, headers)
+                let authorizer = &self.authorizer;
+                let headers = question.headers;
+                authorizer
+                    .authorize_elsewhere(&method, target.as_str(), headers)
                     .await
             }
             Err(Unclear(why)) => Err(forbidden(why)),
         };
-        let answer = match decided {
-            Ok(key) => permission(&key.credential),
-            Err(refusal) => with_error_header(refusal),
+        decided.map_err(with_error_header)
+    }
+
+    /// 200 with the identity headers, or the refusal.
+    pub async fn handle<B>(&self, request: &Request<B>, is_trusted: bool) -> Response<Full<Bytes>> {
+        let target = request.uri().path_and_query();
+        let question = Question {
+            method: request.method(),
+            target: target.map_or("", PathAndQuery::as_str),
+            headers: request.headers(),
         };
+        let decided = self.decide(&question, is_trusted).await;
+        let answer = decided.map_or_else(|refusal| refusal, |key| permission(&key.credential));
         answer.map(Full::new)
     }
+}
+
+/// What a proxy asks.
+pub(crate) struct Question<'a, H> {
+    pub(crate) method: &'a Method,
+    /// Path and query.
+    pub(crate) target: &'a str,
+    pub(crate) headers: &'a H,
 }
 
 fn permission(credential: &Credential) -> Response<Bytes> {
@@ -89,76 +118,80 @@ const CONTRADICTION: Unclear = Unclear(
     "The headers that name the original request contradict each other. The proxy overwrites those that clients send.",
 );
 
-type Original = (Method, Uri);
+type Original = (Method, PathAndQuery);
 
-/// The request that a proxy asks about. A client can send the headers that its own proxy does not
-/// set, so all that is said must agree.
-fn original<B>(request: &Request<B>, is_trusted: bool) -> Result<Original, Unclear> {
-    if !is_trusted {
-        return Err(Unclear(UNTRUSTED));
+impl<H: Headers> Question<'_, H> {
+    /// The request that the proxy asks about. A client can send the headers that its own proxy does
+    /// not set, so all that is said must agree.
+    fn original(&self, is_trusted: bool) -> Result<Original, Unclear> {
+        if !is_trusted {
+            return Err(Unclear(UNTRUSTED));
+        }
+        let claims = [
+            self.by_path()?,
+            self.by_headers(&X_ORIGINAL_METHOD, &X_ORIGINAL_URI)?,
+            self.by_headers(&X_ORIGINAL_METHOD, &X_ORIGINAL_URL)?,
+            self.by_headers(&X_FORWARDED_METHOD, &X_FORWARDED_URI)?,
+        ];
+        let mut claims = claims.into_iter().flatten();
+        let first = claims.next().ok_or(NOTHING_SAID)?;
+        if claims.all(|claim| claim == first) {
+            Ok(first)
+        } else {
+            Err(CONTRADICTION)
+        }
     }
-    let headers = request.headers();
-    let claims = [
-        by_path(request)?,
-        by_headers(headers, "x-original-method", "x-original-uri")?,
-        by_headers(headers, "x-original-method", "x-original-url")?,
-        by_headers(headers, "x-forwarded-method", "x-forwarded-uri")?,
-    ];
-    let mut claims = claims.into_iter().flatten();
-    let first = claims.next().ok_or(NOTHING_SAID)?;
-    if claims.all(|claim| claim == first) {
-        Ok(first)
-    } else {
-        Err(CONTRADICTION)
+
+    /// What follows `/verify` in the path, with the request's own method.
+    fn by_path(&self) -> Result<Option<Original>, Unclear> {
+        let rest = self.target.strip_prefix(PATH).unwrap_or("");
+        if !rest.starts_with('/') {
+            return Ok(None);
+        }
+        let target = rest.parse().map_err(|_| MALFORMED)?;
+        Ok(Some((self.method.clone(), target)))
     }
-}
 
-/// What follows `/verify` in the path, with the request's own method.
-fn by_path<B>(request: &Request<B>) -> Result<Option<Original>, Unclear> {
-    let target = request
-        .uri()
-        .path_and_query()
-        .map_or("", PathAndQuery::as_str);
-    let rest = target.strip_prefix(PATH).unwrap_or("");
-    if !rest.starts_with('/') {
-        return Ok(None);
+    fn by_headers(
+        &self,
+        method: &HeaderName,
+        target: &HeaderName,
+    ) -> Result<Option<Original>, Unclear> {
+        let Some(target) = self.single(target)? else {
+            return Ok(None);
+        };
+        let method = self.single(method)?.ok_or(MALFORMED)?;
+        let method = Method::from_bytes(method).map_err(|_| MALFORMED)?;
+        // Of an absolute URI the rest is the proxy's business.
+        let target = Uri::try_from(target).map_err(|_| MALFORMED)?;
+        let path_and_query = target.into_parts().path_and_query.ok_or(MALFORMED)?;
+        Ok(Some((method, path_and_query)))
     }
-    let target = rest.parse().map_err(|_| MALFORMED)?;
-    Ok(Some((request.method().clone(), target)))
-}
 
-fn by_headers(
-    headers: &HeaderMap,
-    method: &'static str,
-    target: &'static str,
-) -> Result<Option<Original>, Unclear> {
-    let Some(target) = single(headers, target)? else {
-        return Ok(None);
-    };
-    let method = single(headers, method)?.ok_or(MALFORMED)?;
-    let method = Method::from_bytes(method.as_bytes()).map_err(|_| MALFORMED)?;
-    // Of an absolute URI the rest is the proxy's business.
-    let target = Uri::try_from(target.as_bytes()).map_err(|_| MALFORMED)?;
-    let path_and_query = target.into_parts().path_and_query.ok_or(MALFORMED)?;
-    Ok(Some((method, path_and_query.into())))
-}
-
-fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Result<Option<&HeaderValue>, Unclear> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next();
-    values.next().map_or(Ok(first), |_| Err(MALFORMED))
+    fn single(&self, name: &HeaderName) -> Result<Option<&[u8]>, Unclear> {
+        let mut values = self.headers.values(name);
+        let first = values.next();
+        values.next().map_or(Ok(first), |_| Err(MALFORMED))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
 
     fn ask(method: &str, path: &str, headers: &[(&str, &str)]) -> Result<String, Unclear> {
-        let mut request = Request::builder().method(method).uri(path);
+        let mut request = Request::builder();
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let (method, target) = original(&request.body(()).expect("a request"), true)?;
+        let question = Question {
+            method: &method.parse().expect("a method"),
+            target: path,
+            headers: request.headers_ref().expect("headers"),
+        };
+        let (method, target) = question.original(true)?;
         Ok(format!("{method} {target}"))
     }
 
@@ -221,9 +254,12 @@ mod tests {
 
     #[test]
     fn a_stranger_is_not_believed() {
-        let request = Request::builder().uri("/verify/v1/models").body(());
-        let request = request.expect("a request");
-        assert_eq!(original(&request, false), Err(Unclear(UNTRUSTED)));
+        let question = Question {
+            method: &Method::GET,
+            target: "/verify/v1/models",
+            headers: &HeaderMap::new(),
+        };
+        assert_eq!(question.original(false), Err(Unclear(UNTRUSTED)));
     }
 
     #[test]

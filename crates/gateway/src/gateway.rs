@@ -5,14 +5,14 @@ use http::{HeaderValue, Method, Request, Response, header::ALLOW};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use keygate_core::{Code, Problem};
-use keygate_http::problem_response;
+use keygate_http::{Headers, problem_response};
 use keygate_verify::{CachedKey, refusal_response};
 
 use crate::{
-    Authorizer, ResponseBody, Upstreams,
+    Authorizer, ResponseBody, Upstream, Upstreams,
     authorizer::{AMBIGUOUS_PATH, Refused},
     forward::forward,
-    path::Readings,
+    path::{Readings, path_of},
 };
 
 /// The data plane. One of it serves all connections.
@@ -45,29 +45,33 @@ impl Gateway {
         if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
             return Err(method_not_allowed());
         }
-        let (key, upstream) = self.admit(&request).await.map_err(refused)?;
-        let target = request.uri().path_and_query().cloned();
-        let (Some(upstream), Some(target)) = (upstream, target) else {
+        let Some(target) = request.uri().path_and_query().cloned() else {
             return Err(problem_response(&no_upstream()));
         };
-        forward(request, &target, self.upstreams.at(upstream), &key)
+        let (method, headers) = (request.method(), request.headers());
+        let (key, upstream) = self.admit(method, target.as_str(), headers).await?;
+        forward(request, &target, upstream, &key)
             .await
             .map_err(|problem| problem_response(&problem))
     }
 
-    /// The key that opens the door, and which upstream the request is for.
-    async fn admit(
+    /// The key that opens the door and the upstream that the request is for, or the refusal.
+    pub(crate) async fn admit(
         &self,
-        request: &Request<Incoming>,
-    ) -> Result<(Arc<CachedKey>, Option<usize>), Refused> {
-        let target = request.uri();
-        let path = Readings::of(target.path())?;
-        let upstream = path.agree(|path| self.upstreams.position(path))?;
-        let key = self
-            .authorizer
-            .authorize(request.method(), target, &path, request.headers())
-            .await?;
-        Ok((key, upstream))
+        method: &Method,
+        target: &str,
+        headers: &impl Headers,
+    ) -> Result<(Arc<CachedKey>, &Upstream), Response<Bytes>> {
+        let path = Readings::of(path_of(target)).map_err(Refused::from);
+        let admitted = async {
+            let path = path?;
+            let upstream = path.agree(|path| self.upstreams.position(path))?;
+            let authorized = self.authorizer.authorize(method, target, &path, headers);
+            Ok((authorized.await?, upstream))
+        };
+        let (key, upstream) = admitted.await.map_err(refused)?;
+        let upstream = upstream.ok_or_else(|| problem_response(&no_upstream()))?;
+        Ok((key, self.upstreams.at(upstream)))
     }
 }
 

@@ -2,27 +2,48 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{
-        AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, SET_COOKIE, TE, TRAILER,
-        TRANSFER_ENCODING, UPGRADE,
-    },
+    header::{AUTHORIZATION, CONNECTION},
 };
 use keygate_core::Credential;
+use keygate_http::X_REQUEST_ID;
 
 use crate::identity;
 
 /// RFC 9110 section 7.6.1, and what older proxies add to it.
-const HOP_BY_HOP: [HeaderName; 9] = [
-    CONNECTION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    HeaderName::from_static("proxy-authenticate"),
-    HeaderName::from_static("proxy-authorization"),
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
 ];
+
+/// What of a request was meant for keygate, or is said to the upstream in keygate's own words.
+const FOR_KEYGATE: [&str; 5] = ["authorization", "cookie", "expect", "host", "x-request-id"];
+
+/// What of an answer does not reach the client. Cookies are for keygate alone to set: the upstream
+/// shares its origin.
+const NOT_FOR_CLIENT: [&str; 2] = ["set-cookie", "x-request-id"];
+
+/// Whether a client's header goes on to the upstream, in whichever case it is written.
+pub(crate) fn is_for_upstream(name: &[u8]) -> bool {
+    !is_any_of(&HOP_BY_HOP, name) && !is_any_of(&FOR_KEYGATE, name) && !identity::is_ours(name)
+}
+
+/// Whether an upstream's header goes on to the client.
+pub(crate) fn is_for_client(name: &[u8]) -> bool {
+    !is_any_of(&HOP_BY_HOP, name) && !is_any_of(&NOT_FOR_CLIENT, name)
+}
+
+fn is_any_of(names: &[&str], name: &[u8]) -> bool {
+    names
+        .iter()
+        .any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+}
 
 /// Turns a client's headers into those that the upstream gets: without what was meant for keygate
 /// or for this hop, and with whose request it is.
@@ -31,38 +52,30 @@ pub(crate) fn for_upstream(
     credential: &Credential,
     authorization: Option<&HeaderValue>,
 ) {
-    remove_hop_by_hop(headers);
-    for name in [AUTHORIZATION, COOKIE, EXPECT, HOST] {
-        headers.remove(name);
-    }
-    identity::remove(headers);
+    let id = headers.get(X_REQUEST_ID).cloned();
+    keep(headers, is_for_upstream);
     identity::insert(headers, credential);
+    headers.extend(id.map(|id| (X_REQUEST_ID, id)));
     if let Some(authorization) = authorization {
         headers.insert(AUTHORIZATION, authorization.clone());
     }
 }
 
-/// Turns an upstream's headers into those that the client gets. Cookies are for keygate alone to
-/// set: the upstream shares its origin.
+/// Turns an upstream's headers into those that the client gets.
 pub(crate) fn for_client(headers: &mut HeaderMap) {
-    remove_hop_by_hop(headers);
-    headers.remove(SET_COOKIE);
+    keep(headers, is_for_client);
 }
 
-/// Removes the headers of this hop, and those that `Connection` names.
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        let named: Vec<HeaderName> = headers
-            .get_all(CONNECTION)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-            .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-            .collect();
-        for name in named {
-            headers.remove(name);
-        }
-    }
-    for name in &HOP_BY_HOP {
+/// Removes the headers that do not pass, and those that `Connection` says are for this hop.
+fn keep(headers: &mut HeaderMap, passes: fn(&[u8]) -> bool) {
+    let named = headers.get_all(CONNECTION).iter();
+    let named = named.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let named = named.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
+    let others = headers
+        .keys()
+        .filter(|name| !passes(name.as_str().as_bytes()));
+    let gone: Vec<HeaderName> = named.chain(others.cloned()).collect();
+    for name in gone {
         headers.remove(name);
     }
 }

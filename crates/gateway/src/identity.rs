@@ -1,47 +1,46 @@
 //! The headers that say whose request it is.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use keygate_core::{Credential, Scopes};
+use keygate_core::Credential;
+use uuid::Uuid;
 
 pub(crate) const KEY_ID: HeaderName = HeaderName::from_static("x-keygate-key-id");
 pub(crate) const ACCOUNT_ID: HeaderName = HeaderName::from_static("x-keygate-account-id");
 pub(crate) const SCOPES: HeaderName = HeaderName::from_static("x-keygate-scopes");
 
-/// Says whose request it is.
-pub(crate) fn insert(headers: &mut HeaderMap, credential: &Credential) {
-    headers.insert(KEY_ID, value(credential.key_id));
-    headers.insert(ACCOUNT_ID, value(credential.account_id));
-    headers.insert(SCOPES, scopes(credential.scopes));
+/// The headers that say whose request it is, one by one.
+pub(crate) fn write(credential: &Credential, mut header: impl FnMut(&HeaderName, &[u8])) {
+    let mut id = Uuid::encode_buffer();
+    let mut hyphenated = |bytes: &[u8; 16], name: &HeaderName| {
+        let id = Uuid::from_bytes(*bytes).hyphenated().encode_lower(&mut id);
+        header(name, id.as_bytes());
+    };
+    hyphenated(credential.key_id.as_bytes(), &KEY_ID);
+    hyphenated(credential.account_id.as_bytes(), &ACCOUNT_ID);
+    header(&SCOPES, credential.scopes.as_str().as_bytes());
 }
 
-/// Removes what a client sent under keygate's names.
-pub(crate) fn remove(headers: &mut HeaderMap) {
-    let names: Vec<_> = spoofed(headers).cloned().collect();
-    for name in names {
-        headers.remove(name);
-    }
+/// Says whose request it is.
+pub(crate) fn insert(headers: &mut HeaderMap, credential: &Credential) {
+    write(credential, |name, value| {
+        let value = HeaderValue::from_bytes(value).expect("ids and scopes are header values");
+        headers.insert(name, value);
+    });
 }
 
 /// What a client sent under keygate's names, also where it is spelt with underscores: there are
 /// servers to which that is the same header.
 pub(crate) fn spoofed(headers: &HeaderMap) -> impl Iterator<Item = &HeaderName> {
-    headers.keys().filter(|name| is_ours(name.as_str()))
+    headers
+        .keys()
+        .filter(|name| is_ours(name.as_str().as_bytes()))
 }
 
-fn is_ours(name: &str) -> bool {
+/// Whether a header's name is one of keygate's, in any spelling.
+pub(crate) fn is_ours(name: &[u8]) -> bool {
     const OURS: &[u8] = b"x-keygate-";
     name.len() >= OURS.len()
-        && name
-            .bytes()
-            .zip(OURS)
-            .all(|(byte, ours)| byte == *ours || (*ours == b'-' && matches!(byte, b'_' | b'.')))
-}
-
-fn value(id: impl std::fmt::Display) -> HeaderValue {
-    HeaderValue::try_from(id.to_string()).expect("ids are header values")
-}
-
-/// There are few sets of scopes, and those that most keys have need no writing.
-fn scopes(scopes: Scopes) -> HeaderValue {
-    HeaderValue::try_from(scopes.to_string()).expect("scopes are header values")
+        && name.iter().zip(OURS).all(|(byte, ours)| {
+            byte.to_ascii_lowercase() == *ours || (*ours == b'-' && matches!(byte, b'_' | b'.'))
+        })
 }

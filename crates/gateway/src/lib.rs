@@ -3,6 +3,7 @@
 
 mod authorizer;
 mod body;
+mod express;
 mod ext_authz;
 mod forward;
 mod forward_auth;
@@ -15,6 +16,7 @@ mod upstream;
 
 pub use authorizer::Authorizer;
 pub use body::ResponseBody;
+pub use express::{Express, Outcome};
 pub use ext_authz::ExtAuthz;
 pub use forward_auth::{ForwardAuth, is_forward_auth};
 pub use gateway::Gateway;

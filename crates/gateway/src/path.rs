@@ -12,6 +12,11 @@ use percent_encoding::percent_decode_str;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AmbiguousPath;
 
+/// What comes before the query.
+pub(crate) fn path_of(target: &str) -> &str {
+    target.split_once('?').map_or(target, |(path, _)| path)
+}
+
 /// A path as it was sent, and as it reads once it is percent-decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Readings<'a> {

@@ -10,7 +10,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 
-use crate::{body::RequestBody, is_data_plane, path::Pattern};
+use crate::{body::RequestBody, express::Pool, is_data_plane, path::Pattern};
 
 /// How long an idle connection to an upstream is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -24,9 +24,18 @@ pub struct Upstream {
     authority: Authority,
     base_path: String,
     pub(crate) authorization: Option<HeaderValue>,
-    connect_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
     response_timeout: Duration,
     pub(crate) client: UpstreamClient,
+    /// Where the express lane connects to, unless it is to be encrypted.
+    socket: Option<Socket>,
+    pub(crate) pool: Pool,
+}
+
+/// A host, by name or address, and a port.
+pub(crate) struct Socket {
+    pub(crate) host: String,
+    pub(crate) port: u16,
 }
 
 /// Why an upstream cannot be used.
@@ -66,6 +75,8 @@ impl Upstream {
         Ok(Self {
             pattern,
             client: client(&scheme, connect_timeout)?,
+            socket: socket(&scheme, &authority),
+            pool: Pool::default(),
             scheme,
             authority,
             base_path,
@@ -73,6 +84,20 @@ impl Upstream {
             connect_timeout,
             response_timeout,
         })
+    }
+
+    /// Where to connect for HTTP without encryption.
+    pub(crate) fn socket(&self) -> Option<&Socket> {
+        self.socket.as_ref()
+    }
+
+    pub(crate) fn authority(&self) -> &str {
+        self.authority.as_str()
+    }
+
+    /// What goes before the path of a request.
+    pub(crate) fn base_path(&self) -> &str {
+        &self.base_path
     }
 
     /// How long the upstream may be silent once the request has begun. It leaves room for
@@ -120,6 +145,18 @@ fn split(url: &str) -> Result<(Scheme, Authority, String), InvalidUpstream> {
     plain
         .then(|| (scheme, authority, base_path.to_owned()))
         .ok_or(InvalidUpstream::Url)
+}
+
+fn socket(scheme: &Scheme, authority: &Authority) -> Option<Socket> {
+    let host = authority.host();
+    // An IPv6 address stands in brackets.
+    let address = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    (*scheme == Scheme::HTTP).then(|| Socket {
+        host: address.unwrap_or(host).to_owned(),
+        port: authority.port_u16().unwrap_or(80),
+    })
 }
 
 fn bearer(credential: &str) -> Result<HeaderValue, InvalidUpstream> {

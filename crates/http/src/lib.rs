@@ -2,10 +2,14 @@
 
 mod client;
 mod framing;
+mod headers;
 mod problem;
 mod request_id;
+mod request_line;
 
 pub use client::{ClientAddress, TrustedProxies};
 pub use framing::refuse_ambiguous_framing;
+pub use headers::Headers;
 pub use problem::problem_response;
-pub use request_id::{RequestIds, X_REQUEST_ID};
+pub use request_id::{RequestId, RequestIds, X_REQUEST_ID};
+pub use request_line::RequestLine;

@@ -1,7 +1,12 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    fmt::{self, Write},
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keygate_core::Random;
+
+use crate::Headers;
 
 /// Stands on every response, and on every request that goes to an upstream.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -29,26 +34,70 @@ impl RequestIds {
 
     /// The id of a request, put into its headers if it was not there.
     pub fn assign(&self, headers: &mut HeaderMap) -> HeaderValue {
-        let mut sent = headers.get_all(X_REQUEST_ID).iter();
-        if let (Some(id), None) = (sent.next(), sent.next())
-            && is_plain(id)
-        {
-            return id.clone();
-        }
-        let id = self.generate();
+        let id = HeaderValue::from_bytes(self.choose(headers).as_bytes());
+        let id = id.expect("plain words are header values");
         headers.insert(X_REQUEST_ID, id.clone());
         id
     }
 
-    fn generate(&self) -> HeaderValue {
+    /// The id of a request: the client's own, or a new one.
+    pub fn choose(&self, headers: &impl Headers) -> RequestId {
+        let name = X_REQUEST_ID;
+        let mut sent = headers.values(&name);
+        match (sent.next(), sent.next()) {
+            (Some(id), None) if is_plain(id) => RequestId::of(id),
+            _ => self.generate(),
+        }
+    }
+
+    fn generate(&self) -> RequestId {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        HeaderValue::try_from(format!("req-{:016x}{number:08x}", self.process))
-            .expect("hexadecimal digits are a header value")
+        let mut id = RequestId::of(b"req-");
+        write!(id, "{:016x}{number:08x}", self.process).expect("there is room");
+        id
     }
 }
 
-fn is_plain(id: &HeaderValue) -> bool {
-    let bytes = id.as_bytes();
+/// The name of a request: up to 64 letters, digits, dots and hyphens.
+#[derive(Clone, Copy)]
+pub struct RequestId {
+    bytes: [u8; MAX_CLIENT_ID],
+    length: usize,
+}
+
+impl RequestId {
+    fn of(word: &[u8]) -> Self {
+        let mut bytes = [0; MAX_CLIENT_ID];
+        bytes[..word.len()].copy_from_slice(word);
+        Self {
+            bytes,
+            length: word.len(),
+        }
+    }
+
+    /// The id's characters, all of them ASCII.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl fmt::Write for RequestId {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        let room = self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(self.as_bytes()))
+    }
+}
+
+fn is_plain(bytes: &[u8]) -> bool {
     (1..=MAX_CLIENT_ID).contains(&bytes.len())
         && bytes
             .iter()

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, header::AUTHORIZATION};
+use http::{Request, Response, header::AUTHORIZATION, uri::PathAndQuery};
 use keygate_core::Scope;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -66,8 +66,12 @@ where
         let mut inner = std::mem::replace(&mut self.inner, next);
         let RequireScope { verifier, scope } = self.door.clone();
         Box::pin(async move {
-            let verified = verifier.verify(request.headers(), request.uri(), scope);
-            match verified.await {
+            let target = request
+                .uri()
+                .path_and_query()
+                .map_or("", PathAndQuery::as_str);
+            let verified = verifier.verify(request.headers(), target, scope).await;
+            match verified {
                 Ok(key) => {
                     request.headers_mut().remove(AUTHORIZATION);
                     request.extensions_mut().insert(key.credential);

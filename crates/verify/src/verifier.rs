@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use http::{HeaderMap, Uri};
 use keygate_core::{
     Attempt, Clock, Decision, Denial, Scope, evaluate,
     key::{KeyFormat, KeyHash, KeyHasher},
 };
+use keygate_http::Headers;
 use keygate_storage::{ChangeListener, KeyStore, StorageError, Store};
 use quick_cache::sync::Cache;
 use tokio::sync::OnceCell;
@@ -64,12 +64,12 @@ impl Verifier {
         verifier
     }
 
-    /// Whether the request with these headers and this target may do what needs `scope`. If so, the
-    /// key counts as used now.
+    /// Whether the request with these headers and this target (path and query) may do what needs
+    /// `scope`. If so, the key counts as used now.
     pub async fn verify(
         &self,
-        headers: &HeaderMap,
-        target: &Uri,
+        headers: &impl Headers,
+        target: &str,
         scope: Scope,
     ) -> Result<Arc<CachedKey>, Refusal> {
         let presented = presented_key(headers, target, &self.format)?;

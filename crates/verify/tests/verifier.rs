@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use http::{HeaderMap, HeaderValue, Uri, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use keygate_core::{
     AccountId, ApiKey, Clock, Credential, Denial, EmailAddress, KeyId, ManualClock, OsRandom,
     Scope, Timestamp,
@@ -201,10 +201,7 @@ async fn verify_text(verifier: &Verifier, key: &str) -> Result<KeyId, Denial> {
     let value = format!("Bearer {key}");
     let value = HeaderValue::from_str(&value).expect("a header value");
     headers.insert(AUTHORIZATION, value);
-    match verifier
-        .verify(&headers, &Uri::default(), Scope::Read)
-        .await
-    {
+    match verifier.verify(&headers, "/v1/models", Scope::Read).await {
         Ok(key) => Ok(key.credential.key_id),
         Err(Refusal::Denied(denial)) => Err(denial),
         Err(Refusal::Unavailable(error)) => panic!("{error}"),

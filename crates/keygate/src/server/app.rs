@@ -5,22 +5,16 @@ use http::{HeaderValue, Request, Response, header::CONNECTION};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use keygate_core::Problem;
-use keygate_gateway::{ForwardAuth, Gateway, ResponseBody, is_data_plane, is_forward_auth};
-use keygate_http::{
-    RequestIds, TrustedProxies, X_REQUEST_ID, problem_response, refuse_ambiguous_framing,
-};
-use percent_encoding::percent_decode_str;
+use keygate_gateway::{Express, ResponseBody, is_data_plane, is_forward_auth};
+use keygate_http::{TrustedProxies, X_REQUEST_ID, problem_response, refuse_ambiguous_framing};
 use tower::ServiceExt;
 
 /// Both planes behind one listener.
 pub(super) struct App {
-    pub(super) gateway: Gateway,
-    pub(super) forward_auth: ForwardAuth,
+    /// What serves plain requests for the data plane.
+    pub(super) express: Express,
     pub(super) router: Router,
-    pub(super) request_ids: Arc<RequestIds>,
     pub(super) trusted_proxies: TrustedProxies,
-    /// What a key begins with, so that one that stands in a path is not logged.
-    pub(super) key_prefix: String,
 }
 
 pub(super) type AppBody = Either<ResponseBody, Body>;
@@ -32,15 +26,18 @@ impl App {
         peer: IpAddr,
         mut request: Request<Incoming>,
     ) -> Result<Response<AppBody>, Infallible> {
-        let id = self.request_ids.assign(request.headers_mut());
-        let line = tracing::enabled!(tracing::Level::DEBUG).then(|| self.request_line(&request));
+        let id = self.express.request_ids.assign(request.headers_mut());
+        let line = tracing::enabled!(tracing::Level::DEBUG).then(|| {
+            let line = &self.express.request_line;
+            line.of(request.method(), request.uri().path())
+        });
         let mut response = if let Err(problem) = refuse_ambiguous_framing(&request) {
             close_with(&problem)
         } else if is_data_plane(request.uri().path()) {
-            self.gateway.handle(request).await.map(Either::Left)
+            self.express.gateway.handle(request).await.map(Either::Left)
         } else if is_forward_auth(request.uri().path()) {
             let is_trusted = self.trusted_proxies.trusts(peer);
-            let answer = self.forward_auth.handle(&request, is_trusted).await;
+            let answer = self.express.forward_auth.handle(&request, is_trusted).await;
             answer.map(Either::Left).map(Either::Left)
         } else {
             self.manage(peer, request).await.map(Either::Right)
@@ -58,17 +55,6 @@ impl App {
         request.extensions_mut().insert(client);
         let answer = self.router.clone().oneshot(request.map(Body::new)).await;
         answer.unwrap_or_else(|never| match never {})
-    }
-
-    /// Method and path. The query may hold a secret, and a path should not.
-    fn request_line(&self, request: &Request<Incoming>) -> String {
-        let path = percent_decode_str(request.uri().path()).decode_utf8_lossy();
-        let path = if path.contains(&self.key_prefix) {
-            "[redacted]"
-        } else {
-            &path
-        };
-        format!("{} {path}", request.method())
     }
 }
 

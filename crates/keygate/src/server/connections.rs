@@ -4,9 +4,13 @@ use futures_util::FutureExt;
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    server::conn::auto,
 };
-use tokio::net::{TcpListener, TcpStream};
+use keygate_gateway::Outcome;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 
 use super::{app::App, patience::Patience};
 
@@ -31,35 +35,49 @@ pub(super) async fn serve(listener: TcpListener, app: Arc<App>, stop: impl Futur
     let acceptor = Acceptor {
         listener,
         app,
-        server: connection_builder(),
+        server: Arc::new(connection_builder()),
     };
-    let before = GracefulShutdown::new();
+    let before = Drain::new();
     acceptor.accept_until(stop, &before).await;
-    let after = GracefulShutdown::new();
+    let after = Drain::new();
     let drained = tokio::time::timeout(DRAIN_TIMEOUT, async {
-        acceptor.accept_until(before.shutdown(), &after).await;
+        acceptor.accept_until(before.drain(), &after).await;
         acceptor.accept_waiting(&after);
         drop(acceptor);
-        after.shutdown().await;
+        after.drain().await;
     });
     if drained.await.is_err() {
         tracing::warn!("requests were still under way after 30 seconds, and were cut off");
     }
 }
 
+/// Tells connections to end, and knows when they have: each holds a receiver.
+struct Drain(watch::Sender<()>);
+
+impl Drain {
+    fn new() -> Self {
+        Self(watch::Sender::new(()))
+    }
+
+    async fn drain(self) {
+        let _ = self.0.send(());
+        self.0.closed().await;
+    }
+}
+
 struct Acceptor {
     listener: TcpListener,
     app: Arc<App>,
-    server: auto::Builder<TokioExecutor>,
+    server: Arc<auto::Builder<TokioExecutor>>,
 }
 
 impl Acceptor {
-    async fn accept_until(&self, stop: impl Future<Output = ()>, graceful: &GracefulShutdown) {
+    async fn accept_until(&self, stop: impl Future<Output = ()>, drain: &Drain) {
         let mut stop = std::pin::pin!(stop);
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.serve(stream, peer.ip(), graceful),
+                    Ok((stream, peer)) => self.serve(stream, peer.ip(), drain),
                     Err(error) => {
                         tracing::warn!(%error, "a connection could not be accepted");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -71,24 +89,69 @@ impl Acceptor {
     }
 
     /// Takes the connections that the system has accepted already, which would be reset otherwise.
-    fn accept_waiting(&self, graceful: &GracefulShutdown) {
+    fn accept_waiting(&self, drain: &Drain) {
         while let Some(Ok((stream, peer))) = self.listener.accept().now_or_never() {
-            self.serve(stream, peer.ip(), graceful);
+            self.serve(stream, peer.ip(), drain);
         }
     }
 
-    fn serve(&self, stream: TcpStream, peer: IpAddr, graceful: &GracefulShutdown) {
-        let app = self.app.clone();
-        let service = service_fn(move |request| app.clone().answer(peer, request));
+    fn serve(&self, stream: TcpStream, peer: IpAddr, drain: &Drain) {
         let _ = stream.set_nodelay(true);
-        let stream = TokioIo::new(Patience::with(stream));
-        let connection = self.server.serve_connection(stream, service);
-        let connection = graceful.watch(connection.into_owned());
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!("a connection ended: {error}");
+        let connection = Connection {
+            stream: Patience::with(stream),
+            peer,
+            app: self.app.clone(),
+            server: self.server.clone(),
+            draining: drain.0.subscribe(),
+        };
+        tokio::spawn(connection.run());
+    }
+}
+
+struct Connection {
+    stream: Patience,
+    peer: IpAddr,
+    app: Arc<App>,
+    server: Arc<auto::Builder<TokioExecutor>>,
+    draining: watch::Receiver<()>,
+}
+
+impl Connection {
+    async fn run(mut self) {
+        let is_trusted = self.app.trusted_proxies.trusts(self.peer);
+        let express = &self.app.express;
+        let draining = self.draining.clone();
+        match express.serve(&mut self.stream, is_trusted, draining).await {
+            Outcome::Closed => {}
+            Outcome::HandOver(bytes) => {
+                self.stream.read_first(bytes);
+                self.run_in_full().await;
             }
-        });
+        }
+    }
+
+    /// Serves whatever HTTP there is.
+    async fn run_in_full(self) {
+        let Self {
+            stream,
+            peer,
+            app,
+            server,
+            mut draining,
+        } = self;
+        let service = service_fn(move |request| app.clone().answer(peer, request));
+        let connection = server.serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            _ = draining.changed() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!("a connection ended: {error}");
+        }
     }
 }
 

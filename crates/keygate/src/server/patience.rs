@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -20,6 +21,8 @@ const STALLED_WRITE: Duration = Duration::from_secs(30);
 /// that is silent because it waits for an answer is left alone.
 pub(super) struct Patience {
     stream: TcpStream,
+    /// What is read before anything that comes from now on.
+    first: Bytes,
     first_read: Option<Pin<Box<Sleep>>>,
     stalled_write: Option<Pin<Box<Sleep>>>,
 }
@@ -28,9 +31,15 @@ impl Patience {
     pub(super) fn with(stream: TcpStream) -> Self {
         Self {
             stream,
+            first: Bytes::new(),
             first_read: Some(Box::pin(sleep(FIRST_READ))),
             stalled_write: None,
         }
+    }
+
+    /// Has bytes that were read already read once more.
+    pub(super) fn read_first(&mut self, bytes: Vec<u8>) {
+        self.first = bytes.into();
     }
 
     /// Passes on how a write went, and runs out of patience with one that does not get on.
@@ -57,6 +66,11 @@ impl AsyncRead for Patience {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.first.is_empty() {
+            let length = self.first.len().min(buffer.remaining());
+            buffer.put_slice(&self.first.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if read.is_ready() {
             self.first_read = None;

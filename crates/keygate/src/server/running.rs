@@ -3,8 +3,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use futures_util::FutureExt;
 use keygate_control::Control;
 use keygate_core::{OsRandom, SystemClock, Token};
-use keygate_gateway::{Authorizer, ExtAuthz, ForwardAuth, Gateway};
-use keygate_http::{RequestIds, TrustedProxies};
+use keygate_gateway::{Authorizer, Express, ExtAuthz, ForwardAuth, Gateway};
+use keygate_http::{RequestIds, RequestLine, TrustedProxies};
 use keygate_storage::{HasherBinding, Store};
 use keygate_storage_sqlite::SqliteStore;
 use keygate_verify::Verifier;
@@ -65,13 +65,18 @@ impl Running {
             request_ids: Arc::new(RequestIds::new(&OsRandom)),
             trusted_proxies: settings.trusted_proxies,
         };
-        let app = App {
-            gateway: Gateway::new(services.authorizer.clone(), settings.upstreams),
-            forward_auth: ForwardAuth::new(services.authorizer.clone()),
-            router: keygate_web::router(web.clone()),
+        let authorizer = services.authorizer.clone();
+        let express = Express {
+            gateway: Gateway::new(authorizer.clone(), settings.upstreams),
+            forward_auth: ForwardAuth::new(authorizer),
             request_ids: services.request_ids.clone(),
+            request_line: RequestLine::without_keys(settings.format.prefix()),
+            clock: Arc::new(SystemClock),
+        };
+        let app = App {
+            express,
+            router: keygate_web::router(web.clone()),
             trusted_proxies: services.trusted_proxies.clone(),
-            key_prefix: settings.format.prefix().to_owned(),
         };
         Ok(Self {
             servers: serve(listeners, app, services, stopped.map(drop).shared()),

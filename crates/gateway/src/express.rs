@@ -1,0 +1,204 @@
+//! The short way for plain requests.
+//!
+//! Most requests are plain: HTTP/1.1, a whole head and a body of known, moderate length. They are
+//! read in place, decided about, and sent on without being turned into anything in between. A
+//! connection on which something else comes is handed over with all its bytes, before anything was
+//! done with them, to the full HTTP library. `docs/benchmarks.md` says what this is worth.
+
+mod answer;
+mod chunked;
+mod client;
+mod deadline;
+mod exchange;
+mod head;
+mod outbox;
+mod pool;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Response};
+use keygate_core::Clock;
+use keygate_http::{RequestId, RequestIds, RequestLine};
+use keygate_verify::CachedKey;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+};
+
+use crate::{
+    ForwardAuth, Gateway, Upstream,
+    forward_auth::{Question, is_forward_auth},
+    is_data_plane,
+    path::path_of,
+};
+
+pub(crate) use pool::Pool;
+
+use client::{Client, Inbox, Next};
+use exchange::Exchange;
+use head::Request;
+use outbox::Outbox;
+
+/// Serves plain requests for both parts of the data plane.
+pub struct Express {
+    /// Where requests under `/v1` go.
+    pub gateway: Gateway,
+    /// What answers proxies.
+    pub forward_auth: ForwardAuth,
+    /// Names requests.
+    pub request_ids: Arc<RequestIds>,
+    /// Writes requests to the log.
+    pub request_line: RequestLine,
+    /// What answers are dated by.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// How the express lane ended.
+pub enum Outcome {
+    /// The connection is over.
+    Closed,
+    /// Something else came: what was read and is not yet answered. The connection goes on elsewhere.
+    HandOver(Vec<u8>),
+}
+
+/// What became of a request.
+enum Fate {
+    Answered,
+    /// Answered, or broken off, with nothing to follow.
+    Last,
+    NotServed,
+}
+
+/// Where a request goes, and whose it is.
+enum Decision<'a> {
+    Forward(Arc<CachedKey>, &'a Upstream),
+    Allow(Arc<CachedKey>),
+    Refuse(Response<Bytes>),
+    NotServed,
+}
+
+impl Express {
+    /// Serves a connection until it ends, `draining` changes, or something else than a plain request
+    /// comes. `is_trusted` says whether the peer is a trusted proxy.
+    pub async fn serve<S>(
+        &self,
+        stream: &mut S,
+        is_trusted: bool,
+        mut draining: watch::Receiver<()>,
+    ) -> Outcome
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut client = Client::new(stream);
+        let (mut inbox, mut outbox) = (Inbox::default(), Outbox::new(self.clock.clone()));
+        let state = draining.clone();
+        let mut stop = std::pin::pin!(draining.changed());
+        loop {
+            match client.next_request(&mut inbox, stop.as_mut()).await {
+                Next::Request => {}
+                Next::Closed => return Outcome::Closed,
+                Next::Unusual => return Outcome::HandOver(inbox.take()),
+            }
+            let request = inbox.request();
+            let is_last = state.has_changed().unwrap_or(true);
+            match self
+                .answer(request, &mut client, &mut outbox, is_trusted, is_last)
+                .await
+            {
+                Fate::Answered => inbox.advance(&mut client),
+                Fate::Last => return Outcome::Closed,
+                Fate::NotServed => return Outcome::HandOver(inbox.take()),
+            }
+        }
+    }
+
+    async fn answer<S>(
+        &self,
+        request: Request<'_>,
+        client: &mut Client<'_, S>,
+        outbox: &mut Outbox,
+        is_trusted: bool,
+        is_last: bool,
+    ) -> Fate
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let (Ok(method), Some(target)) = (Method::from_bytes(request.method()), request.target())
+        else {
+            return Fate::NotServed;
+        };
+        let id = self.request_ids.choose(&request);
+        outbox.begin(method == Method::HEAD, is_last);
+        let answered = match self.decide(&method, target, request, is_trusted).await {
+            Decision::NotServed => return Fate::NotServed,
+            Decision::Forward(key, upstream) => {
+                let exchange = Exchange {
+                    request,
+                    target,
+                    upstream,
+                    key: &key,
+                    id: &id,
+                };
+                exchange.run(client, outbox).await
+            }
+            Decision::Allow(key) => {
+                outbox.permission(&key.credential, &id);
+                client.send(outbox).await
+            }
+            Decision::Refuse(refusal) => {
+                outbox.response(&refusal, &id);
+                client.send(outbox).await
+            }
+        };
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            self.log(&method, target, &id, outbox);
+        }
+        match answered {
+            Ok(()) if !outbox.is_last() => Fate::Answered,
+            _ => Fate::Last,
+        }
+    }
+
+    async fn decide(
+        &self,
+        method: &Method,
+        target: &str,
+        request: Request<'_>,
+        is_trusted: bool,
+    ) -> Decision<'_> {
+        let path = path_of(target);
+        if is_data_plane(path) && !matches!(*method, Method::TRACE | Method::CONNECT) {
+            match self.gateway.admit(method, target, &request).await {
+                Ok((_, upstream)) if upstream.socket().is_none() => Decision::NotServed,
+                Ok((key, upstream)) => Decision::Forward(key, upstream),
+                Err(refusal) => Decision::Refuse(refusal),
+            }
+        } else if is_forward_auth(path) {
+            let question = Question {
+                method,
+                target,
+                headers: &request,
+            };
+            match self.forward_auth.decide(&question, is_trusted).await {
+                Ok(key) => Decision::Allow(key),
+                Err(refusal) => Decision::Refuse(refusal),
+            }
+        } else {
+            Decision::NotServed
+        }
+    }
+
+    fn log(&self, method: &Method, target: &str, id: &RequestId, outbox: &Outbox) {
+        let line = self.request_line.of(method, path_of(target));
+        let status = outbox.status().as_u16();
+        tracing::debug!(request_id = %id, status, request = ?line, "answered");
+    }
+}
+
+/// A length as RFC 9110 section 8.6 writes it: digits alone.
+fn parse_length<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
+    let is_plain = value.iter().all(u8::is_ascii_digit);
+    let digits = std::str::from_utf8(value).ok().filter(|_| is_plain);
+    digits?.parse().ok()
+}

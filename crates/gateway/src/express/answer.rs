@@ -1,0 +1,270 @@
+//! The head of an upstream's answer.
+
+use std::mem::MaybeUninit;
+
+use http::{StatusCode, header::TRANSFER_ENCODING};
+use httparse::Status;
+
+use super::{chunked::Chunked, outbox::Outbox};
+use crate::headers;
+
+const MAX_HEADERS: usize = 100;
+/// How long a head may be.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// Where the body ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// After so many bytes.
+    Length(u64),
+    /// Where its chunks end.
+    Chunked(Chunked),
+    /// Where the connection does.
+    UntilClose,
+}
+
+/// What of an answer's head concerns this hop.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) framing: Framing,
+    pub(super) has_date: bool,
+    /// How many bytes the head has.
+    pub(super) head_length: usize,
+    /// Whether the connection can take another request afterwards.
+    pub(super) is_reusable: bool,
+}
+
+/// What came is no answer that could be passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// Reads the head of an answer, of which it writes to the outbox what passes. `None` is one that is
+/// not all there.
+pub(super) fn read(buffer: &[u8], outbox: &mut Outbox) -> Result<Option<Answer>, Malformed> {
+    let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut response,
+        buffer,
+        &mut headers,
+    );
+    let head_length = match parsed {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) if buffer.len() < MAX_HEAD => return Ok(None),
+        Ok(Status::Partial) | Err(_) => return Err(Malformed),
+    };
+    let code = response.code.ok_or(Malformed)?;
+    let status = StatusCode::from_u16(code).map_err(|_| Malformed)?;
+    let hop = Hop::read(response.headers)?;
+    outbox.status_line(status);
+    let mut has_date = false;
+    for header in response.headers.iter() {
+        let name = header.name.as_bytes();
+        has_date |= name.eq_ignore_ascii_case(b"date");
+        if headers::is_for_client(name) && !hop.names(header.name) {
+            outbox.raw_header(name, header.value);
+        }
+    }
+    // A chunked body passes with its chunks.
+    if hop.is_chunked {
+        outbox.header(&TRANSFER_ENCODING, b"chunked");
+    }
+    let is_11 = response.version == Some(1);
+    let framing = hop.framing(status, outbox.is_head(), is_11)?;
+    Ok(Some(Answer {
+        status,
+        framing,
+        has_date,
+        head_length,
+        is_reusable: is_11 && !hop.closes && framing != Framing::UntilClose,
+    }))
+}
+
+/// What an answer's headers say of the connection.
+#[derive(Default)]
+struct Hop<'a> {
+    length: Option<u64>,
+    is_chunked: bool,
+    closes: bool,
+    /// What `Connection` lists.
+    connection: Vec<&'a [u8]>,
+}
+
+impl<'a> Hop<'a> {
+    fn read(headers: &[httparse::Header<'a>]) -> Result<Self, Malformed> {
+        let mut hop = Self::default();
+        for header in headers {
+            let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+            if is("content-length") {
+                let length = super::parse_length(header.value).ok_or(Malformed)?;
+                // RFC 9112 section 6.3: the same length twice is one length.
+                if hop
+                    .length
+                    .replace(length)
+                    .is_some_and(|other| other != length)
+                {
+                    return Err(Malformed);
+                }
+            } else if is("transfer-encoding") {
+                if hop.is_chunked || !header.value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(Malformed);
+                }
+                hop.is_chunked = true;
+            } else if is("connection") {
+                let names = header.value.split(|byte| *byte == b',');
+                hop.connection.extend(names.map(<[u8]>::trim_ascii));
+            }
+        }
+        hop.closes = hop
+            .connection
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(b"close"));
+        Ok(hop)
+    }
+
+    /// Whether `Connection` says that a header is for this hop.
+    fn names(&self, header: &str) -> bool {
+        let mut names = self.connection.iter();
+        names.any(|name| name.eq_ignore_ascii_case(header.as_bytes()))
+    }
+
+    /// RFC 9112 section 6.3. A body that says its length in two ways is malformed.
+    fn framing(
+        &self,
+        status: StatusCode,
+        is_head: bool,
+        is_11: bool,
+    ) -> Result<Framing, Malformed> {
+        let has_no_body = is_head
+            || status.is_informational()
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        match (self.length, self.is_chunked) {
+            (Some(_), true) => Err(Malformed),
+            (None, true) if !is_11 => Err(Malformed),
+            _ if has_no_body => Ok(Framing::Length(0)),
+            (Some(length), false) => Ok(Framing::Length(length)),
+            (None, true) => Ok(Framing::Chunked(Chunked::new())),
+            (None, false) => Ok(Framing::UntilClose),
+        }
+    }
+}
+
+impl Framing {
+    /// How many of these bytes belong to the body.
+    pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+        match self {
+            Self::Length(left) => {
+                let passed = (bytes.len() as u64).min(*left);
+                *left -= passed;
+                // No more than there are bytes.
+                usize::try_from(passed).map_err(|_| Malformed)
+            }
+            Self::Chunked(body) => body.follow(bytes).map_err(|_| Malformed),
+            Self::UntilClose => Ok(bytes.len()),
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self, Self::Length(0) | Self::Chunked(Chunked::Done))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use keygate_core::SystemClock;
+
+    use super::*;
+
+    fn read_all(text: &str, is_head: bool) -> Result<(Option<Answer>, String), Malformed> {
+        let mut outbox = Outbox::new(Arc::new(SystemClock));
+        outbox.begin(is_head, false);
+        let answer = read(text.as_bytes(), &mut outbox)?;
+        let passed = String::from_utf8_lossy(outbox.bytes()).into_owned();
+        Ok((answer, passed))
+    }
+
+    fn framing(head: &str, is_head: bool) -> Result<(Framing, bool), Malformed> {
+        let (answer, _) = read_all(&format!("{head}\r\n\r\n"), is_head)?;
+        let answer = answer.expect("a whole head");
+        Ok((answer.framing, answer.is_reusable))
+    }
+
+    #[test]
+    fn the_body_ends_where_the_standard_says() {
+        let chunked = Framing::Chunked(Chunked::new());
+        for (head, expected) in [
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 3",
+                (Framing::Length(3), true),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3",
+                (Framing::Length(3), true),
+            ),
+            (
+                "HTTP/1.1 200\r\ntransfer-encoding: Chunked",
+                (chunked, true),
+            ),
+            ("HTTP/1.1 200 OK", (Framing::UntilClose, false)),
+            ("HTTP/1.1 204 No Content", (Framing::Length(0), true)),
+            (
+                "HTTP/1.1 304 Not Modified\r\nContent-Length: 3",
+                (Framing::Length(0), true),
+            ),
+            ("HTTP/1.1 100 Continue", (Framing::Length(0), true)),
+            (
+                "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3",
+                (Framing::Length(3), false),
+            ),
+            (
+                "HTTP/1.0 200 OK\r\nContent-Length: 3",
+                (Framing::Length(3), false),
+            ),
+        ] {
+            assert_eq!(framing(head, false), Ok(expected), "{head}");
+        }
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 3";
+        assert_eq!(framing(head, true), Ok((Framing::Length(0), true)));
+    }
+
+    #[test]
+    fn what_has_two_ends_is_refused() {
+        for head in [
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4",
+            "HTTP/1.1 200 OK\r\nContent-Length: 3, 3",
+            "HTTP/1.1 200 OK\r\nContent-Length: -1",
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked",
+            "HTTP/1.1 99 Strange",
+            "HTTP/2 200 OK",
+            "SSH-2.0-OpenSSH",
+        ] {
+            assert_eq!(framing(head, false), Err(Malformed), "{head}");
+        }
+    }
+
+    #[test]
+    fn what_is_for_this_hop_does_not_pass() {
+        let text = "HTTP/1.1 200 Whatever\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\nX-End: 2\r\n\
+                    Set-Cookie: a=b\r\nX-Request-Id: theirs\r\nTransfer-Encoding: CHUNKED\r\n\r\n";
+        let (_, passed) = read_all(text, false).expect("an answer");
+        let expected = "HTTP/1.1 200 OK\r\nX-End: 2\r\ntransfer-encoding: chunked\r\n";
+        assert_eq!(passed, expected);
+    }
+
+    #[test]
+    fn a_head_that_is_not_all_there_is_waited_for() {
+        let text = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        for end in 0..text.len() {
+            let (answer, _) = read_all(&text[..end], false).expect("the beginning of an answer");
+            assert_eq!(answer, None, "{end}");
+        }
+        let long = format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(MAX_HEAD));
+        assert_eq!(read_all(&long, false), Err(Malformed));
+    }
+}

@@ -1,0 +1,164 @@
+//! Where a chunked body ends (RFC 9112 section 7.1).
+
+/// Follows a chunked body as it passes, to know its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Chunked {
+    /// In the hexadecimal digits of a chunk's size; how many there were.
+    Size { value: u64, digits: u8 },
+    /// Between a chunk's size and the end of its line.
+    Extension { value: u64 },
+    /// Before the line feed that ends a chunk's size.
+    SizeEnd { value: u64 },
+    /// In a chunk with so many bytes to come.
+    Data { left: u64 },
+    /// Before the line end that follows a chunk.
+    DataEnd { line_feed: bool },
+    /// At the beginning of a line after the last chunk.
+    TrailerStart,
+    /// In a trailer field.
+    Trailer,
+    /// Before the last line feed.
+    End,
+    /// Behind it.
+    Done,
+}
+
+/// What came is no chunked body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// How many digits a chunk's size may have: more than any chunk needs, and no overflow.
+const MAX_DIGITS: u8 = 15;
+
+impl Chunked {
+    pub(super) const fn new() -> Self {
+        Self::Size {
+            value: 0,
+            digits: 0,
+        }
+    }
+
+    /// How many of these bytes belong to the body.
+    pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+        let mut place = 0;
+        while let Some(byte) = bytes.get(place)
+            && *self != Self::Done
+        {
+            if let Self::Data { left } = self {
+                let here = (bytes.len() - place) as u64;
+                let passed = here.min(*left);
+                *left -= passed;
+                if *left == 0 {
+                    *self = Self::DataEnd { line_feed: false };
+                }
+                // No more than what is left of the bytes.
+                place += usize::try_from(passed).map_err(|_| Malformed)?;
+            } else {
+                *self = self.after(*byte)?;
+                place += 1;
+            }
+        }
+        Ok(place)
+    }
+
+    fn after(self, byte: u8) -> Result<Self, Malformed> {
+        Ok(match (self, byte) {
+            (Self::Size { value, digits }, _) if byte.is_ascii_hexdigit() => {
+                let digit = char::from(byte).to_digit(16).ok_or(Malformed)?;
+                if digits == MAX_DIGITS {
+                    return Err(Malformed);
+                }
+                Self::Size {
+                    value: value << 4 | u64::from(digit),
+                    digits: digits + 1,
+                }
+            }
+            (Self::Size { digits: 0, .. }, _) => return Err(Malformed),
+            (Self::Size { value, .. } | Self::Extension { value }, b'\r') => {
+                Self::SizeEnd { value }
+            }
+            (Self::Size { value, .. }, b';' | b' ' | b'\t') => Self::Extension { value },
+            (Self::Extension { value }, _) if byte != b'\n' => Self::Extension { value },
+            (Self::SizeEnd { value: 0 }, b'\n') => Self::TrailerStart,
+            (Self::SizeEnd { value }, b'\n') => Self::Data { left: value },
+            (Self::DataEnd { line_feed: false }, b'\r') => Self::DataEnd { line_feed: true },
+            (Self::DataEnd { line_feed: true }, b'\n') => Self::new(),
+            (Self::TrailerStart, b'\r') => Self::End,
+            (Self::Trailer, b'\n') => Self::TrailerStart,
+            (Self::TrailerStart, _) if byte != b'\n' => Self::Trailer,
+            (Self::Trailer, _) => Self::Trailer,
+            (Self::End, b'\n') => Self::Done,
+            _ => return Err(Malformed),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    fn follow(text: &str) -> Result<(usize, bool), Malformed> {
+        let mut body = Chunked::new();
+        let length = body.follow(text.as_bytes())?;
+        Ok((length, body == Chunked::Done))
+    }
+
+    #[test]
+    fn the_end_is_found_and_what_follows_is_left() {
+        for body in [
+            "0\r\n\r\n",
+            "5\r\nhello\r\n0\r\n\r\n",
+            "005;a=b\r\nhello\r\nA \r\n0123456789\r\n0\r\nX-T: 1\r\nY: 2\r\n\r\n",
+        ] {
+            assert_eq!(follow(&format!("{body}HTTP/1.1")), Ok((body.len(), true)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_chunked_body_is_refused() {
+        for text in [
+            "\r\n",
+            "x\r\n",
+            "5\nhello",
+            "5\r\nhello0\r\n",
+            "5\r\nhello\n",
+            "-1\r\n",
+            "+5\r\n",
+            "0x5\r\n",
+            "1000000000000000\r\n",
+            "0\r\n\n",
+            "5;a\n",
+        ] {
+            assert_eq!(follow(text), Err(Malformed), "{text:?}");
+        }
+    }
+
+    proptest! {
+        /// However the bytes are cut up, the same end is found.
+        #[test]
+        fn cuts_make_no_difference(
+            chunks in vec(vec(any::<u8>(), 1..40), 0..5),
+            cuts in vec(1..20_usize, 0..60),
+        ) {
+            let mut text = Vec::new();
+            for chunk in &chunks {
+                text.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
+                text.extend(chunk);
+                text.extend(b"\r\n");
+            }
+            text.extend(b"0\r\n\r\n");
+            let end = text.len();
+            text.extend(b"more");
+            let mut body = Chunked::new();
+            let (mut rest, mut passed) = (&text[..], 0);
+            for cut in cuts.into_iter().chain([usize::MAX]) {
+                let piece = &rest[..cut.min(rest.len())];
+                passed += body.follow(piece).expect("well-formed");
+                rest = &rest[piece.len()..];
+            }
+            prop_assert_eq!((passed, body), (end, Chunked::Done));
+        }
+    }
+}

@@ -1,0 +1,162 @@
+use std::{future::poll_fn, io, pin::Pin, time::Duration};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::{
+    deadline::Deadline,
+    head::{Head, MAX_REQUEST, Progress, Request},
+    outbox::Outbox,
+};
+
+/// How long a client may leave a connection unused.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long a request's head may take from its first byte.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a body is waited for before it is sent on piece by piece, by others.
+const BODY_PATIENCE: Duration = Duration::from_secs(1);
+/// How much room there is for each read.
+const READ_SIZE: usize = 8 * 1024;
+
+/// What was read from a client.
+pub(super) struct Inbox {
+    buffer: Vec<u8>,
+    head: Head,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self {
+            buffer: Vec::new(),
+            head: Head::new(),
+        }
+    }
+}
+
+impl Inbox {
+    /// The request at its beginning, once [`Client::next_request`] has found one.
+    pub(super) fn request(&self) -> Request<'_> {
+        self.head.of(&self.buffer)
+    }
+
+    /// Forgets that request, which was answered.
+    pub(super) fn advance<S>(&mut self, client: &mut Client<'_, S>) {
+        self.buffer.drain(..self.head.length());
+        self.buffer.append(&mut client.early);
+    }
+
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.buffer)
+    }
+
+    fn progress(&mut self) -> Progress {
+        self.head.read(&self.buffer)
+    }
+}
+
+/// What came next.
+pub(super) enum Next {
+    Request,
+    Closed,
+    Unusual,
+}
+
+/// Why work for a client was not finished.
+#[derive(Debug)]
+pub(super) enum Interrupted {
+    ClientGone,
+    TimedOut,
+    Failed(io::Error),
+}
+
+/// A client's connection.
+pub(super) struct Client<'a, S> {
+    stream: &'a mut S,
+    /// What came while the request before was still under way.
+    early: Vec<u8>,
+    deadline: Deadline,
+}
+
+impl<'a, S> Client<'a, S> {
+    pub(super) fn new(stream: &'a mut S) -> Self {
+        Self {
+            stream,
+            early: Vec::new(),
+            deadline: Deadline::after(IDLE_TIMEOUT),
+        }
+    }
+
+    /// Work that is watched may take so long from now.
+    pub(super) fn allow(&mut self, duration: Duration) {
+        self.deadline.move_to(duration);
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<'_, S> {
+    /// Reads until a whole request is there. An idle connection ends with `stop`.
+    pub(super) async fn next_request(
+        &mut self,
+        inbox: &mut Inbox,
+        mut stop: Pin<&mut impl Future>,
+    ) -> Next {
+        let mut last = None;
+        loop {
+            let progress = inbox.progress();
+            let is_idle = inbox.buffer.is_empty();
+            match &progress {
+                Progress::Complete => return Next::Request,
+                Progress::Unusual => return Next::Unusual,
+                Progress::PartialHead if is_idle => self.allow(IDLE_TIMEOUT),
+                // Once for each part, however many pieces it comes in.
+                part if last.as_ref() == Some(part) => {}
+                Progress::PartialHead => self.allow(HEAD_TIMEOUT),
+                Progress::PartialBody => self.allow(BODY_PATIENCE),
+            }
+            inbox.buffer.reserve(READ_SIZE);
+            tokio::select! {
+                biased;
+                read = self.stream.read_buf(&mut inbox.buffer) => match read {
+                    Ok(0) | Err(_) => return Next::Closed,
+                    Ok(_) => {}
+                },
+                _ = &mut stop, if is_idle => return Next::Closed,
+                () = poll_fn(|context| self.deadline.poll(context)) => {
+                    return if progress == Progress::PartialBody { Next::Unusual } else { Next::Closed };
+                }
+            }
+            last = (!is_idle).then_some(progress);
+        }
+    }
+
+    /// Does work for the client as long as it stays and the time allows.
+    pub(super) async fn watch<T>(
+        &mut self,
+        work: impl Future<Output = io::Result<T>>,
+    ) -> Result<T, Interrupted> {
+        tokio::select! {
+            biased;
+            done = work => done.map_err(Interrupted::Failed),
+            () = hear(self.stream, &mut self.early) => Err(Interrupted::ClientGone),
+            () = poll_fn(|context| self.deadline.poll(context)) => Err(Interrupted::TimedOut),
+        }
+    }
+
+    /// Sends what is in the outbox.
+    pub(super) async fn send(&mut self, outbox: &Outbox) -> io::Result<()> {
+        self.send_bytes(outbox.bytes()).await
+    }
+
+    pub(super) async fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+}
+
+/// Ends when the client goes. What it sends meanwhile is kept for later, up to a limit.
+async fn hear(stream: &mut (impl AsyncRead + Unpin), early: &mut Vec<u8>) {
+    while early.len() < MAX_REQUEST {
+        match stream.read_buf(early).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+    std::future::pending().await
+}

@@ -1,0 +1,209 @@
+//! A request to an upstream, and its answer.
+
+use std::io;
+
+use http::header;
+use keygate_core::Problem;
+use keygate_http::{RequestId, X_REQUEST_ID, problem_response};
+use keygate_verify::CachedKey;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use super::{
+    answer::{self, Answer, Framing},
+    client::{Client, Interrupted},
+    head::Request,
+    outbox::Outbox,
+};
+use crate::{
+    Upstream,
+    forward::{timeout_problem, unreachable_problem},
+    headers,
+    upstream::Socket,
+};
+
+/// How much of an answer is read at a time.
+const READ_SIZE: usize = 16 * 1024;
+
+/// A request that was let through, and where it goes.
+pub(super) struct Exchange<'a> {
+    pub(super) request: Request<'a>,
+    pub(super) target: &'a str,
+    pub(super) upstream: &'a Upstream,
+    pub(super) key: &'a CachedKey,
+    pub(super) id: &'a RequestId,
+}
+
+impl Exchange<'_> {
+    /// Sends the request to its upstream and the answer to the client, as it comes. A request that may
+    /// have been sent is never sent again. If the client goes, so does the connection to the upstream.
+    pub(super) async fn run<S>(
+        &self,
+        client: &mut Client<'_, S>,
+        outbox: &mut Outbox,
+    ) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut inbound = Vec::with_capacity(READ_SIZE);
+        let (mut upstream, answer) = match self.ask(client, outbox, &mut inbound).await {
+            Ok(answered) => answered,
+            Err(Interrupted::ClientGone) => return Err(io::ErrorKind::ConnectionAborted.into()),
+            Err(Interrupted::TimedOut) => {
+                return self
+                    .fail(&timeout_problem(self.upstream), client, outbox)
+                    .await;
+            }
+            Err(Interrupted::Failed(error)) => {
+                let problem = unreachable_problem(self.upstream, &error);
+                return self.fail(&problem, client, outbox).await;
+            }
+        };
+        if answer.framing == Framing::UntilClose {
+            outbox.close();
+        }
+        outbox.end_of_head(self.id, answer.has_date);
+        let is_clean = pass_body(&answer, &mut inbound, &mut upstream, client, outbox).await?;
+        if is_clean && answer.is_reusable {
+            self.upstream.pool.give_back(upstream);
+        }
+        Ok(())
+    }
+
+    /// Sends the request and reads the head of the answer, of which what passes is then in the outbox.
+    async fn ask<S>(
+        &self,
+        client: &mut Client<'_, S>,
+        outbox: &mut Outbox,
+        inbound: &mut Vec<u8>,
+    ) -> Result<(TcpStream, Answer), Interrupted>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let socket = self.upstream.socket().expect("checked by the caller");
+        self.write_request(outbox);
+        client.allow(self.upstream.silence_timeout());
+        let mut upstream = match self.upstream.pool.take() {
+            Some(upstream) => upstream,
+            None => client.watch(self.connect(socket)).await?,
+        };
+        client.watch(upstream.write_all(outbox.bytes())).await?;
+        client.allow(self.upstream.silence_timeout());
+        loop {
+            inbound.reserve(READ_SIZE);
+            if client.watch(upstream.read_buf(inbound)).await? == 0 {
+                return Err(Interrupted::Failed(io::ErrorKind::UnexpectedEof.into()));
+            }
+            while let Some(answer) = self.read_answer(inbound, outbox)? {
+                if !answer.status.is_informational() {
+                    inbound.drain(..answer.head_length);
+                    return Ok((upstream, answer));
+                }
+                // RFC 9110 section 15.2: what comes before the answer may be left out.
+                inbound.drain(..answer.head_length);
+            }
+        }
+    }
+
+    fn read_answer(
+        &self,
+        inbound: &[u8],
+        outbox: &mut Outbox,
+    ) -> Result<Option<Answer>, Interrupted> {
+        outbox.clear();
+        let malformed = |answer::Malformed| {
+            let why = "the answer is no HTTP, or its length is not clear";
+            Interrupted::Failed(io::Error::new(io::ErrorKind::InvalidData, why))
+        };
+        answer::read(inbound, outbox).map_err(malformed)
+    }
+
+    async fn connect(&self, Socket { host, port }: &Socket) -> io::Result<TcpStream> {
+        let connecting = TcpStream::connect((host.as_str(), *port));
+        let stream = timeout(self.upstream.connect_timeout, connecting).await??;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    fn write_request(&self, outbox: &mut Outbox) {
+        let upstream = self.upstream;
+        outbox.clear();
+        for part in [
+            self.request.method(),
+            b" ",
+            upstream.base_path().as_bytes(),
+            self.target.as_bytes(),
+            b" HTTP/1.1\r\n",
+        ] {
+            outbox.push(part);
+        }
+        outbox.header(&header::HOST, upstream.authority().as_bytes());
+        for (name, value) in self.request.headers() {
+            if headers::is_for_upstream(name) {
+                outbox.raw_header(name, value);
+            }
+        }
+        outbox.identity(&self.key.credential);
+        outbox.header(&X_REQUEST_ID, self.id.as_bytes());
+        if let Some(authorization) = &upstream.authorization {
+            outbox.header(&header::AUTHORIZATION, authorization.as_bytes());
+        }
+        outbox.push(b"\r\n");
+        outbox.push(self.request.body());
+    }
+
+    async fn fail<S>(
+        &self,
+        problem: &Problem,
+        client: &mut Client<'_, S>,
+        outbox: &mut Outbox,
+    ) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        outbox.response(&problem_response(problem), self.id);
+        client.send(outbox).await
+    }
+}
+
+/// Sends the head that is in the outbox and the body that begins in `inbound`. Whether the upstream
+/// said nothing beyond it.
+async fn pass_body<S>(
+    answer: &Answer,
+    inbound: &mut Vec<u8>,
+    upstream: &mut TcpStream,
+    client: &mut Client<'_, S>,
+    outbox: &mut Outbox,
+) -> io::Result<bool>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut framing = answer.framing;
+    let length = follow(&mut framing, inbound)?;
+    outbox.push(&inbound[..length]);
+    client.send(outbox).await?;
+    let mut is_clean = length == inbound.len();
+    // However long it takes: an answer that has begun is not cut off.
+    client.allow(std::time::Duration::MAX);
+    while !framing.is_over() {
+        inbound.clear();
+        let read = client.watch(upstream.read_buf(inbound)).await;
+        match read {
+            Ok(0) if framing == Framing::UntilClose => return Ok(false),
+            Ok(0) | Err(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => {}
+        }
+        let length = follow(&mut framing, inbound)?;
+        client.send_bytes(&inbound[..length]).await?;
+        is_clean = length == inbound.len();
+    }
+    Ok(is_clean)
+}
+
+fn follow(framing: &mut Framing, bytes: &[u8]) -> io::Result<usize> {
+    let malformed = |answer::Malformed| io::ErrorKind::InvalidData.into();
+    framing.follow(bytes).map_err(malformed)
+}

@@ -1,0 +1,149 @@
+use std::{io::Write, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderName, Response, StatusCode, header};
+use keygate_core::{Clock, Credential};
+use keygate_http::{RequestId, X_REQUEST_ID};
+
+use crate::identity;
+
+/// What is sent next, and what is known of the answer that it belongs to.
+pub(super) struct Outbox {
+    bytes: Vec<u8>,
+    status: StatusCode,
+    is_head: bool,
+    is_last: bool,
+    date: Date,
+}
+
+impl Outbox {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            bytes: Vec::new(),
+            status: StatusCode::OK,
+            is_head: false,
+            is_last: false,
+            date: Date {
+                clock,
+                second: 0,
+                text: String::new(),
+            },
+        }
+    }
+
+    /// Begins the answer to another request: one to `HEAD`, or the last one on the connection.
+    pub(super) fn begin(&mut self, is_head: bool, is_last: bool) {
+        self.bytes.clear();
+        self.is_head = is_head;
+        self.is_last = is_last;
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(super) fn is_head(&self) -> bool {
+        self.is_head
+    }
+
+    pub(super) fn is_last(&self) -> bool {
+        self.is_last
+    }
+
+    /// No other answer follows on this connection.
+    pub(super) fn close(&mut self) {
+        self.is_last = true;
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    pub(super) fn header(&mut self, name: &HeaderName, value: &[u8]) {
+        self.raw_header(name.as_str().as_bytes(), value);
+    }
+
+    pub(super) fn raw_header(&mut self, name: &[u8], value: &[u8]) {
+        for part in [name, b": ", value, b"\r\n"] {
+            self.push(part);
+        }
+    }
+
+    pub(super) fn identity(&mut self, credential: &Credential) {
+        identity::write(credential, |name, value| self.header(name, value));
+    }
+
+    pub(super) fn status_line(&mut self, status: StatusCode) {
+        self.status = status;
+        self.push(b"HTTP/1.1 ");
+        self.push(status.as_str().as_bytes());
+        self.push(b" ");
+        self.push(status.canonical_reason().unwrap_or_default().as_bytes());
+        self.push(b"\r\n");
+    }
+
+    /// Ends an answer's head with what every answer has.
+    pub(super) fn end_of_head(&mut self, id: &RequestId, has_date: bool) {
+        self.header(&X_REQUEST_ID, id.as_bytes());
+        if !has_date {
+            self.push(b"date: ");
+            self.bytes.extend_from_slice(self.date.now().as_bytes());
+            self.push(b"\r\n");
+        }
+        if self.is_last {
+            self.header(&header::CONNECTION, b"close");
+        }
+        self.push(b"\r\n");
+    }
+
+    /// The answer to a proxy whose request may pass.
+    pub(super) fn permission(&mut self, credential: &Credential, id: &RequestId) {
+        self.status_line(StatusCode::OK);
+        self.identity(credential);
+        // A proxy that kept this answer would go on letting in a key that was revoked.
+        self.push(b"cache-control: no-store\r\ncontent-length: 0\r\n");
+        self.end_of_head(id, false);
+    }
+
+    /// An answer of keygate's own.
+    pub(super) fn response(&mut self, response: &Response<Bytes>, id: &RequestId) {
+        self.bytes.clear();
+        self.status_line(response.status());
+        for (name, value) in response.headers() {
+            self.header(name, value.as_bytes());
+        }
+        let length = response.body().len();
+        write!(self.bytes, "content-length: {length}\r\n").expect("memory is there");
+        self.end_of_head(id, false);
+        if !self.is_head {
+            self.push(response.body());
+        }
+    }
+}
+
+/// The date as answers have it (RFC 9110 section 5.6.7), written anew each second.
+struct Date {
+    clock: Arc<dyn Clock>,
+    second: i64,
+    text: String,
+}
+
+impl Date {
+    fn now(&mut self) -> &str {
+        let second = self.clock.now().as_millis() / 1_000;
+        if second != self.second || self.text.is_empty() {
+            let since_epoch = Duration::from_secs(u64::try_from(second).unwrap_or(0));
+            self.text = httpdate::fmt_http_date(std::time::UNIX_EPOCH + since_epoch);
+            self.second = second;
+        }
+        &self.text
+    }
+}
