@@ -79,12 +79,11 @@ impl Chunked {
             }
             (Self::Size { value, .. }, b';' | b' ' | b'\t') => Self::Extension { value },
             (Self::Extension { value }, _) if byte != b'\n' => Self::Extension { value },
-            (Self::SizeEnd { value: 0 }, b'\n') => Self::TrailerStart,
+            (Self::SizeEnd { value: 0 } | Self::Trailer, b'\n') => Self::TrailerStart,
             (Self::SizeEnd { value }, b'\n') => Self::Data { left: value },
             (Self::DataEnd { line_feed: false }, b'\r') => Self::DataEnd { line_feed: true },
             (Self::DataEnd { line_feed: true }, b'\n') => Self::new(),
             (Self::TrailerStart, b'\r') => Self::End,
-            (Self::Trailer, b'\n') => Self::TrailerStart,
             (Self::TrailerStart, _) if byte != b'\n' => Self::Trailer,
             (Self::Trailer, _) => Self::Trailer,
             (Self::End, b'\n') => Self::Done,

@@ -158,5 +158,5 @@ async fn hear(stream: &mut (impl AsyncRead + Unpin), early: &mut Vec<u8>) {
             Ok(_) => {}
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

@@ -97,7 +97,7 @@ impl Exchange<'_> {
             if client.watch(upstream.read_buf(inbound)).await? == 0 {
                 return Err(Interrupted::Failed(io::ErrorKind::UnexpectedEof.into()));
             }
-            while let Some(answer) = self.read_answer(inbound, outbox)? {
+            while let Some(answer) = read_answer(inbound, outbox)? {
                 if !answer.status.is_informational() {
                     inbound.drain(..answer.head_length);
                     return Ok((upstream, answer));
@@ -106,19 +106,6 @@ impl Exchange<'_> {
                 inbound.drain(..answer.head_length);
             }
         }
-    }
-
-    fn read_answer(
-        &self,
-        inbound: &[u8],
-        outbox: &mut Outbox,
-    ) -> Result<Option<Answer>, Interrupted> {
-        outbox.clear();
-        let malformed = |answer::Malformed| {
-            let why = "the answer is no HTTP, or its length is not clear";
-            Interrupted::Failed(io::Error::new(io::ErrorKind::InvalidData, why))
-        };
-        answer::read(inbound, outbox).map_err(malformed)
     }
 
     async fn connect(&self, Socket { host, port }: &Socket) -> io::Result<TcpStream> {
@@ -167,6 +154,15 @@ impl Exchange<'_> {
         outbox.response(&problem_response(problem), self.id);
         client.send(outbox).await
     }
+}
+
+fn read_answer(inbound: &[u8], outbox: &mut Outbox) -> Result<Option<Answer>, Interrupted> {
+    outbox.clear();
+    let malformed = |answer::Malformed| {
+        let why = "the answer is no HTTP, or its length is not clear";
+        Interrupted::Failed(io::Error::new(io::ErrorKind::InvalidData, why))
+    };
+    answer::read(inbound, outbox).map_err(malformed)
 }
 
 /// Sends the head that is in the outbox and the body that begins in `inbound`. Whether the upstream

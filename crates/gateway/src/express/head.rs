@@ -18,8 +18,8 @@ pub(super) struct Head {
     method: Range<usize>,
     target: Range<usize>,
     headers: Vec<Header>,
-    /// How many bytes the head has.
-    head_length: usize,
+    /// Where the body begins.
+    body: usize,
     /// How many bytes head and body have.
     length: usize,
 }
@@ -48,7 +48,7 @@ impl Head {
             method: 0..0,
             target: 0..0,
             headers: Vec::new(),
-            head_length: 0,
+            body: 0,
             length: 0,
         }
     }
@@ -90,7 +90,7 @@ impl Head {
                 name: place(header.name.as_bytes()),
                 value: place(header.value),
             }));
-        self.head_length = head_length;
+        self.body = head_length;
         self.length = length;
         Progress::Complete
     }
@@ -157,7 +157,7 @@ impl<'a> Request<'a> {
     }
 
     pub(super) fn body(&self) -> &'a [u8] {
-        &self.buffer[self.head.head_length..self.head.length]
+        &self.buffer[self.head.body..self.head.length]
     }
 }
 
