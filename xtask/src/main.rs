@@ -9,7 +9,7 @@
 mod run;
 mod tools;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -26,6 +26,12 @@ enum Chore {
         #[arg(default_value_t = 2_000)]
         kills: u32,
     },
+    /// Measure keygate beside its rivals and write docs/benchmarks.md; installs what it needs
+    Bench {
+        /// What is handed on, like --seconds 2
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     #[command(subcommand)]
     Docs(Docs),
 }
@@ -41,6 +47,7 @@ fn main() -> ExitCode {
     let done = match Chore::parse() {
         Chore::Test => test(),
         Chore::Crash { kills } => crash(kills),
+        Chore::Bench { options } => bench(&options),
         Chore::Docs(Docs::Configuration) => write_configuration_page(),
     };
     match done {
@@ -110,6 +117,26 @@ fn crash(kills: u32) -> Result<(), Failure> {
         "--nocapture",
     ];
     cargo("Kill after kill", &crash, &[("KILLS", &kills.to_string())])
+}
+
+fn bench(options: &[String]) -> Result<(), Failure> {
+    tools::install_for_bench()?;
+    let build = [
+        "build",
+        "--release",
+        "--package",
+        "keygate",
+        "--package",
+        "keygate-bench",
+    ];
+    cargo("keygate and the bench", &build, &[])?;
+    let page = run::root().join("docs/benchmarks.md");
+    let mut command = Command::new(run::root().join("target/release/keygate-bench"));
+    // A part of the measurements makes no page.
+    if options.is_empty() {
+        command.arg("--page").arg(page);
+    }
+    run::succeed(command.args(options))
 }
 
 fn write_configuration_page() -> Result<(), Failure> {

@@ -13,14 +13,21 @@ const PACKAGES: [(&str, &[&str]); 5] = [
     ("python3-venv", &["python3", "-c", "import venv, ensurepip"]),
 ];
 
-/// Installs what is missing.
+/// What the bench needs besides: the load.
+const LOAD: (&str, &[&str]) = ("wrk", &["which", "wrk"]);
+
+/// Installs what the tests lack.
 pub(crate) fn install() -> Result<(), Failure> {
-    for (package, probe) in PACKAGES {
-        if !works(probe) {
-            install_package(package)?;
-        }
+    for package in PACKAGES {
+        install_package(package)?;
     }
     install_from_pypi()
+}
+
+/// Installs what the bench lacks.
+pub(crate) fn install_for_bench() -> Result<(), Failure> {
+    install_package(LOAD)?;
+    install()
 }
 
 fn works(command: &[&str]) -> bool {
@@ -32,7 +39,10 @@ fn works(command: &[&str]) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-fn install_package(package: &str) -> Result<(), Failure> {
+fn install_package((package, probe): (&str, &[&str])) -> Result<(), Failure> {
+    if works(probe) {
+        return Ok(());
+    }
     println!("=== Installing {package}");
     let line = format!("apt-get install --yes {package}");
     let installed = succeed(Command::new("apt-get").arg("update"))

@@ -1,7 +1,7 @@
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use governor::{Quota, RateLimiter, clock, state::keyed::DashMapStateStore};
-use keygate_core::{Clock, Code, EmailAddress, Problem};
+use keygate_core::{Clock, Code, EmailAddress, Problem, client_network};
 
 /// How many passwords may be tried for one account in a row, and how soon another one may.
 const PER_ACCOUNT: (u32, Duration) = (10, Duration::from_secs(10));
@@ -38,7 +38,7 @@ impl Attempts {
     /// Counts an attempt from `address`. The address comes first, so that a single one cannot use
     /// up the attempts of many accounts.
     pub(crate) fn count_address(&self, address: IpAddr) -> Result<(), Problem> {
-        self.count(&self.addresses, &network(address))
+        self.count(&self.addresses, &client_network(address))
     }
 
     /// Counts an attempt on an account, whether it exists or not.
@@ -69,17 +69,6 @@ fn quota((burst, every): (u32, Duration)) -> Quota {
     Quota::with_period(every)
         .expect("the period is not zero")
         .allow_burst(NonZeroU32::new(burst).expect("the burst is not zero"))
-}
-
-/// One household has an IPv4 address, or an IPv6 network of 64 bits.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            IpAddr::from([a, b, c, d, 0, 0, 0, 0])
-        }
-    }
 }
 
 /// The program's clock, as governor wants it: the time since the epoch.

@@ -9,6 +9,7 @@ mod clock;
 mod evaluate;
 mod id;
 pub mod key;
+mod network;
 mod password;
 mod problem;
 mod random;
@@ -23,6 +24,7 @@ pub use clock::{Clock, SystemClock};
 pub use evaluate::{Attempt, Credential, Decision, Denial, evaluate};
 pub use id::{AccountId, KeyId, SessionId};
 pub use key::{ApiKey, KeyState};
+pub use network::client_network;
 pub use password::{InvalidPassword, Password};
 pub use problem::{Code, Problem};
 #[cfg(feature = "testing")]

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{Method, Response};
@@ -32,16 +32,17 @@ impl Authorizer {
     }
 
     /// The key that opens the door to this request. `path` is that of the target, which has the
-    /// query too.
+    /// query too. `client` is asked for if the key has to be looked up.
     pub(crate) async fn authorize(
         &self,
         method: &Method,
         target: &str,
         path: &Readings<'_>,
         headers: &impl Headers,
+        client: impl FnOnce() -> Option<IpAddr>,
     ) -> Result<Arc<CachedKey>, Refused> {
         let scope = self.routes.required_scope(method, path)?;
-        let verified = self.verifier.verify(headers, target, scope).await;
+        let verified = self.verifier.verify(headers, target, scope, client).await;
         verified.map_err(Refused::Key)
     }
 
@@ -52,9 +53,10 @@ impl Authorizer {
         method: &Method,
         target: &str,
         headers: &impl Headers,
+        client: impl FnOnce() -> Option<IpAddr>,
     ) -> Result<Arc<CachedKey>, Response<Bytes>> {
         let verified = match Readings::of(path_of(target)) {
-            Ok(path) => self.authorize(method, target, &path, headers).await,
+            Ok(path) => self.authorize(method, target, &path, headers, client).await,
             Err(AmbiguousPath) => Err(Refused::AmbiguousPath),
         };
         verified.map_err(|refused| match refused {

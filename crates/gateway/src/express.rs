@@ -19,7 +19,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, Response};
 use keygate_core::Clock;
-use keygate_http::{RequestId, RequestIds, RequestLine};
+use keygate_http::{Peer, RequestId, RequestIds, RequestLine};
 use keygate_verify::CachedKey;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -80,11 +80,11 @@ enum Decision<'a> {
 
 impl Express {
     /// Serves a connection until it ends, `draining` changes, or something else than a plain request
-    /// comes. `is_trusted` says whether the peer is a trusted proxy.
+    /// comes.
     pub async fn serve<S>(
         &self,
         stream: &mut S,
-        is_trusted: bool,
+        peer: Peer<'_>,
         mut draining: watch::Receiver<()>,
     ) -> Outcome
     where
@@ -103,7 +103,7 @@ impl Express {
             let request = inbox.request();
             let is_last = state.has_changed().unwrap_or(true);
             match self
-                .answer(request, &mut client, &mut outbox, is_trusted, is_last)
+                .answer(request, &mut client, &mut outbox, peer, is_last)
                 .await
             {
                 Fate::Answered => inbox.advance(&mut client),
@@ -118,7 +118,7 @@ impl Express {
         request: Request<'_>,
         client: &mut Client<'_, S>,
         outbox: &mut Outbox,
-        is_trusted: bool,
+        peer: Peer<'_>,
         is_last: bool,
     ) -> Fate
     where
@@ -130,7 +130,7 @@ impl Express {
         };
         let id = self.request_ids.choose(&request);
         outbox.begin(method == Method::HEAD, is_last);
-        let answered = match self.decide(&method, target, request, is_trusted).await {
+        let answered = match self.decide(&method, target, request, peer).await {
             Decision::NotServed => return Fate::NotServed,
             Decision::Forward(key, upstream) => {
                 let exchange = Exchange {
@@ -165,11 +165,11 @@ impl Express {
         method: &Method,
         target: &str,
         request: Request<'_>,
-        is_trusted: bool,
+        peer: Peer<'_>,
     ) -> Decision<'_> {
         let path = path_of(target);
         if is_data_plane(path) && !matches!(*method, Method::TRACE | Method::CONNECT) {
-            match self.gateway.admit(method, target, &request).await {
+            match self.gateway.admit(method, target, &request, peer).await {
                 Ok((_, upstream)) if upstream.socket().is_none() => Decision::NotServed,
                 Ok((key, upstream)) => Decision::Forward(key, upstream),
                 Err(refusal) => Decision::Refuse(refusal),
@@ -180,7 +180,7 @@ impl Express {
                 target,
                 headers: &request,
             };
-            match self.forward_auth.decide(&question, is_trusted).await {
+            match self.forward_auth.decide(&question, peer).await {
                 Ok(key) => Decision::Allow(key),
                 Err(refusal) => Decision::Refuse(refusal),
             }

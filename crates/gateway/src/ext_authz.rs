@@ -1,10 +1,10 @@
 //! Envoy's `ext_authz` over gRPC: `envoy.service.auth.v3.Authorization`.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use envoy_types::ext_authz::v3::{
-    CheckResponseExt,
+    CheckRequestExt, CheckResponseExt,
     pb::{
         Authorization, AuthorizationServer, CheckRequest, CheckResponse, DeniedHttpResponse,
         HeaderAppendAction, HeaderValue as EnvoyHeader, HeaderValueOption, HttpStatus,
@@ -68,17 +68,23 @@ impl ExtAuthz {
             .await
     }
 
-    async fn decide(&self, request: HttpRequest, is_trusted: bool) -> CheckResponse {
+    async fn decide(
+        &self,
+        request: HttpRequest,
+        client: Option<IpAddr>,
+        is_trusted: bool,
+    ) -> CheckResponse {
         let mut headers = headers(&request);
         let id = self.request_ids.assign(&mut headers);
         let decided = match original(&request) {
             _ if !is_trusted => Err(forbidden(UNTRUSTED)),
             None => Err(forbidden(MALFORMED)),
             Some((method, target)) => {
-                let asked = self
-                    .authorizer
-                    .authorize_elsewhere(&method, target.as_str(), &headers);
-                asked.await
+                let authorizer = &self.authorizer;
+                let client = || client;
+                authorizer
+                    .authorize_elsewhere(&method, target.as_str(), &headers, client)
+                    .await
             }
         };
         match decided {
@@ -102,11 +108,15 @@ impl Authorization for ExtAuthz {
     ) -> Result<tonic::Response<CheckResponse>, Status> {
         let peer = request.remote_addr();
         let is_trusted = peer.is_some_and(|peer| self.trusted_proxies.trusts(peer.ip()));
-        let attributes = request.into_inner().attributes;
-        let http = attributes
+        let request = request.into_inner();
+        let client = request.get_client_address();
+        let client = client.and_then(|address| address.parse().ok());
+        let http = request
+            .attributes
             .and_then(|attributes| attributes.request?.http)
             .ok_or_else(|| Status::invalid_argument("attributes.request.http is missing"))?;
-        Ok(tonic::Response::new(self.decide(http, is_trusted).await))
+        let decided = self.decide(http, client, is_trusted).await;
+        Ok(tonic::Response::new(decided))
     }
 }
 

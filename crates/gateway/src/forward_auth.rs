@@ -7,7 +7,7 @@ use http::{
 };
 use http_body_util::Full;
 use keygate_core::Credential;
-use keygate_http::Headers;
+use keygate_http::{Headers, Peer};
 use keygate_verify::CachedKey;
 
 use crate::{
@@ -47,18 +47,18 @@ impl ForwardAuth {
     }
 
     /// The key that opens the door to the request that `question` is about, or the refusal.
-    /// `is_trusted` says whether the peer is a proxy whose word on the original request counts.
     pub(crate) async fn decide(
         &self,
         question: &Question<'_, impl Headers>,
-        is_trusted: bool,
+        peer: Peer<'_>,
     ) -> Result<Arc<CachedKey>, Response<Bytes>> {
-        let decided = match question.original(is_trusted) {
+        let decided = match question.original(peer.is_trusted()) {
             Ok((method, target)) => {
                 let authorizer = &self.authorizer;
                 let headers = question.headers;
+                let client = || Some(peer.client(headers));
                 authorizer
-                    .authorize_elsewhere(&method, target.as_str(), headers)
+                    .authorize_elsewhere(&method, target.as_str(), headers, client)
                     .await
             }
             Err(Unclear(why)) => Err(forbidden(why)),
@@ -67,14 +67,14 @@ impl ForwardAuth {
     }
 
     /// 200 with the identity headers, or the refusal.
-    pub async fn handle<B>(&self, request: &Request<B>, is_trusted: bool) -> Response<Full<Bytes>> {
+    pub async fn handle<B>(&self, request: &Request<B>, peer: Peer<'_>) -> Response<Full<Bytes>> {
         let target = request.uri().path_and_query();
         let question = Question {
             method: request.method(),
             target: target.map_or("", PathAndQuery::as_str),
             headers: request.headers(),
         };
-        let decided = self.decide(&question, is_trusted).await;
+        let decided = self.decide(&question, peer).await;
         let answer = decided.map_or_else(|refusal| refusal, |key| permission(&key.credential));
         answer.map(Full::new)
     }

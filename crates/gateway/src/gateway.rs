@@ -5,7 +5,7 @@ use http::{HeaderValue, Method, Request, Response, header::ALLOW};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use keygate_core::{Code, Problem};
-use keygate_http::{Headers, problem_response};
+use keygate_http::{Headers, Peer, problem_response};
 use keygate_verify::{CachedKey, refusal_response};
 
 use crate::{
@@ -31,8 +31,12 @@ impl Gateway {
     }
 
     /// Answers a request under `/v1`.
-    pub async fn handle(&self, request: Request<Incoming>) -> Response<ResponseBody> {
-        match self.admit_and_forward(request).await {
+    pub async fn handle(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer<'_>,
+    ) -> Response<ResponseBody> {
+        match self.admit_and_forward(request, peer).await {
             Ok(response) => response.map(Either::Right),
             Err(response) => response.map(Full::new).map(Either::Left),
         }
@@ -41,6 +45,7 @@ impl Gateway {
     async fn admit_and_forward(
         &self,
         request: Request<Incoming>,
+        peer: Peer<'_>,
     ) -> Result<Response<Incoming>, Response<Bytes>> {
         if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
             return Err(method_not_allowed());
@@ -49,7 +54,7 @@ impl Gateway {
             return Err(problem_response(&no_upstream()));
         };
         let (method, headers) = (request.method(), request.headers());
-        let (key, upstream) = self.admit(method, target.as_str(), headers).await?;
+        let (key, upstream) = self.admit(method, target.as_str(), headers, peer).await?;
         forward(request, &target, upstream, &key)
             .await
             .map_err(|problem| problem_response(&problem))
@@ -61,13 +66,17 @@ impl Gateway {
         method: &Method,
         target: &str,
         headers: &impl Headers,
+        peer: Peer<'_>,
     ) -> Result<(Arc<CachedKey>, &Upstream), Response<Bytes>> {
         let path = Readings::of(path_of(target)).map_err(Refused::from);
         let admitted = async {
             let path = path?;
             let upstream = path.agree(|path| self.upstreams.position(path))?;
-            let authorized = self.authorizer.authorize(method, target, &path, headers);
-            Ok((authorized.await?, upstream))
+            let client = || Some(peer.client(headers));
+            let key = self
+                .authorizer
+                .authorize(method, target, &path, headers, client);
+            Ok((key.await?, upstream))
         };
         let (key, upstream) = admitted.await.map_err(refused)?;
         let upstream = upstream.ok_or_else(|| problem_response(&no_upstream()))?;

@@ -1,7 +1,9 @@
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use ipnet::IpNet;
+
+use crate::Headers;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -22,13 +24,14 @@ impl TrustedProxies {
 
     /// The client behind `peer`: the last address in `X-Forwarded-For` that is not itself a
     /// trusted proxy. Where the peer is not trusted, the peer.
-    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> ClientAddress {
+    pub fn client(&self, peer: IpAddr, headers: &impl Headers) -> ClientAddress {
         let mut client = peer.to_canonical();
-        let values: Vec<_> = headers.get_all(X_FORWARDED_FOR).iter().collect();
+        let name = X_FORWARDED_FOR;
+        let values: Vec<_> = headers.values(&name).collect();
         let hops = values
             .iter()
             .rev()
-            .flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
+            .flat_map(|value| value.rsplit(|byte| *byte == b','));
         for hop in hops {
             if !self.trusts(client) {
                 break;
@@ -46,13 +49,35 @@ impl TrustedProxies {
     }
 }
 
+/// From where a connection comes, and what its word is worth.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer<'a> {
+    /// The address at the other end.
+    pub address: IpAddr,
+    /// The proxies that are believed.
+    pub trusted_proxies: &'a TrustedProxies,
+}
+
+impl Peer<'_> {
+    /// Whether it is a trusted proxy.
+    pub fn is_trusted(&self) -> bool {
+        self.trusted_proxies.trusts(self.address)
+    }
+
+    /// The client that it speaks for, which may be itself.
+    pub fn client(&self, headers: &impl Headers) -> IpAddr {
+        let ClientAddress(client) = self.trusted_proxies.client(self.address, headers);
+        client
+    }
+}
+
 fn parse(hop: &[u8]) -> Option<IpAddr> {
     std::str::from_utf8(hop).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderMap, HeaderValue};
 
     use super::*;
 

@@ -7,7 +7,7 @@ mod problem;
 mod request_id;
 mod request_line;
 
-pub use client::{ClientAddress, TrustedProxies};
+pub use client::{ClientAddress, Peer, TrustedProxies};
 pub use framing::refuse_ambiguous_framing;
 pub use headers::Headers;
 pub use problem::problem_response;

@@ -93,6 +93,13 @@ fn has_place(
     Ok(active.unwrap_or(0) < max_active)
 }
 
+pub(crate) fn lookup_credential(
+    db: &Connection,
+    hash: KeyHash,
+) -> Result<Option<Credential>, StorageError> {
+    query::optional(db, CREDENTIAL, [hash.as_bytes()], read_credential)
+}
+
 #[async_trait]
 impl KeyStore for SqliteStore {
     async fn insert_key(
@@ -211,8 +218,7 @@ impl KeyStore for SqliteStore {
     }
 
     async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError> {
-        self.read(move |db| query::optional(db, CREDENTIAL, [hash.as_bytes()], read_credential))
-            .await
+        self.lookups.credential(hash).await
     }
 
     async fn bind_hasher(&self, fingerprint: String) -> Result<HasherBinding, StorageError> {

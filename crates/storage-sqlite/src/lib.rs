@@ -1,8 +1,8 @@
 //! The embedded backend: SQLite in WAL mode with `synchronous=FULL`.
 //!
 //! One thread writes. It commits all work that is waiting as one group and acknowledges after the
-//! commit, so that a sync of the disk is shared by everybody who waits for it. Readers have
-//! connections of their own and never wait for the writer.
+//! commit, so that a sync of the disk is shared by everybody who waits for it. Another thread looks
+//! keys up. All other readers have connections of their own, too, and never wait for the writer.
 
 mod accounts;
 mod audit;
@@ -10,6 +10,7 @@ mod connection;
 mod error;
 mod keys;
 mod lock;
+mod lookups;
 mod migrations;
 mod query;
 mod readers;
@@ -25,6 +26,7 @@ use keygate_storage::{ChangeListener, StorageError, Store};
 use rusqlite::Connection;
 
 use lock::DatabaseLock;
+use lookups::Lookups;
 use readers::Readers;
 use writer::{Write, Writer};
 
@@ -32,6 +34,7 @@ use writer::{Write, Writer};
 pub struct SqliteStore {
     writer: Writer,
     readers: Arc<Readers>,
+    lookups: Lookups,
     _lock: DatabaseLock,
 }
 
@@ -50,6 +53,7 @@ impl SqliteStore {
         Ok(Self {
             writer: Writer::start(writing)?,
             readers,
+            lookups: Lookups::start(path)?,
             _lock: lock,
         })
     }
@@ -83,6 +87,7 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         self.readers.close();
+        self.lookups.close().await;
         self.writer.close().await;
     }
 }

@@ -10,7 +10,12 @@ const RECORD: &str =
 
 #[async_trait]
 impl UsageStore for SqliteStore {
-    async fn record_last_used(&self, uses: Vec<(KeyId, Timestamp)>) -> Result<(), StorageError> {
+    async fn record_last_used(
+        &self,
+        mut uses: Vec<(KeyId, Timestamp)>,
+    ) -> Result<(), StorageError> {
+        // In the order of the table, so that each of its pages is looked for once.
+        uses.sort_unstable();
         self.write(move |db| {
             for (id, used_at) in &uses {
                 query::execute(db, RECORD, params![id.as_bytes(), used_at.as_millis()])?;

@@ -105,7 +105,7 @@ fn cached(bench: &mut Criterion) {
         let requests = requests(count);
         let target = "/v1/chat/completions";
         for headers in &requests {
-            let decided = runtime.block_on(verifier.verify(headers, target, Scope::Chat));
+            let decided = runtime.block_on(verifier.verify(headers, target, Scope::Chat, || None));
             decided.expect("every key is known");
         }
         let mut place = 0;
@@ -117,7 +117,7 @@ fn cached(bench: &mut Criterion) {
                     requests[place].clone()
                 },
                 |headers| {
-                    let verify = verifier.verify(black_box(&headers), target, Scope::Chat);
+                    let verify = verifier.verify(black_box(&headers), target, Scope::Chat, || None);
                     // A cached key is decided about without waiting.
                     let decided = futures_util::FutureExt::now_or_never(verify);
                     (decided, headers)

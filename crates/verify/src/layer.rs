@@ -8,6 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, header::AUTHORIZATION, uri::PathAndQuery};
 use keygate_core::Scope;
+use keygate_http::ClientAddress;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -15,6 +16,8 @@ use crate::{Verifier, refusal_response};
 
 /// A tower layer that lets requests through whose key has a scope. What is behind it finds the key's
 /// [`Credential`](keygate_core::Credential) among the request's extensions, and no longer the key itself.
+///
+/// Clients that try many keys are told apart by the [`ClientAddress`] among the request's extensions.
 #[derive(Clone)]
 pub struct RequireScope {
     verifier: Arc<Verifier>,
@@ -70,8 +73,10 @@ where
                 .uri()
                 .path_and_query()
                 .map_or("", PathAndQuery::as_str);
-            let verified = verifier.verify(request.headers(), target, scope).await;
-            match verified {
+            let client = request.extensions().get().copied();
+            let client = || client.map(|ClientAddress(address)| address);
+            let verified = verifier.verify(request.headers(), target, scope, client);
+            match verified.await {
                 Ok(key) => {
                     request.headers_mut().remove(AUTHORIZATION);
                     request.extensions_mut().insert(key.credential);

@@ -8,6 +8,7 @@ mod bearer;
 mod cache;
 mod layer;
 mod refusal;
+mod strangers;
 mod sync;
 mod usage;
 mod verifier;

@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, header::WWW_AUTHENTICATE};
-use keygate_core::{Denial, Problem};
+use keygate_core::{Code, Denial, Problem};
 use keygate_http::problem_response;
 use keygate_storage::StorageError;
 
@@ -13,6 +15,9 @@ pub enum Refusal {
     /// The database was needed and did not answer.
     #[error(transparent)]
     Unavailable(#[from] StorageError),
+    /// The client has presented too many keys that were never issued, and has to wait so long.
+    #[error("too many keys that were never issued")]
+    TooMany(Duration),
 }
 
 /// The answer to a request that is not let through, in the contract's words.
@@ -23,8 +28,14 @@ pub fn refusal_response<B: From<Bytes>>(refusal: &Refusal) -> Response<B> {
             tracing::error!(%error, "a key could not be looked up");
             problem_response(&Problem::storage_unavailable())
         }
+        Refusal::TooMany(wait) => problem_response(&too_many(*wait)),
     };
     response.map(|body| B::from(body.into()))
+}
+
+fn too_many(wait: Duration) -> Problem {
+    let message = "Too many API keys that do not exist came from this address. Wait a little.";
+    Problem::new(Code::RateLimitExceeded, message).with_retry_after(wait)
 }
 
 fn denial_response(denial: Denial) -> Response<Vec<u8>> {

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use keygate_core::{
     Attempt, Clock, Decision, Denial, Scope, evaluate,
@@ -13,10 +13,15 @@ use crate::{
     CachedKey, Refusal, UsageRecorder,
     bearer::presented_key,
     cache::{Entries, GuardedCache},
+    strangers::Strangers,
 };
 
 /// How many keys are kept in memory; the least useful are forgotten first.
-const CAPACITY: usize = 100_000;
+const CAPACITY: usize = 1_000_000;
+
+/// How long a client waits for its refusal once it has tried too many keys: it could ask again at
+/// once otherwise, at the expense of the others.
+const TARPIT: Duration = Duration::from_secs(1);
 
 /// What a fill found; `None` is a key that was never issued.
 type Found = Option<Arc<CachedKey>>;
@@ -32,6 +37,7 @@ pub struct Verifier {
     hasher: KeyHasher,
     cache: GuardedCache<Cache<KeyHash, Arc<CachedKey>>, OnceCell<Found>>,
     usage: UsageRecorder,
+    strangers: Strangers,
 }
 
 impl Verifier {
@@ -49,6 +55,7 @@ impl Verifier {
             hasher,
             cache: GuardedCache::new(Cache::new(CAPACITY)),
             usage: UsageRecorder::default(),
+            strangers: Strangers::default(),
         }
     }
 
@@ -66,11 +73,15 @@ impl Verifier {
 
     /// Whether the request with these headers and this target (path and query) may do what needs
     /// `scope`. If so, the key counts as used now.
+    ///
+    /// A `client` that has presented many keys that were never issued is kept waiting for a second
+    /// and then refused, unless its key is one that is in memory.
     pub async fn verify(
         &self,
         headers: &impl Headers,
         target: &str,
         scope: Scope,
+        client: impl FnOnce() -> Option<IpAddr>,
     ) -> Result<Arc<CachedKey>, Refusal> {
         let presented = presented_key(headers, target, &self.format)?;
         let hash = self.hasher.hash(presented);
@@ -78,7 +89,7 @@ impl Verifier {
             Some(key) => key,
             // What is in the cache is well formed; the checksum keeps the rest from the database.
             None if self.format.check(presented).is_err() => return Err(Denial::Invalid.into()),
-            None => self.lookup(hash).await?.ok_or(Denial::Invalid)?,
+            None => self.admit(hash, client()).await?,
         };
         let now = self.clock.now();
         match evaluate(&key.credential, &Attempt { scope }, now) {
@@ -93,6 +104,25 @@ impl Verifier {
     /// When keys were last used, to be flushed regularly.
     pub fn usage(&self) -> &UsageRecorder {
         &self.usage
+    }
+
+    /// What the database knows of a key, if this client may have it asked.
+    async fn admit(
+        &self,
+        hash: KeyHash,
+        client: Option<IpAddr>,
+    ) -> Result<Arc<CachedKey>, Refusal> {
+        if let Some(wait) = client.and_then(|client| self.strangers.wait(client)) {
+            tokio::time::sleep(TARPIT).await;
+            return Err(Refusal::TooMany(wait));
+        }
+        if let Some(key) = self.lookup(hash).await? {
+            return Ok(key);
+        }
+        if let Some(client) = client {
+            self.strangers.note(client);
+        }
+        Err(Denial::Invalid.into())
     }
 
     /// Asks the database, once for all who wait for the same key.

@@ -201,10 +201,13 @@ async fn verify_text(verifier: &Verifier, key: &str) -> Result<KeyId, Denial> {
     let value = format!("Bearer {key}");
     let value = HeaderValue::from_str(&value).expect("a header value");
     headers.insert(AUTHORIZATION, value);
-    match verifier.verify(&headers, "/v1/models", Scope::Read).await {
+    match verifier
+        .verify(&headers, "/v1/models", Scope::Read, || None)
+        .await
+    {
         Ok(key) => Ok(key.credential.key_id),
         Err(Refusal::Denied(denial)) => Err(denial),
-        Err(Refusal::Unavailable(error)) => panic!("{error}"),
+        Err(other) => panic!("{other}"),
     }
 }
 
@@ -307,6 +310,38 @@ async fn a_never_issued_key_is_invalid() {
     let world = World::new().await;
     let stranger = KeyFormat::default().generate(&OsRandom);
     assert_eq!(world.verify(&stranger).await, Err(Denial::Invalid));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_tries_many_keys_no_longer_reaches_the_store() {
+    let world = World::new().await;
+    let (id, known) = world.issue(None).await;
+    let (_, unknown) = world.issue(None).await;
+    assert_eq!(world.verify(&known).await, Ok(id));
+    let attempt = async |secret: &KeySecret, client: [u8; 4]| {
+        let value = format!("Bearer {}", secret.expose());
+        let value = HeaderValue::from_str(&value).expect("a header value");
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
+        let client = || Some(client.into());
+        let verified = world
+            .verifier
+            .verify(&headers, "/v1/models", Scope::Read, client);
+        verified.await
+    };
+    let (attacker, other) = ([192, 0, 2, 1], [192, 0, 2, 2]);
+    for _ in 0..101 {
+        let stranger = KeyFormat::default().generate(&OsRandom);
+        let refusal = attempt(&stranger, attacker).await;
+        assert!(matches!(refusal, Err(Refusal::Denied(Denial::Invalid))));
+    }
+    let lookups = world.lookups();
+    let refusal = attempt(&unknown, attacker).await;
+    assert!(matches!(refusal, Err(Refusal::TooMany(_))));
+    let verified = attempt(&known, attacker).await;
+    verified.expect("what is in memory is not limited");
+    assert_eq!(world.lookups(), lookups);
+    let verified = attempt(&unknown, other).await;
+    verified.expect("others are not limited");
 }
 
 #[tokio::test]

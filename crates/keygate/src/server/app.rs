@@ -6,7 +6,9 @@ use http_body_util::Either;
 use hyper::body::Incoming;
 use keygate_core::Problem;
 use keygate_gateway::{Express, ResponseBody, is_data_plane, is_forward_auth};
-use keygate_http::{TrustedProxies, X_REQUEST_ID, problem_response, refuse_ambiguous_framing};
+use keygate_http::{
+    Peer, TrustedProxies, X_REQUEST_ID, problem_response, refuse_ambiguous_framing,
+};
 use tower::ServiceExt;
 
 /// Both planes behind one listener.
@@ -34,10 +36,14 @@ impl App {
         let mut response = if let Err(problem) = refuse_ambiguous_framing(&request) {
             close_with(&problem)
         } else if is_data_plane(request.uri().path()) {
-            self.express.gateway.handle(request).await.map(Either::Left)
+            self.express
+                .gateway
+                .handle(request, self.peer(peer))
+                .await
+                .map(Either::Left)
         } else if is_forward_auth(request.uri().path()) {
-            let is_trusted = self.trusted_proxies.trusts(peer);
-            let answer = self.express.forward_auth.handle(&request, is_trusted).await;
+            let forward_auth = &self.express.forward_auth;
+            let answer = forward_auth.handle(&request, self.peer(peer)).await;
             answer.map(Either::Left).map(Either::Left)
         } else {
             self.manage(peer, request).await.map(Either::Right)
@@ -48,6 +54,13 @@ impl App {
         }
         response.headers_mut().insert(X_REQUEST_ID, id);
         Ok(response)
+    }
+
+    pub(super) fn peer(&self, address: IpAddr) -> Peer<'_> {
+        Peer {
+            address,
+            trusted_proxies: &self.trusted_proxies,
+        }
     }
 
     async fn manage(&self, peer: IpAddr, mut request: Request<Incoming>) -> Response<Body> {

@@ -118,10 +118,10 @@ struct Connection {
 
 impl Connection {
     async fn run(mut self) {
-        let is_trusted = self.app.trusted_proxies.trusts(self.peer);
+        let peer = self.app.peer(self.peer);
         let express = &self.app.express;
         let draining = self.draining.clone();
-        match express.serve(&mut self.stream, is_trusted, draining).await {
+        match express.serve(&mut self.stream, peer, draining).await {
             Outcome::Closed => {}
             Outcome::HandOver(bytes) => {
                 self.stream.read_first(bytes);
