@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use crate::{
     Failure,
-    load::{Load, Seen},
-    rivals::Subject,
+    load::{Load, Seen, Shape},
+    rivals::{Running, Subject},
+    server::Server,
     world::World,
 };
 
-const CONNECTIONS: u32 = 32;
+pub(crate) const CONNECTIONS: u32 = 32;
+/// Enough for every key to have its turn.
+pub(crate) const WARM_UP: Duration = Duration::from_secs(3);
 /// What one turn may differ from another, of the median, before more turns are taken.
 const NOISE: f64 = 0.08;
 /// How many more turns a subject is given to settle.
@@ -78,37 +81,44 @@ impl Contest<'_> {
 
     fn turn(&self, title: &str, subject: &Subject) -> Result<Turn, Failure> {
         let running = (subject.start)(self.world)?;
-        let load = Load::new(
-            self.world.folder(),
-            &self.world.keys(),
-            "GET",
-            subject.headers,
-        )?;
+        let shape = Shape {
+            headers: subject.headers,
+            ..Shape::KEY
+        };
+        let load = Load::new(self.world.folder(), &self.world.keys(), shape)?;
         let url = format!("http://127.0.0.1:{}{}", running.port, subject.path);
-        load.run(&url, CONNECTIONS, Duration::from_secs(1))?;
-        let cpu = || {
-            running
-                .servers
-                .iter()
-                .map(crate::server::Server::cpu_time)
-                .sum::<Duration>()
-        };
-        let before = cpu();
-        let seen = load.run(&url, CONNECTIONS, self.time)?;
-        let requests = u32::try_from(seen.requests).unwrap_or(u32::MAX).max(1);
-        let turn = Turn {
-            seen,
-            cpu: cpu().saturating_sub(before) / requests,
-            pss: running.servers.iter().map(crate::server::Server::pss).sum(),
-        };
+        load.succeed(&url, CONNECTIONS, WARM_UP)?;
+        let turn = measure(&running, || load.succeed(&url, CONNECTIONS, self.time))?;
         eprintln!(
             "{title}: {}: {:.2} µs, {:.0}/s",
             subject.name,
             turn.cpu.as_secs_f64() * 1e6,
-            seen.per_second
+            turn.seen.per_second
         );
         Ok(turn)
     }
+}
+
+/// What a load costs those who serve it.
+pub(crate) fn measure(
+    running: &Running,
+    load: impl FnOnce() -> Result<Seen, Failure>,
+) -> Result<Turn, Failure> {
+    let cpu = || {
+        running
+            .servers
+            .iter()
+            .map(Server::cpu_time)
+            .sum::<Duration>()
+    };
+    let before = cpu();
+    let seen = load()?;
+    let requests = u32::try_from(seen.requests).unwrap_or(u32::MAX).max(1);
+    Ok(Turn {
+        seen,
+        cpu: cpu().saturating_sub(before) / requests,
+        pss: running.servers.iter().map(Server::pss).sum(),
+    })
 }
 
 /// Whether the middle turns differ by more than noise may. One turn at either end may be off, where

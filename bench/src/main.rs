@@ -11,7 +11,11 @@
 )]
 
 mod contest;
+mod flood;
 mod floor;
+mod growth;
+mod install;
+mod issuing;
 mod keys;
 mod load;
 mod report;
@@ -24,6 +28,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 
 use contest::Contest;
+use flood::Latency;
 use world::World;
 
 type Failure = Box<dyn std::error::Error>;
@@ -42,6 +47,9 @@ struct Arguments {
     /// Only the subjects whose name contains this
     #[arg(long, default_value = "")]
     only: String,
+    /// Only these measurements: checks, proxies, latency, flood, growth or issuing
+    #[arg(long, default_value = "")]
+    suite: String,
     /// The page to write
     #[arg(long)]
     page: Option<PathBuf>,
@@ -77,12 +85,46 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
         rounds: arguments.rounds,
         only: &arguments.only,
     };
-    let checks = contest.hold("Checking a key", rivals::checking())?;
-    let proxies = contest.hold("Passing a request on", rivals::proxying())?;
-    let page = report::page(&[checks, proxies]);
+    let only = |name: &str| arguments.suite.is_empty() || arguments.suite == name;
+    let mut page = report::Page::begin()?;
+    if only("checks") {
+        page.contest(&contest.hold("Checking a key", rivals::checking())?);
+    }
+    if only("proxies") {
+        page.contest(&contest.hold("Passing a request on", rivals::proxying())?);
+    }
+    if only("latency") {
+        page.latencies(&latencies(&world, contest.time)?);
+    }
+    if only("flood") {
+        page.flood(&flood::flood(
+            &world,
+            &rivals::keygate_verify(),
+            contest.time,
+        )?);
+    }
+    if only("growth") {
+        let sizes = [1_000, 1_000_000, 10_000_000];
+        let sizes: Result<Vec<_>, _> = sizes
+            .into_iter()
+            .map(|issued| growth::measure_size(issued, contest.time))
+            .collect();
+        page.growth(&sizes?);
+    }
+    if only("issuing") {
+        page.issuing(&issuing::issuing(&world, contest.time)?);
+    }
+    let page = page.text();
     println!("{page}");
     if let Some(path) = &arguments.page {
         std::fs::write(path, page)?;
     }
     Ok(())
+}
+
+fn latencies(world: &World, time: Duration) -> Result<Vec<(&'static str, Latency)>, Failure> {
+    let subjects = rivals::proxying().into_iter().take(2);
+    subjects
+        .map(|subject| Ok((subject.name, flood::latency(world, &subject, time)?)))
+        .collect()
 }

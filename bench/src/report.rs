@@ -1,30 +1,158 @@
-use crate::contest::Results;
+//! The page of figures.
 
-/// The page of figures.
-pub(crate) fn page(results: &[Results]) -> String {
-    results.iter().map(table).collect()
+use std::{process::Command, time::Duration};
+
+use crate::{
+    Failure,
+    contest::{Results, Turn},
+    flood::{Flood, Latency},
+    growth::Size,
+};
+
+const INTRODUCTION: &str = "\
+# Benchmarks
+
+Made by `cargo xtask bench`, all in one run on one machine: servers on one core, the load (wrk, 32 connections, 10,000 keys
+in rotation) and the upstream (nginx, 100 bytes) on the other. Each subject has its turn in each of several rounds; a line is
+the median turn, and is marked where turns differ by more than 8 %. `CPU` is the processor time of all the subject's
+processes for one request, and the ratio is that to nginx with a static map of the same keys. keygate does more for it: expiry,
+scope, account, last use, identity headers, revocation at once.
+";
+
+pub(crate) struct Page(String);
+
+impl Page {
+    pub(crate) fn begin() -> Result<Self, Failure> {
+        let date = output("date", &["-u", "+%Y-%m-%d"])?;
+        let kernel = output("uname", &["-sr"])?;
+        let cpus = std::fs::read_to_string("/proc/cpuinfo")?;
+        let models = cpus
+            .lines()
+            .filter_map(|line| line.strip_prefix("model name\t: "));
+        let models: Vec<&str> = models.collect();
+        let machine = format!(
+            "{} cores of {}",
+            models.len(),
+            models.first().unwrap_or(&"?")
+        );
+        Ok(Self(format!(
+            "{INTRODUCTION}\n{date}, {machine}, {kernel}.\n"
+        )))
+    }
+
+    pub(crate) fn text(self) -> String {
+        self.0
+    }
+
+    fn table(&mut self, title: &str, columns: &[&str]) {
+        let names = columns.join(" | ");
+        let rule = "---|".repeat(columns.len());
+        self.0 += &format!("\n## {title}\n\n| {names} |\n|{rule}\n");
+    }
+
+    fn row(&mut self, cells: &[String]) {
+        self.0 += &format!("| {} |\n", cells.join(" | "));
+    }
+
+    pub(crate) fn contest(&mut self, results: &Results) {
+        let peer = results.lines.iter().find(|line| line.is_peer);
+        let peer = peer.map_or(f64::NAN, |line| line.median.cpu.as_secs_f64());
+        let columns = [
+            "",
+            "CPU",
+            "ratio",
+            "requests a second",
+            "p50",
+            "p99",
+            "memory",
+        ];
+        self.table(results.title, &columns);
+        for line in &results.lines {
+            let turn = &line.median;
+            let noisy = if line.is_noisy { " (noisy)" } else { "" };
+            self.row(&[
+                format!("{}{noisy}", line.name),
+                micros(turn.cpu),
+                format!("{:.2}", turn.cpu.as_secs_f64() / peer),
+                format!("{:.0}", turn.seen.per_second),
+                millis(turn.seen.p50),
+                millis(turn.seen.p99),
+                mebibytes(turn.pss),
+            ]);
+        }
+    }
+
+    pub(crate) fn latencies(&mut self, latencies: &[(&str, Latency)]) {
+        self.table("Passing on 2,000 requests a second", &["", "p50", "p99"]);
+        for (name, latency) in latencies {
+            self.row(&[(*name).to_owned(), millis(latency.p50), millis(latency.p99)]);
+        }
+    }
+
+    pub(crate) fn flood(&mut self, flood: &Flood) {
+        self.table(
+            "2,000 honest checks a second beside a million keys that were never issued",
+            &["", "p50", "p99"],
+        );
+        for (name, latency) in [("alone", flood.alone), ("beside the flood", flood.beside)] {
+            self.row(&[name.to_owned(), millis(latency.p50), millis(latency.p99)]);
+        }
+        self.0 += &format!(
+            "\nThe flood was answered {:.0} times a second and took {} of memory.\n",
+            flood.refused_per_second,
+            mebibytes(flood.more_memory)
+        );
+    }
+
+    pub(crate) fn growth(&mut self, sizes: &[Size]) {
+        let columns = [
+            "keys issued",
+            "start to ready",
+            "memory at rest",
+            "CPU for a key in memory",
+            "more for a key that is not",
+            "memory for each key in it",
+        ];
+        self.table("Many keys", &columns);
+        for size in sizes {
+            self.row(&[
+                size.issued.to_string(),
+                millis(size.start),
+                mebibytes(size.idle_pss),
+                micros(size.hot),
+                micros(size.cold_extra),
+                format!("{} bytes", size.bytes_per_key),
+            ]);
+        }
+    }
+
+    pub(crate) fn issuing(&mut self, turn: &Turn) {
+        self.table(
+            "Issuing keys, each durable, 64 connections",
+            &["keys a second", "CPU", "p50", "p99"],
+        );
+        self.row(&[
+            format!("{:.0}", turn.seen.per_second),
+            micros(turn.cpu),
+            millis(turn.seen.p50),
+            millis(turn.seen.p99),
+        ]);
+    }
 }
 
-fn table(results: &Results) -> String {
-    let peer = results.lines.iter().find(|line| line.is_peer);
-    let peer_cpu = peer.map_or(f64::NAN, |line| line.median.cpu.as_secs_f64());
-    let mut text = format!(
-        "\n## {}\n\n| | CPU a request | ratio | requests a second | p50 | p99 | memory |\n|---|---|---|---|---|---|---|\n",
-        results.title
-    );
-    for line in &results.lines {
-        let turn = &line.median;
-        let noisy = if line.is_noisy { " (noisy)" } else { "" };
-        text.push_str(&format!(
-            "| {}{noisy} | {:.1} µs | {:.2} | {:.0} | {:.2} ms | {:.2} ms | {:.1} MiB |\n",
-            line.name,
-            turn.cpu.as_secs_f64() * 1e6,
-            turn.cpu.as_secs_f64() / peer_cpu,
-            turn.seen.per_second,
-            turn.seen.p50.as_secs_f64() * 1e3,
-            turn.seen.p99.as_secs_f64() * 1e3,
-            turn.pss as f64 / 1_048_576.0,
-        ));
-    }
-    text
+fn output(command: &str, args: &[&str]) -> Result<String, Failure> {
+    let output = Command::new(command).args(args).output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+fn micros(time: Duration) -> String {
+    format!("{:.1} µs", time.as_secs_f64() * 1e6)
+}
+
+fn millis(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1e3)
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / 1_048_576.0)
 }

@@ -32,7 +32,9 @@ pub(crate) struct Running {
 
 impl Running {
     /// One process, started by the command that `command` makes for a free port.
-    fn one(command: impl FnOnce(u16) -> Result<Vec<String>, Failure>) -> Result<Self, Failure> {
+    pub(crate) fn one(
+        command: impl FnOnce(u16) -> Result<Vec<String>, Failure>,
+    ) -> Result<Self, Failure> {
         let port = free_port()?;
         let server = Server::start(SERVER_CORE, &command(port)?, port)?;
         Ok(Self {
@@ -67,13 +69,7 @@ pub(crate) fn checking() -> Vec<Subject> {
         peer("nginx, map of 10,000 keys", |world| {
             Running::one(|port| nginx::map(world, port, nginx::NO_CONTENT))
         }),
-        subject("keygate /verify", |world| {
-            Running::one(|port| keygate::serve(world, port))
-        })
-        .at(
-            "/verify",
-            &[("X-Original-Method", "GET"), ("X-Original-URI", MODELS)],
-        ),
+        keygate_verify(),
         subject("hyper, 204 without a check", |_| Running::one(floor)),
         subject("nginx, 204 without a check", |world| {
             Running::one(|port| nginx::open(world, port, nginx::NO_CONTENT))
@@ -85,6 +81,14 @@ pub(crate) fn checking() -> Vec<Subject> {
             Running::one(|port| envoy::api_keys(world, port, false))
         }),
     ]
+}
+
+/// keygate's own answer to proxies.
+pub(crate) fn keygate_verify() -> Subject {
+    subject("keygate /verify", |world| {
+        Running::one(|port| keygate::serve(world, port))
+    })
+    .at("/verify", keygate::QUESTION)
 }
 
 /// Who passes a request with a good key on to an upstream that answers 100 bytes.

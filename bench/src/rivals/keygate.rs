@@ -1,28 +1,56 @@
+use std::path::Path;
+
 use super::write;
 use crate::{Failure, world::World};
 
+/// How nginx would ask about a request.
+pub(crate) const QUESTION: &[(&str, &str)] = &[
+    ("X-Original-Method", "GET"),
+    ("X-Original-URI", "/v1/models"),
+];
+
+const CONFIG: &str = "\
+[server]
+trusted_proxies = [\"127.0.0.1\"]
+[keys]
+max_active = 4000000000
+";
+
 /// The program before the upstream, with everything on.
 pub(crate) fn serve(world: &World, port: u16) -> Result<Vec<String>, Failure> {
-    let program = std::env::current_exe()?.with_file_name("keygate");
-    let config = "[server]\ntrusted_proxies = [\"127.0.0.1\"]\n";
-    let config = write(world.folder(), "keygate.toml", config)?;
+    command(
+        world.folder(),
+        &world.data(),
+        port,
+        Some(world.upstream_port),
+    )
+}
+
+/// The program on this data folder.
+pub(crate) fn command(
+    folder: &Path,
+    data: &Path,
+    port: u16,
+    upstream_port: Option<u16>,
+) -> Result<Vec<String>, Failure> {
+    let mut command = program()?;
+    let config = write(folder, "keygate.toml", CONFIG)?;
     let listen = format!("127.0.0.1:{port}");
-    let upstream = format!("http://127.0.0.1:{}", world.upstream_port);
-    let (program, data) = (program.to_string_lossy(), world.data());
     let data = data.to_string_lossy();
-    let command = [
-        &*program,
-        "serve",
-        "--config",
-        &config,
-        "--data",
-        &*data,
-        "--listen",
-        &listen,
-        "--upstream",
-        &upstream,
-        "--log",
-        "warn",
-    ];
-    Ok(command.map(str::to_owned).into())
+    for part in [
+        "serve", "--config", &config, "--data", &data, "--listen", &listen, "--log", "warn",
+    ] {
+        command.push(part.to_owned());
+    }
+    if let Some(port) = upstream_port {
+        command.push("--upstream".to_owned());
+        command.push(format!("http://127.0.0.1:{port}"));
+    }
+    Ok(command)
+}
+
+/// It is built beside the bench.
+pub(crate) fn program() -> Result<Vec<String>, Failure> {
+    let program = std::env::current_exe()?.with_file_name("keygate");
+    Ok(vec![program.to_string_lossy().into_owned()])
 }

@@ -7,6 +7,7 @@
 mod bearer;
 mod cache;
 mod layer;
+mod prehashed;
 mod refusal;
 mod strangers;
 mod sync;

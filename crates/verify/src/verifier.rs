@@ -6,13 +6,17 @@ use keygate_core::{
 };
 use keygate_http::Headers;
 use keygate_storage::{ChangeListener, KeyStore, StorageError, Store};
-use quick_cache::sync::Cache;
+use quick_cache::{
+    UnitWeighter,
+    sync::{Cache, DefaultLifecycle},
+};
 use tokio::sync::OnceCell;
 
 use crate::{
     CachedKey, Refusal, UsageRecorder,
     bearer::presented_key,
     cache::{Entries, GuardedCache},
+    prehashed::Prehashed,
     strangers::Strangers,
 };
 
@@ -35,7 +39,7 @@ pub struct Verifier {
     clock: Arc<dyn Clock>,
     format: KeyFormat,
     hasher: KeyHasher,
-    cache: GuardedCache<Cache<KeyHash, Arc<CachedKey>>, OnceCell<Found>>,
+    cache: GuardedCache<KeyCache, OnceCell<Found>>,
     usage: UsageRecorder,
     strangers: Strangers,
 }
@@ -53,7 +57,7 @@ impl Verifier {
             clock,
             format,
             hasher,
-            cache: GuardedCache::new(Cache::new(CAPACITY)),
+            cache: GuardedCache::new(key_cache()),
             usage: UsageRecorder::default(),
             strangers: Strangers::default(),
         }
@@ -151,7 +155,20 @@ impl ChangeListener for Verifier {
     }
 }
 
-impl Entries for Cache<KeyHash, Arc<CachedKey>> {
+type KeyCache = Cache<KeyHash, Arc<CachedKey>, UnitWeighter, Prehashed>;
+
+fn key_cache() -> KeyCache {
+    let hasher = Prehashed::default();
+    Cache::with(
+        CAPACITY,
+        CAPACITY as u64,
+        UnitWeighter,
+        hasher,
+        DefaultLifecycle::default(),
+    )
+}
+
+impl Entries for KeyCache {
     type Value = Arc<CachedKey>;
 
     fn get(&self, hash: &KeyHash) -> Option<Arc<CachedKey>> {

@@ -1,0 +1,2 @@
+/// Where `cargo xtask bench` has cargo put it.
+pub(crate) const OHA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/bench-tools/bin/oha");
