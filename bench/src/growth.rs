@@ -22,6 +22,9 @@ const HOT: usize = 1_000;
 /// How many are asked for once.
 const COLD: usize = 200_000;
 
+/// Enough for each of them to have its turn.
+const ALL_COLD: Duration = Duration::from_secs(15);
+
 /// keygate with so many keys.
 pub(crate) struct Size {
     pub(crate) issued: usize,
@@ -73,7 +76,13 @@ pub(crate) fn measure_size(issued: usize, time: Duration) -> Result<Size, Failur
             .requests
             .min((lines.len() - hot_lines.len()) as u64);
         cold_extra = first.cpu.saturating_sub(warm.cpu);
-        bytes_per_key = first.pss.saturating_sub(warm.pss) / cached.max(1);
+        let all = measure(&running, || load.succeed(&url, CONNECTIONS, ALL_COLD))?;
+        let cached = cached.max(
+            all.seen
+                .requests
+                .min((lines.len() - hot_lines.len()) as u64),
+        );
+        bytes_per_key = all.pss.saturating_sub(warm.pss) / cached.max(1);
     }
     Ok(Size {
         issued,

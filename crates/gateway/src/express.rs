@@ -17,9 +17,9 @@ mod pool;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Response};
+use http::{HeaderMap, Method, Response};
 use keygate_core::Clock;
-use keygate_http::{Peer, RequestId, RequestIds, RequestLine};
+use keygate_http::{Peer, RequestId, RequestIds, RequestLine, ambiguous_framing, problem_response};
 use keygate_verify::CachedKey;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -91,22 +91,25 @@ impl Express {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let mut client = Client::new(stream);
-        let (mut inbox, mut outbox) = (Inbox::default(), Outbox::new(self.clock.clone()));
-        let state = draining.clone();
+        let mut inbox = Inbox::default();
+        let mut outbox = Outbox::new(self.clock.clone(), draining.clone());
         let mut stop = std::pin::pin!(draining.changed());
         loop {
             match client.next_request(&mut inbox, stop.as_mut()).await {
                 Next::Request => {}
                 Next::Closed => return Outcome::Closed,
                 Next::Unusual => return Outcome::HandOver(inbox.take()),
+                Next::Ambiguous => {
+                    self.refuse_ambiguous(&mut client, &mut outbox).await;
+                    return Outcome::Closed;
+                }
             }
             let request = inbox.request();
-            let is_last = state.has_changed().unwrap_or(true);
-            match self
-                .answer(request, &mut client, &mut outbox, peer, is_last)
-                .await
-            {
-                Fate::Answered => inbox.advance(&mut client),
+            match self.answer(request, &mut client, &mut outbox, peer).await {
+                Fate::Answered => {
+                    inbox.advance(&mut client);
+                    outbox.shrink();
+                }
                 Fate::Last => return Outcome::Closed,
                 Fate::NotServed => return Outcome::HandOver(inbox.take()),
             }
@@ -119,7 +122,6 @@ impl Express {
         client: &mut Client<'_, S>,
         outbox: &mut Outbox,
         peer: Peer<'_>,
-        is_last: bool,
     ) -> Fate
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -129,7 +131,7 @@ impl Express {
             return Fate::NotServed;
         };
         let id = self.request_ids.choose(&request);
-        outbox.begin(method == Method::HEAD, is_last);
+        outbox.begin(method == Method::HEAD);
         let answered = match self.decide(&method, target, request, peer).await {
             Decision::NotServed => return Fate::NotServed,
             Decision::Forward(key, upstream) => {
@@ -158,6 +160,18 @@ impl Express {
             Ok(()) if !outbox.is_last() => Fate::Answered,
             _ => Fate::Last,
         }
+    }
+
+    /// Answers what has a length in two ways, and nothing after it.
+    async fn refuse_ambiguous<S>(&self, client: &mut Client<'_, S>, outbox: &mut Outbox)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        outbox.begin(false);
+        outbox.close();
+        let id = self.request_ids.choose(&HeaderMap::new());
+        outbox.response(&problem_response(&ambiguous_framing()), &id);
+        let _ = client.send(outbox).await;
     }
 
     async fn decide(

@@ -12,7 +12,7 @@ use envoy_types::ext_authz::v3::{
     },
 };
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, Uri, header, uri::PathAndQuery};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header, uri::PathAndQuery};
 use keygate_http::{RequestIds, TrustedProxies, X_REQUEST_ID};
 use tokio::net::TcpListener;
 use tonic::{
@@ -23,6 +23,7 @@ use tonic::{
 use crate::{
     Authorizer,
     authorizer::{UNTRUSTED, forbidden},
+    forward_auth::parse_target,
     identity,
 };
 
@@ -122,8 +123,7 @@ impl Authorization for ExtAuthz {
 
 fn original(request: &HttpRequest) -> Option<(Method, PathAndQuery)> {
     let method = request.method.parse().ok()?;
-    let target = request.path.parse::<Uri>().ok()?;
-    Some((method, target.into_parts().path_and_query?))
+    Some((method, parse_target(request.path.as_bytes())?))
 }
 
 /// The client's headers: one by one where Envoy has `encode_raw_headers`, otherwise those of one name
@@ -133,7 +133,8 @@ fn headers(request: &HttpRequest) -> HeaderMap {
     let mut add = |name: &str, value: &[u8]| {
         let name = HeaderName::from_bytes(name.as_bytes());
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
-            headers.append(name, value);
+            // There is room for more of them than Envoy takes from a client.
+            let _ = headers.try_append(name, value);
         }
     };
     for (name, value) in &request.headers {

@@ -148,7 +148,7 @@ impl<H: Headers> Question<'_, H> {
         if !rest.starts_with('/') {
             return Ok(None);
         }
-        let target = rest.parse().map_err(|_| MALFORMED)?;
+        let target = parse_target(rest.as_bytes()).ok_or(MALFORMED)?;
         Ok(Some((self.method.clone(), target)))
     }
 
@@ -162,10 +162,8 @@ impl<H: Headers> Question<'_, H> {
         };
         let method = self.single(method)?.ok_or(MALFORMED)?;
         let method = Method::from_bytes(method).map_err(|_| MALFORMED)?;
-        // Of an absolute URI the rest is the proxy's business.
-        let target = Uri::try_from(target).map_err(|_| MALFORMED)?;
-        let path_and_query = target.into_parts().path_and_query.ok_or(MALFORMED)?;
-        Ok(Some((method, path_and_query)))
+        let target = parse_target(target).ok_or(MALFORMED)?;
+        Ok(Some((method, target)))
     }
 
     fn single(&self, name: &HeaderName) -> Result<Option<&[u8]>, Unclear> {
@@ -173,6 +171,13 @@ impl<H: Headers> Question<'_, H> {
         let first = values.next();
         values.next().map_or(Ok(first), |_| Err(MALFORMED))
     }
+}
+
+/// Path and query of a target; of an absolute URI the rest is the proxy's business. A fragment has no
+/// place in a target (RFC 9112 section 3.2), and would go unnoticed here.
+pub(crate) fn parse_target(target: &[u8]) -> Option<PathAndQuery> {
+    let target = Some(target).filter(|target| !target.contains(&b'#'))?;
+    Uri::try_from(target).ok()?.into_parts().path_and_query
 }
 
 #[cfg(test)]
@@ -240,6 +245,8 @@ mod tests {
             &[NGINX[0], NGINX[1], NGINX[1]],
             &[NGINX[0], NGINX[0], NGINX[1]],
             &[("x-original-method", "GET"), ("x-original-uri", "")],
+            &[("x-original-method", "GET"), ("x-original-uri", "/v1#/x")],
+            &[("x-original-method", "GET"), ("x-original-uri", "/v1?a#b")],
             &[("x-original-method", "a b"), ("x-original-uri", "/v1")],
         ] {
             assert_eq!(

@@ -30,6 +30,12 @@ impl Gateway {
         }
     }
 
+    /// Closes connections to upstreams that have waited too long for a request. To be called every
+    /// few seconds.
+    pub fn sweep(&self) {
+        self.upstreams.sweep();
+    }
+
     /// Answers a request under `/v1`.
     pub async fn handle(
         &self,

@@ -212,6 +212,13 @@ impl Upstreams {
             .position(|upstream| upstream.pattern.matches(path))
     }
 
+    /// Closes connections that have waited too long for a request.
+    pub(crate) fn sweep(&self) {
+        for upstream in &self.0 {
+            upstream.pool.sweep();
+        }
+    }
+
     pub(crate) fn at(&self, position: usize) -> &Upstream {
         &self.0[position]
     }

@@ -16,10 +16,15 @@ pub fn refuse_ambiguous_framing<B>(request: &Request<B>) -> Result<(), Problem> 
     if host_is_clear && length_is_clear(headers) {
         return Ok(());
     }
-    Err(Problem::new(
+    Err(ambiguous_framing())
+}
+
+/// The refusal of such a request.
+pub fn ambiguous_framing() -> Problem {
+    Problem::new(
         Code::InvalidRequest,
         "The request's host or length is given twice, in two ways, or not at all.",
-    ))
+    )
 }
 
 fn length_is_clear(headers: &HeaderMap) -> bool {

@@ -8,7 +8,7 @@ mod request_id;
 mod request_line;
 
 pub use client::{ClientAddress, Peer, TrustedProxies};
-pub use framing::refuse_ambiguous_framing;
+pub use framing::{ambiguous_framing, refuse_ambiguous_framing};
 pub use headers::Headers;
 pub use problem::problem_response;
 pub use request_id::{RequestId, RequestIds, X_REQUEST_ID};

@@ -15,8 +15,8 @@ pub enum Refusal {
     /// The database was needed and did not answer.
     #[error(transparent)]
     Unavailable(#[from] StorageError),
-    /// The client has presented too many keys that were never issued, and has to wait so long.
-    #[error("too many keys that were never issued")]
+    /// The client has presented too many keys that do not exist, and has to wait so long.
+    #[error("too many keys that do not exist")]
     TooMany(Duration),
 }
 

@@ -78,7 +78,7 @@ impl Verifier {
     /// Whether the request with these headers and this target (path and query) may do what needs
     /// `scope`. If so, the key counts as used now.
     ///
-    /// A `client` that has presented many keys that were never issued is kept waiting for a second
+    /// A `client` that has presented many keys that do not exist is kept waiting for a second
     /// and then refused, unless its key is one that is in memory.
     pub async fn verify(
         &self,
@@ -116,6 +116,9 @@ impl Verifier {
         hash: KeyHash,
         client: Option<IpAddr>,
     ) -> Result<Arc<CachedKey>, Refusal> {
+        if self.strangers.are(&hash) {
+            return Err(Denial::Invalid.into());
+        }
         if let Some(wait) = client.and_then(|client| self.strangers.wait(client)) {
             tokio::time::sleep(TARPIT).await;
             return Err(Refusal::TooMany(wait));
@@ -123,9 +126,7 @@ impl Verifier {
         if let Some(key) = self.lookup(hash).await? {
             return Ok(key);
         }
-        if let Some(client) = client {
-            self.strangers.note(client);
-        }
+        self.strangers.note(hash, client);
         Err(Denial::Invalid.into())
     }
 
@@ -151,6 +152,7 @@ impl ChangeListener for Verifier {
     fn keys_changed(&self, keys: &[KeyHash]) {
         for hash in keys {
             self.cache.invalidate(hash);
+            self.strangers.forget(hash);
         }
     }
 }

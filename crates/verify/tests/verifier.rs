@@ -329,7 +329,7 @@ async fn a_client_that_tries_many_keys_no_longer_reaches_the_store() {
         verified.await
     };
     let (attacker, other) = ([192, 0, 2, 1], [192, 0, 2, 2]);
-    for _ in 0..101 {
+    for _ in 0..1_001 {
         let stranger = KeyFormat::default().generate(&OsRandom);
         let refusal = attempt(&stranger, attacker).await;
         assert!(matches!(refusal, Err(Refusal::Denied(Denial::Invalid))));
@@ -342,6 +342,16 @@ async fn a_client_that_tries_many_keys_no_longer_reaches_the_store() {
     assert_eq!(world.lookups(), lookups);
     let verified = attempt(&unknown, other).await;
     verified.expect("others are not limited");
+}
+
+#[tokio::test]
+async fn a_key_that_does_not_exist_is_looked_up_once() {
+    let world = World::new().await;
+    let stranger = KeyFormat::default().generate(&OsRandom);
+    for _ in 0..10 {
+        assert_eq!(world.verify(&stranger).await, Err(Denial::Invalid));
+    }
+    assert_eq!(world.lookups(), 1);
 }
 
 #[tokio::test]

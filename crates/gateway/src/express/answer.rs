@@ -36,7 +36,8 @@ pub(super) struct Answer {
 }
 
 /// What came is no answer that could be passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the answer is no HTTP, or its length is not clear")]
 pub(super) struct Malformed;
 
 /// Reads the head of an answer, of which it writes to the outbox what passes. `None` is one that is
@@ -56,28 +57,36 @@ pub(super) fn read(buffer: &[u8], outbox: &mut Outbox) -> Result<Option<Answer>,
     };
     let code = response.code.ok_or(Malformed)?;
     let status = StatusCode::from_u16(code).map_err(|_| Malformed)?;
+    // Nobody has asked for another protocol.
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Malformed);
+    }
     let hop = Hop::read(response.headers)?;
     outbox.status_line(status);
     let mut has_date = false;
     for header in response.headers.iter() {
         let name = header.name.as_bytes();
         has_date |= name.eq_ignore_ascii_case(b"date");
-        if headers::is_for_client(name) && !hop.names(header.name) {
+        let is_length = name.eq_ignore_ascii_case(b"content-length");
+        if headers::is_for_client(name) && !hop.names(header.name) && !is_length {
             outbox.raw_header(name, header.value);
         }
     }
-    // A chunked body passes with its chunks.
-    if hop.is_chunked {
-        outbox.header(&TRANSFER_ENCODING, b"chunked");
-    }
     let is_11 = response.version == Some(1);
     let framing = hop.framing(status, outbox.is_head(), is_11)?;
+    match hop.length {
+        Some(length) if status != StatusCode::NO_CONTENT => outbox.length(length),
+        // A chunked body passes with its chunks, one that ends with the connection gets its own.
+        _ if framing != Framing::Length(0) => outbox.header(&TRANSFER_ENCODING, b"chunked"),
+        _ => {}
+    }
     Ok(Some(Answer {
         status,
         framing,
         has_date,
         head_length,
-        is_reusable: is_11 && !hop.closes && framing != Framing::UntilClose,
+        // After HEAD some servers send a body all the same.
+        is_reusable: is_11 && !hop.closes && !outbox.is_head() && framing != Framing::UntilClose,
     }))
 }
 
@@ -179,8 +188,9 @@ mod tests {
     use super::*;
 
     fn read_all(text: &str, is_head: bool) -> Result<(Option<Answer>, String), Malformed> {
-        let mut outbox = Outbox::new(Arc::new(SystemClock));
-        outbox.begin(is_head, false);
+        let (_sender, draining) = tokio::sync::watch::channel(());
+        let mut outbox = Outbox::new(Arc::new(SystemClock), draining);
+        outbox.begin(is_head);
         let answer = read(text.as_bytes(), &mut outbox)?;
         let passed = String::from_utf8_lossy(outbox.bytes()).into_owned();
         Ok((answer, passed))
@@ -227,7 +237,7 @@ mod tests {
             assert_eq!(framing(head, false), Ok(expected), "{head}");
         }
         let head = "HTTP/1.1 200 OK\r\nContent-Length: 3";
-        assert_eq!(framing(head, true), Ok((Framing::Length(0), true)));
+        assert_eq!(framing(head, true), Ok((Framing::Length(0), false)));
     }
 
     #[test]
@@ -240,6 +250,7 @@ mod tests {
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
             "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked",
+            "HTTP/1.1 101 Switching Protocols",
             "HTTP/1.1 99 Strange",
             "HTTP/2 200 OK",
             "SSH-2.0-OpenSSH",
@@ -255,6 +266,33 @@ mod tests {
         let (_, passed) = read_all(text, false).expect("an answer");
         let expected = "HTTP/1.1 200 OK\r\nX-End: 2\r\ntransfer-encoding: chunked\r\n";
         assert_eq!(passed, expected);
+    }
+
+    #[test]
+    fn the_length_is_said_once_whatever_the_upstream_says_of_it() {
+        for (head, expected) in [
+            (
+                "200 OK\r\nConnection: content-length\r\nContent-Length: 5",
+                "content-length: 5\r\n",
+            ),
+            (
+                "200 OK\r\nContent-Length: 5\r\nContent-Length: 05",
+                "content-length: 5\r\n",
+            ),
+            ("200 OK", "transfer-encoding: chunked\r\n"),
+            ("204 No Content\r\nContent-Length: 5", ""),
+            ("204 No Content\r\nTransfer-Encoding: chunked", ""),
+            ("304 Not Modified\r\nTransfer-Encoding: chunked", ""),
+            (
+                "304 Not Modified\r\nContent-Length: 5",
+                "content-length: 5\r\n",
+            ),
+        ] {
+            let text = format!("HTTP/1.1 {head}\r\n\r\n");
+            let (_, passed) = read_all(&text, false).expect("an answer");
+            let (_, headers) = passed.split_once("\r\n").expect("a status line");
+            assert_eq!(headers, expected, "{head}");
+        }
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(super) enum Chunked {
     TrailerStart,
     /// In a trailer field.
     Trailer,
+    /// Before the line feed that ends a trailer field.
+    TrailerEnd,
     /// Before the last line feed.
     End,
     /// Behind it.
@@ -78,18 +80,23 @@ impl Chunked {
                 Self::SizeEnd { value }
             }
             (Self::Size { value, .. }, b';' | b' ' | b'\t') => Self::Extension { value },
-            (Self::Extension { value }, _) if byte != b'\n' => Self::Extension { value },
-            (Self::SizeEnd { value: 0 } | Self::Trailer, b'\n') => Self::TrailerStart,
+            (Self::Extension { value }, _) if is_text(byte) => Self::Extension { value },
+            (Self::SizeEnd { value: 0 } | Self::TrailerEnd, b'\n') => Self::TrailerStart,
             (Self::SizeEnd { value }, b'\n') => Self::Data { left: value },
             (Self::DataEnd { line_feed: false }, b'\r') => Self::DataEnd { line_feed: true },
             (Self::DataEnd { line_feed: true }, b'\n') => Self::new(),
             (Self::TrailerStart, b'\r') => Self::End,
-            (Self::TrailerStart, _) if byte != b'\n' => Self::Trailer,
-            (Self::Trailer, _) => Self::Trailer,
+            (Self::Trailer, b'\r') => Self::TrailerEnd,
+            (Self::TrailerStart | Self::Trailer, _) if is_text(byte) => Self::Trailer,
             (Self::End, b'\n') => Self::Done,
             _ => return Err(Malformed),
         })
     }
+}
+
+/// What may stand in an extension or a trailer field.
+fn is_text(byte: u8) -> bool {
+    byte == b'\t' || !byte.is_ascii_control()
 }
 
 #[cfg(test)]
@@ -129,6 +136,10 @@ mod tests {
             "1000000000000000\r\n",
             "0\r\n\n",
             "5;a\n",
+            "5;a\0\r\n",
+            "0\r\nX: 1\n",
+            "0\r\nX: \r1\r\n",
+            "0\r\nX: \x01\r\n",
         ] {
             assert_eq!(follow(text), Err(Malformed), "{text:?}");
         }

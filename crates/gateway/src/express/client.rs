@@ -14,6 +14,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a body is waited for before it is sent on piece by piece, by others.
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a connection waits for a last request once the program is to stop: one may be on its way.
+const LAST_CALL: Duration = Duration::from_secs(1);
 /// How much room there is for each read.
 const READ_SIZE: usize = 8 * 1024;
 
@@ -42,6 +44,10 @@ impl Inbox {
     pub(super) fn advance<S>(&mut self, client: &mut Client<'_, S>) {
         self.buffer.drain(..self.head.length());
         self.buffer.append(&mut client.early);
+        if self.buffer.is_empty() {
+            // What a long request took.
+            self.buffer.shrink_to(READ_SIZE);
+        }
     }
 
     pub(super) fn take(&mut self) -> Vec<u8> {
@@ -58,6 +64,7 @@ pub(super) enum Next {
     Request,
     Closed,
     Unusual,
+    Ambiguous,
 }
 
 /// Why work for a client was not finished.
@@ -74,6 +81,8 @@ pub(super) struct Client<'a, S> {
     /// What came while the request before was still under way.
     early: Vec<u8>,
     deadline: Deadline,
+    /// Whether the program is to stop.
+    is_stopping: bool,
 }
 
 impl<'a, S> Client<'a, S> {
@@ -82,6 +91,7 @@ impl<'a, S> Client<'a, S> {
             stream,
             early: Vec::new(),
             deadline: Deadline::after(IDLE_TIMEOUT),
+            is_stopping: false,
         }
     }
 
@@ -92,7 +102,7 @@ impl<'a, S> Client<'a, S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<'_, S> {
-    /// Reads until a whole request is there. An idle connection ends with `stop`.
+    /// Reads until a whole request is there. An idle connection ends soon after `stop`.
     pub(super) async fn next_request(
         &mut self,
         inbox: &mut Inbox,
@@ -105,6 +115,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<'_, S> {
             match &progress {
                 Progress::Complete => return Next::Request,
                 Progress::Unusual => return Next::Unusual,
+                Progress::Ambiguous => return Next::Ambiguous,
+                Progress::PartialHead if is_idle && self.is_stopping => self.allow(LAST_CALL),
                 Progress::PartialHead if is_idle => self.allow(IDLE_TIMEOUT),
                 // Once for each part, however many pieces it comes in.
                 part if last.as_ref() == Some(part) => {}
@@ -118,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<'_, S> {
                     Ok(0) | Err(_) => return Next::Closed,
                     Ok(_) => {}
                 },
-                _ = &mut stop, if is_idle => return Next::Closed,
+                _ = &mut stop, if is_idle && !self.is_stopping => self.is_stopping = true,
                 () = poll_fn(|context| self.deadline.poll(context)) => {
                     return if progress == Progress::PartialBody { Next::Unusual } else { Next::Closed };
                 }
@@ -150,7 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<'_, S> {
     }
 }
 
-/// Ends when the client goes. What it sends meanwhile is kept for later, up to a limit.
+/// Ends when the client goes, or sends more than is kept for later.
 async fn hear(stream: &mut (impl AsyncRead + Unpin), early: &mut Vec<u8>) {
     while early.len() < MAX_REQUEST {
         match stream.read_buf(early).await {
@@ -158,5 +170,4 @@ async fn hear(stream: &mut (impl AsyncRead + Unpin), early: &mut Vec<u8>) {
             Ok(_) => {}
         }
     }
-    std::future::pending::<()>().await;
 }

@@ -1,6 +1,6 @@
 //! A request to an upstream, and its answer.
 
-use std::io;
+use std::{io, time::Duration};
 
 use http::header;
 use keygate_core::Problem;
@@ -62,12 +62,20 @@ impl Exchange<'_> {
                 return self.fail(&problem, client, outbox).await;
             }
         };
-        if answer.framing == Framing::UntilClose {
-            outbox.close();
-        }
         outbox.end_of_head(self.id, answer.has_date);
-        let is_clean = pass_body(&answer, &mut inbound, &mut upstream, client, outbox).await?;
-        if is_clean && answer.is_reusable {
+        let mut framing = answer.framing;
+        let Ok(length) = follow(&mut framing, &inbound) else {
+            let problem = unreachable_problem(self.upstream, &answer::Malformed);
+            return self.fail(&problem, client, outbox).await;
+        };
+        let mut body = Body {
+            framing,
+            is_clean: length == inbound.len(),
+        };
+        push_piece(outbox, framing, &inbound[..length]);
+        client.send(outbox).await?;
+        body.pass(&mut upstream, inbound, client, outbox).await?;
+        if body.is_clean && answer.is_reusable {
             self.upstream.pool.give_back(upstream);
         }
         Ok(())
@@ -158,45 +166,63 @@ impl Exchange<'_> {
 
 fn read_answer(inbound: &[u8], outbox: &mut Outbox) -> Result<Option<Answer>, Interrupted> {
     outbox.clear();
-    let malformed = |answer::Malformed| {
-        let why = "the answer is no HTTP, or its length is not clear";
-        Interrupted::Failed(io::Error::new(io::ErrorKind::InvalidData, why))
-    };
+    let malformed = |why| Interrupted::Failed(io::Error::new(io::ErrorKind::InvalidData, why));
     answer::read(inbound, outbox).map_err(malformed)
 }
 
-/// Sends the head that is in the outbox and the body that begins in `inbound`. Whether the upstream
-/// said nothing beyond it.
-async fn pass_body<S>(
-    answer: &Answer,
-    inbound: &mut Vec<u8>,
-    upstream: &mut TcpStream,
-    client: &mut Client<'_, S>,
-    outbox: &mut Outbox,
-) -> io::Result<bool>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut framing = answer.framing;
-    let length = follow(&mut framing, inbound)?;
-    outbox.push(&inbound[..length]);
-    client.send(outbox).await?;
-    let mut is_clean = length == inbound.len();
-    // However long it takes: an answer that has begun is not cut off.
-    client.allow(std::time::Duration::MAX);
-    while !framing.is_over() {
-        inbound.clear();
-        let read = client.watch(upstream.read_buf(inbound)).await;
-        match read {
-            Ok(0) if framing == Framing::UntilClose => return Ok(false),
-            Ok(0) | Err(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => {}
+/// What is to come of an answer's body.
+struct Body {
+    framing: Framing,
+    /// Whether the upstream has said nothing beyond it.
+    is_clean: bool,
+}
+
+impl Body {
+    /// Passes the rest of the body to the client as it comes. `inbound` is room to read into.
+    async fn pass<S>(
+        &mut self,
+        upstream: &mut TcpStream,
+        mut inbound: Vec<u8>,
+        client: &mut Client<'_, S>,
+        outbox: &mut Outbox,
+    ) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        // However long it takes: an answer that has begun is not cut off.
+        client.allow(Duration::MAX);
+        while !self.framing.is_over() {
+            inbound.clear();
+            outbox.clear();
+            match client.watch(upstream.read_buf(&mut inbound)).await {
+                Ok(0) if self.framing == Framing::UntilClose => {
+                    outbox.chunk(b"");
+                    return client.send(outbox).await;
+                }
+                Ok(0) | Err(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) => {}
+            }
+            let length = follow(&mut self.framing, &inbound)?;
+            self.is_clean = length == inbound.len();
+            if self.framing == Framing::UntilClose {
+                outbox.chunk(&inbound);
+                client.send(outbox).await?;
+            } else {
+                client.send_bytes(&inbound[..length]).await?;
+            }
         }
-        let length = follow(&mut framing, inbound)?;
-        client.send_bytes(&inbound[..length]).await?;
-        is_clean = length == inbound.len();
+        Ok(())
     }
-    Ok(is_clean)
+}
+
+/// Adds what came of the body together with the head.
+fn push_piece(outbox: &mut Outbox, framing: Framing, bytes: &[u8]) {
+    match framing {
+        // An empty chunk would be the end.
+        Framing::UntilClose if bytes.is_empty() => {}
+        Framing::UntilClose => outbox.chunk(bytes),
+        Framing::Length(_) | Framing::Chunked(_) => outbox.push(bytes),
+    }
 }
 
 fn follow(framing: &mut Framing, bytes: &[u8]) -> io::Result<usize> {

@@ -40,6 +40,8 @@ pub(super) enum Progress {
     PartialBody,
     /// Something that the express lane does not serve, or that is no HTTP.
     Unusual,
+    /// A request whose length is said in two ways.
+    Ambiguous,
 }
 
 impl Head {
@@ -68,11 +70,12 @@ impl Head {
         else {
             return Progress::Unusual;
         };
-        let Some(body_length) = plain_body_length(request.headers) else {
-            return Progress::Unusual;
+        let body_length = match plain_body_length(request.headers) {
+            Ok(length) => length,
+            Err(progress) => return progress,
         };
         let length = head_length.saturating_add(body_length);
-        if !target.starts_with('/') || length > MAX_REQUEST {
+        if !is_plain_target(target) || length > MAX_REQUEST {
             return Progress::Unusual;
         }
         if buffer.len() < length {
@@ -106,27 +109,41 @@ impl Head {
     }
 }
 
+/// Whether a target is a path with or without a query, in the characters that RFC 3986 section 3.3
+/// has for them. Others are not read alike everywhere.
+fn is_plain_target(target: &str) -> bool {
+    target.starts_with('/')
+        && target
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:@/?".contains(&byte))
+}
+
 /// How many bytes of body follow, if headers say so in one way and ask for nothing special.
-fn plain_body_length(headers: &[httparse::Header<'_>]) -> Option<usize> {
-    let (mut hosts, mut length) = (0, None);
+fn plain_body_length(headers: &[httparse::Header<'_>]) -> Result<usize, Progress> {
+    let (mut hosts, mut length, mut is_unusual, mut has_coding) = (0, None, false, false);
     for header in headers {
         let is = |name: &str| header.name.eq_ignore_ascii_case(name);
         if is("host") {
             hosts += 1;
         } else if is("content-length") {
-            if length.is_some() {
-                return None;
-            }
-            length = Some(super::parse_length(header.value)?);
+            is_unusual |= length.replace(header.value).is_some();
         } else if is("connection") {
-            if !header.value.eq_ignore_ascii_case(b"keep-alive") {
-                return None;
-            }
-        } else if is("transfer-encoding") || is("expect") || is("upgrade") {
-            return None;
+            is_unusual |= !header.value.eq_ignore_ascii_case(b"keep-alive");
+        } else if is("transfer-encoding") {
+            has_coding = true;
+        } else if is("expect") || is("upgrade") {
+            is_unusual = true;
         }
     }
-    (hosts == 1).then(|| length.unwrap_or(0))
+    if has_coding && length.is_some() {
+        return Err(Progress::Ambiguous);
+    }
+    if has_coding || is_unusual || hosts != 1 {
+        return Err(Progress::Unusual);
+    }
+    length.map_or(Ok(0), |value| {
+        super::parse_length(value).ok_or(Progress::Unusual)
+    })
 }
 
 /// A request where it was read.
@@ -211,6 +228,20 @@ mod tests {
     }
 
     #[test]
+    fn a_length_in_two_ways_is_refused() {
+        for headers in [
+            "Host: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+            "Transfer-Encoding: chunked\r\nHost: x\r\ncontent-length: 5\r\n",
+        ] {
+            assert_eq!(
+                read(&with_headers(headers)),
+                Progress::Ambiguous,
+                "{headers}"
+            );
+        }
+    }
+
+    #[test]
     fn what_has_more_than_one_reading_is_left_to_others() {
         for headers in [
             "",
@@ -235,6 +266,8 @@ mod tests {
         }
         for text in [
             "GET /v1 HTTP/1.0\r\nHost: x\r\n\r\n",
+            "GET /v1#/x HTTP/1.1\r\nHost: x\r\n\r\n",
+            "GET /v1?<x> HTTP/1.1\r\nHost: x\r\n\r\n",
             "GET http://x/v1 HTTP/1.1\r\nHost: x\r\n\r\n",
             "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
             "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",

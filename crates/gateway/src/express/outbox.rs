@@ -4,8 +4,12 @@ use bytes::Bytes;
 use http::{HeaderName, Response, StatusCode, header};
 use keygate_core::{Clock, Credential};
 use keygate_http::{RequestId, X_REQUEST_ID};
+use tokio::sync::watch;
 
 use crate::identity;
+
+/// How much memory an idle connection keeps for its next answer.
+const IDLE_CAPACITY: usize = 4 * 1024;
 
 /// What is sent next, and what is known of the answer that it belongs to.
 pub(super) struct Outbox {
@@ -13,16 +17,19 @@ pub(super) struct Outbox {
     status: StatusCode,
     is_head: bool,
     is_last: bool,
+    draining: watch::Receiver<()>,
     date: Date,
 }
 
 impl Outbox {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    /// An outbox of a connection on which no more is answered once `draining` has changed.
+    pub(super) fn new(clock: Arc<dyn Clock>, draining: watch::Receiver<()>) -> Self {
         Self {
             bytes: Vec::new(),
             status: StatusCode::OK,
             is_head: false,
             is_last: false,
+            draining,
             date: Date {
                 clock,
                 second: 0,
@@ -31,11 +38,16 @@ impl Outbox {
         }
     }
 
-    /// Begins the answer to another request: one to `HEAD`, or the last one on the connection.
-    pub(super) fn begin(&mut self, is_head: bool, is_last: bool) {
+    /// Begins the answer to another request, which may be one to `HEAD`.
+    pub(super) fn begin(&mut self, is_head: bool) {
         self.bytes.clear();
         self.is_head = is_head;
-        self.is_last = is_last;
+    }
+
+    /// Gives back memory that a long request took.
+    pub(super) fn shrink(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(IDLE_CAPACITY);
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
@@ -77,6 +89,17 @@ impl Outbox {
         }
     }
 
+    pub(super) fn length(&mut self, length: u64) {
+        write!(self.bytes, "content-length: {length}\r\n").expect("memory is there");
+    }
+
+    /// Adds a chunk of a chunked body (RFC 9112 section 7.1).
+    pub(super) fn chunk(&mut self, bytes: &[u8]) {
+        write!(self.bytes, "{:x}\r\n", bytes.len()).expect("memory is there");
+        self.push(bytes);
+        self.push(b"\r\n");
+    }
+
     pub(super) fn identity(&mut self, credential: &Credential) {
         identity::write(credential, |name, value| self.header(name, value));
     }
@@ -98,6 +121,7 @@ impl Outbox {
             self.bytes.extend_from_slice(self.date.now().as_bytes());
             self.push(b"\r\n");
         }
+        self.is_last |= self.draining.has_changed().unwrap_or(true);
         if self.is_last {
             self.header(&header::CONNECTION, b"close");
         }
@@ -120,8 +144,7 @@ impl Outbox {
         for (name, value) in response.headers() {
             self.header(name, value.as_bytes());
         }
-        let length = response.body().len();
-        write!(self.bytes, "content-length: {length}\r\n").expect("memory is there");
+        self.length(response.body().len() as u64);
         self.end_of_head(id, false);
         if !self.is_head {
             self.push(response.body());

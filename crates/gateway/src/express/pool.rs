@@ -25,6 +25,16 @@ impl Pool {
         }
     }
 
+    /// Closes the connections that have waited too long, or were closed by the upstream.
+    pub(crate) fn sweep(&self) {
+        let is_good = |stream: &TcpStream, since: &Instant| {
+            is_quiet(stream) && since.elapsed() < IDLE_TIMEOUT
+        };
+        self.idle
+            .lock()
+            .retain(|(stream, since)| is_good(stream, since));
+    }
+
     pub(super) fn give_back(&self, stream: TcpStream) {
         let mut idle = self.idle.lock();
         if idle.len() == MAX_IDLE {

@@ -24,6 +24,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const MAX_STREAMS: u32 = 256;
 /// How long to wait when the system has no more descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often idle connections to upstreams are looked through.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// How long requests under way may take once the program is to stop.
 pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -74,8 +76,10 @@ struct Acceptor {
 impl Acceptor {
     async fn accept_until(&self, stop: impl Future<Output = ()>, drain: &Drain) {
         let mut stop = std::pin::pin!(stop);
+        let mut sweep = tokio::time::interval(SWEEP_EVERY);
         loop {
             tokio::select! {
+                _ = sweep.tick() => self.app.express.gateway.sweep(),
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, peer)) => self.serve(stream, peer.ip(), drain),
                     Err(error) => {
@@ -143,6 +147,8 @@ impl Connection {
         let connection = server.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
+            // What was handed over is to be read before the connection is told to end.
+            biased;
             ended = connection.as_mut() => ended,
             _ = draining.changed() => {
                 connection.as_mut().graceful_shutdown();

@@ -7,6 +7,7 @@ mod canary;
 mod client_addresses;
 mod commands;
 mod configuration;
+mod express;
 mod forward_auth;
 mod gateway;
 mod life_of_a_key;

@@ -28,6 +28,7 @@ async fn what_is_under_way_finishes_and_what_was_used_is_written() {
     upstream.release();
     let answer = slow.await.expect("no panic").expect("it is answered");
     assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["connection"], "close");
     let status = program.wait();
     assert!(status.success(), "{status}");
 

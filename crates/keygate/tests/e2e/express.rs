@@ -1,0 +1,132 @@
+//! What upstreams and clients do on connections, byte by byte.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    time::Duration,
+};
+
+use crate::support::{Account, Program, World, eventually};
+
+/// keygate before an upstream that reads so many bytes of each request, says this, and hangs up.
+async fn before(reads: usize, says: &'static [u8]) -> (Program, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut request = vec![0; reads];
+            let _ = stream.read(&mut request);
+            let _ = stream.write_all(says);
+        }
+    });
+    let program = Program::with_upstream(&format!("http://{address}"));
+    let account = Account::create(&program).await;
+    let (_, key) = account.key(&["read", "chat"]).await;
+    (program, key)
+}
+
+async fn get(program: &Program, key: &str) -> reqwest::Result<String> {
+    let url = format!("{}/v1/models", program.url);
+    let request = reqwest::Client::new().get(url).bearer_auth(key);
+    request.send().await?.text().await
+}
+
+const WHOLE: usize = 4_096;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_ends_with_its_connection_comes_whole() {
+    let (program, key) = before(WHOLE, b"HTTP/1.1 200 OK\r\n\r\nall of it").await;
+    assert_eq!(get(&program, &key).await.expect("an answer"), "all of it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_breaks_off_does_not_look_whole() {
+    // Who hangs up with something unread resets the connection.
+    let (program, key) = before(10, b"HTTP/1.1 200 OK\r\n\r\nhalf of").await;
+    get(&program, &key).await.expect_err("it was reset");
+    let (program, key) = before(WHOLE, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").await;
+    get(&program, &key).await.expect_err("it is too short");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_answer_is_a_502() {
+    for says in [
+        b"" as &[u8],
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ] {
+        let (program, key) = before(WHOLE, says).await;
+        let text = get(&program, &key).await.expect("an answer");
+        assert!(text.contains("upstream_unreachable"), "{says:?} {text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interim_answers_are_left_out() {
+    let says = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    let (program, key) = before(WHOLE, says).await;
+    assert_eq!(get(&program, &key).await.expect("an answer"), "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_in_one_piece_are_answered_in_order_whatever_serves_them() {
+    let world = World::with_scopes(&["read", "chat"]).await;
+    let request = |line: &str, more: &str| {
+        let key = &world.key;
+        format!("{line} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n{more}\r\n")
+    };
+    let chunked = "Transfer-Encoding: chunked\r\n";
+    let requests = [
+        request("GET /v1/a", ""),
+        request("POST /v1/chat/completions?b", "Content-Length: 5\r\n") + "hello",
+        request("POST /v1/files", ""),
+        request("POST /v1/chat/completions?c", chunked) + "2\r\nhi\r\n0\r\n\r\n",
+        request("GET /healthz", ""),
+        request("GET /v1/d", "Connection: close\r\n"),
+        request("GET /v1/never", ""),
+    ];
+    let answer = world.program.raw(requests.concat().as_bytes());
+    let statuses: Vec<&str> = answer
+        .match_indices("HTTP/1.1 ")
+        .map(|(place, start)| &answer[place + start.len()..][..3])
+        .collect();
+    assert_eq!(
+        statuses,
+        ["200", "200", "403", "200", "200", "200"],
+        "{answer}"
+    );
+    let seen = world.upstream.seen();
+    let targets: Vec<_> = seen
+        .iter()
+        .map(|seen| (&*seen.target, seen.body_bytes))
+        .collect();
+    let expected = [
+        ("/v1/a", 0),
+        ("/v1/chat/completions?b", 5),
+        ("/v1/chat/completions?c", 2),
+        ("/v1/d", 0),
+    ];
+    assert_eq!(targets, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_on_talking_and_then_goes_is_noticed() {
+    let world = World::with_scopes(&["read"]).await;
+    let address = world.program.url.replace("http://", "");
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let key = &world.key;
+    let request =
+        format!("GET /v1/slow HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    eventually("it is under way", async || world.upstream.active() == 1).await;
+    stream
+        .set_write_timeout(Some(Duration::from_secs(5)))
+        .expect("set");
+    // It may hang up before it has taken all of it.
+    let _ = stream.write_all(&vec![b'x'; 1 << 20]);
+    drop(stream);
+    eventually("it is given up", async || world.upstream.active() == 0).await;
+}
