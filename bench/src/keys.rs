@@ -4,13 +4,17 @@ use std::{
     fs::File,
     io::{BufWriter, Write},
     path::Path,
+    time::Duration,
 };
 
 use keygate_core::{
-    AccountId, EmailAddress, KeyId, OsRandom, SeededRandom, Timestamp,
+    AccountId, Clock, EmailAddress, KeyId, OsRandom, SeededRandom, SessionId, SystemClock,
+    Timestamp, Token,
     key::{KeyFormat, KeyHash, KeyHasher},
 };
-use keygate_storage::{AccountStore, Action, Actor, Admission, AuditEntry, NewAccount, Store};
+use keygate_storage::{
+    AccountStore, Action, Actor, Admission, AuditEntry, NewAccount, Session, SessionStore, Store,
+};
 use keygate_storage_sqlite::SqliteStore;
 
 use crate::Failure;
@@ -33,7 +37,7 @@ pub(crate) async fn seed(
     std::fs::create_dir_all(folder)?;
     let path = folder.join("keygate.db");
     let store = SqliteStore::open(&path)?;
-    let account_id = insert_account(&store).await?;
+    let account_id = insert_account(&store, 0).await?;
     store.close().await;
     drop(store);
     let mut hashes = draw(count, shown, keys)?;
@@ -42,27 +46,63 @@ pub(crate) async fn seed(
     insert(&path, account_id, &hashes)
 }
 
-async fn insert_account(store: &SqliteStore) -> Result<AccountId, Failure> {
-    let now = Timestamp::from_millis(0);
+const PASSWORD_HASH: &str = "none";
+
+async fn insert_account(store: &SqliteStore, number: usize) -> Result<AccountId, Failure> {
+    let now = SystemClock.now();
+    let email = format!("bench{number}@example.com");
     let account = NewAccount {
         id: AccountId::generate(now, &OsRandom),
-        email: EmailAddress::parse("bench@example.com").expect("an address"),
-        password_hash: "none".into(),
+        email: EmailAddress::parse(&email).expect("an address"),
+        password_hash: PASSWORD_HASH.into(),
         created_at: now,
     };
-    let audit = AuditEntry {
-        at: now,
-        actor: Actor::Operator,
-        action: Action::AccountCreate,
-        account_id: None,
-        subject_id: None,
-        detail: None,
-    };
     let id = account.id;
+    let audit = audit(Action::AccountCreate);
     store
         .insert_account(account, Admission::Free, audit)
         .await?;
     Ok(id)
+}
+
+fn audit(action: Action) -> AuditEntry {
+    AuditEntry {
+        at: SystemClock.now(),
+        actor: Actor::Operator,
+        action,
+        account_id: None,
+        subject_id: None,
+        detail: None,
+    }
+}
+
+/// Makes accounts that are signed in, in the database in `folder`; writes their cookies to
+/// `cookies`, a line each.
+pub(crate) async fn sign_in(folder: &Path, accounts: usize, cookies: &Path) -> Result<(), Failure> {
+    let store = SqliteStore::open(&folder.join("keygate.db"))?;
+    let mut file = BufWriter::new(File::create(cookies)?);
+    let now = SystemClock.now();
+    let ends_at = now.plus(Duration::from_hours(24));
+    for number in 1..=accounts {
+        let token = Token::generate(&OsRandom);
+        let session = Session {
+            id: SessionId::generate(now, &OsRandom),
+            account_id: insert_account(&store, number).await?,
+            token_hash: token.hash(),
+            created_at: now,
+            last_seen_at: now,
+            idle_ends_at: ends_at,
+            ends_at,
+        };
+        let audit = audit(Action::SessionCreate);
+        store
+            .insert_session(session, PASSWORD_HASH.into(), audit)
+            .await?;
+        writeln!(file, "keygate_session={}", token.expose())?;
+    }
+    file.flush()?;
+    store.close().await;
+    Ok(())
 }
 
 fn draw(count: usize, shown: usize, keys: &Path) -> Result<Vec<KeyHash>, Failure> {

@@ -91,7 +91,7 @@ impl Page {
 
     pub(crate) fn flood(&mut self, flood: &Flood) {
         self.table(
-            "2,000 honest checks a second beside a million keys that were never issued",
+            "2,000 honest checks a second beside a flood of keys that were never issued",
             &["", "p50", "p99"],
         );
         for (name, latency) in [("alone", flood.alone), ("beside the flood", flood.beside)] {

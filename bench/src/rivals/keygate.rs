@@ -13,7 +13,7 @@ const CONFIG: &str = "\
 [server]
 trusted_proxies = [\"127.0.0.1\"]
 [keys]
-max_active = 4000000000
+max_active = 100
 ";
 
 /// The program before the upstream, with everything on.
