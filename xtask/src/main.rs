@@ -95,9 +95,11 @@ fn test() -> Result<(), Failure> {
     let tests = [
         "test",
         "--workspace",
-        // There is nothing in it to be tested.
+        // There is nothing in them to be tested.
         "--exclude",
         "xtask",
+        "--exclude",
+        "keygate-bench",
         "--lib",
         "--bins",
         "--tests",

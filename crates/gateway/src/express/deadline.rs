@@ -9,7 +9,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// As good as never.
 const YEAR: Duration = Duration::from_hours(365 * 24);
 /// How often the time is looked at when nothing is due sooner.
-const TICK: Duration = Duration::from_secs(5);
+const TICK: Duration = Duration::from_secs(15);
 
 /// A moment that is moved with each request. Moving a timer costs more than looking at the time, so
 /// the timer only ticks.

@@ -49,3 +49,55 @@ fn is_quiet(stream: &TcpStream) -> bool {
     let read = stream.try_read(&mut [0]);
     read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::AsyncWriteExt, net::TcpListener, time::advance};
+
+    use super::*;
+
+    /// A connection: ours, and the upstream's end of it.
+    async fn connection(listener: &TcpListener) -> (TcpStream, TcpStream) {
+        let address = listener.local_addr().expect("an address");
+        let ours = TcpStream::connect(address).await.expect("it listens");
+        let (theirs, _) = listener.accept().await.expect("accepted");
+        (ours, theirs)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_is_fresh_and_quiet_is_kept() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let pool = Pool::default();
+        let (old, _old) = connection(&listener).await;
+        pool.give_back(old);
+        advance(IDLE_TIMEOUT).await;
+        let (closed, theirs) = connection(&listener).await;
+        drop(theirs);
+        let (talkative, mut theirs) = connection(&listener).await;
+        theirs.write_all(b"x").await.expect("sent");
+        for stream in [&closed, &talkative] {
+            stream.readable().await.expect("something comes");
+        }
+        let (good, _good) = connection(&listener).await;
+        let kept = good.local_addr().expect("an address");
+        for stream in [closed, good, talkative] {
+            pool.give_back(stream);
+        }
+        pool.sweep();
+        assert_eq!(pool.idle.lock().len(), 1);
+        let taken = pool.take().expect("the good one");
+        assert_eq!(taken.local_addr().expect("an address"), kept);
+        assert!(pool.take().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_went_bad_is_not_taken() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let pool = Pool::default();
+        let (ours, theirs) = connection(&listener).await;
+        drop(theirs);
+        ours.readable().await.expect("its end comes");
+        pool.give_back(ours);
+        assert!(pool.take().is_none());
+    }
+}
