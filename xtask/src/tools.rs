@@ -27,7 +27,21 @@ pub(crate) fn install() -> Result<(), Failure> {
 /// Installs what the bench lacks.
 pub(crate) fn install_for_bench() -> Result<(), Failure> {
     install_package(LOAD)?;
+    install_oha()?;
     install()
+}
+
+/// The load at a fixed rate, from crates.io.
+fn install_oha() -> Result<(), Failure> {
+    let folder = root().join("target/bench-tools");
+    let program = folder.join("bin/oha");
+    if works(&[&program.to_string_lossy(), "--version"]) {
+        return Ok(());
+    }
+    println!("=== Installing oha");
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["install", "--locked", "oha", "--version", "^1.16", "--root"]);
+    succeed(command.arg(&folder))
 }
 
 fn works(command: &[&str]) -> bool {
