@@ -210,6 +210,11 @@ impl Express {
     }
 }
 
+/// What an upstream sent is no answer that could be passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the answer is no HTTP, or its length is not clear")]
+struct Malformed;
+
 /// A length as RFC 9110 section 8.6 writes it: digits alone.
 fn parse_length<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
     let is_plain = value.iter().all(u8::is_ascii_digit);

@@ -88,12 +88,19 @@ pub(crate) struct Question<'a, H> {
     pub(crate) headers: &'a H,
 }
 
+/// The headers of an answer that lets a request pass, one by one.
+pub(crate) fn write_permission(
+    credential: &Credential,
+    mut header: impl FnMut(&HeaderName, &[u8]),
+) {
+    identity::write(credential, &mut header);
+    // A proxy that kept this answer would go on letting in a key that was revoked.
+    header(&CACHE_CONTROL, b"no-store");
+}
+
 fn permission(credential: &Credential) -> Response<Bytes> {
     let mut response = Response::default();
-    let headers = response.headers_mut();
-    identity::insert(headers, credential);
-    // A proxy that kept this answer would go on letting in a key that was revoked.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    write_permission(credential, identity::into(response.headers_mut()));
     response
 }
 

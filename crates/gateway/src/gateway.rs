@@ -74,9 +74,8 @@ impl Gateway {
         headers: &impl Headers,
         peer: Peer<'_>,
     ) -> Result<(Arc<CachedKey>, &Upstream), Response<Bytes>> {
-        let path = Readings::of(path_of(target)).map_err(Refused::from);
         let admitted = async {
-            let path = path?;
+            let path = Readings::of(path_of(target))?;
             let upstream = path.agree(|path| self.upstreams.position(path))?;
             let client = || Some(peer.client(headers));
             let key = self

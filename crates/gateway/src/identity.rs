@@ -22,10 +22,15 @@ pub(crate) fn write(credential: &Credential, mut header: impl FnMut(&HeaderName,
 
 /// Says whose request it is.
 pub(crate) fn insert(headers: &mut HeaderMap, credential: &Credential) {
-    write(credential, |name, value| {
-        let value = HeaderValue::from_bytes(value).expect("ids and scopes are header values");
+    write(credential, into(headers));
+}
+
+/// Takes headers in the place of those of the same name. Their values must be plain words.
+pub(crate) fn into(headers: &mut HeaderMap) -> impl FnMut(&HeaderName, &[u8]) {
+    |name, value| {
+        let value = HeaderValue::from_bytes(value).expect("plain words are header values");
         headers.insert(name, value);
-    });
+    }
 }
 
 /// What a client sent under keygate's names, also where it is spelt with underscores: there are

@@ -17,6 +17,7 @@ mod readers;
 mod row;
 mod sessions;
 mod usage;
+mod worker;
 mod writer;
 
 use std::{path::Path, sync::Arc};

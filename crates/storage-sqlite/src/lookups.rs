@@ -4,15 +4,14 @@
 //! request waits for it. So they have a thread and a connection of their own, and wait for no other
 //! reader. Each reads by itself: a snapshot that began before the question could be too old.
 
-use std::{path::Path, thread::JoinHandle};
+use std::path::Path;
 
 use keygate_core::{Credential, key::KeyHash};
 use keygate_storage::StorageError;
-use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{connection::open_reader, keys::lookup_credential};
+use crate::{connection::open_reader, keys::lookup_credential, worker::Worker};
 
 /// How many questions may wait; who comes later waits to ask.
 const MAX_WAITING: usize = 1_024;
@@ -25,42 +24,27 @@ struct Question {
 }
 
 pub(crate) struct Lookups {
-    questions: Mutex<Option<mpsc::Sender<Question>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    worker: Worker<Question>,
 }
 
 impl Lookups {
     pub(crate) fn start(path: &Path) -> Result<Self, StorageError> {
         let connection = open_reader(path)?;
-        let (questions, waiting) = mpsc::channel(MAX_WAITING);
-        let thread = std::thread::Builder::new()
-            .name("keygate-lookup".into())
-            .spawn(move || run(&connection, waiting))
-            .map_err(|error| StorageError::Unavailable(error.to_string()))?;
+        let run = move |waiting| run(&connection, waiting);
         Ok(Self {
-            questions: Mutex::new(Some(questions)),
-            thread: Mutex::new(Some(thread)),
+            worker: Worker::start("keygate-lookup", MAX_WAITING, run)?,
         })
     }
 
     pub(crate) async fn credential(&self, hash: KeyHash) -> Found {
-        let questions = self.questions.lock().clone().ok_or(StorageError::Closed)?;
         let (reply, answer) = oneshot::channel();
-        let asked = questions.send(Question { hash, reply }).await;
-        asked.map_err(|_| StorageError::Closed)?;
+        self.worker.send(Question { hash, reply }).await?;
         answer.await.map_err(|_| StorageError::Closed)?
     }
 
     /// Lets the thread finish what waits and close its connection.
     pub(crate) async fn close(&self) {
-        drop(self.questions.lock().take());
-        let thread = self.thread.lock().take();
-        if let Some(thread) = thread {
-            let joined = tokio::task::spawn_blocking(move || thread.join());
-            if !matches!(joined.await, Ok(Ok(()))) {
-                tracing::error!("the thread that looks keys up ended in a panic");
-            }
-        }
+        self.worker.close().await;
     }
 }
 

@@ -6,16 +6,15 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread::JoinHandle,
 };
 
 use keygate_core::key::KeyHash;
 use keygate_storage::{AuditEntry, ChangeListener, StorageError};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{audit, query};
+use crate::{audit, query, worker::Worker};
 
 /// How many pieces of work one commit carries at most.
 const MAX_GROUP: usize = 512;
@@ -31,10 +30,9 @@ type Acknowledge = Box<dyn FnOnce(&Result<(), StorageError>) + Send>;
 type Listeners = Arc<RwLock<Vec<Arc<dyn ChangeListener>>>>;
 
 pub(crate) struct Writer {
-    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    worker: Worker<Job>,
     listeners: Listeners,
     healthy: Arc<AtomicBool>,
-    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What a piece of work may do inside its transaction.
@@ -72,19 +70,14 @@ struct Group {
 
 impl Writer {
     pub(crate) fn start(connection: Connection) -> Result<Self, StorageError> {
-        let (jobs, waiting) = mpsc::channel(MAX_WAITING);
         let listeners = Listeners::default();
         let healthy = Arc::new(AtomicBool::new(true));
         let (heard, health) = (listeners.clone(), healthy.clone());
-        let thread = std::thread::Builder::new()
-            .name("keygate-writer".into())
-            .spawn(move || run(&connection, waiting, &heard, &health))
-            .map_err(|error| StorageError::Unavailable(error.to_string()))?;
+        let run = move |waiting| run(&connection, waiting, &heard, &health);
         Ok(Self {
-            jobs: Mutex::new(Some(jobs)),
+            worker: Worker::start("keygate-writer", MAX_WAITING, run)?,
             listeners,
             healthy,
-            thread: Mutex::new(Some(thread)),
         })
     }
 
@@ -94,12 +87,7 @@ impl Writer {
 
     /// Whether writing works: the last commit succeeded, or one that is made now does.
     pub(crate) async fn check(&self) -> Result<(), StorageError> {
-        let alive = self
-            .jobs
-            .lock()
-            .as_ref()
-            .is_some_and(|jobs| !jobs.is_closed());
-        if alive && self.healthy.load(Ordering::Relaxed) {
+        if self.worker.is_alive() && self.healthy.load(Ordering::Relaxed) {
             return Ok(());
         }
         self.write(|db| query::execute(db, PROBE, []).map(|_| ()))
@@ -119,21 +107,13 @@ impl Writer {
                 let _ = reply.send(committed.clone().and(outcome));
             }));
         });
-        let jobs = self.jobs.lock().clone().ok_or(StorageError::Closed)?;
-        jobs.send(job).await.map_err(|_| StorageError::Closed)?;
+        self.worker.send(job).await?;
         answer.await.map_err(|_| StorageError::Closed)?
     }
 
     /// Lets the thread finish what waits and close the database.
     pub(crate) async fn close(&self) {
-        drop(self.jobs.lock().take());
-        let thread = self.thread.lock().take();
-        if let Some(thread) = thread {
-            let joined = tokio::task::spawn_blocking(move || thread.join());
-            if !matches!(joined.await, Ok(Ok(()))) {
-                tracing::error!("the writing thread ended in a panic");
-            }
-        }
+        self.worker.close().await;
     }
 }
 

@@ -30,9 +30,14 @@ impl UsageRecorder {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if let Err(error) = self.flush(store).await {
-                tracing::warn!(%error, "the last uses of keys are not written yet");
-            }
+            self.flush_or_log(store).await;
+        }
+    }
+
+    /// Flushes; a failure is logged.
+    pub async fn flush_or_log(&self, store: &(impl UsageStore + ?Sized)) {
+        if let Err(error) = self.flush(store).await {
+            tracing::warn!(%error, "the last uses of keys are not written yet");
         }
     }
 

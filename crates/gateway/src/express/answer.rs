@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use http::{StatusCode, header::TRANSFER_ENCODING};
 use httparse::Status;
 
-use super::{chunked::Chunked, outbox::Outbox};
+use super::{Malformed, chunked::Chunked, outbox::Outbox};
 use crate::headers;
 
 const MAX_HEADERS: usize = 100;
@@ -34,11 +34,6 @@ pub(super) struct Answer {
     /// Whether the connection can take another request afterwards.
     pub(super) is_reusable: bool,
 }
-
-/// What came is no answer that could be passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the answer is no HTTP, or its length is not clear")]
-pub(super) struct Malformed;
 
 /// Reads the head of an answer, of which it writes to the outbox what passes. `None` is one that is
 /// not all there.
@@ -169,7 +164,7 @@ impl Framing {
                 // No more than there are bytes.
                 usize::try_from(passed).map_err(|_| Malformed)
             }
-            Self::Chunked(body) => body.follow(bytes).map_err(|_| Malformed),
+            Self::Chunked(body) => body.follow(bytes),
             Self::UntilClose => Ok(bytes.len()),
         }
     }

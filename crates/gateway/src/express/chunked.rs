@@ -1,5 +1,7 @@
 //! Where a chunked body ends (RFC 9112 section 7.1).
 
+use super::Malformed;
+
 /// Follows a chunked body as it passes, to know its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Chunked {
@@ -24,10 +26,6 @@ pub(super) enum Chunked {
     /// Behind it.
     Done,
 }
-
-/// What came is no chunked body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Malformed;
 
 /// How many digits a chunk's size may have: more than any chunk needs, and no overflow.
 const MAX_DIGITS: u8 = 15;

@@ -20,18 +20,10 @@ const LAST_CALL: Duration = Duration::from_secs(1);
 const READ_SIZE: usize = 8 * 1024;
 
 /// What was read from a client.
+#[derive(Default)]
 pub(super) struct Inbox {
     buffer: Vec<u8>,
     head: Head,
-}
-
-impl Default for Inbox {
-    fn default() -> Self {
-        Self {
-            buffer: Vec::new(),
-            head: Head::new(),
-        }
-    }
 }
 
 impl Inbox {

@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use super::{
+    Malformed,
     answer::{self, Answer, Framing},
     client::{Client, Interrupted},
     head::Request,
@@ -64,9 +65,12 @@ impl Exchange<'_> {
         };
         outbox.end_of_head(self.id, answer.has_date);
         let mut framing = answer.framing;
-        let Ok(length) = follow(&mut framing, &inbound) else {
-            let problem = unreachable_problem(self.upstream, &answer::Malformed);
-            return self.fail(&problem, client, outbox).await;
+        let length = match framing.follow(&inbound) {
+            Ok(length) => length,
+            Err(malformed) => {
+                let problem = unreachable_problem(self.upstream, &malformed);
+                return self.fail(&problem, client, outbox).await;
+            }
         };
         let mut body = Body {
             framing,
@@ -106,12 +110,11 @@ impl Exchange<'_> {
                 return Err(Interrupted::Failed(io::ErrorKind::UnexpectedEof.into()));
             }
             while let Some(answer) = read_answer(inbound, outbox)? {
+                inbound.drain(..answer.head_length);
+                // RFC 9110 section 15.2: what comes before the answer may be left out.
                 if !answer.status.is_informational() {
-                    inbound.drain(..answer.head_length);
                     return Ok((upstream, answer));
                 }
-                // RFC 9110 section 15.2: what comes before the answer may be left out.
-                inbound.drain(..answer.head_length);
             }
         }
     }
@@ -166,8 +169,7 @@ impl Exchange<'_> {
 
 fn read_answer(inbound: &[u8], outbox: &mut Outbox) -> Result<Option<Answer>, Interrupted> {
     outbox.clear();
-    let malformed = |why| Interrupted::Failed(io::Error::new(io::ErrorKind::InvalidData, why));
-    answer::read(inbound, outbox).map_err(malformed)
+    answer::read(inbound, outbox).map_err(|malformed| Interrupted::Failed(malformed.into()))
 }
 
 /// What is to come of an answer's body.
@@ -202,7 +204,7 @@ impl Body {
                 Ok(0) | Err(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) => {}
             }
-            let length = follow(&mut self.framing, &inbound)?;
+            let length = self.framing.follow(&inbound)?;
             self.is_clean = length == inbound.len();
             if self.framing == Framing::UntilClose {
                 outbox.chunk(&inbound);
@@ -225,7 +227,8 @@ fn push_piece(outbox: &mut Outbox, framing: Framing, bytes: &[u8]) {
     }
 }
 
-fn follow(framing: &mut Framing, bytes: &[u8]) -> io::Result<usize> {
-    let malformed = |answer::Malformed| io::ErrorKind::InvalidData.into();
-    framing.follow(bytes).map_err(malformed)
+impl From<Malformed> for io::Error {
+    fn from(malformed: Malformed) -> Self {
+        Self::new(io::ErrorKind::InvalidData, malformed)
+    }
 }

@@ -14,6 +14,7 @@ const MAX_HEADERS: usize = 64;
 
 /// Where the parts of a request are in the buffer that it was read into. The request is all there,
 /// and there is only one way to read it.
+#[derive(Default)]
 pub(super) struct Head {
     method: Range<usize>,
     target: Range<usize>,
@@ -45,16 +46,6 @@ pub(super) enum Progress {
 }
 
 impl Head {
-    pub(super) const fn new() -> Self {
-        Self {
-            method: 0..0,
-            target: 0..0,
-            headers: Vec::new(),
-            body: 0,
-            length: 0,
-        }
-    }
-
     /// Reads the request at the beginning of `buffer`. Anything but HTTP/1.1 with one host, a length
     /// said in one way and a connection that stays open is unusual.
     pub(super) fn read(&mut self, buffer: &[u8]) -> Progress {
@@ -181,8 +172,8 @@ impl<'a> Request<'a> {
 impl Headers for Request<'_> {
     fn values<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
         let is_meant = move |sent: &[u8]| sent.eq_ignore_ascii_case(name.as_str().as_bytes());
-        let mut headers = self.headers();
-        std::iter::from_fn(move || headers.find(|(sent, _)| is_meant(sent))).map(|(_, value)| value)
+        let headers = self.headers().filter(move |(sent, _)| is_meant(sent));
+        headers.map(|(_, value)| value)
     }
 }
 
@@ -191,7 +182,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Progress {
-        Head::new().read(text.as_bytes())
+        Head::default().read(text.as_bytes())
     }
 
     fn with_headers(headers: &str) -> String {
@@ -202,7 +193,7 @@ mod tests {
     fn the_parts_are_found_and_what_follows_is_left() {
         let text = with_headers("Host: x\r\nX-A: 1\r\nx-a: 2\r\nContent-Length: 5\r\n");
         let text = format!("{text}helloGET /");
-        let mut head = Head::new();
+        let mut head = Head::default();
         assert_eq!(head.read(text.as_bytes()), Progress::Complete);
         let request = head.of(text.as_bytes());
         assert_eq!(request.method(), b"POST");

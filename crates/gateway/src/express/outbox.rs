@@ -6,7 +6,7 @@ use keygate_core::{Clock, Credential};
 use keygate_http::{RequestId, X_REQUEST_ID};
 use tokio::sync::watch;
 
-use crate::identity;
+use crate::{forward_auth::write_permission, identity};
 
 /// How much memory an idle connection keeps for its next answer.
 const IDLE_CAPACITY: usize = 4 * 1024;
@@ -131,9 +131,8 @@ impl Outbox {
     /// The answer to a proxy whose request may pass.
     pub(super) fn permission(&mut self, credential: &Credential, id: &RequestId) {
         self.status_line(StatusCode::OK);
-        self.identity(credential);
-        // A proxy that kept this answer would go on letting in a key that was revoked.
-        self.push(b"cache-control: no-store\r\ncontent-length: 0\r\n");
+        write_permission(credential, |name, value| self.header(name, value));
+        self.length(0);
         self.end_of_head(id, false);
     }
 

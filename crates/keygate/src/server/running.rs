@@ -108,7 +108,7 @@ impl Running {
         }
         self.operator.stop().await;
         self.flushing.abort();
-        flush(&self.verifier, &*self.store).await;
+        self.verifier.usage().flush_or_log(&*self.store).await;
         self.store.close().await;
     }
 }
@@ -176,10 +176,4 @@ fn serve(
 
 async fn flush_regularly(verifier: Arc<Verifier>, store: Arc<dyn Store>) {
     verifier.usage().flush_every(FLUSH_EVERY, &*store).await;
-}
-
-async fn flush(verifier: &Verifier, store: &dyn Store) {
-    if let Err(error) = verifier.usage().flush(store).await {
-        tracing::warn!(%error, "the last uses of keys are not written yet");
-    }
 }
