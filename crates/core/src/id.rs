@@ -62,6 +62,10 @@ id! {
     KeyId
 }
 id! {
+    /// Names what counts the uses of keys, as long as it runs.
+    RecorderId
+}
+id! {
     /// Names a session. It is not the cookie's token.
     SessionId
 }

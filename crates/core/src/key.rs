@@ -29,6 +29,8 @@ pub struct ApiKey {
     pub scopes: Scopes,
     /// When it was last accepted.
     pub last_used_at: Option<Timestamp>,
+    /// How many requests it has let through.
+    pub request_count: u64,
     /// The first moment at which it is no longer accepted.
     pub expires_at: Option<Timestamp>,
     /// The owner's switch.

@@ -22,7 +22,7 @@ pub use account::{Account, EmailAddress, InvalidEmail};
 pub use clock::ManualClock;
 pub use clock::{Clock, SystemClock};
 pub use evaluate::{Attempt, Credential, Decision, Denial, evaluate};
-pub use id::{AccountId, KeyId, SessionId};
+pub use id::{AccountId, KeyId, RecorderId, SessionId};
 pub use key::{ApiKey, KeyState};
 pub use network::client_network;
 pub use password::{InvalidPassword, Password};

@@ -36,6 +36,13 @@ impl Timestamp {
         Self(self.0.saturating_add(millis))
     }
 
+    /// The moment `duration` earlier, to the millisecond.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        Self(self.0.saturating_sub(millis))
+    }
+
     /// Reads RFC 3339 section 5.6 `date-time`; what is finer than a millisecond is cut off.
     pub fn parse_rfc3339(text: &str) -> Result<Self, InvalidTimestamp> {
         let (local, offset_minutes) = split_rfc3339(text).ok_or(InvalidTimestamp)?;

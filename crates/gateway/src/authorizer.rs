@@ -2,9 +2,9 @@ use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{Method, Response};
-use keygate_core::{Code, Problem};
+use keygate_core::{Code, Credential, Problem};
 use keygate_http::{Headers, problem_response};
-use keygate_verify::{CachedKey, Refusal, Verifier, refusal_response};
+use keygate_verify::{Refusal, Verifier, refusal_response};
 
 use crate::{
     RouteTable,
@@ -40,7 +40,7 @@ impl Authorizer {
         path: &Readings<'_>,
         headers: &impl Headers,
         client: impl FnOnce() -> Option<IpAddr>,
-    ) -> Result<Arc<CachedKey>, Refused> {
+    ) -> Result<Credential, Refused> {
         let scope = self.routes.required_scope(method, path)?;
         let verified = self.verifier.verify(headers, target, scope, client).await;
         verified.map_err(Refused::Key)
@@ -54,7 +54,7 @@ impl Authorizer {
         target: &str,
         headers: &impl Headers,
         client: impl FnOnce() -> Option<IpAddr>,
-    ) -> Result<Arc<CachedKey>, Response<Bytes>> {
+    ) -> Result<Credential, Response<Bytes>> {
         let verified = match Readings::of(path_of(target)) {
             Ok(path) => self.authorize(method, target, &path, headers, client).await,
             Err(AmbiguousPath) => Err(Refused::AmbiguousPath),

@@ -18,9 +18,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
-use keygate_core::Clock;
+use keygate_core::{Clock, Credential};
 use keygate_http::{Peer, RequestId, RequestIds, RequestLine, ambiguous_framing, problem_response};
-use keygate_verify::CachedKey;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
@@ -72,8 +71,8 @@ enum Fate {
 
 /// Where a request goes, and whose it is.
 enum Decision<'a> {
-    Forward(Arc<CachedKey>, &'a Upstream),
-    Allow(Arc<CachedKey>),
+    Forward(Credential, &'a Upstream),
+    Allow(Credential),
     Refuse(Response<Bytes>),
     NotServed,
 }
@@ -145,7 +144,7 @@ impl Express {
                 exchange.run(client, outbox).await
             }
             Decision::Allow(key) => {
-                outbox.permission(&key.credential, &id);
+                outbox.permission(&key, &id);
                 client.send(outbox).await
             }
             Decision::Refuse(refusal) => {

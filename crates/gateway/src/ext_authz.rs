@@ -91,7 +91,7 @@ impl ExtAuthz {
         match decided {
             Ok(key) => {
                 let mut identity = HeaderMap::new();
-                identity::insert(&mut identity, &key.credential);
+                identity::insert(&mut identity, &key);
                 allowed(&headers, &identity, id)
             }
             Err(refusal) => denied(&refusal, id),

@@ -8,8 +8,7 @@ use std::{
 
 use http::{Request, Response, Version, uri::PathAndQuery};
 use hyper::body::Incoming;
-use keygate_core::{Code, Problem};
-use keygate_verify::CachedKey;
+use keygate_core::{Code, Credential, Problem};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{body::RequestBody, headers, upstream::Upstream};
@@ -54,7 +53,7 @@ pub(crate) async fn forward(
     request: Request<Incoming>,
     target: &PathAndQuery,
     upstream: &Upstream,
-    key: &CachedKey,
+    key: &Credential,
 ) -> Result<Response<Incoming>, Problem> {
     let progress = Progress::begin();
     let request = prepare(request, target, upstream, key, progress.clone())?;
@@ -88,7 +87,7 @@ fn prepare(
     request: Request<Incoming>,
     target: &PathAndQuery,
     upstream: &Upstream,
-    key: &CachedKey,
+    key: &Credential,
     progress: Arc<Progress>,
 ) -> Result<Request<RequestBody>, Problem> {
     let (mut parts, client) = request.into_parts();
@@ -100,7 +99,7 @@ fn prepare(
     })?;
     parts.version = Version::HTTP_11;
     let authorization = upstream.authorization.as_ref();
-    headers::for_upstream(&mut parts.headers, &key.credential, authorization);
+    headers::for_upstream(&mut parts.headers, key, authorization);
     // What the server noted about the client's connection means nothing to the upstream's.
     parts.extensions.clear();
     Ok(Request::from_parts(parts, RequestBody { client, progress }))

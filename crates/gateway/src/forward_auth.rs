@@ -8,7 +8,6 @@ use http::{
 use http_body_util::Full;
 use keygate_core::Credential;
 use keygate_http::{Headers, Peer};
-use keygate_verify::CachedKey;
 
 use crate::{
     Authorizer,
@@ -51,7 +50,7 @@ impl ForwardAuth {
         &self,
         question: &Question<'_, impl Headers>,
         peer: Peer<'_>,
-    ) -> Result<Arc<CachedKey>, Response<Bytes>> {
+    ) -> Result<Credential, Response<Bytes>> {
         let decided = match question.original(peer.is_trusted()) {
             Ok((method, target)) => {
                 let authorizer = &self.authorizer;
@@ -75,7 +74,7 @@ impl ForwardAuth {
             headers: request.headers(),
         };
         let decided = self.decide(&question, peer).await;
-        let answer = decided.map_or_else(|refusal| refusal, |key| permission(&key.credential));
+        let answer = decided.map_or_else(|refusal| refusal, |key| permission(&key));
         answer.map(Full::new)
     }
 }

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header::ALLOW};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use keygate_core::{Code, Problem};
+use keygate_core::{Code, Credential, Problem};
 use keygate_http::{Headers, Peer, problem_response};
-use keygate_verify::{CachedKey, refusal_response};
+use keygate_verify::refusal_response;
 
 use crate::{
     Authorizer, ResponseBody, Upstream, Upstreams,
@@ -73,7 +73,7 @@ impl Gateway {
         target: &str,
         headers: &impl Headers,
         peer: Peer<'_>,
-    ) -> Result<(Arc<CachedKey>, &Upstream), Response<Bytes>> {
+    ) -> Result<(Credential, &Upstream), Response<Bytes>> {
         let admitted = async {
             let path = Readings::of(path_of(target))?;
             let upstream = path.agree(|path| self.upstreams.position(path))?;

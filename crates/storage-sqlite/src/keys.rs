@@ -4,8 +4,8 @@ use keygate_core::{
     key::{KeyHash, KeyName},
 };
 use keygate_storage::{
-    AuditEntry, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus, KeyStore, NewKey,
-    StorageError, UpdateKey,
+    AuditEntry, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus,
+    KeyStore, NewKey, StorageError, UpdateKey,
 };
 use rusqlite::{Connection, Row, params};
 
@@ -30,6 +30,7 @@ fn read(row: &Row<'_>) -> Result<ApiKey, StorageError> {
         key_prefix: row.column("key_prefix")?,
         scopes: row.scopes()?,
         last_used_at: row.optional_timestamp("last_used_at")?,
+        request_count: row.column("request_count")?,
         expires_at: row.optional_timestamp("expires_at")?,
         is_active: row.column("is_active")?,
         created_at: row.timestamp("created_at")?,
@@ -98,6 +99,13 @@ pub(crate) fn lookup_credential(
     hash: KeyHash,
 ) -> Result<Option<Credential>, StorageError> {
     query::optional(db, CREDENTIAL, [hash.as_bytes()], read_credential)
+}
+
+#[async_trait]
+impl CredentialStore for SqliteStore {
+    async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError> {
+        self.lookups.credential(hash).await
+    }
 }
 
 #[async_trait]
@@ -215,10 +223,6 @@ impl KeyStore for SqliteStore {
             query::all(db, &sql, params, read)
         })
         .await
-    }
-
-    async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError> {
-        self.lookups.credential(hash).await
     }
 
     async fn bind_hasher(&self, fingerprint: String) -> Result<HasherBinding, StorageError> {

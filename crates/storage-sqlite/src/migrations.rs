@@ -6,7 +6,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::{connection::prepare_writer, error::unavailable};
 
 /// What makes schema version 1, 2 and so on. Released ones are never edited.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_initial.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_initial.sql"),
+    include_str!("../migrations/0002_usage.sql"),
+];
 
 /// "KGAT": marks the file as keygate's (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x4b47_4154;

@@ -49,6 +49,7 @@ macro_rules! conformance_tests {
             another_accounts_key_cannot_be_seen_or_changed
             a_deleted_key_is_gone
             last_use_moves_forward_only
+            uses_of_all_recorders_add_up_and_none_counts_twice
             listeners_hear_of_each_change_before_it_is_acknowledged
             a_refused_change_leaves_no_trace
             parallel_creates_never_exceed_the_limit

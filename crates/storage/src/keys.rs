@@ -82,6 +82,13 @@ pub enum HasherBinding {
     Mismatch(String),
 }
 
+/// What the data plane asks.
+#[async_trait]
+pub trait CredentialStore: Send + Sync {
+    /// What deciding about the key with this hash needs to know.
+    async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError>;
+}
+
 /// API keys.
 #[async_trait]
 pub trait KeyStore: Send + Sync {
@@ -126,9 +133,6 @@ pub trait KeyStore: Send + Sync {
         page: KeyPage,
         now: Timestamp,
     ) -> Result<Vec<ApiKey>, StorageError>;
-
-    /// What deciding about the key with this hash needs to know.
-    async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError>;
 
     /// Binds the database to the hasher with this fingerprint, if it holds no keys of another.
     async fn bind_hasher(&self, fingerprint: String) -> Result<HasherBinding, StorageError>;

@@ -27,14 +27,17 @@ pub use audit::{Action, Actor, AuditEntry, AuditStore};
 pub use change::ChangeListener;
 pub use error::StorageError;
 pub use keys::{
-    HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus, KeyStore, NewKey, UpdateKey,
+    CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus, KeyStore, NewKey,
+    UpdateKey,
 };
 pub use sessions::{Session, SessionStore};
-pub use usage::UsageStore;
+pub use usage::{KeyUse, UsageFlush, UsageStore};
 
 /// A whole backend.
 #[async_trait]
-pub trait Store: AccountStore + SessionStore + KeyStore + UsageStore + AuditStore {
+pub trait Store:
+    AccountStore + SessionStore + KeyStore + CredentialStore + UsageStore + AuditStore
+{
     /// From now on `listener` is told of each key that a change concerns, after the change is
     /// durable and before the method that made it returns.
     fn subscribe(&self, listener: Arc<dyn ChangeListener>);

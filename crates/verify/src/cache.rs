@@ -8,48 +8,11 @@
 #[cfg(all(test, feature = "loom"))]
 mod model;
 
-use std::{
-    collections::HashMap,
-    sync::atomic::{AtomicI64, Ordering},
-};
+use std::{collections::HashMap, sync::atomic::Ordering};
 
-use keygate_core::{Credential, Timestamp, key::KeyHash};
+use keygate_core::key::KeyHash;
 
 use crate::sync::{Arc, AtomicBool, Mutex, MutexGuard};
-
-/// A key that was found in the database, and when it was last accepted.
-#[derive(Debug)]
-pub struct CachedKey {
-    /// What the database said of it.
-    pub credential: Credential,
-    last_used_millis: AtomicI64,
-    use_is_queued: std::sync::atomic::AtomicBool,
-}
-
-impl CachedKey {
-    pub(crate) fn new(credential: Credential) -> Self {
-        Self {
-            credential,
-            last_used_millis: AtomicI64::new(i64::MIN),
-            use_is_queued: false.into(),
-        }
-    }
-
-    /// Notes a use; true if it is the first since the last call of [`Self::take_use`]. The order of
-    /// the two steps here and there must be the same for all, lest the last use of all is lost.
-    pub(crate) fn note_use(&self, now: Timestamp) -> bool {
-        self.last_used_millis
-            .store(now.as_millis(), Ordering::SeqCst);
-        !self.use_is_queued.load(Ordering::SeqCst)
-            && !self.use_is_queued.swap(true, Ordering::SeqCst)
-    }
-
-    /// When it was last used. A use that is noted from now on counts as a first one again.
-    pub(crate) fn take_use(&self) -> Timestamp {
-        self.use_is_queued.swap(false, Ordering::SeqCst);
-        Timestamp::from_millis(self.last_used_millis.load(Ordering::SeqCst))
-    }
-}
 
 /// The map behind the cache. It may forget entries at any time.
 pub(crate) trait Entries {

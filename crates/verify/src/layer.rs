@@ -79,7 +79,7 @@ where
             match verified.await {
                 Ok(key) => {
                     request.headers_mut().remove(AUTHORIZATION);
-                    request.extensions_mut().insert(key.credential);
+                    request.extensions_mut().insert(key);
                     inner.call(request).await
                 }
                 Err(refusal) => Ok(refusal_response(&refusal)),

@@ -6,6 +6,7 @@
 
 mod bearer;
 mod cache;
+mod cached_key;
 mod layer;
 mod prehashed;
 mod refusal;
@@ -14,7 +15,6 @@ mod sync;
 mod usage;
 mod verifier;
 
-pub use cache::CachedKey;
 pub use layer::{Guarded, RequireScope};
 pub use refusal::{Refusal, refusal_response};
 pub use usage::UsageRecorder;

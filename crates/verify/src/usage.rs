@@ -1,22 +1,39 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
-use keygate_core::{KeyId, Timestamp};
-use keygate_storage::{StorageError, UsageStore};
+use keygate_core::{KeyId, RecorderId, Timestamp};
+use keygate_storage::{KeyUse, StorageError, UsageFlush, UsageStore};
 use parking_lot::Mutex;
 use tokio::time::MissedTickBehavior;
+use triomphe::Arc;
 
-use crate::CachedKey;
+use crate::cached_key::CachedKey;
 
-/// Remembers which keys were used until [`flush`](Self::flush) writes it down: however often a key
+/// Remembers how keys were used until [`flush`](Self::flush) writes it down: however often a key
 /// is used, it is written once a flush.
-#[derive(Default)]
 pub struct UsageRecorder {
+    id: RecorderId,
     used: Mutex<Vec<Arc<CachedKey>>>,
-    /// What a failed flush could not write.
-    unwritten: Mutex<HashMap<KeyId, Timestamp>>,
+    flushes: tokio::sync::Mutex<Flushes>,
+}
+
+#[derive(Default)]
+struct Flushes {
+    /// How many there were.
+    count: u64,
+    /// The last one, while it is not known to be written.
+    unwritten: Option<UsageFlush>,
 }
 
 impl UsageRecorder {
+    /// A recorder that has nothing to write yet.
+    pub(crate) fn new(id: RecorderId) -> Self {
+        Self {
+            id,
+            used: Mutex::default(),
+            flushes: tokio::sync::Mutex::default(),
+        }
+    }
+
     /// Notes that `key` was accepted at `now`.
     pub(crate) fn record(&self, key: &Arc<CachedKey>, now: Timestamp) {
         if key.note_use(now) {
@@ -41,24 +58,48 @@ impl UsageRecorder {
         }
     }
 
-    /// Writes down what was noted since the last flush. What could not be written is kept for the
-    /// next one.
+    /// Writes down what was noted since the last flush.
+    ///
+    /// A flush that failed is sent again first, as it was, since it may have been written all the
+    /// same. Until then what is new waits at the keys, so that no more than the cache's keys wait.
     pub async fn flush(&self, store: &(impl UsageStore + ?Sized)) -> Result<(), StorageError> {
-        let mut uses = std::mem::take(&mut *self.unwritten.lock());
+        let mut flushes = self.flushes.lock().await;
+        flushes.write(store).await?;
+        let uses = self.take_uses();
+        if let Some(at) = uses.iter().map(|one| one.last_used_at).max() {
+            flushes.count += 1;
+            flushes.unwritten = Some(UsageFlush {
+                recorder: self.id,
+                number: flushes.count,
+                at,
+                uses,
+            });
+        }
+        flushes.write(store).await
+    }
+
+    fn take_uses(&self) -> Vec<KeyUse> {
+        let mut uses: HashMap<KeyId, KeyUse> = HashMap::new();
         for key in std::mem::take(&mut *self.used.lock()) {
-            let used_at = key.take_use();
-            let latest = uses.entry(key.credential.key_id).or_insert(used_at);
-            *latest = used_at.max(*latest);
+            let taken = key.take_use();
+            // A key that was changed in between is there twice.
+            uses.entry(taken.key_id)
+                .and_modify(|sum| {
+                    sum.last_used_at = sum.last_used_at.max(taken.last_used_at);
+                    sum.requests += taken.requests;
+                })
+                .or_insert(taken);
         }
-        if uses.is_empty() {
-            return Ok(());
+        uses.into_values().collect()
+    }
+}
+
+impl Flushes {
+    async fn write(&mut self, store: &(impl UsageStore + ?Sized)) -> Result<(), StorageError> {
+        if let Some(flush) = &self.unwritten {
+            store.record_uses(flush.clone()).await?;
+            self.unwritten = None;
         }
-        let written = store
-            .record_last_used(uses.iter().map(|(id, at)| (*id, *at)).collect())
-            .await;
-        if written.is_err() {
-            *self.unwritten.lock() = uses;
-        }
-        written
+        Ok(())
     }
 }

@@ -1,21 +1,23 @@
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync, time::Duration};
 
 use keygate_core::{
-    Attempt, Clock, Decision, Denial, Scope, evaluate,
+    Attempt, Clock, Credential, Decision, Denial, Random, RecorderId, Scope, evaluate,
     key::{KeyFormat, KeyHash, KeyHasher},
 };
 use keygate_http::Headers;
-use keygate_storage::{ChangeListener, KeyStore, StorageError, Store};
+use keygate_storage::{ChangeListener, CredentialStore, StorageError, Store};
 use quick_cache::{
     UnitWeighter,
     sync::{Cache, DefaultLifecycle},
 };
 use tokio::sync::OnceCell;
+use triomphe::Arc;
 
 use crate::{
-    CachedKey, Refusal, UsageRecorder,
+    Refusal, UsageRecorder,
     bearer::presented_key,
     cache::{Entries, GuardedCache},
+    cached_key::CachedKey,
     prehashed::Prehashed,
     strangers::Strangers,
 };
@@ -35,8 +37,8 @@ type Found = Option<Arc<CachedKey>>;
 /// It must hear of each change to the store that it reads, as with [`Verifier::subscribed_to`]:
 /// otherwise it goes by what it saw once.
 pub struct Verifier {
-    store: Arc<dyn KeyStore>,
-    clock: Arc<dyn Clock>,
+    store: sync::Arc<dyn CredentialStore>,
+    clock: sync::Arc<dyn Clock>,
     format: KeyFormat,
     hasher: KeyHasher,
     cache: GuardedCache<KeyCache, OnceCell<Found>>,
@@ -47,36 +49,39 @@ pub struct Verifier {
 impl Verifier {
     /// A verifier of keys of this format, with nothing in memory yet.
     pub fn new(
-        store: Arc<dyn KeyStore>,
-        clock: Arc<dyn Clock>,
+        store: sync::Arc<dyn CredentialStore>,
+        clock: sync::Arc<dyn Clock>,
+        random: &dyn Random,
         format: KeyFormat,
         hasher: KeyHasher,
     ) -> Self {
+        let recorder = RecorderId::generate(clock.now(), random);
         Self {
             store,
             clock,
             format,
             hasher,
             cache: GuardedCache::new(key_cache()),
-            usage: UsageRecorder::default(),
+            usage: UsageRecorder::new(recorder),
             strangers: Strangers::default(),
         }
     }
 
     /// A verifier that hears of each change to the store that it reads.
     pub fn subscribed_to(
-        store: &Arc<dyn Store>,
-        clock: Arc<dyn Clock>,
+        store: &sync::Arc<dyn Store>,
+        clock: sync::Arc<dyn Clock>,
+        random: &dyn Random,
         format: KeyFormat,
         hasher: KeyHasher,
-    ) -> Arc<Self> {
-        let verifier = Arc::new(Self::new(store.clone(), clock, format, hasher));
+    ) -> sync::Arc<Self> {
+        let verifier = sync::Arc::new(Self::new(store.clone(), clock, random, format, hasher));
         store.subscribe(verifier.clone());
         verifier
     }
 
     /// Whether the request with these headers and this target (path and query) may do what needs
-    /// `scope`. If so, the key counts as used now.
+    /// `scope`. If so, the key counts as used now, and the answer is what is known of it.
     ///
     /// A `client` that has presented many keys that do not exist is kept waiting for a second
     /// and then refused, unless its key is one that is in memory.
@@ -86,7 +91,7 @@ impl Verifier {
         target: &str,
         scope: Scope,
         client: impl FnOnce() -> Option<IpAddr>,
-    ) -> Result<Arc<CachedKey>, Refusal> {
+    ) -> Result<Credential, Refusal> {
         let presented = presented_key(headers, target, &self.format)?;
         let hash = self.hasher.hash(presented);
         let key = match self.cache.get(&hash) {
@@ -97,16 +102,17 @@ impl Verifier {
             None => Box::pin(self.admit(hash, client())).await?,
         };
         let now = self.clock.now();
-        match evaluate(&key.credential, &Attempt { scope }, now) {
+        let credential = key.credential();
+        match evaluate(&credential, &Attempt { scope }, now) {
             Decision::Allow => {
                 self.usage.record(&key, now);
-                Ok(key)
+                Ok(credential)
             }
             Decision::Deny(denial) => Err(denial.into()),
         }
     }
 
-    /// When keys were last used, to be flushed regularly.
+    /// How keys were used, to be flushed regularly.
     pub fn usage(&self) -> &UsageRecorder {
         &self.usage
     }
@@ -139,7 +145,7 @@ impl Verifier {
                 .payload()
                 .get_or_try_init(async || -> Result<Found, StorageError> {
                     let credential = self.store.lookup_credential(hash).await?;
-                    Ok(credential.map(|credential| Arc::new(CachedKey::new(credential))))
+                    Ok(credential.map(|credential| Arc::new(CachedKey::new(&credential))))
                 })
                 .await?;
             if fill.land(found.clone()) {

@@ -13,8 +13,8 @@ use keygate_core::{
     key::{KeyFormat, KeyHash, KeyHasher, KeyName, KeySecret},
 };
 use keygate_storage::{
-    AccountStore, Action, Actor, Admission, AuditEntry, HasherBinding, InsertKey, KeyChanges,
-    KeyPage, KeyStore, NewAccount, NewKey, StorageError, Store, UpdateKey, UsageStore,
+    AccountStore, Action, Actor, Admission, AuditEntry, CredentialStore, InsertKey, KeyChanges,
+    KeyStore, NewAccount, NewKey, StorageError, Store, UpdateKey, UsageFlush, UsageStore,
 };
 use keygate_storage_sqlite::SqliteStore;
 use keygate_verify::{Refusal, Verifier};
@@ -31,65 +31,12 @@ struct Watched {
 }
 
 #[async_trait]
-impl KeyStore for Watched {
-    async fn insert_key(
-        &self,
-        key: NewKey,
-        max_active: u32,
-        audit: AuditEntry,
-    ) -> Result<InsertKey, StorageError> {
-        self.store.insert_key(key, max_active, audit).await
-    }
-
-    async fn update_key(
-        &self,
-        account_id: AccountId,
-        key_id: KeyId,
-        changes: KeyChanges,
-        max_active: u32,
-        audit: AuditEntry,
-    ) -> Result<UpdateKey, StorageError> {
-        let store = &self.store;
-        store
-            .update_key(account_id, key_id, changes, max_active, audit)
-            .await
-    }
-
-    async fn delete_key(
-        &self,
-        account_id: AccountId,
-        key_id: KeyId,
-        audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.store.delete_key(account_id, key_id, audit).await
-    }
-
-    async fn lookup_key(
-        &self,
-        account_id: AccountId,
-        key_id: KeyId,
-    ) -> Result<Option<ApiKey>, StorageError> {
-        self.store.lookup_key(account_id, key_id).await
-    }
-
-    async fn list_keys(
-        &self,
-        account_id: AccountId,
-        page: KeyPage,
-        now: Timestamp,
-    ) -> Result<Vec<ApiKey>, StorageError> {
-        self.store.list_keys(account_id, page, now).await
-    }
-
+impl CredentialStore for Watched {
     async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError> {
         let found = self.store.lookup_credential(hash).await;
         self.lookups.fetch_add(1, Ordering::SeqCst);
         let _passed = self.gate.acquire().await.expect("not closed");
         found
-    }
-
-    async fn bind_hasher(&self, fingerprint: String) -> Result<HasherBinding, StorageError> {
-        self.store.bind_hasher(fingerprint).await
     }
 }
 
@@ -124,6 +71,7 @@ impl World {
         let verifier = Arc::new(Verifier::new(
             store.clone(),
             clock.clone(),
+            &OsRandom,
             KeyFormat::default(),
             KeyHasher::default(),
         ));
@@ -159,6 +107,7 @@ impl World {
             key_prefix: format.shown_prefix(&secret),
             scopes: [Scope::Read].into_iter().collect(),
             last_used_at: None,
+            request_count: 0,
             expires_at,
             is_active: true,
             created_at: self.clock.now(),
@@ -166,7 +115,10 @@ impl World {
         let id = key.id;
         let hash = KeyHasher::default().hash(secret.expose());
         let new = NewKey { key, hash };
-        let inserted = self.store.insert_key(new, 10, entry(Action::KeyIssue));
+        let inserted = self
+            .store
+            .store
+            .insert_key(new, 10, entry(Action::KeyIssue));
         assert_eq!(inserted.await.expect("answers"), InsertKey::Inserted);
         (id, secret)
     }
@@ -179,12 +131,21 @@ impl World {
         let audit = entry(Action::KeyUpdate);
         let updated = self
             .store
+            .store
             .update_key(self.account_id, id, changes, 10, audit);
         assert_eq!(updated.await.expect("answers"), UpdateKey::Updated);
     }
 
     async fn verify(&self, secret: &KeySecret) -> Result<KeyId, Denial> {
         verify(&self.verifier, secret).await
+    }
+
+    /// How often a key was used, and when last, in milliseconds since the start.
+    async fn used(&self, id: KeyId) -> (u64, i64) {
+        let found = self.store.store.lookup_key(self.account_id, id).await;
+        let key = found.expect("answers").expect("it is there");
+        let last = key.last_used_at.expect("it was used");
+        (key.request_count, last.as_millis() - START.as_millis())
     }
 
     fn lookups(&self) -> usize {
@@ -205,7 +166,7 @@ async fn verify_text(verifier: &Verifier, key: &str) -> Result<KeyId, Denial> {
         .verify(&headers, "/v1/models", Scope::Read, || None)
         .await
     {
-        Ok(key) => Ok(key.credential.key_id),
+        Ok(key) => Ok(key.key_id),
         Err(Refusal::Denied(denial)) => Err(denial),
         Err(other) => panic!("{other}"),
     }
@@ -377,46 +338,50 @@ async fn a_key_with_a_wrong_checksum_never_reaches_the_store() {
     assert_eq!(world.lookups(), lookups);
 }
 
-/// Counts what is written, and fails while told to.
-#[derive(Default)]
+/// A real store whose answers to flushes get lost while told so.
 struct Ledger {
-    writes: parking_lot::Mutex<Vec<Vec<(KeyId, Timestamp)>>>,
-    broken: std::sync::atomic::AtomicBool,
+    store: Arc<Watched>,
+    silent: std::sync::atomic::AtomicBool,
 }
 
 #[async_trait]
 impl UsageStore for Ledger {
-    async fn record_last_used(&self, uses: Vec<(KeyId, Timestamp)>) -> Result<(), StorageError> {
-        if self.broken.load(Ordering::SeqCst) {
+    async fn record_uses(&self, flush: UsageFlush) -> Result<(), StorageError> {
+        self.store.store.record_uses(flush).await?;
+        if self.silent.load(Ordering::SeqCst) {
             return Err(StorageError::Closed);
         }
-        self.writes.lock().push(uses);
         Ok(())
     }
 }
 
 #[tokio::test]
-async fn many_uses_are_one_write_and_none_is_lost() {
+async fn each_use_counts_once_though_answers_get_lost() {
     let world = World::new().await;
     let (id, secret) = world.issue(None).await;
-    let ledger = Ledger::default();
+    let ledger = Ledger {
+        store: world.store.clone(),
+        silent: true.into(),
+    };
     let usage = world.verifier.usage();
     for _ in 0..1_000 {
         world.verify(&secret).await.expect("accepted");
     }
+    usage.flush(&ledger).await.expect_err("the answer is lost");
     world.clock.advance_millis(7);
     world.verify(&secret).await.expect("accepted");
-    ledger.broken.store(true, Ordering::SeqCst);
-    usage
-        .flush(&ledger)
-        .await
-        .expect_err("the ledger is broken");
-    ledger.broken.store(false, Ordering::SeqCst);
-    usage.flush(&ledger).await.expect("the ledger works");
-    usage.flush(&ledger).await.expect("the ledger works");
+    usage.flush(&ledger).await.expect_err("the answer is lost");
+    assert_eq!(world.used(id).await, (1_000, 0));
+    ledger.silent.store(false, Ordering::SeqCst);
+    usage.flush(&ledger).await.expect("answered");
+    assert_eq!(world.used(id).await, (1_001, 7));
+    // What is known of the key is read anew; what was noted before is not lost by that.
+    world.verify(&secret).await.expect("accepted");
+    world.switch(id, true).await;
     world.clock.advance_millis(1);
     world.verify(&secret).await.expect("accepted");
-    usage.flush(&ledger).await.expect("the ledger works");
-    let after = |millis| vec![(id, Timestamp::from_millis(START.as_millis() + millis))];
-    assert_eq!(*ledger.writes.lock(), [after(7), after(8)]);
+    usage.flush(&ledger).await.expect("answered");
+    assert_eq!(world.used(id).await, (1_003, 8));
+    usage.flush(&ledger).await.expect("answered");
+    assert_eq!(world.used(id).await, (1_003, 8));
 }

@@ -31,14 +31,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Policy::default().session_absolute,
     );
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(Path::new("keygate.db"))?);
-    let (clock, format, hasher) = (
-        Arc::new(SystemClock),
-        KeyFormat::default(),
-        KeyHasher::default(),
-    );
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(OsRandom));
+    let (format, hasher) = (KeyFormat::default(), KeyHasher::default());
 
     // Who may do what: keys that were seen before are decided about without the database.
-    let verifier = Verifier::subscribed_to(&store, clock.clone(), format.clone(), hasher.clone());
+    let verifier = Verifier::subscribed_to(
+        &store,
+        clock.clone(),
+        &*random,
+        format.clone(),
+        hasher.clone(),
+    );
     let (recorder, ledger) = (verifier.clone(), store.clone());
     tokio::spawn(async move {
         let usage = recorder.usage();
@@ -52,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let control = Arc::new(Control::new(
         store,
         clock,
-        Arc::new(OsRandom),
+        random,
         format,
         hasher,
         Policy::default(),

@@ -64,6 +64,7 @@ impl Control {
             key_prefix: self.format.shown_prefix(&secret),
             scopes: request.scopes.unwrap_or_else(default_scopes),
             last_used_at: None,
+            request_count: 0,
             expires_at: request.expires_at,
             is_active: true,
             created_at: now,

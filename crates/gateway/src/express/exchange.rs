@@ -3,9 +3,8 @@
 use std::{io, time::Duration};
 
 use http::header;
-use keygate_core::Problem;
+use keygate_core::{Credential, Problem};
 use keygate_http::{RequestId, X_REQUEST_ID, problem_response};
-use keygate_verify::CachedKey;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -34,7 +33,7 @@ pub(super) struct Exchange<'a> {
     pub(super) request: Request<'a>,
     pub(super) target: &'a str,
     pub(super) upstream: &'a Upstream,
-    pub(super) key: &'a CachedKey,
+    pub(super) key: &'a Credential,
     pub(super) id: &'a RequestId,
 }
 
@@ -144,7 +143,7 @@ impl Exchange<'_> {
                 outbox.raw_header(name, value);
             }
         }
-        outbox.identity(&self.key.credential);
+        outbox.identity(self.key);
         outbox.header(&X_REQUEST_ID, self.id.as_bytes());
         if let Some(authorization) = &upstream.authorization {
             outbox.header(&header::AUTHORIZATION, authorization.as_bytes());

@@ -55,6 +55,7 @@ impl Running {
         let verifier = Verifier::subscribed_to(
             &store,
             Arc::new(SystemClock),
+            &OsRandom,
             settings.format.clone(),
             settings.hasher.clone(),
         );

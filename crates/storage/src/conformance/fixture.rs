@@ -1,13 +1,14 @@
 use std::sync::Arc;
 
 use keygate_core::{
-    AccountId, ApiKey, EmailAddress, KeyId, OsRandom, Scope, SessionId, Timestamp, Token,
+    AccountId, ApiKey, EmailAddress, KeyId, OsRandom, RecorderId, Scope, SessionId, Timestamp,
+    Token,
     key::{KeyFormat, KeyHash, KeyHasher, KeyName},
 };
 
 use crate::{
     Action, Actor, Admission, AuditEntry, InsertAccount, InsertKey, KeyChanges, KeyPage, KeyStatus,
-    NewAccount, NewKey, Session, Store, UpdateKey,
+    KeyUse, NewAccount, NewKey, Session, Store, UpdateKey, UsageFlush,
 };
 
 /// The time at which the suite takes place.
@@ -25,12 +26,17 @@ pub(super) const PASSWORD_HASH: &str = "a PHC string";
 pub struct Fixture {
     /// The store under test.
     pub store: Arc<dyn Store>,
+    /// Who counts uses.
+    pub recorder: RecorderId,
 }
 
 impl Fixture {
     /// The suite's view of an empty store.
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store }
+        Self {
+            store,
+            recorder: RecorderId::generate(NOW, &OsRandom),
+        }
     }
 
     pub fn entry(action: Action) -> AuditEntry {
@@ -116,6 +122,7 @@ impl Fixture {
                 key_prefix: format.shown_prefix(&secret),
                 scopes: [Scope::Chat, Scope::Read].into_iter().collect(),
                 last_used_at: None,
+                request_count: 0,
                 expires_at: None,
                 is_active: true,
                 created_at: at(offset_millis),
@@ -175,6 +182,25 @@ impl Fixture {
             .list_keys(account_id, page, NOW)
             .await
             .expect("the store answers")
+    }
+
+    /// Records that keys were used, each at an offset from [`NOW`] and so many times.
+    pub async fn flush(&self, recorder: RecorderId, number: u64, uses: &[(KeyId, i64, u64)]) {
+        let uses = uses.iter().map(|&(key_id, offset, requests)| KeyUse {
+            key_id,
+            last_used_at: at(offset),
+            requests,
+        });
+        let flush = UsageFlush {
+            recorder,
+            number,
+            at: NOW,
+            uses: uses.collect(),
+        };
+        self.store
+            .record_uses(flush)
+            .await
+            .expect("the store answers");
     }
 
     pub async fn audited(&self) -> Vec<Action> {

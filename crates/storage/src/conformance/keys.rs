@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use keygate_core::{
-    KeyId, Scope,
+    KeyId, OsRandom, RecorderId, Scope,
     key::{KeyHash, KeyName},
 };
 
@@ -226,13 +226,33 @@ pub async fn last_use_moves_forward_only(f: Fixture) {
     let (key, _) = f.key(ada, "used").await;
     let (unused, _) = f.key(ada, "unused").await;
     let gone = Fixture::new_key(ada, "gone", 0).key;
-    for (offset, expected) in [(5, 5), (3, 5), (9, 9)] {
-        let uses = vec![(key.id, at(offset)), (gone.id, at(offset))];
-        f.store.record_last_used(uses).await.expect("answers");
+    for (number, (offset, expected)) in (1..).zip([(5, 5), (3, 5), (9, 9)]) {
+        let uses = [(key.id, offset, 1), (gone.id, offset, 1)];
+        f.flush(f.recorder, number, &uses).await;
         let used_at = f.lookup_key(&key).await.expect("there").last_used_at;
         assert_eq!(used_at, Some(at(expected)));
     }
     assert_eq!(f.lookup_key(&unused).await, Some(unused));
+}
+
+pub async fn uses_of_all_recorders_add_up_and_none_counts_twice(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let (key, _) = f.key(ada, "used").await;
+    let another = RecorderId::generate(NOW, &OsRandom);
+    let steps = [
+        (f.recorder, 1, 2, 2),
+        (another, 1, 3, 5),
+        (f.recorder, 1, 2, 5),
+        (f.recorder, 2, 10, 15),
+        (f.recorder, 1, 2, 15),
+        (another, 4, 1, 16),
+        (another, 4, 1, 16),
+    ];
+    for (recorder, number, requests, expected) in steps {
+        f.flush(recorder, number, &[(key.id, 0, requests)]).await;
+        let key = f.lookup_key(&key).await.expect("there");
+        assert_eq!(key.request_count, expected);
+    }
 }
 
 /// Notes what it hears.

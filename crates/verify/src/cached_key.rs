@@ -1,0 +1,75 @@
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+
+use keygate_core::{AccountId, Credential, KeyId, Scopes, Timestamp};
+use keygate_storage::KeyUse;
+
+/// Stands for the end of keys that have none.
+const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
+
+/// A key that was found in the database, and how it was used since the last flush.
+///
+/// Packed, so that with the count of those who hold it, it fills one line of the processor's cache.
+#[derive(Debug)]
+pub(crate) struct CachedKey {
+    key_id: KeyId,
+    account_id: AccountId,
+    expires_at: Timestamp,
+    last_used_millis: AtomicI64,
+    requests: AtomicU32,
+    scopes: Scopes,
+    is_active: bool,
+    account_suspended: bool,
+    use_is_queued: AtomicBool,
+}
+
+const _: () = assert!(size_of::<CachedKey>() + size_of::<usize>() == 64);
+
+impl CachedKey {
+    pub(crate) fn new(credential: &Credential) -> Self {
+        Self {
+            key_id: credential.key_id,
+            account_id: credential.account_id,
+            expires_at: credential.expires_at.unwrap_or(NEVER),
+            last_used_millis: AtomicI64::new(i64::MIN),
+            requests: AtomicU32::new(0),
+            scopes: credential.scopes,
+            is_active: credential.is_active,
+            account_suspended: credential.account_suspended,
+            use_is_queued: AtomicBool::new(false),
+        }
+    }
+
+    /// What the database said of it.
+    pub(crate) fn credential(&self) -> Credential {
+        Credential {
+            key_id: self.key_id,
+            account_id: self.account_id,
+            scopes: self.scopes,
+            expires_at: (self.expires_at != NEVER).then_some(self.expires_at),
+            is_active: self.is_active,
+            account_suspended: self.account_suspended,
+        }
+    }
+
+    /// Notes a use; true if it is the first since the last call of [`Self::take_use`]. The order of
+    /// the steps here and there must be the same for all, lest the last use of all is lost.
+    pub(crate) fn note_use(&self, now: Timestamp) -> bool {
+        self.last_used_millis
+            .store(now.as_millis(), Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        !self.use_is_queued.load(Ordering::SeqCst)
+            && !self.use_is_queued.swap(true, Ordering::SeqCst)
+    }
+
+    /// How it was used since the last call. A use that is noted from now on counts as a first one
+    /// again.
+    pub(crate) fn take_use(&self) -> KeyUse {
+        self.use_is_queued.swap(false, Ordering::SeqCst);
+        let requests = self.requests.swap(0, Ordering::SeqCst);
+        KeyUse {
+            key_id: self.key_id,
+            last_used_at: Timestamp::from_millis(self.last_used_millis.load(Ordering::Relaxed)),
+            requests: requests.into(),
+        }
+    }
+}
