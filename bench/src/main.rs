@@ -11,12 +11,14 @@
 )]
 
 mod contest;
+mod engine;
 mod flood;
 mod floor;
 mod growth;
 mod install;
 mod issuing;
 mod keys;
+mod latency;
 mod load;
 mod report;
 mod rivals;
@@ -28,7 +30,6 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 
 use contest::Contest;
-use flood::Latency;
 use world::World;
 
 type Failure = Box<dyn std::error::Error>;
@@ -47,7 +48,7 @@ struct Arguments {
     /// Only the subjects whose name contains this
     #[arg(long, default_value = "")]
     only: String,
-    /// Only these measurements: checks, proxies, latency, flood, growth or issuing
+    /// Only these measurements: engine, checks, proxies, latency, flood, growth or issuing
     #[arg(long, default_value = "")]
     suite: String,
     /// The page to write
@@ -87,6 +88,9 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
     };
     let only = |name: &str| arguments.suite.is_empty() || arguments.suite == name;
     let mut page = report::Page::begin()?;
+    if only("engine") {
+        page.engine(&engine::engine()?);
+    }
     if only("checks") {
         page.contest(&contest.hold("Checking a key", rivals::checking())?);
     }
@@ -94,7 +98,9 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
         page.contest(&contest.hold("Passing a request on", rivals::proxying())?);
     }
     if only("latency") {
-        page.latencies(&latencies(&world, contest.time)?);
+        let mut subjects = rivals::proxying();
+        subjects.truncate(2);
+        page.latencies(&latency::latencies(&world, &subjects, contest.time)?);
     }
     if only("flood") {
         page.flood(&flood::flood(
@@ -120,11 +126,4 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
         std::fs::write(path, page)?;
     }
     Ok(())
-}
-
-fn latencies(world: &World, time: Duration) -> Result<Vec<(&'static str, Latency)>, Failure> {
-    let subjects = rivals::proxying().into_iter().take(2);
-    subjects
-        .map(|subject| Ok((subject.name, flood::latency(world, &subject, time)?)))
-        .collect()
 }

@@ -5,8 +5,10 @@ use std::{process::Command, time::Duration};
 use crate::{
     Failure,
     contest::{Results, Turn},
-    flood::{Flood, Latency},
+    engine::Engine,
+    flood::Flood,
     growth::Size,
+    latency::Latency,
 };
 
 const INTRODUCTION: &str = "\
@@ -54,6 +56,18 @@ impl Page {
         self.0 += &format!("| {} |\n", cells.join(" | "));
     }
 
+    pub(crate) fn engine(&mut self, engine: &Engine) {
+        self.table("In process, from headers to decision", &["", "time"]);
+        for cost in &engine.costs {
+            let nanoseconds = cost.time.as_secs_f64() * 1e9;
+            self.row(&[cost.name.clone(), format!("{nanoseconds:.0} ns")]);
+        }
+        self.0 += &format!(
+            "\nA key in the cache takes {} instructions, of which {} hash it where the processor has none for SHA-256.\n",
+            engine.instructions, engine.of_the_hash
+        );
+    }
+
     pub(crate) fn contest(&mut self, results: &Results) {
         let peer = results.lines.iter().find(|line| line.is_peer);
         let peer = peer.map_or(f64::NAN, |line| line.median.cpu.as_secs_f64());
@@ -83,7 +97,10 @@ impl Page {
     }
 
     pub(crate) fn latencies(&mut self, latencies: &[(&str, Latency)]) {
-        self.table("Passing on 2,000 requests a second", &["", "p50", "p99"]);
+        self.table(
+            "Passing on 2,000 requests a second, medians of seven turns",
+            &["", "p50", "p99"],
+        );
         for (name, latency) in latencies {
             self.row(&[(*name).to_owned(), millis(latency.p50), millis(latency.p99)]);
         }

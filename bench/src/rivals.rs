@@ -1,5 +1,6 @@
 //! Who competes, and how each is set up.
 
+mod asking;
 pub(crate) mod envoy;
 pub(crate) mod haproxy;
 pub(crate) mod keygate;
@@ -109,6 +110,9 @@ pub(crate) fn proxying() -> Vec<Subject> {
         subject("Envoy, api_key_auth with 10,000 keys", |world| {
             Running::one(|port| envoy::api_keys(world, port, true))
         }),
+        subject("nginx, auth_request to keygate", asking::nginx),
+        subject("Envoy, ext_authz (gRPC) to keygate", asking::envoy),
+        subject("Caddy, forward_auth to keygate", asking::caddy),
     ]
 }
 

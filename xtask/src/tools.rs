@@ -13,8 +13,11 @@ const PACKAGES: [(&str, &[&str]); 5] = [
     ("python3-venv", &["python3", "-c", "import venv, ensurepip"]),
 ];
 
-/// What the bench needs besides: the load.
-const LOAD: (&str, &[&str]) = ("wrk", &["which", "wrk"]);
+/// What the bench needs besides: the load, and what counts instructions.
+const FOR_BENCH: [(&str, &[&str]); 2] = [
+    ("wrk", &["which", "wrk"]),
+    ("valgrind", &["valgrind", "--version"]),
+];
 
 /// Installs what the tests lack.
 pub(crate) fn install() -> Result<(), Failure> {
@@ -26,21 +29,24 @@ pub(crate) fn install() -> Result<(), Failure> {
 
 /// Installs what the bench lacks.
 pub(crate) fn install_for_bench() -> Result<(), Failure> {
-    install_package(LOAD)?;
-    install_oha()?;
+    for package in FOR_BENCH {
+        install_package(package)?;
+    }
+    // The load at a fixed rate.
+    install_from_crates_io("oha", "^1.16")?;
+    // As its library in Cargo.toml.
+    install_from_crates_io("gungraun-runner", "=0.20.0")?;
     install()
 }
 
-/// The load at a fixed rate, from crates.io.
-fn install_oha() -> Result<(), Failure> {
+fn install_from_crates_io(name: &str, version: &str) -> Result<(), Failure> {
     let folder = root().join("target/bench-tools");
-    let program = folder.join("bin/oha");
-    if works(&[&program.to_string_lossy(), "--version"]) {
+    if folder.join("bin").join(name).exists() {
         return Ok(());
     }
-    println!("=== Installing oha");
+    println!("=== Installing {name}");
     let mut command = Command::new(env!("CARGO"));
-    command.args(["install", "--locked", "oha", "--version", "^1.16", "--root"]);
+    command.args(["install", "--locked", name, "--version", version, "--root"]);
     succeed(command.arg(&folder))
 }
 

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::write;
 use crate::{Failure, world::World};
 
@@ -66,7 +68,11 @@ fn start(
       endpoints: [ {{ lb_endpoints: [ {{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {upstream} }} }} }} }} ] }} ]
 "
     );
-    let path = write(world.folder(), &format!("envoy-{name}.yaml"), &text)?;
+    configured(world.folder(), name, &text)
+}
+
+pub(super) fn configured(folder: &Path, name: &str, text: &str) -> Result<Vec<String>, Failure> {
+    let path = write(folder, &format!("envoy-{name}.yaml"), text)?;
     let command = [
         PROGRAM,
         "-c",

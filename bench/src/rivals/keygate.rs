@@ -26,6 +26,12 @@ pub(crate) fn serve(world: &World, port: u16) -> Result<Vec<String>, Failure> {
     )
 }
 
+/// The program without an upstream, with a listener for Envoy as well.
+pub(crate) fn asked(world: &World, port: u16, ext_authz_port: u16) -> Result<Vec<String>, Failure> {
+    let config = format!("{CONFIG}[ext_authz]\nlisten = \"127.0.0.1:{ext_authz_port}\"\n");
+    configured(world.folder(), &world.data(), port, &config)
+}
+
 /// The program on this data folder.
 pub(crate) fn command(
     folder: &Path,
@@ -33,18 +39,23 @@ pub(crate) fn command(
     port: u16,
     upstream_port: Option<u16>,
 ) -> Result<Vec<String>, Failure> {
+    let mut command = configured(folder, data, port, CONFIG)?;
+    if let Some(port) = upstream_port {
+        command.push("--upstream".to_owned());
+        command.push(format!("http://127.0.0.1:{port}"));
+    }
+    Ok(command)
+}
+
+fn configured(folder: &Path, data: &Path, port: u16, config: &str) -> Result<Vec<String>, Failure> {
     let mut command = program()?;
-    let config = write(folder, "keygate.toml", CONFIG)?;
+    let config = write(folder, "keygate.toml", config)?;
     let listen = format!("127.0.0.1:{port}");
     let data = data.to_string_lossy();
     for part in [
         "serve", "--config", &config, "--data", &data, "--listen", &listen, "--log", "warn",
     ] {
         command.push(part.to_owned());
-    }
-    if let Some(port) = upstream_port {
-        command.push("--upstream".to_owned());
-        command.push(format!("http://127.0.0.1:{port}"));
     }
     Ok(command)
 }

@@ -58,7 +58,7 @@ pub(crate) fn map(world: &World, port: u16, action: &str) -> Result<Vec<String>,
     configured(world.folder(), "map", &inside)
 }
 
-fn configured(folder: &Path, name: &str, inside: &str) -> Result<Vec<String>, Failure> {
+pub(super) fn configured(folder: &Path, name: &str, inside: &str) -> Result<Vec<String>, Failure> {
     let text = MAIN
         .replace("PID", &format!("{name}.pid"))
         .replace("INSIDE", inside)

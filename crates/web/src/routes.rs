@@ -64,6 +64,7 @@ pub fn routes() -> Vec<Route> {
         private(Method::GET, "/api/keys", get(keys::list)),
         private(Method::POST, "/api/keys", post(keys::create)),
         private(Method::GET, "/api/keys/{id}", get(keys::show)),
+        private(Method::GET, "/api/keys/{id}/usage", get(keys::usage)),
         private(Method::PATCH, "/api/keys/{id}", patch(keys::update)),
         private(Method::DELETE, "/api/keys/{id}", delete(keys::delete)),
     ]

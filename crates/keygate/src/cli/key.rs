@@ -74,6 +74,7 @@ const COLUMNS: &[(&str, &str)] = &[
     ("NAME", "name"),
     ("SCOPES", "scopes"),
     ("ACTIVE", "is_active"),
+    ("REQUESTS", "requests"),
     ("LAST USED", "last_used_at"),
     ("EXPIRES", "expires_at"),
     ("ID", "id"),

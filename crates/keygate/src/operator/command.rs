@@ -1,7 +1,7 @@
 use keygate_control::{
     Actor, Control, IssueKey, IssuedKey, KeyStatus, parse_expires_at, parse_key_name,
 };
-use keygate_core::{Account, Problem, Scope, Scopes};
+use keygate_core::{Account, ApiKey, Problem, Scope, Scopes};
 use keygate_web::{CreateKeyResponse, KeyResponse};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -90,7 +90,7 @@ async fn list_keys(control: &Control, account: &str) -> Result<Value, Problem> {
     let account = control.get_account(account).await?;
     let mut keys = Vec::new();
     loop {
-        let before = keys.last().map(|key: &keygate_core::ApiKey| key.id);
+        let before = keys.last().map(|key: &ApiKey| key.id);
         let page = control
             .list_keys(account.id, KeyStatus::All, before)
             .await?;
@@ -99,10 +99,15 @@ async fn list_keys(control: &Control, account: &str) -> Result<Value, Problem> {
         }
         keys.extend(page);
     }
-    Ok(keys
-        .into_iter()
-        .map(|key| json!(KeyResponse::from(key)))
-        .collect())
+    Ok(keys.into_iter().map(key_json).collect())
+}
+
+/// A key as the API shows it, and how often it was used.
+fn key_json(key: ApiKey) -> Value {
+    let requests = key.request_count;
+    let mut shown = json!(KeyResponse::from(key));
+    shown["requests"] = requests.into();
+    shown
 }
 
 async fn issue_key(

@@ -129,6 +129,13 @@ async fn a_key_lives_and_dies() {
     curl.manage("PATCH", &path, Some(json!({"scopes": ["admin"]})));
     assert_eq!(curl.use_key(key).status, 200);
 
+    // Three were let through, and three were not.
+    let usage = format!("{path}/usage");
+    eventually("each use is counted", async || {
+        curl.manage("GET", &usage, None).json()["requests"] == 3
+    })
+    .await;
+
     assert_eq!(curl.manage("DELETE", &path, None).status, 200);
     assert_eq!(curl.use_key(key).code(), r#"401 "invalid_api_key""#);
     assert_eq!(

@@ -5,6 +5,7 @@ mod delete;
 mod list;
 mod show;
 mod update;
+mod usage;
 
 pub use create::CreateKeyResponse;
 pub(crate) use create::create;
@@ -12,6 +13,7 @@ pub(crate) use delete::delete;
 pub(crate) use list::list;
 pub(crate) use show::show;
 pub(crate) use update::update;
+pub(crate) use usage::usage;
 
 use std::convert::Infallible;
 
@@ -51,14 +53,15 @@ impl From<ApiKey> for KeyResponse {
     }
 }
 
-/// The id in the path, as it was sent: an id needs no percent-encoding, so none is undone.
+/// The id in `/api/keys/{id}` and below it, as it was sent: an id needs no percent-encoding, so none
+/// is undone.
 pub(crate) struct PathId(String);
 
 impl<S: Sync> FromRequestParts<S> for PathId {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let id = parts.uri.path().rsplit('/').next();
+        let id = parts.uri.path().split('/').nth(3);
         Ok(Self(id.unwrap_or_default().to_owned()))
     }
 }

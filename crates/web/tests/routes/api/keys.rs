@@ -3,3 +3,4 @@ mod delete;
 mod list;
 mod show;
 mod update;
+mod usage;

@@ -47,6 +47,7 @@ async fn what_cannot_be_seen_is_not_there() {
         let path = format!("/api/keys/{id}");
         for call in [
             app.get(&path),
+            app.get(&format!("{path}/usage")),
             app.patch(&path).json(r#"{"is_active":false}"#),
             app.delete(&path),
         ] {
