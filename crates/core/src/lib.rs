@@ -20,7 +20,7 @@ mod token;
 pub use account::{Account, EmailAddress, InvalidEmail};
 #[cfg(feature = "testing")]
 pub use clock::ManualClock;
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, MONOTONIC_LAG, SystemClock};
 pub use evaluate::{Attempt, Credential, Decision, Denial, evaluate};
 pub use id::{AccountId, KeyId, RecorderId, SessionId};
 pub use key::{ApiKey, KeyState};

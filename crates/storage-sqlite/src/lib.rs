@@ -23,7 +23,7 @@ mod writer;
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use keygate_storage::{ChangeListener, StorageError, Store};
+use keygate_storage::{ChangeListener, Lease, StorageError, Store};
 use rusqlite::Connection;
 
 use lock::DatabaseLock;
@@ -78,6 +78,10 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn subscribe(&self, listener: Arc<dyn ChangeListener>) {
         self.writer.subscribe(listener);
+    }
+
+    fn lease(&self) -> Arc<Lease> {
+        Arc::new(Lease::endless())
     }
 
     async fn check(&self) -> Result<(), StorageError> {

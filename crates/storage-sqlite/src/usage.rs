@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use keygate_storage::{StorageError, UsageFlush, UsageStore};
@@ -18,21 +18,19 @@ const FORGET_AFTER: Duration = Duration::from_hours(7 * 24);
 
 #[async_trait]
 impl UsageStore for SqliteStore {
-    async fn record_uses(&self, flush: UsageFlush) -> Result<(), StorageError> {
-        let UsageFlush {
-            recorder,
-            number,
-            at,
-            mut uses,
-        } = flush;
-        // In the order of the table, so that each of its pages is looked for once.
-        uses.sort_unstable_by_key(|one| one.key_id);
+    async fn record_uses(&self, flush: Arc<UsageFlush>) -> Result<(), StorageError> {
         self.write(move |db| {
+            let UsageFlush {
+                recorder,
+                number,
+                at,
+                uses,
+            } = &*flush;
             let row = params![recorder.as_bytes(), number, at.as_millis()];
             if query::execute(db, BEGIN, row)? == 0 {
                 return Ok(());
             }
-            for one in &uses {
+            for one in uses {
                 let row = params![
                     one.key_id.as_bytes(),
                     one.last_used_at.as_millis(),
@@ -40,7 +38,7 @@ impl UsageStore for SqliteStore {
                 ];
                 query::execute(db, RECORD, row)?;
             }
-            if number == 1 {
+            if *number == 1 {
                 query::execute(db, FORGET, [at.minus(FORGET_AFTER).as_millis()])?;
             }
             Ok(())

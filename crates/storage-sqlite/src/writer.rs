@@ -9,8 +9,7 @@ use std::{
 };
 
 use keygate_core::key::KeyHash;
-use keygate_storage::{AuditEntry, ChangeListener, StorageError};
-use parking_lot::RwLock;
+use keygate_storage::{AuditEntry, ChangeListener, ChangeListeners, StorageError};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -27,11 +26,10 @@ const PROBE: &str = "UPDATE hasher SET fingerprint = fingerprint";
 
 type Job = Box<dyn FnOnce(&Connection, &mut Group) + Send>;
 type Acknowledge = Box<dyn FnOnce(&Result<(), StorageError>) + Send>;
-type Listeners = Arc<RwLock<Vec<Arc<dyn ChangeListener>>>>;
 
 pub(crate) struct Writer {
     worker: Worker<Job>,
-    listeners: Listeners,
+    listeners: Arc<ChangeListeners>,
     healthy: Arc<AtomicBool>,
 }
 
@@ -70,7 +68,7 @@ struct Group {
 
 impl Writer {
     pub(crate) fn start(connection: Connection) -> Result<Self, StorageError> {
-        let listeners = Listeners::default();
+        let listeners = Arc::<ChangeListeners>::default();
         let healthy = Arc::new(AtomicBool::new(true));
         let (heard, health) = (listeners.clone(), healthy.clone());
         let run = move |waiting| run(&connection, waiting, &heard, &health);
@@ -82,7 +80,7 @@ impl Writer {
     }
 
     pub(crate) fn subscribe(&self, listener: Arc<dyn ChangeListener>) {
-        self.listeners.write().push(listener);
+        self.listeners.subscribe(listener);
     }
 
     /// Whether writing works: the last commit succeeded, or one that is made now does.
@@ -120,7 +118,7 @@ impl Writer {
 fn run(
     connection: &Connection,
     mut waiting: mpsc::Receiver<Job>,
-    listeners: &Listeners,
+    listeners: &ChangeListeners,
     healthy: &AtomicBool,
 ) {
     while let Some(first) = waiting.blocking_recv() {
@@ -131,11 +129,7 @@ fn run(
         }
         healthy.store(committed.is_ok(), Ordering::Relaxed);
         // Even where the commit failed: reading once more is never wrong.
-        if !group.changed.is_empty() {
-            for listener in listeners.read().iter() {
-                listener.keys_changed(&group.changed);
-            }
-        }
+        listeners.keys_changed(&group.changed);
         for acknowledge in group.acknowledge {
             acknowledge(&committed);
         }

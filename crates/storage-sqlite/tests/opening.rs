@@ -74,7 +74,9 @@ async fn a_database_is_opened_by_one_at_a_time() {
 async fn a_later_versions_database_is_refused_unchanged() {
     let folder = folder();
     let path = folder.path().join("keygate.db");
-    drop(SqliteStore::open(&path).expect("a new database opens"));
+    let store = SqliteStore::open(&path).expect("a new database opens");
+    store.close().await;
+    drop(store);
     let raw = Connection::open(&path).expect("opens");
     raw.pragma_update(None, "user_version", 999)
         .expect("is set");

@@ -12,7 +12,9 @@ mod change;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+mod feed;
 mod keys;
+mod lease;
 mod sessions;
 mod usage;
 
@@ -24,12 +26,14 @@ pub use accounts::{
     AccountStore, Admission, InsertAccount, Invitation, InvitationKind, NewAccount, StoredAccount,
 };
 pub use audit::{Action, Actor, AuditEntry, AuditStore};
-pub use change::ChangeListener;
+pub use change::{ChangeListener, ChangeListeners};
 pub use error::StorageError;
+pub use feed::{ChangeFeed, FeedPage, FeedReader};
 pub use keys::{
     CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus, KeyStore, NewKey,
     UpdateKey,
 };
+pub use lease::Lease;
 pub use sessions::{Session, SessionStore};
 pub use usage::{KeyUse, UsageFlush, UsageStore};
 
@@ -41,6 +45,9 @@ pub trait Store:
     /// From now on `listener` is told of each key that a change concerns, after the change is
     /// durable and before the method that made it returns.
     fn subscribe(&self, listener: Arc<dyn ChangeListener>);
+
+    /// Until when what was read may be used without asking again.
+    fn lease(&self) -> Arc<Lease>;
 
     /// Whether the database answers.
     async fn check(&self) -> Result<(), StorageError>;

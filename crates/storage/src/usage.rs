@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use keygate_core::{KeyId, RecorderId, Timestamp};
 
@@ -24,7 +26,7 @@ pub struct UsageFlush {
     pub number: u64,
     /// When it is made.
     pub at: Timestamp,
-    /// Each key once.
+    /// Each key once, in the order of their ids.
     pub uses: Vec<KeyUse>,
 }
 
@@ -34,5 +36,5 @@ pub trait UsageStore: Send + Sync {
     /// Moves each key's `last_used_at` forward to the time given, never back, and adds to its
     /// `request_count`. Keys that are no longer there are passed over, and so is a flush that was
     /// written already: whoever got no answer may send the same again.
-    async fn record_uses(&self, flush: UsageFlush) -> Result<(), StorageError>;
+    async fn record_uses(&self, flush: Arc<UsageFlush>) -> Result<(), StorageError>;
 }

@@ -20,6 +20,7 @@ pub(crate) trait Entries {
     fn get(&self, hash: &KeyHash) -> Option<Self::Value>;
     fn insert(&self, hash: KeyHash, value: Self::Value);
     fn remove(&self, hash: &KeyHash);
+    fn clear(&self);
 }
 
 /// A read of the database that is under way, shared by all who wait for the same key.
@@ -44,13 +45,6 @@ pub(crate) struct GuardedCache<E, P> {
 }
 
 impl<E: Entries, P: Default> GuardedCache<E, P> {
-    pub(crate) fn new(entries: E) -> Self {
-        Self {
-            entries,
-            fills: Mutex::default(),
-        }
-    }
-
     pub(crate) fn get(&self, hash: &KeyHash) -> Option<E::Value> {
         self.entries.get(hash)
     }
@@ -77,6 +71,15 @@ impl<E: Entries, P: Default> GuardedCache<E, P> {
             fill.struck_out.store(true, Ordering::Relaxed);
         }
         self.entries.remove(hash);
+    }
+
+    /// Forgets all keys and strikes out every fill that is under way.
+    pub(crate) fn invalidate_all(&self) {
+        let mut table = self.table();
+        for (_, UnderWay { fill, .. }) in table.drain() {
+            fill.struck_out.store(true, Ordering::Relaxed);
+        }
+        self.entries.clear();
     }
 
     fn table(&self) -> MutexGuard<'_, FillTable<P>> {

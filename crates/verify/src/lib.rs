@@ -7,6 +7,7 @@
 mod bearer;
 mod cache;
 mod cached_key;
+mod generations;
 mod layer;
 mod prehashed;
 mod refusal;

@@ -45,6 +45,11 @@ impl Strangers {
         self.unknown.remove(key);
     }
 
+    /// Forgets what was known of all keys.
+    pub(crate) fn forget_all(&self) {
+        self.unknown.clear();
+    }
+
     /// How long this client has to wait before another key of its is looked up.
     pub(crate) fn wait(&self, client: IpAddr) -> Option<Duration> {
         let made_up_at = *self.clients.lock().get(&client_network(client))?;

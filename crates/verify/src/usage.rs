@@ -1,6 +1,6 @@
-use std::{collections::HashMap, time::Duration};
+use std::{sync, time::Duration};
 
-use keygate_core::{KeyId, RecorderId, Timestamp};
+use keygate_core::{RecorderId, Timestamp};
 use keygate_storage::{KeyUse, StorageError, UsageFlush, UsageStore};
 use parking_lot::Mutex;
 use tokio::time::MissedTickBehavior;
@@ -21,7 +21,7 @@ struct Flushes {
     /// How many there were.
     count: u64,
     /// The last one, while it is not known to be written.
-    unwritten: Option<UsageFlush>,
+    unwritten: Option<sync::Arc<UsageFlush>>,
 }
 
 impl UsageRecorder {
@@ -68,29 +68,30 @@ impl UsageRecorder {
         let uses = self.take_uses();
         if let Some(at) = uses.iter().map(|one| one.last_used_at).max() {
             flushes.count += 1;
-            flushes.unwritten = Some(UsageFlush {
+            flushes.unwritten = Some(sync::Arc::new(UsageFlush {
                 recorder: self.id,
                 number: flushes.count,
                 at,
                 uses,
-            });
+            }));
         }
         flushes.write(store).await
     }
 
     fn take_uses(&self) -> Vec<KeyUse> {
-        let mut uses: HashMap<KeyId, KeyUse> = HashMap::new();
-        for key in std::mem::take(&mut *self.used.lock()) {
-            let taken = key.take_use();
-            // A key that was changed in between is there twice.
-            uses.entry(taken.key_id)
-                .and_modify(|sum| {
-                    sum.last_used_at = sum.last_used_at.max(taken.last_used_at);
-                    sum.requests += taken.requests;
-                })
-                .or_insert(taken);
-        }
-        uses.into_values().collect()
+        let used = std::mem::take(&mut *self.used.lock());
+        let mut uses: Vec<KeyUse> = used.iter().map(|key| key.take_use()).collect();
+        uses.sort_unstable_by_key(|one| one.key_id);
+        // A key that was changed in between is there twice.
+        uses.dedup_by(|next, one| {
+            let is_same = next.key_id == one.key_id;
+            if is_same {
+                one.last_used_at = one.last_used_at.max(next.last_used_at);
+                one.requests += next.requests;
+            }
+            is_same
+        });
+        uses
     }
 }
 

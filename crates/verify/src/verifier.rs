@@ -5,25 +5,14 @@ use keygate_core::{
     key::{KeyFormat, KeyHash, KeyHasher},
 };
 use keygate_http::Headers;
-use keygate_storage::{ChangeListener, CredentialStore, StorageError, Store};
-use quick_cache::{
-    UnitWeighter,
-    sync::{Cache, DefaultLifecycle},
-};
+use keygate_storage::{ChangeListener, CredentialStore, Lease, StorageError, Store};
 use tokio::sync::OnceCell;
 use triomphe::Arc;
 
 use crate::{
-    Refusal, UsageRecorder,
-    bearer::presented_key,
-    cache::{Entries, GuardedCache},
-    cached_key::CachedKey,
-    prehashed::Prehashed,
-    strangers::Strangers,
+    Refusal, UsageRecorder, bearer::presented_key, cache::GuardedCache, cached_key::CachedKey,
+    generations::Generations, strangers::Strangers,
 };
-
-/// How many keys are kept in memory; the least useful are forgotten first.
-const CAPACITY: usize = 1_000_000;
 
 /// How long a client waits for its refusal once it has tried too many keys: it could ask again at
 /// once otherwise, at the expense of the others.
@@ -41,9 +30,10 @@ pub struct Verifier {
     clock: sync::Arc<dyn Clock>,
     format: KeyFormat,
     hasher: KeyHasher,
-    cache: GuardedCache<KeyCache, OnceCell<Found>>,
+    cache: GuardedCache<Generations, OnceCell<Found>>,
     usage: UsageRecorder,
     strangers: Strangers,
+    lease: sync::Arc<Lease>,
 }
 
 impl Verifier {
@@ -61,21 +51,20 @@ impl Verifier {
             clock,
             format,
             hasher,
-            cache: GuardedCache::new(key_cache()),
+            cache: GuardedCache::default(),
             usage: UsageRecorder::new(recorder),
             strangers: Strangers::default(),
+            lease: sync::Arc::new(Lease::endless()),
         }
     }
 
-    /// A verifier that hears of each change to the store that it reads.
-    pub fn subscribed_to(
-        store: &sync::Arc<dyn Store>,
-        clock: sync::Arc<dyn Clock>,
-        random: &dyn Random,
-        format: KeyFormat,
-        hasher: KeyHasher,
-    ) -> sync::Arc<Self> {
-        let verifier = sync::Arc::new(Self::new(store.clone(), clock, random, format, hasher));
+    /// A verifier that hears of each change to this store, and goes by what is in memory as long as
+    /// the store's lease holds.
+    pub fn subscribed_to(self, store: &dyn Store) -> sync::Arc<Self> {
+        let verifier = sync::Arc::new(Self {
+            lease: store.lease(),
+            ..self
+        });
         store.subscribe(verifier.clone());
         verifier
     }
@@ -95,11 +84,12 @@ impl Verifier {
         let presented = presented_key(headers, target, &self.format)?;
         let hash = self.hasher.hash(presented);
         let key = match self.cache.get(&hash) {
-            Some(key) => key,
+            Some(key) if self.lease.holds() => key,
             // What is in the cache is well formed; the checksum keeps the rest from the database.
             None if self.format.check(presented).is_err() => return Err(Denial::Invalid.into()),
             // Apart, so that what a look-up needs takes no room in the future of every request.
             None => Box::pin(self.admit(hash, client())).await?,
+            Some(known) => Box::pin(self.ask_again(hash, known)).await?,
         };
         let now = self.clock.now();
         let credential = key.credential();
@@ -137,6 +127,27 @@ impl Verifier {
         Err(Denial::Invalid.into())
     }
 
+    /// What the database says now of a key about which something was `known`.
+    async fn ask_again(
+        &self,
+        hash: KeyHash,
+        known: Arc<CachedKey>,
+    ) -> Result<Arc<CachedKey>, Refusal> {
+        if self.stale_age().is_some() {
+            return Ok(known);
+        }
+        match self.lookup(hash).await {
+            Ok(found) => found.ok_or(Denial::Invalid.into()),
+            Err(_) if self.lease.may_be_stale() => Ok(known),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How old what is in memory is, where decisions go by it though the store is away.
+    pub fn stale_age(&self) -> Option<Duration> {
+        self.lease.stale_age()
+    }
+
     /// Asks the database, once for all who wait for the same key.
     async fn lookup(&self, hash: KeyHash) -> Result<Found, StorageError> {
         loop {
@@ -162,33 +173,9 @@ impl ChangeListener for Verifier {
             self.strangers.forget(hash);
         }
     }
-}
 
-type KeyCache = Cache<KeyHash, Arc<CachedKey>, UnitWeighter, Prehashed>;
-
-fn key_cache() -> KeyCache {
-    let hasher = Prehashed::default();
-    Cache::with(
-        CAPACITY,
-        CAPACITY as u64,
-        UnitWeighter,
-        hasher,
-        DefaultLifecycle::default(),
-    )
-}
-
-impl Entries for KeyCache {
-    type Value = Arc<CachedKey>;
-
-    fn get(&self, hash: &KeyHash) -> Option<Arc<CachedKey>> {
-        self.get(hash)
-    }
-
-    fn insert(&self, hash: KeyHash, key: Arc<CachedKey>) {
-        self.insert(hash, key);
-    }
-
-    fn remove(&self, hash: &KeyHash) {
-        self.remove(hash);
+    fn everything_changed(&self) {
+        self.cache.invalidate_all();
+        self.strangers.forget_all();
     }
 }

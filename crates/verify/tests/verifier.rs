@@ -346,7 +346,7 @@ struct Ledger {
 
 #[async_trait]
 impl UsageStore for Ledger {
-    async fn record_uses(&self, flush: UsageFlush) -> Result<(), StorageError> {
+    async fn record_uses(&self, flush: Arc<UsageFlush>) -> Result<(), StorageError> {
         self.store.store.record_uses(flush).await?;
         if self.silent.load(Ordering::SeqCst) {
             return Err(StorageError::Closed);

@@ -35,13 +35,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (format, hasher) = (KeyFormat::default(), KeyHasher::default());
 
     // Who may do what: keys that were seen before are decided about without the database.
-    let verifier = Verifier::subscribed_to(
-        &store,
-        clock.clone(),
-        &*random,
-        format.clone(),
-        hasher.clone(),
-    );
+    let (keys, at) = (store.clone(), clock.clone());
+    let verifier =
+        Verifier::new(keys, at, &*random, format.clone(), hasher.clone()).subscribed_to(&*store);
     let (recorder, ledger) = (verifier.clone(), store.clone());
     tokio::spawn(async move {
         let usage = recorder.usage();

@@ -52,13 +52,14 @@ impl Running {
         let origin = settings.origin(address);
         let operator = operator::Listener::start(&settings.data, control.clone(), origin.clone())?;
 
-        let verifier = Verifier::subscribed_to(
-            &store,
+        let verifier = Verifier::new(
+            store.clone(),
             Arc::new(SystemClock),
             &OsRandom,
             settings.format.clone(),
             settings.hasher.clone(),
-        );
+        )
+        .subscribed_to(&*store);
         let web = web(&settings, control.clone(), origin.clone());
         let (stop, stopped) = oneshot::channel();
         let services = Services {

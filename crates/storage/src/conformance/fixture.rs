@@ -191,14 +191,16 @@ impl Fixture {
             last_used_at: at(offset),
             requests,
         });
+        let mut uses: Vec<KeyUse> = uses.collect();
+        uses.sort_unstable_by_key(|one| one.key_id);
         let flush = UsageFlush {
             recorder,
             number,
             at: NOW,
-            uses: uses.collect(),
+            uses,
         };
         self.store
-            .record_uses(flush)
+            .record_uses(Arc::new(flush))
             .await
             .expect("the store answers");
     }

@@ -255,7 +255,7 @@ pub async fn uses_of_all_recorders_add_up_and_none_counts_twice(f: Fixture) {
     }
 }
 
-/// Notes what it hears.
+/// Notes what it hears. It may hear of a change twice: from the store, and from its feed.
 #[derive(Default)]
 struct Ear(Mutex<Vec<KeyHash>>);
 
@@ -266,6 +266,8 @@ impl Ear {
 }
 
 impl ChangeListener for Ear {
+    fn everything_changed(&self) {}
+
     fn keys_changed(&self, keys: &[KeyHash]) {
         self.0.lock().expect("not poisoned").extend(keys);
     }
@@ -276,17 +278,12 @@ pub async fn listeners_hear_of_each_change_before_it_is_acknowledged(f: Fixture)
     f.store.subscribe(ear.clone());
     let ada = f.account("ada@example.com").await;
     let (key, hash) = f.key(ada, "one").await;
-    assert_eq!(ear.heard(), [hash]);
+    assert!(ear.heard().contains(&hash));
     f.switch(&key, false, 10).await;
-    assert_eq!(ear.heard(), [hash]);
+    assert!(ear.heard().contains(&hash));
     let (_, other) = f.key(ada, "two").await;
     ear.heard();
-    let both = |mut heard: Vec<KeyHash>| {
-        heard.sort_unstable();
-        let mut all = vec![hash, other];
-        all.sort_unstable();
-        heard == all
-    };
+    let both = |heard: Vec<KeyHash>| heard.contains(&hash) && heard.contains(&other);
     let entry = Fixture::entry(Action::AccountSuspend);
     f.store.suspend_account(ada, entry).await.expect("answers");
     assert!(both(ear.heard()));
@@ -298,7 +295,7 @@ pub async fn listeners_hear_of_each_change_before_it_is_acknowledged(f: Fixture)
         .delete_key(ada, key.id, entry)
         .await
         .expect("answers");
-    assert_eq!(ear.heard(), [hash]);
+    assert!(ear.heard().contains(&hash));
 }
 
 pub async fn a_refused_change_leaves_no_trace(f: Fixture) {

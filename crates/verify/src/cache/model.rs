@@ -26,6 +26,10 @@ impl Entries for Slot {
     }
 
     fn remove(&self, _: &KeyHash) {
+        self.clear();
+    }
+
+    fn clear(&self) {
         *self.0.lock() = None;
     }
 }

@@ -1,0 +1,274 @@
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use keygate_core::{
+    AccountId, ApiKey, Credential, KeyId, KeyState, Timestamp,
+    key::{KeyHash, KeyName},
+};
+use keygate_storage::{
+    AuditEntry, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus,
+    KeyStore, NewKey, StorageError, UpdateKey,
+};
+use sqlx::{PgConnection, postgres::PgRow, query};
+
+use crate::{
+    PostgresStore,
+    query::{all, execute, exists, optional},
+    row::{Columns, ToUuid, signed},
+    statements::statements,
+};
+
+/// The keys that are active at `$2`: the same rule as [`KeyState::of`], held to it by the suite.
+macro_rules! active {
+    () => {
+        "(is_active AND (expires_at IS NULL OR expires_at > $2))"
+    };
+}
+
+statements! {
+    INSERT = "INSERT INTO api_keys (id, account_id, hash, name, key_prefix, scopes, expires_at, \
+        is_active, created_at, last_used_at, request_count) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    LOOKUP = "SELECT * FROM api_keys WHERE account_id = $1 AND id = $2";
+    LOCK = "SELECT * FROM api_keys WHERE account_id = $1 AND id = $2 FOR UPDATE";
+    UPDATE = "UPDATE api_keys SET name = coalesce($3, name), scopes = coalesce($4, scopes), \
+        is_active = coalesce($5, is_active) WHERE account_id = $1 AND id = $2";
+    DELETE = "DELETE FROM api_keys WHERE account_id = $1 AND id = $2 RETURNING hash";
+    CREDENTIAL = "SELECT api_keys.id, account_id, scopes, expires_at, is_active, \
+        accounts.suspended_at FROM api_keys JOIN accounts ON accounts.id = account_id \
+        WHERE hash = $1";
+    /// Whoever counts an account's active keys waits here for whoever did before, on any node.
+    LOCK_ACCOUNT = "SELECT 1 FROM accounts WHERE id = $1 FOR NO KEY UPDATE";
+    /// However many there are, no more are counted than are allowed.
+    COUNT_ACTIVE = concat!(
+        "SELECT count(*) AS active FROM (SELECT 1 FROM api_keys WHERE account_id = $1 AND ",
+        active!(), " AND id <> $3 LIMIT $4) AS counted"
+    );
+    LIST = concat!(
+        "SELECT * FROM api_keys WHERE account_id = $1 AND CASE $3 \
+            WHEN 'active' THEN ", active!(), " \
+            WHEN 'inactive' THEN NOT is_active \
+            WHEN 'expired' THEN is_active AND expires_at <= $2 \
+            ELSE true END \
+         AND ($4::uuid IS NULL OR id < $4) ORDER BY id DESC LIMIT $5"
+    );
+    FINGERPRINT = "SELECT fingerprint FROM hasher FOR UPDATE";
+    ANY_KEY = "SELECT 1 FROM api_keys LIMIT 1";
+    BIND_HASHER = "INSERT INTO hasher (singleton, fingerprint) VALUES (1, $1) \
+        ON CONFLICT (singleton) DO UPDATE SET fingerprint = excluded.fingerprint";
+}
+
+fn read(row: &PgRow) -> Result<ApiKey, StorageError> {
+    Ok(ApiKey {
+        id: row.key_id("id")?,
+        account_id: row.account_id("account_id")?,
+        name: row.key_name()?,
+        key_prefix: row.column("key_prefix")?,
+        scopes: row.scopes()?,
+        last_used_at: row.optional_timestamp("last_used_at")?,
+        request_count: row.count("request_count")?,
+        expires_at: row.optional_timestamp("expires_at")?,
+        is_active: row.column("is_active")?,
+        created_at: row.timestamp("created_at")?,
+    })
+}
+
+fn read_credential(row: &PgRow) -> Result<Credential, StorageError> {
+    Ok(Credential {
+        key_id: row.key_id("id")?,
+        account_id: row.account_id("account_id")?,
+        scopes: row.scopes()?,
+        expires_at: row.optional_timestamp("expires_at")?,
+        is_active: row.column("is_active")?,
+        account_suspended: row.optional_timestamp("suspended_at")?.is_some(),
+    })
+}
+
+fn status_name(status: KeyStatus) -> &'static str {
+    match status {
+        KeyStatus::Active => "active",
+        KeyStatus::Inactive => "inactive",
+        KeyStatus::Expired => "expired",
+        KeyStatus::All => "all",
+    }
+}
+
+/// Whether the account has a place for `key_id` among its active keys. It stays so until the end
+/// of the transaction.
+async fn has_place(
+    db: &mut PgConnection,
+    account_id: AccountId,
+    key_id: KeyId,
+    max_active: u32,
+    now: Timestamp,
+) -> Result<bool, StorageError> {
+    execute(db, query(LOCK_ACCOUNT).bind(account_id.uuid())).await?;
+    let count = query(COUNT_ACTIVE)
+        .bind(account_id.uuid())
+        .bind(now.as_millis())
+        .bind(key_id.uuid())
+        .bind(i64::from(max_active));
+    let active = optional(db, count, |row| row.count("active")).await?;
+    Ok(active.unwrap_or(0) < u64::from(max_active))
+}
+
+#[async_trait]
+impl CredentialStore for PostgresStore {
+    async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError> {
+        self.read(move |db| {
+            let lookup = query(CREDENTIAL).bind(hash.as_bytes().to_vec());
+            optional(db, lookup, read_credential).boxed()
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl KeyStore for PostgresStore {
+    async fn insert_key(
+        &self,
+        NewKey { key, hash }: NewKey,
+        max_active: u32,
+        audit: AuditEntry,
+    ) -> Result<InsertKey, StorageError> {
+        self.write(move |db| {
+            async move {
+                if !has_place(db, key.account_id, key.id, max_active, key.created_at).await? {
+                    return Ok(InsertKey::LimitReached);
+                }
+                let row = query(INSERT)
+                    .bind(key.id.uuid())
+                    .bind(key.account_id.uuid())
+                    .bind(hash.as_bytes())
+                    .bind(key.name.as_str())
+                    .bind(&key.key_prefix)
+                    .bind(i16::from(key.scopes.bits()))
+                    .bind(key.expires_at.map(Timestamp::as_millis))
+                    .bind(key.is_active)
+                    .bind(key.created_at.as_millis())
+                    .bind(key.last_used_at.map(Timestamp::as_millis))
+                    .bind(signed(key.request_count));
+                execute(db, row).await?;
+                db.key_issued(hash);
+                db.audit(&audit).await?;
+                Ok(InsertKey::Inserted)
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn update_key(
+        &self,
+        account_id: AccountId,
+        key_id: KeyId,
+        changes: KeyChanges,
+        max_active: u32,
+        audit: AuditEntry,
+    ) -> Result<UpdateKey, StorageError> {
+        self.write(move |db| {
+            async move {
+                let ids = (account_id.uuid(), key_id.uuid());
+                let lock = query(LOCK).bind(ids.0).bind(ids.1);
+                let found = optional(db, lock, |row| Ok((read(row)?, row.key_hash("hash")?)));
+                let Some((key, hash)) = found.await? else {
+                    return Ok(UpdateKey::NotFound);
+                };
+                if changes.is_active == Some(true) {
+                    if KeyState::of(true, key.expires_at, audit.at) == KeyState::Expired {
+                        return Ok(UpdateKey::Expired);
+                    }
+                    if !key.is_active
+                        && !has_place(db, account_id, key_id, max_active, audit.at).await?
+                    {
+                        return Ok(UpdateKey::LimitReached);
+                    }
+                }
+                let update = query(UPDATE)
+                    .bind(ids.0)
+                    .bind(ids.1)
+                    .bind(changes.name.as_ref().map(KeyName::as_str))
+                    .bind(changes.scopes.map(|scopes| i16::from(scopes.bits())))
+                    .bind(changes.is_active);
+                execute(db, update).await?;
+                db.key_changed(hash);
+                db.audit(&audit).await?;
+                Ok(UpdateKey::Updated)
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn delete_key(
+        &self,
+        account_id: AccountId,
+        key_id: KeyId,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError> {
+        self.write(move |db| {
+            async move {
+                let delete = query(DELETE).bind(account_id.uuid()).bind(key_id.uuid());
+                let deleted = optional(db, delete, |row| row.key_hash("hash")).await?;
+                let Some(hash) = deleted else {
+                    return Ok(false);
+                };
+                db.key_changed(hash);
+                db.audit(&audit).await?;
+                Ok(true)
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn lookup_key(
+        &self,
+        account_id: AccountId,
+        key_id: KeyId,
+    ) -> Result<Option<ApiKey>, StorageError> {
+        self.read(move |db| {
+            let lookup = query(LOOKUP).bind(account_id.uuid()).bind(key_id.uuid());
+            optional(db, lookup, read).boxed()
+        })
+        .await
+    }
+
+    async fn list_keys(
+        &self,
+        account_id: AccountId,
+        page: KeyPage,
+        now: Timestamp,
+    ) -> Result<Vec<ApiKey>, StorageError> {
+        self.read(move |db| {
+            let list = query(LIST)
+                .bind(account_id.uuid())
+                .bind(now.as_millis())
+                .bind(status_name(page.status))
+                .bind(page.before.map(|id| id.uuid()))
+                .bind(i64::from(page.limit));
+            all(db, list, read).boxed()
+        })
+        .await
+    }
+
+    async fn bind_hasher(&self, fingerprint: String) -> Result<HasherBinding, StorageError> {
+        self.write(move |db| {
+            async move {
+                let bound = optional(db, query(FINGERPRINT), |row| row.column("fingerprint"));
+                let bound: Option<String> = bound.await?;
+                match bound {
+                    Some(bound) if bound == fingerprint => Ok(HasherBinding::Bound),
+                    Some(bound) if exists(db, query(ANY_KEY)).await? => {
+                        Ok(HasherBinding::Mismatch(bound))
+                    }
+                    _ => {
+                        execute(db, query(BIND_HASHER).bind(&fingerprint)).await?;
+                        Ok(HasherBinding::Bound)
+                    }
+                }
+            }
+            .boxed()
+        })
+        .await
+    }
+}

@@ -1,0 +1,206 @@
+//! The backend for several nodes: they share one PostgreSQL, in which all of them are equal.
+//!
+//! What one node changes, it tells the others by the change feed, in the same transaction. Each
+//! node holds a lease on what it has in memory, which it renews by reading the feed to its end.
+
+mod accounts;
+mod audit;
+mod database;
+mod error;
+mod feed;
+mod keys;
+mod migrations;
+mod query;
+mod row;
+mod sessions;
+mod statements;
+#[cfg(feature = "testing")]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+mod usage;
+mod write;
+
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use futures_util::{FutureExt, future::BoxFuture};
+use keygate_core::Clock;
+use keygate_storage::{ChangeListener, ChangeListeners, FeedReader, Lease, StorageError, Store};
+use sqlx::{PgConnection, postgres::PgConnectOptions};
+use tokio::{sync::Notify, task::JoinHandle};
+
+use database::Database;
+use feed::Feed;
+use write::Write;
+
+/// How the database is reached and used.
+#[derive(Debug, Clone)]
+pub struct PostgresOptions {
+    /// `postgres://user:password@host:port/database?sslmode=…`; what is left out comes from the
+    /// `PG…` variables and the password file that `libpq` reads.
+    pub url: String,
+    /// How many connections are made at most, besides two for the feed.
+    pub pool_size: u32,
+    /// How long a statement may take, waiting for the server's answer included.
+    pub statement_timeout: Duration,
+    /// How long a statement may wait for a lock.
+    pub lock_timeout: Duration,
+    /// How long what was read may be used after the feed was last read to its end.
+    pub lease: Duration,
+    /// How long it may be used while the database is away; zero where keys are refused then.
+    pub max_stale: Duration,
+}
+
+impl PostgresOptions {
+    /// The defaults for the database at `url`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            pool_size: 10,
+            statement_timeout: Duration::from_secs(2),
+            lock_timeout: Duration::from_secs(1),
+            lease: Duration::from_secs(1),
+            max_stale: Duration::ZERO,
+        }
+    }
+}
+
+/// How many connections the feed has: one reads, one listens.
+const FEED_CONNECTIONS: u32 = 2;
+
+/// A PostgreSQL database that several processes may have open.
+pub struct PostgresStore {
+    database: Database,
+    feed: Feed,
+    listeners: Arc<ChangeListeners>,
+    lease: Arc<Lease>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl PostgresStore {
+    /// Opens the database and brings its schema up to date.
+    ///
+    /// Fails, changing nothing, where it does not answer, is that of another program, or was written
+    /// by a later version on which this one does not run.
+    pub async fn open(
+        options: &PostgresOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StorageError> {
+        let connect = PgConnectOptions::from_str(&options.url)
+            .map_err(error::unavailable)?
+            .application_name("keygate")
+            // pgbouncer knows few parameters at the start of a session, and this is none of them.
+            .extra_float_digits(None);
+        let name = format!(
+            "{}:{}/{}",
+            connect.get_host(),
+            connect.get_port(),
+            connect.get_database().unwrap_or_default()
+        );
+        let database = Database::new(
+            connect.clone(),
+            options,
+            options.pool_size,
+            options.statement_timeout,
+        );
+        migrations::run(&database, &name).await?;
+        if let Some(warning) = migrations::durability_warning(&database).await? {
+            tracing::warn!("{warning}");
+        }
+        let feed = Feed(Database::new(
+            connect,
+            options,
+            FEED_CONNECTIONS,
+            options.lease,
+        ));
+        let position = feed.end().await?;
+        let listeners = Arc::<ChangeListeners>::default();
+        let lease = Arc::new(Lease::new(clock.clone(), options.lease, options.max_stale));
+        let wake = Arc::new(Notify::new());
+        let reader = FeedReader::new(
+            feed.clone(),
+            position,
+            listeners.clone(),
+            lease.clone(),
+            options.lease,
+            clock,
+        );
+        let tasks = vec![
+            tokio::spawn(reader.run(wake.clone())),
+            tokio::spawn(feed.clone().listen(wake)),
+            tokio::spawn(feed.clone().forget_regularly()),
+        ];
+        Ok(Self {
+            database,
+            feed,
+            listeners,
+            lease,
+            tasks,
+        })
+    }
+
+    /// Runs `work` in a transaction of its own task: whoever stops waiting does not stop the work.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl for<'a> FnOnce(&'a mut Write) -> BoxFuture<'a, Result<T, StorageError>>
+        + Send
+        + 'static,
+    ) -> Result<T, StorageError> {
+        let (database, listeners) = (self.database.clone(), self.listeners.clone());
+        in_task(async move { write::write(&database, &listeners, work).await }).await
+    }
+
+    /// The same for what only reads: a connection that is left in the middle of an answer would have
+    /// to be thrown away.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl for<'a> Fn(&'a mut PgConnection) -> BoxFuture<'a, Result<T, StorageError>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<T, StorageError> {
+        let database = self.database.clone();
+        in_task(async move { database.read(work).await }).await
+    }
+}
+
+async fn in_task<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StorageError>> + Send + 'static,
+) -> Result<T, StorageError> {
+    let done = tokio::spawn(work).await;
+    done.map_err(|panic| StorageError::Unavailable(panic.to_string()))?
+}
+
+impl Drop for PostgresStore {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    fn subscribe(&self, listener: Arc<dyn ChangeListener>) {
+        self.listeners.subscribe(listener);
+    }
+
+    fn lease(&self) -> Arc<Lease> {
+        self.lease.clone()
+    }
+
+    async fn check(&self) -> Result<(), StorageError> {
+        self.read(|db| query::optional(db, sqlx::query("SELECT 1"), |_| Ok(())).boxed())
+            .await
+            .map(|_| ())
+    }
+
+    async fn close(&self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        self.feed.0.close().await;
+        self.database.close().await;
+    }
+}

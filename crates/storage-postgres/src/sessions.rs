@@ -1,0 +1,123 @@
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use keygate_core::{Account, SessionId, Timestamp, TokenHash};
+use keygate_storage::{AuditEntry, Session, SessionStore, StorageError};
+use sqlx::{postgres::PgRow, query};
+
+use crate::{
+    PostgresStore,
+    query::{execute, exists, optional},
+    row::{Columns, ToUuid, account},
+    statements::statements,
+};
+
+statements! {
+    INSERT = "INSERT INTO sessions \
+        (id, account_id, token_hash, created_at, last_seen_at, idle_ends_at, ends_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    /// Locked, so that neither changes before the session is there to be ended by it.
+    MAY_SIGN_IN = "SELECT 1 FROM accounts \
+        WHERE id = $1 AND password_hash = $2 AND suspended_at IS NULL FOR NO KEY UPDATE";
+    DELETE_OVER = "DELETE FROM sessions \
+        WHERE account_id = $1 AND least(idle_ends_at, ends_at) <= $2";
+    LOOKUP = concat!(
+        "SELECT ", account!(), ", sessions.id AS session_id, token_hash, last_seen_at, \
+         sessions.created_at AS session_created_at, idle_ends_at, ends_at \
+         FROM sessions JOIN accounts ON accounts.id = sessions.account_id WHERE token_hash = $1"
+    );
+    TOUCH = "UPDATE sessions SET last_seen_at = greatest(last_seen_at, $2), \
+        idle_ends_at = greatest(idle_ends_at, $3) WHERE id = $1";
+    EXISTS = "SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE";
+    DELETE = "DELETE FROM sessions WHERE id = $1";
+}
+
+fn read(row: &PgRow) -> Result<(Session, Account), StorageError> {
+    let session = Session {
+        id: row.session_id("session_id")?,
+        account_id: row.account_id("account_id")?,
+        token_hash: row.token_hash("token_hash")?,
+        created_at: row.timestamp("session_created_at")?,
+        last_seen_at: row.timestamp("last_seen_at")?,
+        idle_ends_at: row.timestamp("idle_ends_at")?,
+        ends_at: row.timestamp("ends_at")?,
+    };
+    Ok((session, row.account()?))
+}
+
+#[async_trait]
+impl SessionStore for PostgresStore {
+    async fn insert_session(
+        &self,
+        session: Session,
+        password_hash: String,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError> {
+        self.write(move |db| {
+            async move {
+                let account_id = session.account_id.uuid();
+                let may = query(MAY_SIGN_IN).bind(account_id).bind(&password_hash);
+                if !exists(db, may).await? {
+                    return Ok(false);
+                }
+                let now = session.created_at.as_millis();
+                execute(db, query(DELETE_OVER).bind(account_id).bind(now)).await?;
+                let row = query(INSERT)
+                    .bind(session.id.uuid())
+                    .bind(account_id)
+                    .bind(session.token_hash.as_bytes())
+                    .bind(now)
+                    .bind(session.last_seen_at.as_millis())
+                    .bind(session.idle_ends_at.as_millis())
+                    .bind(session.ends_at.as_millis());
+                execute(db, row).await?;
+                db.audit(&audit).await?;
+                Ok(true)
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn lookup_session(
+        &self,
+        token_hash: TokenHash,
+    ) -> Result<Option<(Session, Account)>, StorageError> {
+        self.read(move |db| {
+            let lookup = query(LOOKUP).bind(token_hash.as_bytes().to_vec());
+            optional(db, lookup, read).boxed()
+        })
+        .await
+    }
+
+    async fn touch_session(
+        &self,
+        id: SessionId,
+        seen_at: Timestamp,
+        idle_ends_at: Timestamp,
+    ) -> Result<(), StorageError> {
+        self.write(move |db| {
+            let touch = query(TOUCH)
+                .bind(id.uuid())
+                .bind(seen_at.as_millis())
+                .bind(idle_ends_at.as_millis());
+            async move { execute(db, touch).await.map(|_| ()) }.boxed()
+        })
+        .await
+    }
+
+    async fn delete_session(&self, id: SessionId, audit: AuditEntry) -> Result<bool, StorageError> {
+        self.write(move |db| {
+            async move {
+                let found = exists(db, query(EXISTS).bind(id.uuid())).await?;
+                if found {
+                    // Before the session ends: it is the one that ends itself.
+                    db.audit(&audit).await?;
+                    execute(db, query(DELETE).bind(id.uuid())).await?;
+                }
+                Ok(found)
+            }
+            .boxed()
+        })
+        .await
+    }
+}

@@ -1,0 +1,11 @@
+/// Statements, each under a name, and all of them for the test that prepares them.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
+        $($(#[$doc])* const $name: &str = $sql;)*
+
+        #[cfg(test)]
+        pub(crate) const STATEMENTS: &[&str] = &[$($name),*];
+    };
+}
+
+pub(crate) use statements;

@@ -1,0 +1,229 @@
+//! A PostgreSQL server of the tests' own, on a port of its own, gone with them.
+
+use std::{
+    fs,
+    io::Write,
+    net::TcpListener,
+    os::unix::fs::chown,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+/// A server that ends with the process that started it, however that ends.
+pub struct PostgresServer {
+    folder: TempDir,
+    port: u16,
+    user: Option<User>,
+    running: Option<(Child, ChildStdin)>,
+    databases: AtomicUsize,
+}
+
+/// Whom the server runs as where the tests run as root, as which it refuses to.
+#[derive(Clone, Copy)]
+struct User {
+    id: u32,
+    group: u32,
+}
+
+/// Waits for the end of its input, which is that of whoever started it, and ends the server. The folder
+/// goes as well, unless the input says that it is needed again.
+const KEEPER: &str = r#"folder=$1; shift; "$@" & server=$!; input=$(cat)
+kill -INT $server 2>/dev/null; wait $server; [ "$input" = stay ] || rm -rf "$folder""#;
+
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl PostgresServer {
+    /// Makes an empty server and starts it.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no PostgreSQL, or it does not start; the text says what to install.
+    pub fn start() -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let user = unprivileged_user();
+        if let Some(user) = user {
+            chown(folder.path(), Some(user.id), Some(user.group)).expect("root may");
+        }
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+        let mut server = Self {
+            folder,
+            port: port.expect("a free port").port(),
+            user,
+            running: None,
+            databases: 0.into(),
+        };
+        let data = server.data();
+        let mut initdb = server.command("initdb", &["-A", "trust", "-U", "keygate", "-N", "-D"]);
+        let made = initdb.arg(&data).output().expect("initdb runs");
+        assert!(made.status.success(), "{made:?}");
+        server.resume();
+        server
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Starts the server again after [`Self::stop`].
+    pub fn resume(&mut self) {
+        let data = self.data();
+        let port = self.port.to_string();
+        let options = [
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            "unix_socket_directories=",
+            "-c",
+            "max_connections=200",
+            "-p",
+            &port,
+            "-D",
+        ];
+        let server = self.command("postgres", &options);
+        let mut keeper = Command::new("sh");
+        keeper
+            .args(["-c", KEEPER, "keeper"])
+            .arg(self.folder.path());
+        keeper
+            .arg(server.get_program())
+            .args(server.get_args())
+            .arg(&data);
+        let log = fs::File::create(self.folder.path().join("log")).expect("a log");
+        keeper
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log);
+        let mut child = keeper.spawn().expect("sh runs");
+        let stdin = child.stdin.take().expect("a pipe");
+        self.running = Some((child, stdin));
+        self.await_ready();
+    }
+
+    fn await_ready(&self) {
+        let port = self.port.to_string();
+        let deadline = Instant::now() + START_TIMEOUT;
+        let args = ["-q", "-h", "127.0.0.1", "-p", &port];
+        while !self
+            .command("pg_isready", &args)
+            .status()
+            .expect("it runs")
+            .success()
+        {
+            let log = fs::read_to_string(self.folder.path().join("log"));
+            assert!(
+                Instant::now() < deadline,
+                "PostgreSQL does not start: {log:?}"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Shuts the server down as it is when its machine goes down: sessions are broken off.
+    pub fn stop(&mut self) {
+        if let Some((mut keeper, mut stdin)) = self.running.take() {
+            stdin.write_all(b"stay").expect("the keeper reads");
+            drop(stdin);
+            keeper.wait().expect("it ends");
+        }
+    }
+
+    /// Where it listens on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Makes an empty database; gives its URL.
+    pub fn create_database(&self) -> String {
+        let name = format!("keygate{}", self.databases.fetch_add(1, Ordering::SeqCst));
+        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        self.url(&name, self.port)
+    }
+
+    /// The address of a database behind this port, the server's or that of something before it.
+    pub fn url(&self, database: &str, port: u16) -> String {
+        format!("postgres://keygate@127.0.0.1:{port}/{database}?sslmode=disable")
+    }
+
+    /// Runs statements; gives what they print, unaligned.
+    pub fn sql(&self, database: &str, sql: &str) -> String {
+        let port = self.port.to_string();
+        let args = [
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &port,
+            "-U",
+            "keygate",
+            "-d",
+            database,
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+        ];
+        let mut psql = self.command("psql", &args);
+        let mut running = psql
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("psql runs");
+        let mut stdin = running.stdin.take().expect("a pipe");
+        stdin.write_all(sql.as_bytes()).expect("psql reads");
+        drop(stdin);
+        let done = running.wait_with_output().expect("psql ends");
+        assert!(done.status.success(), "{sql}: {done:?}");
+        String::from_utf8(done.stdout)
+            .expect("UTF-8")
+            .trim_end()
+            .to_owned()
+    }
+
+    fn command(&self, program: &str, args: &[&str]) -> Command {
+        let program = folder_of_programs().join(program);
+        let mut command = match self.user {
+            Some(User { id, group }) => {
+                let mut command = Command::new("setpriv");
+                command.args([format!("--reuid={id}"), format!("--regid={group}")]);
+                command.arg("--clear-groups").arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        command.args(args).current_dir("/");
+        command
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Debian keeps what runs a server off the path, by version.
+fn folder_of_programs() -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let folders = versions.filter_map(|version| Some(version.ok()?.path().join("bin")));
+    let mut folders: Vec<PathBuf> = folders.filter(|bin| bin.join("initdb").exists()).collect();
+    folders.sort();
+    let newest = folders.pop();
+    newest.expect("PostgreSQL is missing; install it: sudo apt-get install --yes postgresql")
+}
+
+/// Debian's user `nobody`, if this is root.
+fn unprivileged_user() -> Option<User> {
+    let is_root = fs::metadata("/proc/self").is_ok_and(|me| {
+        std::os::unix::fs::MetadataExt::uid(&me) == 0 && Path::new("/usr/bin/setpriv").exists()
+    });
+    is_root.then_some(User {
+        id: 65_534,
+        group: 65_534,
+    })
+}

@@ -1,0 +1,113 @@
+//! What only this backend can be asked.
+
+use std::sync::{Arc, LazyLock};
+
+use futures_util::FutureExt;
+use keygate_core::SystemClock;
+use keygate_storage::StorageError;
+use sqlx::{Executor, SqlSafeStr};
+
+use crate::{PostgresOptions, PostgresStore, testing::PostgresServer};
+
+static SERVER: LazyLock<PostgresServer> = LazyLock::new(PostgresServer::start);
+
+async fn open(url: &str) -> Result<PostgresStore, StorageError> {
+    PostgresStore::open(&PostgresOptions::new(url), Arc::new(SystemClock)).await
+}
+
+fn name(url: &str) -> &str {
+    let (_, database) = url.rsplit_once('/').expect("a path");
+    database.split('?').next().expect("a name")
+}
+
+#[tokio::test]
+async fn every_statement_is_one_for_the_server() {
+    let store = open(&SERVER.create_database()).await.expect("it opens");
+    let all = [
+        crate::accounts::STATEMENTS,
+        crate::audit::STATEMENTS,
+        crate::feed::STATEMENTS,
+        crate::keys::STATEMENTS,
+        crate::migrations::STATEMENTS,
+        crate::sessions::STATEMENTS,
+        crate::usage::STATEMENTS,
+        crate::write::STATEMENTS,
+    ];
+    for sql in all.concat() {
+        let prepared = store.database.read(move |db| {
+            async move {
+                db.prepare(sql.into_sql_str())
+                    .await
+                    .map_err(crate::error::unavailable)?;
+                Ok(())
+            }
+            .boxed()
+        });
+        prepared.await.expect(sql);
+    }
+}
+
+#[tokio::test]
+async fn nodes_that_start_together_make_one_schema() {
+    let url = SERVER.create_database();
+    let opened = futures_util::future::join_all((0..5).map(|_| open(&url))).await;
+    for store in opened {
+        store.expect("it opens");
+    }
+    let versions = SERVER.sql(name(&url), "SELECT version FROM keygate_schema");
+    assert_eq!(versions, "3");
+}
+
+#[tokio::test]
+async fn a_later_schema_says_which_programs_run_on_it() {
+    let url = SERVER.create_database();
+    open(&url).await.expect("it opens").database.close().await;
+    SERVER.sql(name(&url), "UPDATE keygate_schema SET version = 4");
+    open(&url).await.expect("the version before runs on it");
+    SERVER.sql(name(&url), "UPDATE keygate_schema SET runs_from = 4");
+    let refused = open(&url).await.err().expect("it is refused");
+    assert!(
+        matches!(refused, StorageError::Newer { found: 4, known: 3 }),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn another_programs_database_is_left_alone() {
+    let url = SERVER.create_database();
+    SERVER.sql(name(&url), "CREATE TABLE accounts (id INTEGER)");
+    let refused = open(&url).await.err().expect("it is refused");
+    assert!(matches!(refused, StorageError::Foreign(_)), "{refused}");
+    let tables = SERVER.sql(
+        name(&url),
+        "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'",
+    );
+    assert_eq!(tables, "1");
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_said_to_be_so() {
+    let url = SERVER.url("nowhere", SERVER.port());
+    let refused = open(&url).await.err().expect("it is refused").to_string();
+    assert!(
+        refused.contains("database \"nowhere\" does not exist"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn commits_are_durable_whatever_the_servers_default() {
+    let url = SERVER.create_database();
+    let database = name(&url);
+    let off = format!("ALTER DATABASE {database} SET synchronous_commit = off");
+    SERVER.sql(database, &off);
+    let store = open(&url).await.expect("it opens");
+    let setting = store.database.read(|db| {
+        let show = sqlx::query("SELECT current_setting('synchronous_commit') AS setting");
+        crate::query::optional(db, show, |row| {
+            crate::row::Columns::column::<String>(row, "setting")
+        })
+        .boxed()
+    });
+    assert_eq!(setting.await.expect("it answers").as_deref(), Some("on"));
+}
