@@ -90,9 +90,14 @@ impl Control {
         self.store.bind_hasher(self.hasher.fingerprint()).await
     }
 
-    /// Whether the store answers.
-    pub async fn check_store(&self) -> Result<(), Problem> {
-        self.store.check().await.map_err(unavailable)
+    /// Whether the store answers. Where it does not, but keys are decided about by what is in memory:
+    /// how old that is.
+    pub async fn check_store(&self) -> Result<Option<Duration>, Problem> {
+        let stale = self.store.lease().stale_age();
+        if stale.is_none() {
+            self.store.check().await.map_err(unavailable)?;
+        }
+        Ok(stale)
     }
 
     fn entry(&self, actor: Actor, action: Action, account_id: AccountId) -> AuditEntry {

@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use crate::{
-    ForwardAuth, Gateway, Upstream,
+    Authorizer, ForwardAuth, Gateway, Upstream,
     forward_auth::{Question, is_forward_auth},
     is_data_plane,
     path::path_of,
@@ -45,6 +45,8 @@ pub struct Express {
     pub gateway: Gateway,
     /// What answers proxies.
     pub forward_auth: ForwardAuth,
+    /// What both of them ask.
+    pub authorizer: Arc<Authorizer>,
     /// Names requests.
     pub request_ids: Arc<RequestIds>,
     /// Writes requests to the log.
@@ -131,6 +133,7 @@ impl Express {
         };
         let id = self.request_ids.choose(&request);
         outbox.begin(method == Method::HEAD);
+        outbox.note_stale(self.authorizer.stale_seconds());
         let answered = match self.decide(&method, target, request, peer).await {
             Decision::NotServed => return Fate::NotServed,
             Decision::Forward(key, upstream) => {

@@ -21,7 +21,7 @@ use tonic::{
 };
 
 use crate::{
-    Authorizer,
+    Authorizer, X_KEYGATE_STALE,
     authorizer::{UNTRUSTED, forbidden},
     forward_auth::parse_target,
     identity,
@@ -92,7 +92,10 @@ impl ExtAuthz {
             Ok(key) => {
                 let mut identity = HeaderMap::new();
                 identity::insert(&mut identity, &key);
-                allowed(&headers, &identity, id)
+                let mut for_client = HeaderMap::from_iter([(X_REQUEST_ID, id)]);
+                let stale = self.authorizer.stale_seconds();
+                for_client.extend(stale.map(|seconds| (X_KEYGATE_STALE, seconds)));
+                allowed(&headers, &identity, &for_client)
             }
             Err(refusal) => denied(&refusal, id),
         }
@@ -153,12 +156,11 @@ fn headers(request: &HttpRequest) -> HeaderMap {
 
 /// Lets the request through, with the identity in place of the credentials and of what the client
 /// passed off as identity.
-fn allowed(sent: &HeaderMap, identity: &HeaderMap, id: HeaderValue) -> CheckResponse {
+fn allowed(sent: &HeaderMap, identity: &HeaderMap, for_client: &HeaderMap) -> CheckResponse {
     let spoofed = identity::spoofed(sent).map(ToString::to_string);
     let credentials = [header::AUTHORIZATION, header::COOKIE].map(|name| name.to_string());
     let mut for_upstream = identity.clone();
-    for_upstream.insert(X_REQUEST_ID, id.clone());
-    let for_client = HeaderMap::from_iter([(X_REQUEST_ID, id)]);
+    for_upstream.insert(X_REQUEST_ID, for_client[X_REQUEST_ID].clone());
     let mut response = CheckResponse::with_status(Status::ok(""));
     response.set_http_response(OkHttpResponse {
         headers: options(&for_upstream),
@@ -166,7 +168,7 @@ fn allowed(sent: &HeaderMap, identity: &HeaderMap, id: HeaderValue) -> CheckResp
             .filter(|name| !identity.contains_key(name))
             .chain(credentials)
             .collect(),
-        response_headers_to_add: options(&for_client),
+        response_headers_to_add: options(for_client),
         ..OkHttpResponse::default()
     });
     response

@@ -14,7 +14,7 @@ mod path;
 mod routes;
 mod upstream;
 
-pub use authorizer::Authorizer;
+pub use authorizer::{Authorizer, X_KEYGATE_STALE};
 pub use body::ResponseBody;
 pub use express::{Express, Outcome};
 pub use ext_authz::ExtAuthz;

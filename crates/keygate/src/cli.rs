@@ -18,9 +18,10 @@ use crate::{
 };
 
 /// The variables that are read.
-const VARIABLES: [&str; 5] = [
+const VARIABLES: [&str; 6] = [
     "KEYGATE_DATA",
     "KEYGATE_CONFIG",
+    "KEYGATE_DATABASE",
     "KEYGATE_LISTEN",
     "KEYGATE_UPSTREAM",
     "KEYGATE_LOG",
@@ -44,6 +45,15 @@ struct Global {
     /// The configuration file
     #[arg(long, env = "KEYGATE_CONFIG", value_name = "FILE", global = true)]
     config: Option<PathBuf>,
+    /// The database: a file in the data folder, or postgres://… [default: keygate.db]
+    #[arg(
+        long,
+        env = "KEYGATE_DATABASE",
+        hide_env_values = true,
+        value_name = "DATABASE",
+        global = true
+    )]
+    database: Option<String>,
     /// How much to log: error, warn, info, debug or trace
     #[arg(
         long,
@@ -127,6 +137,7 @@ fn start(cli: Cli) -> Result<(), Failure> {
     let flags = Flags {
         data: cli.global.data,
         config: cli.global.config,
+        database: cli.global.database,
         ..Flags::default()
     };
     runtime.block_on(async {

@@ -1,8 +1,10 @@
 //! Settings: defaults, then the file, then flags and `KEYGATE_…` variables.
 
+mod database;
 mod file;
 mod reference;
 mod resolve;
 
+pub(crate) use database::Database;
 pub(crate) use reference::{did_you_mean, reference_page};
 pub(crate) use resolve::{Flags, Settings};

@@ -42,7 +42,7 @@ pub(crate) async fn start(listen: Option<String>) -> Result<Demo, Failure> {
         data: Some(folder.path().to_owned()),
         listen,
         upstream: Some(format!("http://{}", echo.address)),
-        config: None,
+        ..Flags::default()
     })?;
     let running = Running::start(settings).await?;
     let password = Token::generate(&OsRandom);

@@ -35,10 +35,10 @@ impl From<StorageError> for Failure {
                 "Run the keygate that wrote it, or a later one. Nothing was changed."
             }
             StorageError::Foreign(_) => {
-                "Choose another file with [storage] database, or another folder with --data. Nothing was changed."
+                "Choose another with [storage] database or --database, or another folder with --data. Nothing was changed."
             }
             StorageError::Unavailable(_) | StorageError::Closed | StorageError::SessionOver => {
-                "Check that the folder can be written to and that the disk is not full."
+                "Check that the database's disk is not full; that a file's folder can be written to; that a server runs, and that its address, user and password are right."
             }
             StorageError::Corrupt(_) => "Restore the database from a backup.",
         };

@@ -6,6 +6,7 @@ mod demo;
 mod failure;
 mod operator;
 mod server;
+mod store;
 mod telemetry;
 
 use std::process::ExitCode;

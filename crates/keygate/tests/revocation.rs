@@ -13,12 +13,8 @@ use std::{
 };
 
 use serde_json::json;
-use support::{Account, Program, Upstream, eventually};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    sync::watch,
-};
+use support::{Account, Caller, Program, Upstream, eventually};
+use tokio::sync::watch;
 
 const CONNECTIONS: usize = 64;
 const ROUNDS: u64 = 1_000;
@@ -52,20 +48,13 @@ fn micros(epoch: Instant) -> u64 {
 }
 
 /// One connection that asks again and again with the round's key.
-async fn verify(address: String, epoch: Instant, mut rounds: watch::Receiver<Arc<Round>>) {
-    let mut stream = TcpStream::connect(address).await.expect("it listens");
-    stream.set_nodelay(true).expect("a socket option");
-    let mut buffer = vec![0; 4096];
+async fn verify(url: String, epoch: Instant, mut rounds: watch::Receiver<Arc<Round>>) {
+    let mut caller = Caller::connect(&url).await;
     loop {
         let round = rounds.borrow_and_update().clone();
         while !round.over.load(Ordering::SeqCst) {
-            let request = format!(
-                "GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n",
-                round.key
-            );
             let began = micros(epoch);
-            stream.write_all(request.as_bytes()).await.expect("sent");
-            match read_status(&mut stream, &mut buffer).await {
+            match caller.call(&round.key).await.expect("it stays open") {
                 200 => {
                     round.accepted.fetch_add(1, Ordering::SeqCst);
                     if began > round.acknowledged_at.load(Ordering::SeqCst) {
@@ -84,43 +73,17 @@ async fn verify(address: String, epoch: Instant, mut rounds: watch::Receiver<Arc
     }
 }
 
-/// Reads one answer whole.
-async fn read_status(stream: &mut TcpStream, buffer: &mut [u8]) -> u16 {
-    let mut filled = 0;
-    loop {
-        let read = stream.read(&mut buffer[filled..]).await.expect("an answer");
-        assert_ne!(read, 0, "the connection was closed");
-        filled += read;
-        let text = std::str::from_utf8(&buffer[..filled]).expect("ASCII");
-        let Some((head, body)) = text.split_once("\r\n\r\n") else {
-            continue;
-        };
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "))
-            .map_or(0, |length| length.parse().expect("a number"));
-        if body.len() >= length {
-            return head[9..12].parse().expect("a status");
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn no_acceptance_begins_after_an_acknowledged_revocation() {
     let upstream = Upstream::start().await;
     let program = Program::with_upstream(&upstream.url());
     let account = Account::create(&program).await;
-    let address = program
-        .url
-        .strip_prefix("http://")
-        .expect("plain http")
-        .to_owned();
     let epoch = Instant::now();
 
     let (mut id, key) = account.key(&["read"]).await;
     let (sender, receiver) = watch::channel(Round::new(key));
     let clients: Vec<_> = (0..CONNECTIONS)
-        .map(|_| tokio::spawn(verify(address.clone(), epoch, receiver.clone())))
+        .map(|_| tokio::spawn(verify(program.url.clone(), epoch, receiver.clone())))
         .collect();
     let mut rounds = Vec::new();
     for number in 0..ROUNDS {

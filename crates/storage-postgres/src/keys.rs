@@ -101,14 +101,21 @@ async fn has_place(
     max_active: u32,
     now: Timestamp,
 ) -> Result<bool, StorageError> {
+    let count = async |db: &mut PgConnection| -> Result<bool, StorageError> {
+        let count = query(COUNT_ACTIVE)
+            .bind(account_id.uuid())
+            .bind(now.as_millis())
+            .bind(key_id.uuid())
+            .bind(i64::from(max_active));
+        let active = optional(db, count, |row| row.count("active")).await?;
+        Ok(active.unwrap_or(0) < u64::from(max_active))
+    };
+    // Who is refused need not wait in line for it.
+    if !count(db).await? {
+        return Ok(false);
+    }
     execute(db, query(LOCK_ACCOUNT).bind(account_id.uuid())).await?;
-    let count = query(COUNT_ACTIVE)
-        .bind(account_id.uuid())
-        .bind(now.as_millis())
-        .bind(key_id.uuid())
-        .bind(i64::from(max_active));
-    let active = optional(db, count, |row| row.count("active")).await?;
-    Ok(active.unwrap_or(0) < u64::from(max_active))
+    count(db).await
 }
 
 #[async_trait]

@@ -27,7 +27,7 @@ use async_trait::async_trait;
 use futures_util::{FutureExt, future::BoxFuture};
 use keygate_core::Clock;
 use keygate_storage::{ChangeListener, ChangeListeners, FeedReader, Lease, StorageError, Store};
-use sqlx::{PgConnection, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use tokio::{sync::Notify, task::JoinHandle};
 
 use database::Database;
@@ -64,6 +64,35 @@ impl PostgresOptions {
             max_stale: Duration::ZERO,
         }
     }
+
+    /// Whether the URL is one.
+    pub fn is_valid(&self) -> bool {
+        self.connect().is_ok()
+    }
+
+    /// Names the database, without its password: `host:port/database`.
+    pub fn name(&self) -> String {
+        self.connect().map_or_else(
+            |_| "postgres".into(),
+            |options| {
+                let (host, port) = (options.get_host(), options.get_port());
+                format!(
+                    "{host}:{port}/{}",
+                    options.get_database().unwrap_or_default()
+                )
+            },
+        )
+    }
+
+    fn connect(&self) -> Result<PgConnectOptions, sqlx::Error> {
+        let options = PgConnectOptions::from_str(&self.url)?;
+        Ok(options
+            .application_name("keygate")
+            // Who has to know hears of it by the error.
+            .disable_statement_logging()
+            // pgbouncer knows few parameters at the start of a session, and this is none of them.
+            .extra_float_digits(None))
+    }
 }
 
 /// How many connections the feed has: one reads, one listens.
@@ -87,24 +116,14 @@ impl PostgresStore {
         options: &PostgresOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StorageError> {
-        let connect = PgConnectOptions::from_str(&options.url)
-            .map_err(error::unavailable)?
-            .application_name("keygate")
-            // pgbouncer knows few parameters at the start of a session, and this is none of them.
-            .extra_float_digits(None);
-        let name = format!(
-            "{}:{}/{}",
-            connect.get_host(),
-            connect.get_port(),
-            connect.get_database().unwrap_or_default()
-        );
+        let connect = options.connect().map_err(error::unavailable)?;
         let database = Database::new(
             connect.clone(),
             options,
             options.pool_size,
             options.statement_timeout,
         );
-        migrations::run(&database, &name).await?;
+        migrations::run(&database, &options.name()).await?;
         if let Some(warning) = migrations::durability_warning(&database).await? {
             tracing::warn!("{warning}");
         }

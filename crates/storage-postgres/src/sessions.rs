@@ -25,8 +25,10 @@ statements! {
          sessions.created_at AS session_created_at, idle_ends_at, ends_at \
          FROM sessions JOIN accounts ON accounts.id = sessions.account_id WHERE token_hash = $1"
     );
+    /// Where somebody else is about it already, that is enough.
     TOUCH = "UPDATE sessions SET last_seen_at = greatest(last_seen_at, $2), \
-        idle_ends_at = greatest(idle_ends_at, $3) WHERE id = $1";
+        idle_ends_at = greatest(idle_ends_at, $3) \
+        WHERE id = (SELECT id FROM sessions WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED)";
     EXISTS = "SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE";
     DELETE = "DELETE FROM sessions WHERE id = $1";
 }

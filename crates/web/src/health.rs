@@ -9,11 +9,14 @@ pub(crate) async fn healthz() -> Json<Value> {
     Json(json!({"status": "alive"}))
 }
 
-/// Ready: it takes work, and its store answers.
+/// Ready: it takes work, and its store answers, or keys are decided about without it.
 pub(crate) async fn readyz(State(state): State<WebState>) -> Answer<Json<Value>> {
     if state.is_draining() {
         return Err(Problem::new(Code::Overloaded, "keygate is shutting down.").into());
     }
-    state.control().check_store().await?;
-    Ok(Json(json!({"status": "ready"})))
+    let stale = state.control().check_store().await?;
+    Ok(Json(match stale {
+        None => json!({"status": "ready"}),
+        Some(age) => json!({"status": "ready", "storage": "away", "stale_seconds": age.as_secs()}),
+    }))
 }

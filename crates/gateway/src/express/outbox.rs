@@ -1,12 +1,12 @@
 use std::{io::Write, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderName, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use keygate_core::{Clock, Credential};
 use keygate_http::{RequestId, X_REQUEST_ID};
 use tokio::sync::watch;
 
-use crate::{forward_auth::write_permission, identity};
+use crate::{X_KEYGATE_STALE, forward_auth::write_permission, identity};
 
 /// How much memory an idle connection keeps for its next answer.
 const IDLE_CAPACITY: usize = 4 * 1024;
@@ -17,6 +17,7 @@ pub(super) struct Outbox {
     status: StatusCode,
     is_head: bool,
     is_last: bool,
+    stale_seconds: Option<HeaderValue>,
     draining: watch::Receiver<()>,
     date: Date,
 }
@@ -29,6 +30,7 @@ impl Outbox {
             status: StatusCode::OK,
             is_head: false,
             is_last: false,
+            stale_seconds: None,
             draining,
             date: Date {
                 clock,
@@ -42,6 +44,12 @@ impl Outbox {
     pub(super) fn begin(&mut self, is_head: bool) {
         self.bytes.clear();
         self.is_head = is_head;
+        self.stale_seconds = None;
+    }
+
+    /// What the answer goes by is so old.
+    pub(super) fn note_stale(&mut self, seconds: Option<HeaderValue>) {
+        self.stale_seconds = seconds;
     }
 
     /// Gives back memory that a long request took.
@@ -116,6 +124,9 @@ impl Outbox {
     /// Ends an answer's head with what every answer has.
     pub(super) fn end_of_head(&mut self, id: &RequestId, has_date: bool) {
         self.header(&X_REQUEST_ID, id.as_bytes());
+        if let Some(seconds) = self.stale_seconds.take() {
+            self.header(&X_KEYGATE_STALE, seconds.as_bytes());
+        }
         if !has_date {
             self.push(b"date: ");
             self.bytes.extend_from_slice(self.date.now().as_bytes());

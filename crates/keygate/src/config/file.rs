@@ -39,6 +39,7 @@ pub(crate) struct Accounts {
 pub(crate) struct Server {
     pub(crate) listen: Option<String>,
     pub(crate) public_url: Option<String>,
+    pub(crate) drain_delay: Option<String>,
     pub(crate) trusted_proxies: Vec<String>,
 }
 
@@ -70,6 +71,12 @@ pub(crate) struct Route {
 #[serde(default)]
 pub(crate) struct Storage {
     pub(crate) database: Option<String>,
+    pub(crate) pool_size: Option<u32>,
+    pub(crate) statement_timeout: Option<String>,
+    pub(crate) lock_timeout: Option<String>,
+    pub(crate) lease: Option<String>,
+    pub(crate) on_storage_loss: Option<String>,
+    pub(crate) max_stale: Option<String>,
 }
 
 impl File {

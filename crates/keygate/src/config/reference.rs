@@ -25,6 +25,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         help: "The address in the browser: scheme, host and port. With `https` the session cookie is `Secure` and bound to the host.",
     },
     Setting {
+        name: "server.drain_delay",
+        default: "0s",
+        example: "\"5s\"",
+        help: "How long to go on taking requests after SIGTERM, while `/readyz` says 503: so long a load balancer needs to notice.",
+    },
+    Setting {
         name: "server.trusted_proxies",
         default: "none",
         example: "[\"10.0.0.0/8\"]",
@@ -124,18 +130,59 @@ pub(crate) const SETTINGS: &[Setting] = &[
         name: "storage.database",
         default: "keygate.db",
         example: "\"keygate.db\"",
-        help: "The SQLite database, from the data folder if it is no absolute path.",
+        help: "The SQLite database, from the data folder if it is no absolute path; or a PostgreSQL that several nodes share, `postgres://user:password@host:5432/keygate?sslmode=verify-full`. Also `--database` and `KEYGATE_DATABASE`. What follows is for PostgreSQL.",
+    },
+    Setting {
+        name: "storage.pool_size",
+        default: "10",
+        example: "10",
+        help: "How many connections a node makes at most, besides two that read changes.",
+    },
+    Setting {
+        name: "storage.statement_timeout",
+        default: "2s",
+        example: "\"2s\"",
+        help: "How long the database may take for what it is asked.",
+    },
+    Setting {
+        name: "storage.lock_timeout",
+        default: "1s",
+        example: "\"1s\"",
+        help: "How long a change may wait for another.",
+    },
+    Setting {
+        name: "storage.lease",
+        default: "1s",
+        example: "\"1s\"",
+        help: "How long a node may go by its memory without having heard that nothing has changed: the longest that a key lives on another node once its revocation is acknowledged.",
+    },
+    Setting {
+        name: "storage.on_storage_loss",
+        default: "refuse",
+        example: "\"serve-cached\"",
+        help: "What to do with keys in memory when the lease is over and the database is away: `refuse` them with a 503, or `serve-cached`: let them in, though they may be revoked.",
+    },
+    Setting {
+        name: "storage.max_stale",
+        default: "10m",
+        example: "\"10m\"",
+        help: "How long `serve-cached` may go on.",
     },
 ];
 
 /// The flags, each with its variable and what it does.
-const FLAGS: [(&str, &str, &str); 5] = [
+const FLAGS: [(&str, &str, &str); 6] = [
     (
         "--data",
         "KEYGATE_DATA",
         "The data folder, by default `./keygate-data`.",
     ),
     ("--config", "KEYGATE_CONFIG", "The configuration file."),
+    (
+        "--database",
+        "KEYGATE_DATABASE",
+        "The database: a file, or `postgres://…`.",
+    ),
     (
         "--listen",
         "KEYGATE_LISTEN",

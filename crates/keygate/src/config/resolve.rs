@@ -13,12 +13,14 @@ use keygate_core::{
 use keygate_gateway::{InvalidUpstream, Pattern, Route, RouteTable, Upstream, Upstreams};
 use keygate_http::TrustedProxies;
 
-use super::file::{self, File};
+use super::{
+    Database,
+    file::{self, File},
+};
 use crate::failure::Failure;
 
 const DEFAULT_DATA: &str = "./keygate-data";
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
-const DEFAULT_DATABASE: &str = "keygate.db";
 const MIN_PEPPER_BYTES: usize = 32;
 
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,15 +33,18 @@ pub(crate) struct Flags {
     pub(crate) config: Option<PathBuf>,
     pub(crate) listen: Option<String>,
     pub(crate) upstream: Option<String>,
+    pub(crate) database: Option<String>,
 }
 
 /// The settings that hold, each checked.
 pub(crate) struct Settings {
     pub(crate) data: PathBuf,
-    pub(crate) database: PathBuf,
+    pub(crate) database: Database,
     pub(crate) listen: SocketAddr,
     /// Where Envoy's questions are answered, if they are.
     pub(crate) ext_authz_listen: Option<SocketAddr>,
+    /// How long to go on after `/readyz` has said that it is over.
+    pub(crate) drain_delay: Duration,
     /// The configured public address, without a slash at its end.
     pub(crate) public_url: Option<String>,
     pub(crate) trusted_proxies: TrustedProxies,
@@ -80,10 +85,9 @@ impl Settings {
 
     fn resolve(flags: &Flags, file: File, folder: &Path) -> Result<Self, Failure> {
         let data = flags.data.clone().unwrap_or_else(|| DEFAULT_DATA.into());
-        let database = file.storage.database;
         let listen = flags.listen.clone().or(file.server.listen);
         Ok(Self {
-            database: data.join(database.as_deref().unwrap_or(DEFAULT_DATABASE)),
+            database: Database::resolve(flags.database.as_deref(), &file.storage, &data)?,
             data,
             listen: listen_address(
                 "server.listen (--listen)",
@@ -94,6 +98,10 @@ impl Settings {
                 .listen
                 .map(|text| listen_address("ext_authz.listen", &text))
                 .transpose()?,
+            drain_delay: match file.server.drain_delay.as_deref() {
+                None => Duration::ZERO,
+                text => duration("server.drain_delay", text, Duration::ZERO)?,
+            },
             public_url: file.server.public_url.map(public_url).transpose()?,
             trusted_proxies: trusted_proxies(&file.server.trusted_proxies)?,
             format: key_format(file.keys.prefix.as_deref())?,
@@ -105,7 +113,7 @@ impl Settings {
     }
 }
 
-fn invalid(setting: &str, value: impl Display, rule: impl Display) -> Failure {
+pub(super) fn invalid(setting: &str, value: impl Display, rule: impl Display) -> Failure {
     Failure::new(format!(
         "The setting {setting} {rule}, and \"{value}\" is not that."
     ))
@@ -212,7 +220,11 @@ fn policy(max_active: Option<u32>, accounts: &file::Accounts) -> Result<Policy, 
     })
 }
 
-fn duration(setting: &str, text: Option<&str>, default: Duration) -> Result<Duration, Failure> {
+pub(super) fn duration(
+    setting: &str,
+    text: Option<&str>,
+    default: Duration,
+) -> Result<Duration, Failure> {
     let Some(text) = text else {
         return Ok(default);
     };
@@ -333,7 +345,7 @@ mod tests {
     #[test]
     fn nothing_needs_to_be_set() {
         let settings = resolve("").expect("valid");
-        assert_eq!(settings.database, Path::new("./keygate-data/keygate.db"));
+        assert_eq!(settings.database.to_string(), "./keygate-data/keygate.db");
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(settings.policy.max_active_keys, 10);
         assert_eq!(settings.policy.signup, Signup::Closed);
@@ -355,6 +367,10 @@ mod tests {
             "[accounts]\nsignup = \"maybe\"",
             "[accounts]\nsession_idle = \"soon\"",
             "[accounts]\nsession_absolute = \"0s\"",
+            "[storage]\ndatabase = \"postgres://host:port/keygate\"",
+            "[storage]\ndatabase = \"postgres://host/keygate\"\npool_size = 0",
+            "[storage]\ndatabase = \"postgres://host/keygate\"\nlease = \"1ms\"",
+            "[storage]\ndatabase = \"postgres://host/keygate\"\non_storage_loss = \"hope\"",
             "[[upstream]]\npath = \"/v1\"",
             "[[upstream]]\nurl = \"localhost:11434\"",
             "[[upstream]]\nurl = \"http://a\"\npath = \"/api\"",

@@ -1,7 +1,6 @@
 use std::{io::ErrorKind, path::Path, sync::Arc, time::Duration};
 
 use keygate_storage::{StorageError, Store};
-use keygate_storage_sqlite::SqliteStore;
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -10,9 +9,10 @@ use tokio::{
 
 use super::{Command, Reply, socket_path};
 use crate::{
-    config::Settings,
+    config::{Database, Settings},
     failure::Failure,
     server::{bind_hasher, control, create_data_folder},
+    store,
 };
 
 /// How often, and how long apart, to look again while another process has the database but does
@@ -23,7 +23,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Runs a command: in the running keygate if there is one, otherwise here.
 pub(crate) async fn run(settings: &Settings, command: Command) -> Result<Value, Failure> {
     let creates = matches!(command, Command::CreateAccount { .. });
-    if !creates && !settings.database.exists() {
+    if let Database::Sqlite(path) = &settings.database
+        && !creates
+        && !path.exists()
+    {
         return Err(Failure::new(format!(
             "There is no keygate data in {}. Choose its folder with --data, or make the first account with keygate account create.",
             settings.data.display()
@@ -33,14 +36,16 @@ pub(crate) async fn run(settings: &Settings, command: Command) -> Result<Value, 
         if let Some(stream) = connect(&settings.data).await? {
             return ask(stream, &command).await;
         }
-        create_data_folder(&settings.data)?;
-        match SqliteStore::open(&settings.database) {
-            Ok(store) => return run_here(settings, Arc::new(store), command).await,
+        if matches!(settings.database, Database::Sqlite(_)) {
+            create_data_folder(&settings.data)?;
+        }
+        match store::open(&settings.database).await {
+            Ok(store) => return run_here(settings, store, command).await,
             Err(StorageError::InUse(_)) => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(error.into()),
         }
     }
-    Err(StorageError::InUse(settings.database.display().to_string()).into())
+    Err(StorageError::InUse(settings.database.to_string()).into())
 }
 
 async fn connect(data: &Path) -> Result<Option<UnixStream>, Failure> {

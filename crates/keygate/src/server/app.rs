@@ -5,7 +5,7 @@ use http::{HeaderValue, Request, Response, header::CONNECTION};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use keygate_core::Problem;
-use keygate_gateway::{Express, ResponseBody, is_data_plane, is_forward_auth};
+use keygate_gateway::{Express, ResponseBody, X_KEYGATE_STALE, is_data_plane, is_forward_auth};
 use keygate_http::{
     Peer, TrustedProxies, X_REQUEST_ID, problem_response, refuse_ambiguous_framing,
 };
@@ -36,15 +36,12 @@ impl App {
         let mut response = if let Err(problem) = refuse_ambiguous_framing(&request) {
             close_with(&problem)
         } else if is_data_plane(request.uri().path()) {
-            self.express
-                .gateway
-                .handle(request, self.peer(peer))
-                .await
-                .map(Either::Left)
+            let gateway = &self.express.gateway;
+            self.on_the_data_plane(gateway.handle(request, self.peer(peer)).await)
         } else if is_forward_auth(request.uri().path()) {
             let forward_auth = &self.express.forward_auth;
             let answer = forward_auth.handle(&request, self.peer(peer)).await;
-            answer.map(Either::Left).map(Either::Left)
+            self.on_the_data_plane(answer.map(Either::Left))
         } else {
             self.manage(peer, request).await.map(Either::Right)
         };
@@ -54,6 +51,13 @@ impl App {
         }
         response.headers_mut().insert(X_REQUEST_ID, id);
         Ok(response)
+    }
+
+    fn on_the_data_plane(&self, mut answer: Response<ResponseBody>) -> Response<AppBody> {
+        if let Some(seconds) = self.express.authorizer.stale_seconds() {
+            answer.headers_mut().insert(X_KEYGATE_STALE, seconds);
+        }
+        answer.map(Either::Left)
     }
 
     pub(super) fn peer(&self, address: IpAddr) -> Peer<'_> {

@@ -6,13 +6,12 @@ use keygate_core::{OsRandom, SystemClock, Token};
 use keygate_gateway::{Authorizer, Express, ExtAuthz, ForwardAuth, Gateway};
 use keygate_http::{RequestIds, RequestLine, TrustedProxies};
 use keygate_storage::{HasherBinding, Store};
-use keygate_storage_sqlite::SqliteStore;
 use keygate_verify::Verifier;
 use keygate_web::{Site, WebState};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{app::App, connections, create_data_folder, ext_authz, listeners::Listeners};
-use crate::{config::Settings, failure::Failure, operator};
+use crate::{config::Settings, failure::Failure, operator, store};
 
 /// How often the last uses of keys are written down.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -32,6 +31,7 @@ pub(crate) struct Running {
     flushing: JoinHandle<()>,
     stop: oneshot::Sender<()>,
     servers: Vec<JoinHandle<()>>,
+    drain_delay: Duration,
 }
 
 impl Running {
@@ -46,7 +46,7 @@ impl Running {
             .as_ref()
             .and_then(|socket| socket.local_addr().ok());
         create_data_folder(&settings.data)?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&settings.database)?);
+        let store = store::open(&settings.database).await?;
         let control = control(&settings, store.clone());
         bind_hasher(&control).await?;
         let origin = settings.origin(address);
@@ -70,7 +70,8 @@ impl Running {
         let authorizer = services.authorizer.clone();
         let express = Express {
             gateway: Gateway::new(authorizer.clone(), settings.upstreams),
-            forward_auth: ForwardAuth::new(authorizer),
+            forward_auth: ForwardAuth::new(authorizer.clone()),
+            authorizer,
             request_ids: services.request_ids.clone(),
             request_line: RequestLine::without_keys(settings.format.prefix()),
             clock: Arc::new(SystemClock),
@@ -92,6 +93,7 @@ impl Running {
             web,
             operator,
             stop,
+            drain_delay: settings.drain_delay,
         })
     }
 
@@ -104,6 +106,7 @@ impl Running {
     /// Stops taking work, finishes what is under way, and writes down what is not yet written.
     pub(crate) async fn stop(self) {
         self.web.begin_draining();
+        tokio::time::sleep(self.drain_delay).await;
         let _ = self.stop.send(());
         for server in self.servers {
             let _ = server.await;

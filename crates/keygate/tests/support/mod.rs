@@ -4,11 +4,13 @@
 #![allow(dead_code, unused_imports)]
 
 mod account;
+mod caller;
 mod program;
 mod upstream;
 mod world;
 
 pub use account::{Account, EMAIL, PASSWORD};
+pub use caller::Caller;
 pub use program::{Program, Spawn, keygate};
 pub use upstream::Upstream;
 pub use world::World;

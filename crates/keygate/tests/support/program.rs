@@ -15,6 +15,8 @@ pub struct Spawn {
     /// The text of a configuration file.
     pub config: Option<String>,
     pub log: Option<String>,
+    /// A database that is not in the data folder.
+    pub database: Option<String>,
     pub env: Vec<(String, String)>,
 }
 
@@ -47,6 +49,9 @@ impl Program {
         command.arg(folder.path().join("data"));
         if let Some(url) = &spawn.upstream {
             command.args(["--upstream", url]);
+        }
+        if let Some(url) = &spawn.database {
+            command.args(["--database", url]);
         }
         if let Some(text) = &spawn.config {
             let path = folder.path().join("keygate.toml");
@@ -128,6 +133,9 @@ impl Program {
     pub fn cli(&self, args: &[&str], stdin: &str) -> Output {
         let mut command = keygate(self.folder.path());
         command.args(args).arg("--data").arg(self.data());
+        if let Some(url) = &self.spawn.database {
+            command.args(["--database", url]);
+        }
         if self.spawn.config.is_some() {
             command
                 .arg("--config")

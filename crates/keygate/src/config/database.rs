@@ -1,0 +1,98 @@
+//! Where the data is, and how it is reached.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use keygate_storage_postgres::PostgresOptions;
+
+use super::{
+    file,
+    resolve::{duration, invalid},
+};
+use crate::failure::Failure;
+
+const DEFAULT_FILE: &str = "keygate.db";
+const DEFAULT_MAX_STALE: Duration = Duration::from_mins(10);
+const MIN_LEASE: Duration = Duration::from_millis(100);
+
+/// Where the data is.
+pub(crate) enum Database {
+    /// A file, which one process has open.
+    Sqlite(PathBuf),
+    /// A server, which several share.
+    Postgres(PostgresOptions),
+}
+
+impl Database {
+    /// What stands in the file's `[storage]`, or in the flag in its place.
+    pub(super) fn resolve(
+        flag: Option<&str>,
+        storage: &file::Storage,
+        data: &Path,
+    ) -> Result<Self, Failure> {
+        let place = flag.or(storage.database.as_deref()).unwrap_or(DEFAULT_FILE);
+        if !place.starts_with("postgres://") && !place.starts_with("postgresql://") {
+            let path = place.strip_prefix("sqlite:").unwrap_or(place);
+            return Ok(Self::Sqlite(data.join(path)));
+        }
+        postgres(place, storage).map(Self::Postgres)
+    }
+}
+
+impl fmt::Display for Database {
+    /// Names it without what is secret about it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => path.display().fmt(f),
+            Self::Postgres(options) => f.write_str(&options.name()),
+        }
+    }
+}
+
+fn postgres(url: &str, storage: &file::Storage) -> Result<PostgresOptions, Failure> {
+    let default = PostgresOptions::new(url);
+    if !default.is_valid() {
+        return Err(Failure::new(
+            "The setting storage.database (--database) must be like postgres://user:password@host:5432/keygate, and what is given is not that.",
+        ));
+    }
+    let time = |name, text: &Option<String>, default| {
+        duration(&format!("storage.{name}"), text.as_deref(), default)
+    };
+    let pool_size = storage.pool_size.unwrap_or(default.pool_size);
+    if pool_size == 0 {
+        return Err(invalid("storage.pool_size", 0, "must be 1 or more"));
+    }
+    let lease = time("lease", &storage.lease, default.lease)?;
+    if lease < MIN_LEASE {
+        let rule = "must be 100ms or more";
+        return Err(invalid(
+            "storage.lease",
+            humantime::format_duration(lease),
+            rule,
+        ));
+    }
+    let max_stale = time("max_stale", &storage.max_stale, DEFAULT_MAX_STALE)?;
+    Ok(PostgresOptions {
+        pool_size,
+        statement_timeout: time(
+            "statement_timeout",
+            &storage.statement_timeout,
+            default.statement_timeout,
+        )?,
+        lock_timeout: time("lock_timeout", &storage.lock_timeout, default.lock_timeout)?,
+        lease,
+        max_stale: match storage.on_storage_loss.as_deref() {
+            None | Some("refuse") => Duration::ZERO,
+            Some("serve-cached") => max_stale,
+            Some(other) => {
+                let rule = "must be refuse or serve-cached";
+                return Err(invalid("storage.on_storage_loss", other, rule));
+            }
+        },
+        ..default
+    })
+}

@@ -1,0 +1,10 @@
+//! Several nodes over one PostgreSQL: real processes, a real server, and faults between them.
+
+mod cluster;
+mod fault_proxy;
+mod faults;
+mod history;
+mod limit;
+mod revocation;
+#[path = "../support/mod.rs"]
+mod support;
