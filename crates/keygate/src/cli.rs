@@ -6,6 +6,7 @@ mod demo;
 mod key;
 mod output;
 mod serve;
+mod storage;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -109,6 +110,9 @@ enum Command {
     /// Issue, list, revoke keys
     #[command(subcommand)]
     Key(key::Key),
+    /// Move from one database to another
+    #[command(subcommand)]
+    Storage(storage::Storage),
     /// Check the configuration, or read about it
     #[command(subcommand)]
     Config(config::Config),
@@ -146,6 +150,7 @@ fn start(cli: Cli) -> Result<(), Failure> {
             Command::Demo(demo) => demo.run(flags).await,
             Command::Account(account) => account.run(&Settings::load(&flags)?).await,
             Command::Key(key) => key.run(&Settings::load(&flags)?).await,
+            Command::Storage(storage) => storage.run().await,
             Command::Config(config) => config.run(flags),
         }
     })

@@ -62,6 +62,6 @@ CREATE INDEX audit_entries_by_account ON audit_entries (account_id, id);
 
 -- One row: the scheme by which the secrets of the keys above are hashed.
 CREATE TABLE hasher (
-  singleton INTEGER PRIMARY KEY CHECK (singleton = 1),
+  "only"      INTEGER PRIMARY KEY CHECK ("only" = 1),
   fingerprint TEXT NOT NULL
 );

@@ -53,8 +53,8 @@ statements! {
     );
     FINGERPRINT = "SELECT fingerprint FROM hasher FOR UPDATE";
     ANY_KEY = "SELECT 1 FROM api_keys LIMIT 1";
-    BIND_HASHER = "INSERT INTO hasher (singleton, fingerprint) VALUES (1, $1) \
-        ON CONFLICT (singleton) DO UPDATE SET fingerprint = excluded.fingerprint";
+    BIND_HASHER = "INSERT INTO hasher (\"only\", fingerprint) VALUES (1, $1) \
+        ON CONFLICT (\"only\") DO UPDATE SET fingerprint = excluded.fingerprint";
 }
 
 fn read(row: &PgRow) -> Result<ApiKey, StorageError> {

@@ -14,6 +14,7 @@ mod query;
 mod row;
 mod sessions;
 mod statements;
+mod tables;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(test)]

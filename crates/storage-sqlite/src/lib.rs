@@ -14,8 +14,10 @@ mod lookups;
 mod migrations;
 mod query;
 mod readers;
+mod reading;
 mod row;
 mod sessions;
+mod tables;
 mod usage;
 mod worker;
 mod writer;
@@ -30,6 +32,8 @@ use lock::DatabaseLock;
 use lookups::Lookups;
 use readers::Readers;
 use writer::{Write, Writer};
+
+pub use reading::SqliteReader;
 
 /// A SQLite database, open for this process alone.
 pub struct SqliteStore {

@@ -3,7 +3,10 @@ use std::path::Path;
 use keygate_storage::StorageError;
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::{connection::prepare_writer, error::unavailable};
+use crate::{
+    connection::{open_reader, prepare_writer},
+    error::unavailable,
+};
 
 /// What makes schema version 1, 2 and so on. Released ones are never edited.
 const MIGRATIONS: &[&str] = &[
@@ -29,6 +32,18 @@ pub(crate) fn run(connection: &mut Connection, path: &Path) -> Result<(), Storag
     set("application_id", APPLICATION_ID).map_err(unavailable)?;
     set("user_version", known_version()).map_err(unavailable)?;
     transaction.commit().map_err(unavailable)
+}
+
+/// Refuses a database that is not at this program's schema version.
+pub(crate) fn require_current(path: &Path) -> Result<(), StorageError> {
+    let connection = open_reader(path)?;
+    if refuse_unknown(&connection, path)? == MIGRATIONS.len() {
+        return Ok(());
+    }
+    Err(StorageError::Unavailable(format!(
+        "{} was written by an earlier keygate; start this one on it once",
+        path.display()
+    )))
 }
 
 /// The schema version, where the file is new or one of ours that this program knows.

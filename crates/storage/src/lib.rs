@@ -11,11 +11,13 @@ mod audit;
 mod change;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod copy;
 mod error;
 mod feed;
 mod keys;
 mod lease;
 mod sessions;
+pub mod tables;
 mod usage;
 
 use std::sync::Arc;

@@ -34,9 +34,18 @@ impl Database {
         data: &Path,
     ) -> Result<Self, Failure> {
         let place = flag.or(storage.database.as_deref()).unwrap_or(DEFAULT_FILE);
+        Self::read(place, storage, data)
+    }
+
+    /// The database at a place, with the defaults for how it is used. A file is one in `folder`.
+    pub(crate) fn at(place: &str, folder: &Path) -> Result<Self, Failure> {
+        Self::read(place, &file::Storage::default(), folder)
+    }
+
+    fn read(place: &str, storage: &file::Storage, folder: &Path) -> Result<Self, Failure> {
         if !place.starts_with("postgres://") && !place.starts_with("postgresql://") {
             let path = place.strip_prefix("sqlite:").unwrap_or(place);
-            return Ok(Self::Sqlite(data.join(path)));
+            return Ok(Self::Sqlite(folder.join(path)));
         }
         postgres(place, storage).map(Self::Postgres)
     }

@@ -5,6 +5,7 @@ mod fault_proxy;
 mod faults;
 mod history;
 mod limit;
+mod moving;
 mod revocation;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,0 +1,136 @@
+use std::{path::Path, sync::Arc, time::Duration};
+
+use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+use keygate_core::SystemClock;
+use keygate_storage::{
+    Store,
+    copy::{CopiedTable, CopyError, CopyProgress, copy},
+    tables::TableStore,
+};
+use keygate_storage_postgres::{PostgresOptions, PostgresStore};
+use keygate_storage_sqlite::{SqliteReader, SqliteStore};
+use serde_json::{Value, json};
+
+use super::{account::Format, output};
+use crate::{config::Database, failure::Failure};
+
+#[derive(Subcommand)]
+pub(super) enum Storage {
+    /// Make a database the same as another, from SQLite to PostgreSQL or back
+    ///
+    /// What an earlier copy has written is left as it is: one that was interrupted goes on, and a second
+    /// one brings over what has changed. The source may be in use; the target may not. At the end both
+    /// sides are read again, and their rows and checksums must agree.
+    Copy(Copy),
+}
+
+#[derive(Args)]
+pub(super) struct Copy {
+    /// What is read, like sqlite:keygate-data/keygate.db
+    #[arg(long, value_name = "DATABASE", value_parser = database)]
+    from: Arc<Database>,
+    /// What is written, like postgres://user:password@host/keygate
+    #[arg(long, value_name = "DATABASE", value_parser = database)]
+    to: Arc<Database>,
+    #[command(flatten)]
+    format: Format,
+}
+
+fn database(text: &str) -> Result<Arc<Database>, String> {
+    let place = Database::at(text, Path::new(""));
+    place.map(Arc::new).map_err(|failure| failure.to_string())
+}
+
+/// Pages are larger than what is asked of a database otherwise.
+const STATEMENT_TIMEOUT: Duration = Duration::from_mins(2);
+
+const COLUMNS: &[(&str, &str)] = &[
+    ("TABLE", "table"),
+    ("ROWS", "rows"),
+    ("WRITTEN", "written"),
+    ("DELETED", "deleted"),
+    ("SHA-256", "checksum"),
+];
+
+impl Storage {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let Self::Copy(Copy { from, to, format }) = self;
+        if from.to_string() == to.to_string() {
+            return Err(Failure::new(format!("{from} cannot be copied to itself.")));
+        }
+        let source: Arc<dyn TableStore> = match &*from {
+            Database::Sqlite(path) => Arc::new(SqliteReader::open(path)?),
+            Database::Postgres(options) => open_postgres(options).await?,
+        };
+        let target: Arc<dyn TableStore> = match &*to {
+            Database::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
+            Database::Postgres(options) => open_postgres(options).await?,
+        };
+        let bar = Bar::new();
+        let copied = copy(&*source, &*target, &mut |progress| bar.show(progress)).await;
+        bar.0.finish_and_clear();
+        let tables: Value = copied
+            .map_err(Failure::from)?
+            .iter()
+            .map(table_json)
+            .collect();
+        format.table(&tables, COLUMNS, "There are no tables.");
+        output::hint(&format!("{to} is now the same as {from}."));
+        Ok(())
+    }
+}
+
+async fn open_postgres(options: &PostgresOptions) -> Result<Arc<PostgresStore>, Failure> {
+    let options = PostgresOptions {
+        statement_timeout: STATEMENT_TIMEOUT,
+        ..options.clone()
+    };
+    let store = PostgresStore::open(&options, Arc::new(SystemClock)).await?;
+    store.check().await?;
+    Ok(Arc::new(store))
+}
+
+fn table_json(copied: &CopiedTable) -> Value {
+    json!({
+        "table": copied.table,
+        "rows": copied.rows,
+        "written": copied.written,
+        "deleted": copied.deleted,
+        "checksum": copied.checksum,
+    })
+}
+
+impl From<CopyError> for Failure {
+    fn from(error: CopyError) -> Self {
+        match error {
+            CopyError::Storage(error) => error.into(),
+            CopyError::OtherData => Self::new(format!(
+                "Nothing was copied: {error}. Choose an empty database with --to, or one that was copied from this source before."
+            )),
+            CopyError::Differs(_) => Self::new(format!(
+                "It is not yet the same: {error}. Stop what writes to the source, and copy once more."
+            )),
+        }
+    }
+}
+
+/// How far it is, on a terminal.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new() -> Self {
+        let style = ProgressStyle::with_template("{msg:14} {bar:40} {pos} of {len} rows ({eta})");
+        let bar = ProgressBar::no_length();
+        Self(bar.with_style(style.expect("a template")))
+    }
+
+    fn show(&self, progress: CopyProgress) {
+        if self.0.message() != progress.table {
+            self.0.reset();
+            self.0.set_message(progress.table);
+        }
+        self.0.set_length(progress.of);
+        self.0.set_position(progress.done);
+    }
+}

@@ -1,0 +1,125 @@
+//! Moving house: from SQLite to PostgreSQL and back.
+
+use std::{path::Path, process::Output};
+
+use serde_json::Value;
+
+use crate::{
+    cluster::Cluster,
+    support::{Account, Caller, Program, Spawn, Upstream, keygate},
+};
+
+fn copy(folder: &Path, from: &str, to: &str) -> Output {
+    let mut command = keygate(folder);
+    command.args(["storage", "copy", "--json", "--from", from, "--to", to]);
+    command.output().expect("it runs")
+}
+
+/// What a copy says of each table: rows, written, deleted.
+fn copied(output: &Output) -> Vec<(String, [u64; 3])> {
+    assert!(output.status.success(), "{output:?}");
+    let tables: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let number = |table: &Value, field: &str| table[field].as_u64().expect("a number");
+    let tables = tables.as_array().expect("an array").iter();
+    tables
+        .map(|table| {
+            let name = table["table"].as_str().expect("a name").to_owned();
+            (
+                name,
+                ["rows", "written", "deleted"].map(|field| number(table, field)),
+            )
+        })
+        .collect()
+}
+
+async fn status(url: &str, key: &str) -> u16 {
+    Caller::connect(url)
+        .await
+        .call(key)
+        .await
+        .expect("an answer")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_work_on_after_the_move_and_after_the_move_back() {
+    let upstream = Upstream::start().await;
+    let mut old = Program::with_upstream(&upstream.url());
+    let account = Account::create(&old).await;
+    let (kept_id, kept) = account.key(&["read"]).await;
+    let (revoked_id, revoked) = account.key(&["read"]).await;
+    let cluster_guard = Cluster::start(1).await;
+    let url = cluster_guard.server.create_database();
+    let file = format!("sqlite:{}", old.data().join("keygate.db").display());
+
+    // While the old one runs.
+    let first = copied(&copy(old.folder(), &file, &url));
+    assert!(
+        first.contains(&("api_keys".to_owned(), [2, 2, 0])),
+        "{first:?}"
+    );
+    assert!(
+        first.contains(&("accounts".to_owned(), [1, 1, 0])),
+        "{first:?}"
+    );
+    account.delete(&revoked_id).await;
+    assert!(old.terminate().success());
+    // The rest, and nothing but the rest.
+    let second = copied(&copy(old.folder(), &file, &url));
+    assert!(
+        second.contains(&("api_keys".to_owned(), [1, 0, 1])),
+        "{second:?}"
+    );
+    let third = copied(&copy(old.folder(), &file, &url));
+    assert!(
+        third.iter().all(|(_, counts)| counts[1..] == [0, 0]),
+        "{third:?}"
+    );
+
+    let mut new = Program::start(Spawn {
+        upstream: Some(upstream.url()),
+        database: Some(url.clone()),
+        ..Spawn::default()
+    });
+    assert_eq!(status(&new.url, &kept).await, 200);
+    assert_eq!(status(&new.url, &revoked).await, 401);
+    // The session works on, and so does everything else.
+    let account = account.at(&new.url);
+    let (_, issued) = account.key(&["read"]).await;
+    assert_eq!(status(&new.url, &issued).await, 200);
+    assert_eq!(account.delete(&kept_id).await.status(), 200);
+    assert!(new.terminate().success());
+
+    let back = old.folder().join("back.db");
+    copied(&copy(
+        old.folder(),
+        &url,
+        &format!("sqlite:{}", back.display()),
+    ));
+    std::fs::rename(back, old.data().join("keygate.db")).expect("moved");
+    let old = old.restart();
+    assert_eq!(status(&old.url, &kept).await, 401);
+    assert_eq!(status(&old.url, &issued).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_holds_other_data_is_not_written_to() {
+    let upstream = Upstream::start().await;
+    let old = Program::with_upstream(&upstream.url());
+    Account::create(&old).await;
+    let cluster = Cluster::start(1).await;
+    let file = format!("sqlite:{}", old.data().join("keygate.db").display());
+    let url = cluster.server.url(&cluster.database, cluster.server.port());
+    let refused = copy(old.folder(), &file, &url);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("Nothing was copied"), "{said}");
+    let accounts = cluster
+        .server
+        .sql(&cluster.database, "SELECT count(*) FROM accounts");
+    assert_eq!(accounts, "1");
+    // Nor is what does not exist read.
+    let missing = copy(old.folder(), "sqlite:missing.db", &url);
+    let said = String::from_utf8_lossy(&missing.stderr);
+    assert!(said.contains("missing.db does not exist"), "{said}");
+    assert!(!old.folder().join("missing.db").exists());
+}

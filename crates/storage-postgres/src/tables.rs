@@ -1,0 +1,223 @@
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use keygate_storage::{
+    StorageError,
+    tables::{Column, Kind, Table, TableRow, TableStore, Value},
+};
+use sqlx::{AssertSqlSafe, PgConnection, postgres::PgRow, query, types::Uuid};
+
+use crate::{
+    PostgresStore,
+    query::{Statement, all, execute, optional},
+    row::Columns,
+};
+
+fn type_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Id => "uuid",
+        Kind::Bytes => "bytea",
+        Kind::Text => "text",
+        Kind::Number => "bigint",
+        Kind::Small => "smallint",
+        Kind::Medium => "integer",
+        Kind::Flag => "boolean",
+    }
+}
+
+fn read(row: &PgRow, table: &Table) -> Result<TableRow, StorageError> {
+    table
+        .columns
+        .iter()
+        .map(|column| read_value(row, column))
+        .collect()
+}
+
+fn read_value(row: &PgRow, Column { name, kind }: &Column) -> Result<Value, StorageError> {
+    fn number(number: impl Into<i64>) -> Value {
+        Value::Number(number.into())
+    }
+    let value = match kind {
+        Kind::Id => {
+            let id: Option<Uuid> = row.column(name)?;
+            id.map(|id| Value::Bytes(id.as_bytes().to_vec()))
+        }
+        Kind::Bytes => row.column::<Option<Vec<u8>>>(name)?.map(Value::Bytes),
+        Kind::Text => row.column::<Option<String>>(name)?.map(Value::Text),
+        Kind::Number => row.column::<Option<i64>>(name)?.map(number),
+        Kind::Small => row.column::<Option<i16>>(name)?.map(number),
+        Kind::Medium => row.column::<Option<i32>>(name)?.map(number),
+        Kind::Flag => row.column::<Option<bool>>(name)?.map(number),
+    };
+    Ok(value.unwrap_or(Value::Null))
+}
+
+fn corrupt<E>(_: E) -> StorageError {
+    StorageError::Corrupt("value")
+}
+
+fn as_id(value: Value) -> Result<Option<Uuid>, StorageError> {
+    let bytes = as_bytes(value)?;
+    bytes
+        .map(|bytes| Uuid::from_slice(&bytes).map_err(corrupt))
+        .transpose()
+}
+
+fn as_bytes(value: Value) -> Result<Option<Vec<u8>>, StorageError> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Bytes(bytes) => Ok(Some(bytes)),
+        other => Err(corrupt(other)),
+    }
+}
+
+fn as_text(value: Value) -> Result<Option<String>, StorageError> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Text(text) => Ok(Some(text)),
+        other => Err(corrupt(other)),
+    }
+}
+
+fn as_number<N: TryFrom<i64>>(value: Value) -> Result<Option<N>, StorageError> {
+    match value {
+        Value::Null => Ok(None),
+        Value::Number(number) => N::try_from(number).map(Some).map_err(corrupt),
+        other => Err(corrupt(other)),
+    }
+}
+
+fn as_flag(value: Value) -> Result<Option<bool>, StorageError> {
+    let number: Option<u8> = as_number(value)?;
+    Ok(number.map(|number| number != 0))
+}
+
+/// Binds the values of a column, all at once.
+fn bind<'q>(
+    statement: Statement<'q>,
+    kind: Kind,
+    values: Vec<Value>,
+) -> Result<Statement<'q>, StorageError> {
+    fn each<T>(
+        values: Vec<Value>,
+        read: fn(Value) -> Result<Option<T>, StorageError>,
+    ) -> Result<Vec<Option<T>>, StorageError> {
+        values.into_iter().map(read).collect()
+    }
+    Ok(match kind {
+        Kind::Id => statement.bind(each(values, as_id)?),
+        Kind::Bytes => statement.bind(each(values, as_bytes)?),
+        Kind::Text => statement.bind(each(values, as_text)?),
+        Kind::Number => statement.bind(each(values, as_number::<i64>)?),
+        Kind::Small => statement.bind(each(values, as_number::<i16>)?),
+        Kind::Medium => statement.bind(each(values, as_number::<i32>)?),
+        Kind::Flag => statement.bind(each(values, as_flag)?),
+    })
+}
+
+async fn write_rows(
+    db: &mut PgConnection,
+    table: &'static Table,
+    rows: Vec<TableRow>,
+) -> Result<(), StorageError> {
+    let types = (1..).zip(table.columns);
+    let types = types.map(|(place, column)| format!("${place}::{}[]", type_name(column.kind)));
+    let sql = format!(
+        "INSERT INTO {} ({}) SELECT * FROM unnest({}) {}",
+        table.name,
+        table.column_list(),
+        types.collect::<Vec<_>>().join(", "),
+        table.on_conflict()
+    );
+    let mut columns: Vec<Vec<Value>> = table.columns.iter().map(|_| Vec::new()).collect();
+    for row in rows {
+        for (column, value) in columns.iter_mut().zip(row) {
+            column.push(value);
+        }
+    }
+    let mut statement = query(AssertSqlSafe(sql));
+    for (column, values) in table.columns.iter().zip(columns) {
+        statement = bind(statement, column.kind, values)?;
+    }
+    execute(db, statement).await.map(|_| ())
+}
+
+/// Ids that were given out elsewhere are not given out again.
+const PAST_IDS: &str = "SELECT setval(pg_get_serial_sequence('audit_entries', 'id'), \
+    (SELECT max(id) FROM audit_entries))";
+
+#[async_trait]
+impl TableStore for PostgresStore {
+    async fn read_rows(
+        &self,
+        table: &'static Table,
+        after: Option<Value>,
+        limit: u32,
+    ) -> Result<Vec<TableRow>, StorageError> {
+        let (columns, name, key) = (table.column_list(), table.name, table.key());
+        let kind = table.columns[0].kind;
+        let condition = after.as_ref().map_or(String::new(), |_| {
+            format!("WHERE \"{key}\" > ($1::{}[])[1]", type_name(kind))
+        });
+        let sql =
+            format!("SELECT {columns} FROM {name} {condition} ORDER BY \"{key}\" LIMIT {limit}");
+        self.read(move |db| {
+            let (sql, after) = (sql.clone(), after.clone());
+            async move {
+                let mut statement = query(AssertSqlSafe(sql));
+                if let Some(after) = after {
+                    statement = bind(statement, kind, vec![after])?;
+                }
+                all(db, statement, |row| read(row, table)).await
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn write_rows(
+        &self,
+        table: &'static Table,
+        rows: Vec<TableRow>,
+    ) -> Result<(), StorageError> {
+        self.write(move |db| {
+            async move {
+                write_rows(db, table, rows).await?;
+                if table.name == "audit_entries" {
+                    optional(db, query(PAST_IDS), |_| Ok(())).await?;
+                }
+                Ok(())
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn delete_rows(
+        &self,
+        table: &'static Table,
+        keys: Vec<Value>,
+    ) -> Result<(), StorageError> {
+        let (name, key, kind) = (table.name, table.key(), table.columns[0].kind);
+        let sql = format!(
+            "DELETE FROM {name} WHERE \"{key}\" = ANY($1::{}[])",
+            type_name(kind)
+        );
+        self.write(move |db| {
+            async move {
+                let statement = bind(query(AssertSqlSafe(sql)), kind, keys)?;
+                execute(db, statement).await.map(|_| ())
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn count_rows(&self, table: &'static Table) -> Result<u64, StorageError> {
+        let sql = format!("SELECT count(*) AS rows FROM {}", table.name);
+        let count = self.read(move |db| {
+            let statement = query(AssertSqlSafe(sql.clone()));
+            optional(db, statement, |row| row.count("rows")).boxed()
+        });
+        Ok(count.await?.unwrap_or(0))
+    }
+}

@@ -1,0 +1,118 @@
+use async_trait::async_trait;
+use keygate_storage::{
+    StorageError,
+    tables::{Kind, Table, TableRow, TableStore, Value},
+};
+use rusqlite::{
+    Connection, Row, ToSql, params_from_iter,
+    types::{ToSqlOutput, ValueRef},
+};
+
+use crate::{SqliteStore, query};
+
+/// A value on its way into the database.
+struct Bound<'a>(&'a Value);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Value::Null => ValueRef::Null,
+            Value::Number(number) => ValueRef::Integer(*number),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+fn read(row: &Row<'_>, table: &Table) -> Result<TableRow, StorageError> {
+    let values = table.columns.iter().enumerate().map(|(place, column)| {
+        let value = row.get_ref(place).map_err(crate::error::unavailable)?;
+        Ok(match (value, column.kind) {
+            (ValueRef::Null, _) => Value::Null,
+            (ValueRef::Integer(number), _) => Value::Number(number),
+            (ValueRef::Text(text), Kind::Text) => {
+                let text = std::str::from_utf8(text).map_err(|_| StorageError::Corrupt("text"))?;
+                Value::Text(text.to_owned())
+            }
+            (ValueRef::Blob(bytes), _) => Value::Bytes(bytes.to_vec()),
+            _ => return Err(StorageError::Corrupt("value")),
+        })
+    });
+    values.collect()
+}
+
+/// The rows of a table after a key.
+pub(crate) fn read_rows(
+    db: &Connection,
+    table: &'static Table,
+    after: Option<&Value>,
+    limit: u32,
+) -> Result<Vec<TableRow>, StorageError> {
+    let (columns, name, key) = (table.column_list(), table.name, table.key());
+    let condition = after.map_or(String::new(), |_| format!("WHERE \"{key}\" > ?"));
+    let sql = format!("SELECT {columns} FROM {name} {condition} ORDER BY \"{key}\" LIMIT {limit}");
+    let params = params_from_iter(after.map(Bound));
+    query::all(db, &sql, params, |row| read(row, table))
+}
+
+/// How many rows a table has.
+pub(crate) fn count_rows(db: &Connection, table: &'static Table) -> Result<u64, StorageError> {
+    let sql = format!("SELECT count(*) FROM {}", table.name);
+    let count = query::optional(db, &sql, [], |row| {
+        row.get(0).map_err(crate::error::unavailable)
+    })?;
+    Ok(count.unwrap_or(0))
+}
+
+#[async_trait]
+impl TableStore for SqliteStore {
+    async fn read_rows(
+        &self,
+        table: &'static Table,
+        after: Option<Value>,
+        limit: u32,
+    ) -> Result<Vec<TableRow>, StorageError> {
+        self.read(move |db| read_rows(db, table, after.as_ref(), limit))
+            .await
+    }
+
+    async fn write_rows(
+        &self,
+        table: &'static Table,
+        rows: Vec<TableRow>,
+    ) -> Result<(), StorageError> {
+        let marks = vec!["?"; table.columns.len()].join(", ");
+        let sql = format!(
+            "INSERT INTO {} ({}) VALUES ({marks}) {}",
+            table.name,
+            table.column_list(),
+            table.on_conflict()
+        );
+        self.write(move |db| {
+            for row in &rows {
+                query::execute(db, &sql, params_from_iter(row.iter().map(Bound)))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn delete_rows(
+        &self,
+        table: &'static Table,
+        keys: Vec<Value>,
+    ) -> Result<(), StorageError> {
+        let sql = format!("DELETE FROM {} WHERE \"{}\" = ?", table.name, table.key());
+        self.write(move |db| {
+            for key in &keys {
+                query::execute(db, &sql, [Bound(key)])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn count_rows(&self, table: &'static Table) -> Result<u64, StorageError> {
+        self.read(move |db| count_rows(db, table)).await
+    }
+}

@@ -1,0 +1,189 @@
+//! The tables as such, for moving from one backend to another.
+
+use async_trait::async_trait;
+
+use crate::StorageError;
+
+/// A table that both backends have under the same name, with the same columns.
+#[derive(Debug)]
+pub struct Table {
+    /// Its name.
+    pub name: &'static str,
+    /// Its columns; the first is the primary key.
+    pub columns: &'static [Column],
+}
+
+/// A column.
+#[derive(Debug)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds; any but the first may hold nothing.
+    pub kind: Kind,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// 16 bytes.
+    Id,
+    /// Bytes.
+    Bytes,
+    /// Text.
+    Text,
+    /// A whole number of 64 bits.
+    Number,
+    /// A whole number of 16 bits.
+    Small,
+    /// A whole number of 32 bits.
+    Medium,
+    /// True or false.
+    Flag,
+}
+
+/// What stands in a column of a row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Value {
+    /// Nothing.
+    Null,
+    /// A number, or a flag: 0 or 1.
+    Number(i64),
+    /// Text.
+    Text(String),
+    /// Bytes, or an id.
+    Bytes(Vec<u8>),
+}
+
+/// The values of a row, in the order of the table's columns.
+pub type TableRow = Vec<Value>;
+
+const fn column(name: &'static str, kind: Kind) -> Column {
+    Column { name, kind }
+}
+
+/// Everything that is moved, each table after those that it refers to. What nodes note about their
+/// own work stays behind.
+pub const TABLES: &[Table] = &[
+    Table {
+        name: "hasher",
+        columns: &[
+            column("only", Kind::Medium),
+            column("fingerprint", Kind::Text),
+        ],
+    },
+    Table {
+        name: "accounts",
+        columns: &[
+            column("id", Kind::Id),
+            column("email", Kind::Text),
+            column("password_hash", Kind::Text),
+            column("suspended_at", Kind::Number),
+            column("created_at", Kind::Number),
+        ],
+    },
+    Table {
+        name: "invitations",
+        columns: &[
+            column("token_hash", Kind::Bytes),
+            column("kind", Kind::Text),
+            column("created_at", Kind::Number),
+            column("expires_at", Kind::Number),
+        ],
+    },
+    Table {
+        name: "sessions",
+        columns: &[
+            column("id", Kind::Id),
+            column("account_id", Kind::Id),
+            column("token_hash", Kind::Bytes),
+            column("created_at", Kind::Number),
+            column("last_seen_at", Kind::Number),
+            column("idle_ends_at", Kind::Number),
+            column("ends_at", Kind::Number),
+        ],
+    },
+    Table {
+        name: "api_keys",
+        columns: &[
+            column("id", Kind::Id),
+            column("account_id", Kind::Id),
+            column("hash", Kind::Bytes),
+            column("name", Kind::Text),
+            column("key_prefix", Kind::Text),
+            column("scopes", Kind::Small),
+            column("expires_at", Kind::Number),
+            column("is_active", Kind::Flag),
+            column("created_at", Kind::Number),
+            column("last_used_at", Kind::Number),
+            column("request_count", Kind::Number),
+        ],
+    },
+    Table {
+        name: "audit_entries",
+        columns: &[
+            column("id", Kind::Number),
+            column("at", Kind::Number),
+            column("actor", Kind::Text),
+            column("actor_id", Kind::Id),
+            column("action", Kind::Text),
+            column("account_id", Kind::Id),
+            column("subject_id", Kind::Text),
+            column("detail", Kind::Text),
+        ],
+    },
+];
+
+impl Table {
+    /// The names of the columns, each in quotes, with commas between.
+    pub fn column_list(&self) -> String {
+        let names = self
+            .columns
+            .iter()
+            .map(|column| format!("\"{}\"", column.name));
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The name of the primary key.
+    pub fn key(&self) -> &'static str {
+        self.columns[0].name
+    }
+
+    /// What an `INSERT` ends with so that a row takes the place of one with the same key.
+    pub fn on_conflict(&self) -> String {
+        let others = self.columns[1..].iter();
+        let replaced =
+            others.map(|Column { name, .. }| format!("\"{name}\" = excluded.\"{name}\""));
+        let replaced = replaced.collect::<Vec<_>>().join(", ");
+        format!("ON CONFLICT (\"{}\") DO UPDATE SET {replaced}", self.key())
+    }
+}
+
+/// A backend as tables. Nothing that is done here leaves an audit entry or is told to listeners: it is
+/// for a database that nobody uses yet.
+#[async_trait]
+pub trait TableStore: Send + Sync {
+    /// The rows whose key is greater than `after`, in the order of their keys.
+    async fn read_rows(
+        &self,
+        table: &'static Table,
+        after: Option<Value>,
+        limit: u32,
+    ) -> Result<Vec<TableRow>, StorageError>;
+
+    /// Writes rows, each in the place of the one with the same key.
+    async fn write_rows(
+        &self,
+        table: &'static Table,
+        rows: Vec<TableRow>,
+    ) -> Result<(), StorageError>;
+
+    /// Deletes the rows with these keys.
+    async fn delete_rows(
+        &self,
+        table: &'static Table,
+        keys: Vec<Value>,
+    ) -> Result<(), StorageError>;
+
+    /// How many rows there are.
+    async fn count_rows(&self, table: &'static Table) -> Result<u64, StorageError>;
+}
