@@ -1,9 +1,8 @@
 use std::process::Command;
 
 use crate::{
-    page::{Page, replace},
-    proxy::{Proxy, write},
     scenario::World,
+    support::{Page, Proxy, replace, write},
 };
 
 /// Keeps it from its administration port.
@@ -12,7 +11,7 @@ const GLOBAL: &str = "{\n\tadmin off\n}\n";
 #[tokio::test]
 async fn caddy_lets_nobody_in_whom_keygate_does_not() {
     let world = World::new().await;
-    let page = Page::read("caddy.md");
+    let page = Page::read("integrations/caddy.md");
     let proxy = Proxy::start(|folder, port| {
         let site = replace(
             page.block("caddyfile"),

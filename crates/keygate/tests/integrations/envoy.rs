@@ -1,9 +1,8 @@
 use std::{path::Path, process::Command};
 
 use crate::{
-    page::{Page, replace},
-    proxy::{Proxy, write},
     scenario::World,
+    support::{Page, Proxy, replace, write},
 };
 
 /// Where the test command has pip put it.
@@ -38,7 +37,7 @@ fn socket_address(address: &str) -> String {
 #[tokio::test]
 async fn envoy_over_grpc_lets_nobody_in_whom_keygate_does_not() {
     let world = World::new().await;
-    let page = Page::read("envoy.md");
+    let page = Page::read("integrations/envoy.md");
     let proxy = start(|port| {
         replace(
             page.blocks("yaml")[0],
@@ -61,7 +60,7 @@ async fn envoy_over_grpc_lets_nobody_in_whom_keygate_does_not() {
 #[tokio::test]
 async fn envoy_over_http_lets_nobody_in_whom_keygate_does_not() {
     let world = World::new().await;
-    let page = Page::read("envoy.md");
+    let page = Page::read("integrations/envoy.md");
     let [grpc, filter, removal, credentials] = page.blocks("yaml")[..] else {
         panic!("four blocks of YAML");
     };

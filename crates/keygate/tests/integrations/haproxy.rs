@@ -1,15 +1,14 @@
 use std::process::Command;
 
 use crate::{
-    page::{Page, replace},
-    proxy::{Proxy, write},
     scenario::World,
+    support::{Page, Proxy, replace, write},
 };
 
 #[tokio::test]
 async fn haproxy_lets_nobody_in_whom_keygate_does_not() {
     let world = World::new().await;
-    let page = Page::read("haproxy.md");
+    let page = Page::read("integrations/haproxy.md");
     let proxy = Proxy::start(|folder, port| {
         let socket = folder.join("keygate.sock");
         let socket = ("/run/haproxy/keygate.sock", &*socket.to_string_lossy());

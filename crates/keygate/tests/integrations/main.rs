@@ -5,8 +5,6 @@ mod caddy;
 mod envoy;
 mod haproxy;
 mod nginx;
-mod page;
-mod proxy;
 mod scenario;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,9 +1,8 @@
 use std::process::Command;
 
 use crate::{
-    page::{Page, replace},
-    proxy::{Proxy, write},
     scenario::World,
+    support::{Page, Proxy, replace, write},
 };
 
 /// What Debian's own configuration has around the files in `conf.d`, less what needs root.
@@ -21,7 +20,7 @@ http {
 #[tokio::test]
 async fn nginx_lets_nobody_in_whom_keygate_does_not() {
     let world = World::new().await;
-    let page = Page::read("nginx.md");
+    let page = Page::read("integrations/nginx.md");
     let proxy = Proxy::start(|folder, port| {
         let page = replace(
             page.block("nginx"),

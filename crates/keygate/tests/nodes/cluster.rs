@@ -4,7 +4,7 @@ use keygate_storage_postgres::testing::PostgresServer;
 
 use crate::{
     fault_proxy::FaultProxy,
-    support::{Account, Program, Spawn, Upstream},
+    support::{Account, Program, Spawn, Upstream, free_port},
 };
 
 /// One server for all, one test at a time: what is measured here is disturbed by others.
@@ -17,7 +17,7 @@ pub struct Cluster {
     pub nodes: Vec<Program>,
     pub proxies: Vec<FaultProxy>,
     pub account: Account,
-    pub upstream: Upstream,
+    _upstream: Upstream,
     pub server: MutexGuard<'static, PostgresServer>,
     pub database: String,
 }
@@ -42,6 +42,7 @@ impl Cluster {
             let proxy = FaultProxy::start(server.port()).await;
             let spawn = Spawn {
                 upstream: Some(upstream.url()),
+                port: free_port(),
                 config: Some(config.to_owned()),
                 database: Some(server.url(&database, proxy.port)),
                 ..Spawn::default()
@@ -55,7 +56,7 @@ impl Cluster {
             nodes: programs,
             proxies,
             account,
-            upstream,
+            _upstream: upstream,
             server,
             database,
         }

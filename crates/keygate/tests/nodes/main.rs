@@ -7,5 +7,6 @@ mod history;
 mod limit;
 mod moving;
 mod revocation;
+mod rolling;
 #[path = "../support/mod.rs"]
 mod support;

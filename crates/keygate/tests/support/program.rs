@@ -12,6 +12,8 @@ use tempfile::TempDir;
 #[derive(Default)]
 pub struct Spawn {
     pub upstream: Option<String>,
+    /// The port on 127.0.0.1, where it must not be any.
+    pub port: u16,
     /// The text of a configuration file.
     pub config: Option<String>,
     pub log: Option<String>,
@@ -45,7 +47,8 @@ impl Program {
 
     fn start_in(spawn: Spawn, folder: TempDir) -> Self {
         let mut command = keygate(folder.path());
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]);
+        command.args(["serve", "--listen", &format!("127.0.0.1:{}", spawn.port)]);
+        command.arg("--data");
         command.arg(folder.path().join("data"));
         if let Some(url) = &spawn.upstream {
             command.args(["--upstream", url]);

@@ -1,11 +1,11 @@
 use std::path::Path;
 
-/// A page of `docs/integrations`.
+/// A page of `docs`.
 pub struct Page(String);
 
 impl Page {
     pub fn read(name: &str) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/integrations");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
         Self(std::fs::read_to_string(folder.join(name)).expect("a page"))
     }
 
