@@ -1,6 +1,9 @@
 //! How many keys are issued a second, each durable before it is answered.
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
     Failure,
@@ -11,26 +14,36 @@ use crate::{
     world::World,
 };
 
-const CONNECTIONS: u32 = 64;
+pub(crate) const CONNECTIONS: u32 = 64;
 /// Each may have a hundred keys, which is more than there is time for.
 const ACCOUNTS: usize = 2_000;
 
 /// `POST /api/keys`, over and over, by many accounts.
 pub(crate) fn issuing(world: &World, time: Duration) -> Result<Turn, Failure> {
+    let cookies = cookies(world)?;
+    let running = Running::one(|port| keygate::serve(world, port))?;
+    let load = load(world, &cookies)?;
+    let url = format!("http://127.0.0.1:{}/api/keys", running.port);
+    load.succeed(&url, CONNECTIONS, Duration::from_secs(1))?;
+    measure(&running, || load.succeed(&url, CONNECTIONS, time))
+}
+
+/// Signs accounts in; the file with their cookies.
+pub(crate) fn cookies(world: &World) -> Result<PathBuf, Failure> {
     let cookies = world.folder().join("cookies");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(keys::sign_in(&world.data(), ACCOUNTS, &cookies))?;
-    let running = Running::one(|port| keygate::serve(world, port))?;
+    Ok(cookies)
+}
+
+pub(crate) fn load(world: &World, cookies: &Path) -> Result<Load, Failure> {
     let shape = Shape {
         method: "POST",
         line: ("Cookie", "LINE"),
         headers: &[("Content-Type", "application/json")],
         body: r#"{"name":"bench"}"#,
     };
-    let load = Load::new(world.folder(), &cookies, shape)?;
-    let url = format!("http://127.0.0.1:{}/api/keys", running.port);
-    load.succeed(&url, CONNECTIONS, Duration::from_secs(1))?;
-    measure(&running, || load.succeed(&url, CONNECTIONS, time))
+    Load::new(world.folder(), cookies, shape)
 }

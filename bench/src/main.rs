@@ -20,6 +20,7 @@ mod issuing;
 mod keys;
 mod latency;
 mod load;
+mod nodes;
 mod report;
 mod rivals;
 mod server;
@@ -48,7 +49,7 @@ struct Arguments {
     /// Only the subjects whose name contains this
     #[arg(long, default_value = "")]
     only: String,
-    /// Only these measurements: engine, checks, proxies, latency, flood, growth or issuing
+    /// Only these measurements: engine, checks, proxies, latency, flood, growth, issuing or nodes
     #[arg(long, default_value = "")]
     suite: String,
     /// The page to write
@@ -119,6 +120,13 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
     }
     if only("issuing") {
         page.issuing(&issuing::issuing(&world, contest.time)?);
+    }
+    if only("nodes") {
+        page.contest(&contest.hold(
+            "A key in memory, by the database behind",
+            rivals::databases(),
+        )?);
+        page.nodes(&nodes::nodes(&world, contest.time)?);
     }
     let page = page.text();
     println!("{page}");

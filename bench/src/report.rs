@@ -9,6 +9,7 @@ use crate::{
     flood::Flood,
     growth::Size,
     latency::Latency,
+    nodes::Nodes,
 };
 
 const INTRODUCTION: &str = "\
@@ -143,11 +144,32 @@ impl Page {
         }
     }
 
-    pub(crate) fn issuing(&mut self, turn: &Turn) {
-        self.table(
-            "Issuing keys, each durable, 64 connections",
-            &["keys a second", "CPU", "p50", "p99"],
+    pub(crate) fn nodes(&mut self, nodes: &Nodes) {
+        self.issuing_over(
+            "Issuing keys over PostgreSQL, 64 connections",
+            &nodes.issuing,
         );
+        self.table(
+            "Moving 1,000,000 keys from SQLite to PostgreSQL",
+            &["", "time"],
+        );
+        self.row(&["copied, compared, summed up".into(), seconds(nodes.copying)]);
+        self.row(&[
+            "the same again, with nothing to do".into(),
+            seconds(nodes.comparing),
+        ]);
+        self.0 += &format!(
+            "\nOne node writes down the last uses of {:.0} keys a second.\n",
+            nodes.uses_per_second
+        );
+    }
+
+    pub(crate) fn issuing(&mut self, turn: &Turn) {
+        self.issuing_over("Issuing keys, each durable, 64 connections", turn);
+    }
+
+    fn issuing_over(&mut self, title: &str, turn: &Turn) {
+        self.table(title, &["keys a second", "CPU", "p50", "p99"]);
         self.row(&[
             format!("{:.0}", turn.seen.per_second),
             micros(turn.cpu),
@@ -155,6 +177,10 @@ impl Page {
             millis(turn.seen.p99),
         ]);
     }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
 }
 
 fn output(command: &str, args: &[&str]) -> Result<String, Failure> {

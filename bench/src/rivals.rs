@@ -84,6 +84,25 @@ pub(crate) fn checking() -> Vec<Subject> {
     ]
 }
 
+/// keygate over each of its databases, with all keys in memory.
+pub(crate) fn databases() -> Vec<Subject> {
+    let over = |name, start: fn(&World) -> Result<Running, Failure>| {
+        subject(name, start).at("/verify", keygate::QUESTION)
+    };
+    let sqlite = over("SQLite", |world| {
+        Running::one(|port| keygate::serve(world, port))
+    });
+    vec![
+        Subject {
+            is_peer: true,
+            ..sqlite
+        },
+        over("PostgreSQL", |world| {
+            Running::one(|port| keygate::on_database(world, port, world.postgres()?))
+        }),
+    ]
+}
+
 /// keygate's own answer to proxies.
 pub(crate) fn keygate_verify() -> Subject {
     subject("keygate /verify", |world| {

@@ -1,14 +1,16 @@
 //! What all subjects share: keys, folders, an upstream.
 
 use std::{
+    cell::OnceCell,
     net::TcpListener,
     path::{Path, PathBuf},
 };
 
+use keygate_storage_postgres::testing::PostgresServer;
 use tempfile::TempDir;
 
 use crate::{
-    Failure, keys,
+    Failure, keys, nodes,
     rivals::nginx,
     server::{LOAD_CORE, Server},
 };
@@ -19,6 +21,8 @@ pub(crate) struct World {
     /// Where the upstream of 100 bytes listens.
     pub(crate) upstream_port: u16,
     _upstream: Server,
+    /// A PostgreSQL with the same keys, once it is asked for, and its URL.
+    postgres: OnceCell<(PostgresServer, String)>,
 }
 
 impl World {
@@ -34,6 +38,7 @@ impl World {
             upstream_port,
             _upstream: Server::start(LOAD_CORE, &command, upstream_port)?,
             folder,
+            postgres: OnceCell::new(),
         })
     }
 
@@ -49,6 +54,15 @@ impl World {
     /// The file with the keys that are in rotation, a line each.
     pub(crate) fn keys(&self) -> PathBuf {
         self.folder.path().join("keys")
+    }
+
+    pub(crate) fn postgres(&self) -> Result<&str, Failure> {
+        if self.postgres.get().is_none() {
+            // Nobody else is about it: it is no `Sync`.
+            let _ = self.postgres.set(nodes::database(self)?);
+        }
+        let (_, url) = self.postgres.get().expect("it was just made");
+        Ok(url)
     }
 
     pub(crate) fn read_keys(&self) -> Result<Vec<String>, Failure> {

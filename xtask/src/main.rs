@@ -26,6 +26,8 @@ enum Chore {
         #[arg(default_value_t = 2_000)]
         kills: u32,
     },
+    /// The long run of several nodes: 20 histories, 100 nodes replaced under load
+    Nodes,
     /// Measure keygate beside its rivals and write docs/benchmarks.md; installs what it needs
     Bench {
         /// What is handed on, like --seconds 2
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
     let done = match Chore::parse() {
         Chore::Test => test(),
         Chore::Crash { kills } => crash(kills),
+        Chore::Nodes => nodes(),
         Chore::Bench { options } => bench(&options),
         Chore::Docs(Docs::Configuration) => write_configuration_page(),
     };
@@ -119,6 +122,21 @@ fn crash(kills: u32) -> Result<(), Failure> {
         "--nocapture",
     ];
     cargo("Kill after kill", &crash, &[("KILLS", &kills.to_string())])
+}
+
+fn nodes() -> Result<(), Failure> {
+    tools::install()?;
+    let nodes = [
+        "test",
+        "--package",
+        "keygate",
+        "--test",
+        "nodes",
+        "--",
+        "--nocapture",
+    ];
+    let long = [("SEEDS", "20"), ("ROUNDS", "100")];
+    cargo("Several nodes, for long", &nodes, &long)
 }
 
 fn bench(options: &[String]) -> Result<(), Failure> {

@@ -5,11 +5,16 @@ use std::process::{Command, Stdio};
 use crate::run::{Failure, root, succeed};
 
 /// Debian's packages, each with a command that shows that it is there.
-const PACKAGES: [(&str, &[&str]); 5] = [
+const PACKAGES: [(&str, &[&str]); 7] = [
     ("curl", &["curl", "--version"]),
     ("nginx-light", &["nginx", "-v"]),
     ("haproxy", &["haproxy", "-v"]),
     ("caddy", &["caddy", "version"]),
+    (
+        "postgresql",
+        &["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"],
+    ),
+    ("pgbouncer", &["/usr/sbin/pgbouncer", "--version"]),
     ("python3-venv", &["python3", "-c", "import venv, ensurepip"]),
 ];
 

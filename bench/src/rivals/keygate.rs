@@ -32,6 +32,14 @@ pub(crate) fn asked(world: &World, port: u16, ext_authz_port: u16) -> Result<Vec
     configured(world.folder(), &world.data(), port, &config)
 }
 
+/// The program on a database elsewhere.
+pub(crate) fn on_database(world: &World, port: u16, url: &str) -> Result<Vec<String>, Failure> {
+    let data = world.folder().join("node");
+    let mut command = configured(world.folder(), &data, port, CONFIG)?;
+    command.extend(["--database".to_owned(), url.to_owned()]);
+    Ok(command)
+}
+
 /// The program on this data folder.
 pub(crate) fn command(
     folder: &Path,

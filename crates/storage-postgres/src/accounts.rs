@@ -138,7 +138,7 @@ impl AccountStore for PostgresStore {
     }
 
     async fn list_accounts(&self) -> Result<Vec<Account>, StorageError> {
-        self.read(|db| all(db, query(LIST), |row| row.account()).boxed())
+        self.read(|db| all(db, query(LIST), Columns::account).boxed())
             .await
     }
 

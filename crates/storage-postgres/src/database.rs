@@ -86,19 +86,19 @@ impl Database {
     /// A connection in a transaction. Where the first one that is tried turns out to be broken, a new
     /// one is made.
     pub(crate) async fn begin(&self, begin: &'static str) -> Result<Borrowed, StorageError> {
-        let begun = async {
+        let attempts = async {
             match self.begin_once(begin).await {
                 Err(StorageError::Unavailable(_)) => self.begin_once(begin).await,
                 first => first,
             }
         };
-        self.in_time(begun).await
+        self.in_time(attempts).await
     }
 
     async fn begin_once(&self, begin: &'static str) -> Result<Borrowed, StorageError> {
         let mut borrowed = self.borrow().await?;
-        let begun = raw_sql(begin).execute(&mut *borrowed).await;
-        begun.map_err(unavailable)?;
+        let done = raw_sql(begin).execute(&mut *borrowed).await;
+        done.map_err(unavailable)?;
         Ok(borrowed)
     }
 
@@ -114,13 +114,13 @@ impl Database {
             borrowed.is_clean = true;
             Ok(read)
         };
-        let read = async {
+        let attempts = async {
             match once().await {
                 Err(StorageError::Unavailable(_)) => once().await,
                 first => first,
             }
         };
-        self.in_time(read).await
+        self.in_time(attempts).await
     }
 
     /// Gives up when the deadline is over.

@@ -92,11 +92,11 @@ fn as_flag(value: Value) -> Result<Option<bool>, StorageError> {
 }
 
 /// Binds the values of a column, all at once.
-fn bind<'q>(
-    statement: Statement<'q>,
+fn bind(
+    statement: Statement<'_>,
     kind: Kind,
     values: Vec<Value>,
-) -> Result<Statement<'q>, StorageError> {
+) -> Result<Statement<'_>, StorageError> {
     fn each<T>(
         values: Vec<Value>,
         read: fn(Value) -> Result<Option<T>, StorageError>,

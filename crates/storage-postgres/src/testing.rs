@@ -34,7 +34,7 @@ struct User {
 const KEEPER: &str = r#"folder=$1; shift; "$@" & server=$!; input=$(cat)
 kill -INT $server 2>/dev/null; wait $server; [ "$input" = stay ] || rm -rf "$folder""#;
 
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 impl PostgresServer {
     /// Makes an empty server and starts it.

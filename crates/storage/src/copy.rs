@@ -235,11 +235,7 @@ async fn sum(table: &'static Table, store: &dyn TableStore) -> Result<Sum, Stora
     }
     Ok(Sum {
         rows: count,
-        checksum: digest
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        checksum: hexadecimal(&digest.finalize()),
     })
 }
 
@@ -247,4 +243,9 @@ fn update_sized(digest: &mut Sha256, kind: &[u8], bytes: &[u8]) {
     digest.update(kind);
     digest.update((bytes.len() as u64).to_be_bytes());
     digest.update(bytes);
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digits = bytes.iter();
+    digits.fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

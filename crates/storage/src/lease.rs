@@ -147,7 +147,7 @@ mod tests {
     fn stale_memory_is_used_where_the_operator_says_so_and_while_the_database_is_away() {
         let clock = Arc::new(ManualClock::at(Timestamp::from_millis(0)));
         clock.advance_millis(1);
-        let lease = Lease::new(clock.clone(), TERM, Duration::from_secs(60));
+        let lease = Lease::new(clock.clone(), TERM, Duration::from_mins(1));
         lease.renew(clock.monotonic());
         lease.lose();
         assert_eq!(lease.stale_age(), None, "it holds");

@@ -79,8 +79,8 @@ impl UsageRecorder {
     }
 
     fn take_uses(&self) -> Vec<KeyUse> {
-        let used = std::mem::take(&mut *self.used.lock());
-        let mut uses: Vec<KeyUse> = used.iter().map(|key| key.take_use()).collect();
+        let keys = std::mem::take(&mut *self.used.lock());
+        let mut uses: Vec<KeyUse> = keys.iter().map(|key| key.take_use()).collect();
         uses.sort_unstable_by_key(|one| one.key_id);
         // A key that was changed in between is there twice.
         uses.dedup_by(|next, one| {

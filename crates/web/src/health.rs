@@ -14,8 +14,8 @@ pub(crate) async fn readyz(State(state): State<WebState>) -> Answer<Json<Value>>
     if state.is_draining() {
         return Err(Problem::new(Code::Overloaded, "keygate is shutting down.").into());
     }
-    let stale = state.control().check_store().await?;
-    Ok(Json(match stale {
+    let stale_age = state.control().check_store().await?;
+    Ok(Json(match stale_age {
         None => json!({"status": "ready"}),
         Some(age) => json!({"status": "ready", "storage": "away", "stale_seconds": age.as_secs()}),
     }))

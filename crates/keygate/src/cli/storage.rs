@@ -30,8 +30,12 @@ pub(super) struct Copy {
     /// What is read, like sqlite:keygate-data/keygate.db
     #[arg(long, value_name = "DATABASE", value_parser = database)]
     from: Arc<Database>,
-    /// What is written, like postgres://user:password@host/keygate
-    #[arg(long, value_name = "DATABASE", value_parser = database)]
+    #[arg(
+        long,
+        value_name = "DATABASE",
+        value_parser = database,
+        help = "What is written, like postgres://user:password@host/keygate"
+    )]
     to: Arc<Database>,
     #[command(flatten)]
     format: Format,

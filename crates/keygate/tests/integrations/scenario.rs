@@ -4,10 +4,7 @@ use http::HeaderMap;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 
-use crate::{
-    proxy::Proxy,
-    support::{Account, Program, Spawn, Upstream},
-};
+use crate::support::{Account, Program, Proxy, Spawn, Upstream};
 
 /// keygate and an API, before a proxy joins them.
 pub struct World {

@@ -1,6 +1,7 @@
-use std::sync::{LazyLock, Mutex, MutexGuard};
+use std::sync::LazyLock;
 
 use keygate_storage_postgres::testing::PostgresServer;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
     fault_proxy::FaultProxy,
@@ -29,9 +30,7 @@ impl Cluster {
 
     /// Nodes with this text in their configuration files.
     pub async fn configured(nodes: usize, config: &str) -> Self {
-        let server = SERVER
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let server = SERVER.lock().await;
         let url = server.create_database();
         let database = url.rsplit('/').next().expect("a path");
         let database = database.split('?').next().expect("a name").to_owned();

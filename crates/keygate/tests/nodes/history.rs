@@ -143,17 +143,11 @@ impl World {
             account.patch(&id, &switch).await
         };
         match answer.status().as_u16() {
-            200 => self.changed(key, event(began, node, to)),
+            200 => changed(key, event(began, node, to)),
             // No place is free under the limit.
             409 if to == State::On => key.lock().expect("not poisoned").is_busy = false,
             other => panic!("{other}"),
         }
-    }
-
-    fn changed(&self, key: &Mutex<Key>, change: Event<State>) {
-        let mut key = key.lock().expect("not poisoned");
-        key.changes.push(change);
-        key.is_busy = false;
     }
 
     async fn act(&self, dice: &mut Dice, callers: &mut [Caller]) {
@@ -175,6 +169,12 @@ impl World {
             }
         }
     }
+}
+
+fn changed(key: &Mutex<Key>, change: Event<State>) {
+    let mut key = key.lock().expect("not poisoned");
+    key.changes.push(change);
+    key.is_busy = false;
 }
 
 fn event<T>(began: Instant, node: usize, what: T) -> Event<T> {
@@ -213,7 +213,7 @@ async fn run(cluster: &Cluster, seed: u64) {
     }
     let keys = std::mem::take(&mut *world.keys.lock().expect("not poisoned"));
     for key in keys {
-        let key = key.lock().expect("not poisoned");
+        let key = std::mem::take(&mut *key.lock().expect("not poisoned"));
         key.check().unwrap_or_else(|why| panic!("{why}"));
         if key.changes.last().expect("it was issued").what != State::Gone {
             assert_eq!(cluster.account.delete(&key.id).await.status(), 200);

@@ -14,12 +14,12 @@ async fn an_eleventh_key_never_exists() {
     }
     let accounts: Vec<_> = (0..3).map(|node| cluster.account_at(node)).collect();
     for round in 0..100 {
-        let creates = (0..200).map(|number| {
+        let calls = (0..200).map(|number| {
             let call = accounts[number % 3].call(Method::POST, "/api/keys");
             call.json(&json!({"name": "the tenth"})).send()
         });
         let mut created = Vec::new();
-        for answer in join_all(creates).await {
+        for answer in join_all(calls).await {
             let answer = answer.expect("it answers");
             match answer.status().as_u16() {
                 201 => {

@@ -6,6 +6,7 @@ mod faults;
 mod history;
 mod limit;
 mod moving;
+mod pooler;
 mod revocation;
 mod rolling;
 #[path = "../support/mod.rs"]

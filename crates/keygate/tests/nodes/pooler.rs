@@ -1,0 +1,85 @@
+//! Behind pgbouncer, which keeps a session of the server for each of keygate's.
+
+use std::process::Command;
+
+use crate::{
+    cluster::Cluster,
+    support::{Account, Caller, Page, Program, Proxy, Spawn, Upstream, eventually, replace, write},
+};
+
+fn pgbouncer(cluster: &Cluster) -> Proxy {
+    let page = Page::read("scaling.md");
+    Proxy::start(|folder, port| {
+        let text = replace(
+            page.block("ini"),
+            &[
+                (
+                    "host=10.0.0.10 port=5432",
+                    &format!("host=127.0.0.1 port={}", cluster.server.port()),
+                ),
+                ("listen_addr = 0.0.0.0", "listen_addr = 127.0.0.1"),
+                (
+                    "listen_port = 6432",
+                    &format!("listen_port = {port}\nunix_socket_dir ="),
+                ),
+                ("auth_type = scram-sha-256", "auth_type = trust"),
+                (
+                    "/etc/pgbouncer/userlist.txt",
+                    &write(folder, "users", "\"keygate\" \"\"\n"),
+                ),
+            ],
+        );
+        let file = write(folder, "pgbouncer.ini", &text);
+        // It does not run as root.
+        let mut command = if is_root() {
+            open_to_all(folder);
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+            command
+        } else {
+            Command::new("env")
+        };
+        command.arg("/usr/sbin/pgbouncer").arg(file);
+        command
+    })
+}
+
+fn is_root() -> bool {
+    let me = std::fs::metadata("/proc/self").expect("it is there");
+    std::os::unix::fs::MetadataExt::uid(&me) == 0
+}
+
+fn open_to_all(folder: &std::path::Path) {
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(folder, mode).expect("it is ours");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_behind_pgbouncer_hear_of_each_other() {
+    let cluster = Cluster::start(1).await;
+    let pooler = pgbouncer(&cluster);
+    let upstream = Upstream::start().await;
+    let port = pooler.url.rsplit(':').next().expect("a port");
+    let node = Program::start(Spawn {
+        upstream: Some(upstream.url()),
+        database: Some(
+            cluster
+                .server
+                .url(&cluster.database, port.parse().expect("a number")),
+        ),
+        ..Spawn::default()
+    });
+    let account: Account = cluster.account.at(&node.url);
+    for _ in 0..20 {
+        let (id, key) = account.key(&["read"]).await;
+        let mut here = Caller::connect(&node.url).await;
+        let mut there = Caller::connect(&cluster.nodes[0].url).await;
+        for caller in [&mut here, &mut there] {
+            assert_eq!(caller.call(&key).await.expect("an answer"), 200);
+        }
+        assert_eq!(cluster.account.delete(&id).await.status(), 200);
+        let known = async || here.call(&key).await.expect("an answer") == 401;
+        eventually("the revocation is known", known).await;
+        assert_eq!(there.call(&key).await.expect("an answer"), 401);
+    }
+}
