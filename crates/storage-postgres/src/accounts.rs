@@ -3,7 +3,7 @@ use futures_util::FutureExt;
 use keygate_core::{Account, AccountId, EmailAddress, TokenHash};
 use keygate_storage::{
     AccountStore, Admission, AuditEntry, InsertAccount, Invitation, InvitationKind, NewAccount,
-    StorageError, StoredAccount,
+    StorageError, StoredAccount, statements,
 };
 use sqlx::{PgConnection, postgres::PgRow, query};
 
@@ -11,7 +11,6 @@ use crate::{
     PostgresStore,
     query::{all, execute, exists, optional},
     row::{Columns, ToUuid, account},
-    statements::statements,
     write::Write,
 };
 

@@ -1,14 +1,13 @@
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_core::AccountId;
-use keygate_storage::{Action, Actor, AuditEntry, AuditStore, StorageError};
+use keygate_storage::{Action, Actor, AuditEntry, AuditStore, StorageError, statements};
 use sqlx::{PgConnection, postgres::PgRow, query};
 
 use crate::{
     PostgresStore,
     query::{all, execute, exists},
     row::{Columns, ToUuid},
-    statements::statements,
 };
 
 statements! {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use keygate_storage::{ChangeFeed, FeedPage, StorageError};
+use keygate_storage::{ChangeFeed, FeedPage, StorageError, statements};
 use sqlx::{
     postgres::{PgListener, PgRow},
     query,
@@ -15,7 +15,6 @@ use crate::{
     database::Database,
     query::{all, execute, optional},
     row::{Columns, signed},
-    statements::statements,
 };
 
 statements! {

@@ -6,7 +6,7 @@ use keygate_core::{
 };
 use keygate_storage::{
     AuditEntry, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus,
-    KeyStore, NewKey, StorageError, UpdateKey,
+    KeyStore, NewKey, StorageError, UpdateKey, statements,
 };
 use sqlx::{PgConnection, postgres::PgRow, query};
 
@@ -14,7 +14,6 @@ use crate::{
     PostgresStore,
     query::{all, execute, exists, optional},
     row::{Columns, ToUuid, signed},
-    statements::statements,
 };
 
 /// The keys that are active at `$2`: the same rule as [`KeyState::of`], held to it by the suite.

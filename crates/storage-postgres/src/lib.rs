@@ -13,7 +13,6 @@ mod migrations;
 mod query;
 mod row;
 mod sessions;
-mod statements;
 mod tables;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -1,7 +1,7 @@
 //! The schema, and which programs run on it.
 
 use futures_util::FutureExt;
-use keygate_storage::StorageError;
+use keygate_storage::{StorageError, statements};
 use sqlx::{PgConnection, query, raw_sql};
 
 use crate::{
@@ -9,7 +9,6 @@ use crate::{
     error::unavailable,
     query::{execute, optional},
     row::Columns,
-    statements::statements,
 };
 
 /// A step of the schema.

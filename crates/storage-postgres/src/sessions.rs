@@ -1,14 +1,13 @@
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_core::{Account, SessionId, Timestamp, TokenHash};
-use keygate_storage::{AuditEntry, Session, SessionStore, StorageError};
+use keygate_storage::{AuditEntry, Session, SessionStore, StorageError, statements};
 use sqlx::{postgres::PgRow, query};
 
 use crate::{
     PostgresStore,
     query::{execute, exists, optional},
     row::{Columns, ToUuid, account},
-    statements::statements,
 };
 
 statements! {

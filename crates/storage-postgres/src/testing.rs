@@ -4,7 +4,7 @@ use std::{
     fs,
     io::Write,
     net::TcpListener,
-    os::unix::fs::chown,
+    os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
@@ -18,6 +18,7 @@ pub struct PostgresServer {
     folder: TempDir,
     port: u16,
     user: Option<User>,
+    options: Vec<String>,
     running: Option<(Child, ChildStdin)>,
     databases: AtomicUsize,
 }
@@ -43,16 +44,52 @@ impl PostgresServer {
     ///
     /// Where there is no PostgreSQL, or it does not start; the text says what to install.
     pub fn start() -> Self {
+        let mut server = Self::make();
+        server.resume();
+        server
+    }
+
+    /// The same with TLS, by a certificate and its key in PEM.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::start`].
+    pub fn start_with_tls(certificate: &str, key: &str) -> Self {
+        let mut server = Self::make();
+        let certificate = server.write("certificate.pem", certificate);
+        let key = server.write("key.pem", key);
+        server.options = vec![
+            "-cssl=on".to_owned(),
+            format!("-cssl_cert_file={certificate}"),
+            format!("-cssl_key_file={key}"),
+        ];
+        server.resume();
+        server
+    }
+
+    /// Writes a file that the server alone can read; its path.
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("its owner may");
+        if let Some(User { id, group }) = self.user {
+            chown(&path, Some(id), Some(group)).expect("root may");
+        }
+        path.to_string_lossy().into_owned()
+    }
+
+    fn make() -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let user = unprivileged_user();
         if let Some(user) = user {
             chown(folder.path(), Some(user.id), Some(user.group)).expect("root may");
         }
         let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-        let mut server = Self {
+        let server = Self {
             folder,
             port: port.expect("a free port").port(),
             user,
+            options: Vec::new(),
             running: None,
             databases: 0.into(),
         };
@@ -60,7 +97,6 @@ impl PostgresServer {
         let mut initdb = server.command("initdb", &["-A", "trust", "-U", "keygate", "-N", "-D"]);
         let made = initdb.arg(&data).output().expect("initdb runs");
         assert!(made.status.success(), "{made:?}");
-        server.resume();
         server
     }
 
@@ -91,7 +127,8 @@ impl PostgresServer {
         keeper
             .arg(server.get_program())
             .args(server.get_args())
-            .arg(&data);
+            .arg(&data)
+            .args(&self.options);
         let log = fs::File::create(self.folder.path().join("log")).expect("a log");
         keeper
             .stdin(Stdio::piped())

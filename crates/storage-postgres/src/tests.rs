@@ -111,3 +111,36 @@ async fn commits_are_durable_whatever_the_servers_default() {
     });
     assert_eq!(setting.await.expect("it answers").as_deref(), Some("on"));
 }
+
+/// A certificate for `localhost` that vouches for itself, and its key.
+fn certificate() -> (String, String) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("it is made");
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+#[tokio::test]
+async fn the_servers_certificate_is_checked() {
+    let (pem, key) = certificate();
+    let server = PostgresServer::start_with_tls(&pem, &key);
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let url = server.create_database().replace("127.0.0.1", "localhost");
+    let trusting = |name: &str, pem: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, pem).expect("written");
+        let mode = format!("sslmode=verify-full&sslrootcert={}", path.display());
+        url.replace("sslmode=disable", &mode)
+    };
+    let store = open(&trusting("right.pem", &pem)).await.expect("it opens");
+    let encrypted = store.database.read(|db| {
+        let ask = sqlx::query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
+        crate::query::optional(db, ask, |row| {
+            crate::row::Columns::column::<bool>(row, "ssl")
+        })
+        .boxed()
+    });
+    assert_eq!(encrypted.await.expect("it answers"), Some(true));
+    let (other, _) = certificate();
+    let refused = open(&trusting("wrong.pem", &other)).await.err();
+    let refused = refused.expect("it is refused").to_string();
+    assert!(refused.contains("certificate"), "{refused}");
+}

@@ -2,14 +2,13 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use keygate_storage::{StorageError, UsageFlush, UsageStore};
+use keygate_storage::{StorageError, UsageFlush, UsageStore, statements};
 use sqlx::{query, types::Uuid};
 
 use crate::{
     PostgresStore,
     query::execute,
     row::{ToUuid, signed},
-    statements::statements,
 };
 
 statements! {

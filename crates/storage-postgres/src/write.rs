@@ -7,14 +7,13 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use keygate_core::key::KeyHash;
-use keygate_storage::{AuditEntry, ChangeListeners, StorageError};
+use keygate_storage::{AuditEntry, ChangeListeners, StorageError, statements};
 use sqlx::{PgConnection, query};
 
 use crate::{
     audit,
     database::{Borrowed, Database},
     query::execute,
-    statements::statements,
 };
 
 statements! {

@@ -2,28 +2,32 @@ use async_trait::async_trait;
 use keygate_core::{Account, AccountId, EmailAddress, Timestamp, TokenHash};
 use keygate_storage::{
     AccountStore, Admission, AuditEntry, InsertAccount, Invitation, InvitationKind, NewAccount,
-    StorageError, StoredAccount,
+    StorageError, StoredAccount, statements,
 };
 use rusqlite::{Connection, Row, params};
 
 use crate::{
     SqliteStore, query,
-    row::{ACCOUNT, Columns},
+    row::{Columns, account},
     writer::Write,
 };
 
-const INSERT: &str =
-    "INSERT INTO accounts (id, email, password_hash, created_at) VALUES (?, ?, ?, ?)";
-const SET_PASSWORD: &str = "UPDATE accounts SET password_hash = ?2 WHERE id = ?1";
-const SUSPEND: &str = "UPDATE accounts SET suspended_at = coalesce(suspended_at, ?2) WHERE id = ?1";
-const RESUME: &str = "UPDATE accounts SET suspended_at = NULL WHERE id = ?1";
-const DELETE_SESSIONS: &str = "DELETE FROM sessions WHERE account_id = ?";
-const KEY_HASHES: &str = "SELECT hash FROM api_keys WHERE account_id = ?";
-const DELETE_SETUP: &str = "DELETE FROM invitations WHERE kind = 'setup'";
-const INSERT_INVITATION: &str =
-    "INSERT INTO invitations (token_hash, kind, created_at, expires_at) VALUES (?, ?, ?, ?)";
-const LOOKUP_INVITATION: &str = "SELECT * FROM invitations WHERE token_hash = ?";
-const DELETE_INVITATION: &str = "DELETE FROM invitations WHERE token_hash = ?";
+statements! {
+    LOOKUP = concat!("SELECT ", account!(), ", password_hash FROM accounts WHERE email = ?");
+    LIST = concat!("SELECT ", account!(), " FROM accounts ORDER BY id");
+    ANY_ACCOUNT = "SELECT 1 FROM accounts LIMIT 1";
+    EMAIL_TAKEN = "SELECT 1 FROM accounts WHERE email = ?";
+    INSERT = "INSERT INTO accounts (id, email, password_hash, created_at) VALUES (?, ?, ?, ?)";
+    SET_PASSWORD = "UPDATE accounts SET password_hash = ?2 WHERE id = ?1";
+    SUSPEND = "UPDATE accounts SET suspended_at = coalesce(suspended_at, ?2) WHERE id = ?1";
+    RESUME = "UPDATE accounts SET suspended_at = NULL WHERE id = ?1";
+    DELETE_SESSIONS = "DELETE FROM sessions WHERE account_id = ?";
+    KEY_HASHES = "SELECT hash FROM api_keys WHERE account_id = ?";
+    DELETE_SETUP = "DELETE FROM invitations WHERE kind = 'setup'";
+    INSERT_INVITATION = "INSERT INTO invitations (token_hash, kind, created_at, expires_at) VALUES (?, ?, ?, ?)";
+    LOOKUP_INVITATION = "SELECT * FROM invitations WHERE token_hash = ?";
+    DELETE_INVITATION = "DELETE FROM invitations WHERE token_hash = ?";
+}
 
 fn kind_name(kind: InvitationKind) -> &'static str {
     match kind {
@@ -61,8 +65,7 @@ fn admits(db: &Connection, admission: Admission, now: Timestamp) -> Result<bool,
         return Ok(false);
     };
     let fresh = now < invitation.expires_at;
-    let welcome = invitation.kind != InvitationKind::Setup
-        || !query::exists(db, "SELECT 1 FROM accounts", [])?;
+    let welcome = invitation.kind != InvitationKind::Setup || !query::exists(db, ANY_ACCOUNT, [])?;
     Ok(fresh && welcome)
 }
 
@@ -91,7 +94,7 @@ impl AccountStore for SqliteStore {
                 return Ok(InsertAccount::InvitationInvalid);
             }
             let email = account.email.as_str();
-            if query::exists(db, "SELECT 1 FROM accounts WHERE email = ?", [email])? {
+            if query::exists(db, EMAIL_TAKEN, [email])? {
                 return Ok(InsertAccount::EmailTaken);
             }
             let row = params![
@@ -116,8 +119,7 @@ impl AccountStore for SqliteStore {
     ) -> Result<Option<StoredAccount>, StorageError> {
         let email = email.clone();
         self.read(move |db| {
-            let sql = format!("SELECT {ACCOUNT}, password_hash FROM accounts WHERE email = ?");
-            query::optional(db, &sql, [email.as_str()], |row| {
+            query::optional(db, LOOKUP, [email.as_str()], |row| {
                 Ok(StoredAccount {
                     account: row.account()?,
                     password_hash: row.column("password_hash")?,
@@ -128,11 +130,8 @@ impl AccountStore for SqliteStore {
     }
 
     async fn list_accounts(&self) -> Result<Vec<Account>, StorageError> {
-        self.read(|db| {
-            let sql = format!("SELECT {ACCOUNT} FROM accounts ORDER BY id");
-            query::all(db, &sql, [], |row| row.account())
-        })
-        .await
+        self.read(|db| query::all(db, LIST, [], |row| row.account()))
+            .await
     }
 
     async fn set_password(

@@ -1,17 +1,17 @@
 use async_trait::async_trait;
 use keygate_core::AccountId;
-use keygate_storage::{Action, Actor, AuditEntry, AuditStore, StorageError};
+use keygate_storage::{Action, Actor, AuditEntry, AuditStore, StorageError, statements};
 use rusqlite::{Connection, Row, params};
 
 use crate::{SqliteStore, query, row::Columns};
 
-const INSERT: &str = "INSERT INTO audit_entries \
-    (at, actor, actor_id, action, account_id, subject_id, detail) VALUES (?, ?, ?, ?, ?, ?, ?)";
-const LIVE_SESSION: &str =
-    "SELECT 1 FROM sessions WHERE id = ?1 AND min(idle_ends_at, ends_at) > ?2";
-const LIST: &str = "SELECT * FROM audit_entries ORDER BY id DESC LIMIT ?";
-const LIST_OF_ACCOUNT: &str =
-    "SELECT * FROM audit_entries WHERE account_id = ? ORDER BY id DESC LIMIT ?";
+statements! {
+    INSERT = "INSERT INTO audit_entries \
+        (at, actor, actor_id, action, account_id, subject_id, detail) VALUES (?, ?, ?, ?, ?, ?, ?)";
+    LIVE_SESSION = "SELECT 1 FROM sessions WHERE id = ?1 AND min(idle_ends_at, ends_at) > ?2";
+    LIST = "SELECT * FROM audit_entries ORDER BY id DESC LIMIT ?";
+    LIST_OF_ACCOUNT = "SELECT * FROM audit_entries WHERE account_id = ? ORDER BY id DESC LIMIT ?";
+}
 
 /// Writes an entry, if its actor may still act.
 pub(crate) fn insert(db: &Connection, entry: &AuditEntry) -> Result<(), StorageError> {

@@ -5,22 +5,47 @@ use keygate_core::{
 };
 use keygate_storage::{
     AuditEntry, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus,
-    KeyStore, NewKey, StorageError, UpdateKey,
+    KeyStore, NewKey, StorageError, UpdateKey, statements,
 };
 use rusqlite::{Connection, Row, params};
 
 use crate::{SqliteStore, query, row::Columns};
 
-const INSERT: &str = "INSERT INTO api_keys \
-    (id, account_id, hash, name, key_prefix, scopes, expires_at, is_active, created_at) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-const LOOKUP: &str = "SELECT * FROM api_keys WHERE account_id = ? AND id = ?";
-const UPDATE: &str = "UPDATE api_keys SET name = coalesce(?3, name), \
-    scopes = coalesce(?4, scopes), is_active = coalesce(?5, is_active) \
-    WHERE account_id = ?1 AND id = ?2";
-const DELETE: &str = "DELETE FROM api_keys WHERE account_id = ? AND id = ?";
-const CREDENTIAL: &str = "SELECT api_keys.id, account_id, scopes, expires_at, is_active, \
-    accounts.suspended_at FROM api_keys JOIN accounts ON accounts.id = account_id WHERE hash = ?";
+/// The keys that are active at `?2`: the same rule as [`KeyState::of`], held to it by the suite.
+macro_rules! active {
+    () => {
+        "(is_active = 1 AND (expires_at IS NULL OR expires_at > ?2))"
+    };
+}
+
+statements! {
+    /// However many there are, no more are counted than are allowed.
+    COUNT_ACTIVE = concat!(
+        "SELECT count(*) AS active FROM (SELECT 1 FROM api_keys WHERE account_id = ?1 AND ",
+        active!(), " AND id <> ?3 LIMIT ?4)"
+    );
+    LIST = concat!(
+        "SELECT * FROM api_keys WHERE account_id = ?1 AND CASE ?3 \
+            WHEN 'active' THEN ", active!(), " \
+            WHEN 'inactive' THEN is_active = 0 \
+            WHEN 'expired' THEN is_active = 1 AND expires_at <= ?2 \
+            ELSE 1 END \
+         AND (?4 IS NULL OR id < ?4) ORDER BY id DESC LIMIT ?5"
+    );
+    FINGERPRINT = "SELECT fingerprint FROM hasher";
+    ANY_KEY = "SELECT 1 FROM api_keys LIMIT 1";
+    BIND_HASHER = "REPLACE INTO hasher (only, fingerprint) VALUES (1, ?)";
+    INSERT = "INSERT INTO api_keys \
+        (id, account_id, hash, name, key_prefix, scopes, expires_at, is_active, created_at) \
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    LOOKUP = "SELECT * FROM api_keys WHERE account_id = ? AND id = ?";
+    UPDATE = "UPDATE api_keys SET name = coalesce(?3, name), \
+        scopes = coalesce(?4, scopes), is_active = coalesce(?5, is_active) \
+        WHERE account_id = ?1 AND id = ?2";
+    DELETE = "DELETE FROM api_keys WHERE account_id = ? AND id = ?";
+    CREDENTIAL = "SELECT api_keys.id, account_id, scopes, expires_at, is_active, \
+        accounts.suspended_at FROM api_keys JOIN accounts ON accounts.id = account_id WHERE hash = ?";
+}
 
 fn read(row: &Row<'_>) -> Result<ApiKey, StorageError> {
     Ok(ApiKey {
@@ -48,15 +73,12 @@ fn read_credential(row: &Row<'_>) -> Result<Credential, StorageError> {
     })
 }
 
-/// The keys that are active at `?2`: the same rule as [`KeyState::of`], held to it by the suite.
-const ACTIVE: &str = "is_active = 1 AND (expires_at IS NULL OR expires_at > ?2)";
-
-fn condition(status: KeyStatus) -> &'static str {
+fn status_name(status: KeyStatus) -> &'static str {
     match status {
-        KeyStatus::Active => ACTIVE,
-        KeyStatus::Inactive => "is_active = 0 AND ?2 IS NOT NULL",
-        KeyStatus::Expired => "is_active = 1 AND expires_at <= ?2",
-        KeyStatus::All => "?2 IS NOT NULL",
+        KeyStatus::Active => "active",
+        KeyStatus::Inactive => "inactive",
+        KeyStatus::Expired => "expired",
+        KeyStatus::All => "all",
     }
 }
 
@@ -79,18 +101,14 @@ fn has_place(
     max_active: u32,
     now: Timestamp,
 ) -> Result<bool, StorageError> {
-    // However many there are, no more are counted than are allowed.
-    let sql = format!(
-        "SELECT count(*) AS active FROM (SELECT 1 FROM api_keys \
-         WHERE account_id = ?1 AND {ACTIVE} AND id <> ?3 LIMIT ?4)"
-    );
     let params = params![
         account_id.as_bytes(),
         now.as_millis(),
         key_id.as_bytes(),
         max_active,
     ];
-    let active: Option<u32> = query::optional(db, &sql, params, |row| row.column("active"))?;
+    let active: Option<u32> =
+        query::optional(db, COUNT_ACTIVE, params, |row| row.column("active"))?;
     Ok(active.unwrap_or(0) < max_active)
 }
 
@@ -209,18 +227,14 @@ impl KeyStore for SqliteStore {
         now: Timestamp,
     ) -> Result<Vec<ApiKey>, StorageError> {
         self.read(move |db| {
-            let sql = format!(
-                "SELECT * FROM api_keys WHERE account_id = ?1 AND {} \
-                 AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4",
-                condition(page.status)
-            );
             let params = params![
                 account_id.as_bytes(),
                 now.as_millis(),
+                status_name(page.status),
                 page.before.as_ref().map(KeyId::as_bytes),
                 page.limit,
             ];
-            query::all(db, &sql, params, read)
+            query::all(db, LIST, params, read)
         })
         .await
     }
@@ -228,17 +242,14 @@ impl KeyStore for SqliteStore {
     async fn bind_hasher(&self, fingerprint: String) -> Result<HasherBinding, StorageError> {
         self.write(move |db| {
             let bound: Option<String> =
-                query::optional(db, "SELECT fingerprint FROM hasher", [], |row| {
-                    row.column("fingerprint")
-                })?;
+                query::optional(db, FINGERPRINT, [], |row| row.column("fingerprint"))?;
             match bound {
                 Some(bound) if bound == fingerprint => Ok(HasherBinding::Bound),
-                Some(bound) if query::exists(db, "SELECT 1 FROM api_keys", [])? => {
+                Some(bound) if query::exists(db, ANY_KEY, [])? => {
                     Ok(HasherBinding::Mismatch(bound))
                 }
                 _ => {
-                    let sql = "REPLACE INTO hasher (only, fingerprint) VALUES (1, ?)";
-                    query::execute(db, sql, [&fingerprint])?;
+                    query::execute(db, BIND_HASHER, [&fingerprint])?;
                     Ok(HasherBinding::Bound)
                 }
             }

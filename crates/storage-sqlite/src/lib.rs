@@ -100,3 +100,28 @@ impl Store for SqliteStore {
         self.writer.close().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_statement_is_one_for_the_database() {
+        let folder = tempfile::TempDir::new().expect("a temporary folder");
+        let store = SqliteStore::open(&folder.path().join("keygate.db")).expect("it opens");
+        let all = [
+            accounts::STATEMENTS,
+            audit::STATEMENTS,
+            keys::STATEMENTS,
+            sessions::STATEMENTS,
+            usage::STATEMENTS,
+        ];
+        for sql in all.concat() {
+            let prepared = store.read(move |db| {
+                db.prepare(sql).map_err(error::unavailable)?;
+                Ok(())
+            });
+            prepared.await.expect(sql);
+        }
+    }
+}

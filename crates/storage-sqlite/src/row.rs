@@ -52,7 +52,7 @@ pub(crate) trait Columns {
         KeyName::parse(&name).map_err(|_| StorageError::Corrupt("key name"))
     }
 
-    /// The columns of [`ACCOUNT`].
+    /// The columns of [`account!`].
     fn account(&self) -> Result<Account, StorageError> {
         let email: String = self.column("email")?;
         Ok(Account {
@@ -66,8 +66,14 @@ pub(crate) trait Columns {
 }
 
 /// The columns of an account, under names that stay apart in a join.
-pub(crate) const ACCOUNT: &str = "accounts.id AS account_id, accounts.email, \
-     accounts.suspended_at, accounts.created_at AS account_created_at";
+macro_rules! account {
+    () => {
+        "accounts.id AS account_id, accounts.email, accounts.suspended_at, \
+         accounts.created_at AS account_created_at"
+    };
+}
+
+pub(crate) use account;
 
 impl Columns for Row<'_> {
     fn column<T: rusqlite::types::FromSql>(&self, name: &str) -> Result<T, StorageError> {

@@ -1,23 +1,29 @@
 use async_trait::async_trait;
 use keygate_core::{Account, SessionId, Timestamp, TokenHash};
-use keygate_storage::{AuditEntry, Session, SessionStore, StorageError};
+use keygate_storage::{AuditEntry, Session, SessionStore, StorageError, statements};
 use rusqlite::{Row, params};
 
 use crate::{
     SqliteStore, query,
-    row::{ACCOUNT, Columns},
+    row::{Columns, account},
 };
 
-const INSERT: &str = "INSERT INTO sessions \
-    (id, account_id, token_hash, created_at, last_seen_at, idle_ends_at, ends_at) \
-    VALUES (?, ?, ?, ?, ?, ?, ?)";
-const MAY_SIGN_IN: &str =
-    "SELECT 1 FROM accounts WHERE id = ? AND password_hash = ? AND suspended_at IS NULL";
-const DELETE_OVER: &str =
-    "DELETE FROM sessions WHERE account_id = ?1 AND min(idle_ends_at, ends_at) <= ?2";
-const TOUCH: &str = "UPDATE sessions \
-    SET last_seen_at = max(last_seen_at, ?2), idle_ends_at = max(idle_ends_at, ?3) WHERE id = ?1";
-const DELETE: &str = "DELETE FROM sessions WHERE id = ?";
+statements! {
+    LOOKUP = concat!(
+        "SELECT ", account!(), ", sessions.id AS session_id, token_hash, last_seen_at, \
+         sessions.created_at AS session_created_at, idle_ends_at, ends_at \
+         FROM sessions JOIN accounts ON accounts.id = sessions.account_id WHERE token_hash = ?"
+    );
+    EXISTS = "SELECT 1 FROM sessions WHERE id = ?";
+    INSERT = "INSERT INTO sessions \
+        (id, account_id, token_hash, created_at, last_seen_at, idle_ends_at, ends_at) \
+        VALUES (?, ?, ?, ?, ?, ?, ?)";
+    MAY_SIGN_IN = "SELECT 1 FROM accounts WHERE id = ? AND password_hash = ? AND suspended_at IS NULL";
+    DELETE_OVER = "DELETE FROM sessions WHERE account_id = ?1 AND min(idle_ends_at, ends_at) <= ?2";
+    TOUCH = "UPDATE sessions \
+        SET last_seen_at = max(last_seen_at, ?2), idle_ends_at = max(idle_ends_at, ?3) WHERE id = ?1";
+    DELETE = "DELETE FROM sessions WHERE id = ?";
+}
 
 fn read(row: &Row<'_>) -> Result<(Session, Account), StorageError> {
     let session = Session {
@@ -67,16 +73,8 @@ impl SessionStore for SqliteStore {
         &self,
         token_hash: TokenHash,
     ) -> Result<Option<(Session, Account)>, StorageError> {
-        self.read(move |db| {
-            let sql = format!(
-                "SELECT {ACCOUNT}, sessions.id AS session_id, token_hash, last_seen_at, \
-                 sessions.created_at AS session_created_at, idle_ends_at, ends_at \
-                 FROM sessions JOIN accounts ON accounts.id = sessions.account_id \
-                 WHERE token_hash = ?"
-            );
-            query::optional(db, &sql, [token_hash.as_bytes()], read)
-        })
-        .await
+        self.read(move |db| query::optional(db, LOOKUP, [token_hash.as_bytes()], read))
+            .await
     }
 
     async fn touch_session(
@@ -94,7 +92,7 @@ impl SessionStore for SqliteStore {
 
     async fn delete_session(&self, id: SessionId, audit: AuditEntry) -> Result<bool, StorageError> {
         self.write(move |db| {
-            let found = query::exists(db, "SELECT 1 FROM sessions WHERE id = ?", [id.as_bytes()])?;
+            let found = query::exists(db, EXISTS, [id.as_bytes()])?;
             if found {
                 // Before the session ends: it is the one that ends itself.
                 db.audit(&audit)?;

@@ -1,17 +1,19 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use keygate_storage::{StorageError, UsageFlush, UsageStore};
+use keygate_storage::{StorageError, UsageFlush, UsageStore, statements};
 use rusqlite::params;
 
 use crate::{SqliteStore, query};
 
-const BEGIN: &str = "INSERT INTO usage_flushes (recorder_id, number, flushed_at) VALUES (?, ?, ?) \
-    ON CONFLICT (recorder_id) DO UPDATE SET number = excluded.number, flushed_at = excluded.flushed_at \
-    WHERE number < excluded.number";
-const RECORD: &str = "UPDATE api_keys SET last_used_at = max(coalesce(last_used_at, 0), ?2), \
-    request_count = request_count + ?3 WHERE id = ?1";
-const FORGET: &str = "DELETE FROM usage_flushes WHERE flushed_at < ?";
+statements! {
+    BEGIN = "INSERT INTO usage_flushes (recorder_id, number, flushed_at) VALUES (?, ?, ?) \
+        ON CONFLICT (recorder_id) DO UPDATE SET number = excluded.number, flushed_at = excluded.flushed_at \
+        WHERE number < excluded.number";
+    RECORD = "UPDATE api_keys SET last_used_at = max(coalesce(last_used_at, 0), ?2), \
+        request_count = request_count + ?3 WHERE id = ?1";
+    FORGET = "DELETE FROM usage_flushes WHERE flushed_at < ?";
+}
 
 /// After this long without a flush a recorder is gone, and tries none again.
 const FORGET_AFTER: Duration = Duration::from_hours(7 * 24);

@@ -17,6 +17,7 @@ mod feed;
 mod keys;
 mod lease;
 mod sessions;
+mod statements;
 pub mod tables;
 mod usage;
 

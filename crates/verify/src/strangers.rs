@@ -58,12 +58,16 @@ impl Strangers {
             .filter(|wait| !wait.is_zero())
     }
 
-    /// Notes that this key does not exist, and who presented it.
+    /// Notes that this key does not exist, and who presented it. Of many who wait for the same look-up,
+    /// one counts.
     pub(crate) fn note(&self, key: KeyHash, client: Option<IpAddr>) {
+        let mut remembered = self.clients.lock();
+        if self.are(&key) {
+            return;
+        }
         self.unknown.insert(key, ());
         let Some(client) = client else { return };
         let now = Instant::now();
-        let mut remembered = self.clients.lock();
         if remembered.len() >= MAX_REMEMBERED {
             remembered.retain(|_, made_up_at| *made_up_at > now);
             if remembered.len() >= MAX_REMEMBERED {
@@ -81,18 +85,25 @@ mod tests {
 
     use super::*;
 
-    const KEY: KeyHash = KeyHash::from_bytes([1; 32]);
+    fn key(number: u32) -> KeyHash {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        KeyHash::from_bytes(bytes)
+    }
+
     const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     #[tokio::test(start_paused = true)]
     async fn who_tries_too_many_waits_until_made_up_for() {
         let strangers = Strangers::default();
-        for _ in 0..BURST {
+        for number in 0..BURST {
             assert_eq!(strangers.wait(CLIENT), None);
-            strangers.note(KEY, Some(CLIENT));
+            strangers.note(key(number), Some(CLIENT));
+            // Again, by another that waited for the same look-up.
+            strangers.note(key(number), Some(CLIENT));
         }
         assert_eq!(strangers.wait(CLIENT), None);
-        strangers.note(KEY, Some(CLIENT));
+        strangers.note(key(BURST), Some(CLIENT));
         assert_eq!(strangers.wait(CLIENT), Some(EVERY));
         assert_eq!(strangers.wait(Ipv4Addr::BROADCAST.into()), None);
         tokio::time::advance(EVERY).await;
@@ -103,7 +114,7 @@ mod tests {
     async fn what_is_remembered_is_bounded() {
         let strangers = Strangers::default();
         for number in 0..3 * u32::try_from(MAX_REMEMBERED).expect("a small number") {
-            strangers.note(KEY, Some(Ipv4Addr::from(number).into()));
+            strangers.note(key(number), Some(Ipv4Addr::from(number).into()));
             assert!(strangers.clients.lock().len() <= MAX_REMEMBERED);
         }
     }

@@ -1,4 +1,6 @@
-/// Statements, each under a name, and all of them for the test that prepares them.
+/// Statements of a backend, each under a name, and all of them for the test that has the database
+/// prepare them.
+#[macro_export]
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
         $($(#[$doc])* const $name: &str = $sql;)*
@@ -7,5 +9,3 @@ macro_rules! statements {
         pub(crate) const STATEMENTS: &[&str] = &[$($name),*];
     };
 }
-
-pub(crate) use statements;
