@@ -19,7 +19,14 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::{config::Database, failure::Failure};
+
+/// A command, and for which database it is meant: the socket is found by the data folder alone.
+#[derive(Serialize, Deserialize)]
+struct Request {
+    database: Option<String>,
+    command: Command,
+}
 
 /// What a command gives: its result, or the line that says why not.
 #[derive(Debug, Serialize, Deserialize)]
@@ -43,6 +50,14 @@ pub(crate) fn check_socket_path(data: &Path) -> Result<(), Failure> {
         data.display(),
         length - MAX_SOCKET_PATH
     )))
+}
+
+/// The name of a database that is not in the data folder.
+fn database_name(database: &Database) -> Option<String> {
+    match database {
+        Database::Sqlite(_) => None,
+        Database::Postgres(options) => Some(options.name()),
+    }
 }
 
 fn socket_path(data: &Path) -> PathBuf {

@@ -1,7 +1,7 @@
--- Which keys changed, for the other nodes.
+-- Which keys changed, for the other nodes; without a hash, any may have.
 CREATE TABLE changes (
   revision   BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  key_hash   BYTEA NOT NULL,
+  key_hash   BYTEA,
   changed_at TIMESTAMPTZ NOT NULL DEFAULT clock_timestamp()
 );
 

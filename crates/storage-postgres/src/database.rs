@@ -10,14 +10,17 @@ use futures_util::{FutureExt, future::BoxFuture};
 use keygate_storage::StorageError;
 use parking_lot::Mutex;
 use sqlx::{
-    PgConnection, PgPool, Postgres,
+    PgConnection, PgPool, Postgres, SqlSafeStr,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
     raw_sql,
 };
-use tokio::time;
+use tokio::{runtime::Handle, time};
 
 use crate::{PostgresOptions, error::unavailable};
+
+/// Time enough to make a connection to a server that is far away.
+const MIN_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Connections to the database.
 ///
@@ -38,6 +41,7 @@ impl Database {
         size: u32,
         deadline: Duration,
     ) -> Self {
+        let deadline = deadline.max(MIN_DEADLINE);
         let failed_at = Arc::<Mutex<Option<Instant>>>::default();
         let failed = failed_at.clone();
         let settings: Arc<str> = session_settings(options).into();
@@ -79,6 +83,7 @@ impl Database {
         Ok(Borrowed {
             connection: Some(connection),
             failed_at: self.failed_at.clone(),
+            deadline: self.deadline,
             is_clean: false,
         })
     }
@@ -141,13 +146,15 @@ impl Database {
 }
 
 /// What holds for each connection. A commit is on the disk before it is acknowledged, whatever the
-/// server's default says.
+/// server's default says or comes to say. A standby does not know what was just acknowledged.
 fn session_settings(options: &PostgresOptions) -> String {
     format!(
-        "SET statement_timeout = {}; SET lock_timeout = {}; \
+        "DO $$ BEGIN IF pg_is_in_recovery() THEN \
+             RAISE EXCEPTION 'this server is a standby'; END IF; END $$; \
+         SET statement_timeout = {}; SET lock_timeout = {}; \
          SET idle_in_transaction_session_timeout = {}; \
-         SELECT set_config('synchronous_commit', 'on', false) \
-         WHERE current_setting('synchronous_commit') = 'off'",
+         SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
+             WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)",
         options.statement_timeout.as_millis(),
         options.lock_timeout.as_millis(),
         (options.statement_timeout * 2).as_millis(),
@@ -158,12 +165,13 @@ fn session_settings(options: &PostgresOptions) -> String {
 pub(crate) struct Borrowed {
     connection: Option<PoolConnection<Postgres>>,
     failed_at: Arc<Mutex<Option<Instant>>>,
+    deadline: Duration,
     is_clean: bool,
 }
 
 impl Borrowed {
-    /// Ends the transaction.
-    pub(crate) async fn end(&mut self, end: &'static str) -> Result<(), StorageError> {
+    /// Ends the transaction by these statements, which are sent as one.
+    pub(crate) async fn end(&mut self, end: impl SqlSafeStr) -> Result<(), StorageError> {
         raw_sql(end)
             .execute(&mut **self)
             .await
@@ -193,11 +201,18 @@ impl DerefMut for Borrowed {
 
 impl Drop for Borrowed {
     fn drop(&mut self) {
-        if let Some(mut connection) = self.connection.take()
-            && !self.is_clean
-        {
+        let Some(mut connection) = self.connection.take() else {
+            return;
+        };
+        if !self.is_clean {
             *self.failed_at.lock() = Some(Instant::now());
             connection.close_on_drop();
+        } else if let Ok(runtime) = Handle::try_current() {
+            // It is asked whether it is well before it goes back, and may not answer. What is then
+            // dropped is closed.
+            runtime.spawn(time::timeout(self.deadline, async move {
+                connection.return_to_pool().await;
+            }));
         }
     }
 }

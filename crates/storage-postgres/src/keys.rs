@@ -50,7 +50,11 @@ statements! {
             ELSE true END \
          AND ($4::uuid IS NULL OR id < $4) ORDER BY id DESC LIMIT $5"
     );
-    FINGERPRINT = "SELECT fingerprint FROM hasher FOR UPDATE";
+    /// Taken by who issues keys, shared, and by who says how they are hashed. "kgha"
+    LOCK_HASHER_SHARED = "SELECT pg_advisory_xact_lock_shared(1802987617)";
+    LOCK_HASHER = "SELECT pg_advisory_xact_lock(1802987617)";
+    IS_BOUND = "SELECT 1 FROM hasher WHERE fingerprint = $1";
+    FINGERPRINT = "SELECT fingerprint FROM hasher";
     ANY_KEY = "SELECT 1 FROM api_keys LIMIT 1";
     BIND_HASHER = "INSERT INTO hasher (\"only\", fingerprint) VALUES (1, $1) \
         ON CONFLICT (\"only\") DO UPDATE SET fingerprint = excluded.fingerprint";
@@ -117,14 +121,26 @@ async fn has_place(
     count(db).await
 }
 
+/// Refuses to issue a key where another process has said meanwhile that they are hashed differently.
+async fn require_hasher(db: &mut PgConnection, fingerprint: &str) -> Result<(), StorageError> {
+    execute(db, query(LOCK_HASHER_SHARED)).await?;
+    if exists(db, query(IS_BOUND).bind(fingerprint)).await? {
+        return Ok(());
+    }
+    let why = "another process hashes keys differently; pepper_file must be the same everywhere";
+    Err(StorageError::Unavailable(why.into()))
+}
+
 #[async_trait]
 impl CredentialStore for PostgresStore {
     async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError> {
-        self.read(move |db| {
+        let found = self.read(move |db| {
             let lookup = query(CREDENTIAL).bind(hash.as_bytes().to_vec());
             optional(db, lookup, read_credential).boxed()
-        })
-        .await
+        });
+        // Whoever waits for it may have begun later than it did, but not by more than the lease.
+        let found = tokio::time::timeout(self.term, found).await;
+        found.unwrap_or_else(|_| Err(StorageError::Unavailable("no answer in time".into())))
     }
 }
 
@@ -136,8 +152,12 @@ impl KeyStore for PostgresStore {
         max_active: u32,
         audit: AuditEntry,
     ) -> Result<InsertKey, StorageError> {
+        let fingerprint = self.fingerprint.lock().clone();
         self.write(move |db| {
             async move {
+                if let Some(fingerprint) = fingerprint {
+                    require_hasher(db, &fingerprint).await?;
+                }
                 if !has_place(db, key.account_id, key.id, max_active, key.created_at).await? {
                     return Ok(InsertKey::LimitReached);
                 }
@@ -258,8 +278,10 @@ impl KeyStore for PostgresStore {
     }
 
     async fn bind_hasher(&self, fingerprint: String) -> Result<HasherBinding, StorageError> {
-        self.write(move |db| {
+        let ours = fingerprint.clone();
+        let binding = self.write(move |db| {
             async move {
+                execute(db, query(LOCK_HASHER)).await?;
                 let bound = optional(db, query(FINGERPRINT), |row| row.column("fingerprint"));
                 let bound: Option<String> = bound.await?;
                 match bound {
@@ -274,7 +296,11 @@ impl KeyStore for PostgresStore {
                 }
             }
             .boxed()
-        })
-        .await
+        });
+        let binding = binding.await?;
+        if binding == HasherBinding::Bound {
+            *self.fingerprint.lock() = Some(ours);
+        }
+        Ok(binding)
     }
 }

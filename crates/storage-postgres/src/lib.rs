@@ -27,6 +27,7 @@ use async_trait::async_trait;
 use futures_util::{FutureExt, future::BoxFuture};
 use keygate_core::Clock;
 use keygate_storage::{ChangeListener, ChangeListeners, FeedReader, Lease, StorageError, Store};
+use parking_lot::Mutex;
 use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use tokio::{sync::Notify, task::JoinHandle};
 
@@ -85,6 +86,14 @@ impl PostgresOptions {
     }
 
     fn connect(&self) -> Result<PgConnectOptions, sqlx::Error> {
+        // The library would say them in the log, with their values.
+        let (_, parameters) = self.url.split_once('?').unwrap_or_default();
+        let mut names = parameters
+            .split('&')
+            .map(|pair| pair.split('=').next().unwrap_or(pair));
+        if names.any(|name| !name.is_empty() && !PARAMETERS.contains(&name)) {
+            return Err(sqlx::Error::Configuration("an unknown parameter".into()));
+        }
         let options = PgConnectOptions::from_str(&self.url)?;
         Ok(options
             .application_name("keygate")
@@ -95,8 +104,11 @@ impl PostgresOptions {
     }
 }
 
-/// How many connections the feed has: one reads, one listens.
-const FEED_CONNECTIONS: u32 = 2;
+/// What may stand behind the question mark of a URL.
+const PARAMETERS: [&str; 5] = ["sslmode", "sslrootcert", "sslcert", "sslkey", "options"];
+
+/// The feed has one connection that reads and one that listens.
+const FEED_CONNECTIONS: u32 = 1;
 
 /// A PostgreSQL database that several processes may have open.
 pub struct PostgresStore {
@@ -104,6 +116,9 @@ pub struct PostgresStore {
     feed: Feed,
     listeners: Arc<ChangeListeners>,
     lease: Arc<Lease>,
+    term: Duration,
+    /// The hasher with which this process issues keys.
+    fingerprint: Mutex<Option<String>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -124,15 +139,12 @@ impl PostgresStore {
             options.statement_timeout,
         );
         migrations::run(&database, &options.name()).await?;
-        if let Some(warning) = migrations::durability_warning(&database).await? {
-            tracing::warn!("{warning}");
-        }
-        let feed = Feed(Database::new(
-            connect,
-            options,
-            FEED_CONNECTIONS,
-            options.lease,
-        ));
+        migrations::look_at_server(&database).await?;
+        let of_feed = {
+            let options = options.clone();
+            move || Database::new(connect.clone(), &options, FEED_CONNECTIONS, options.lease)
+        };
+        let feed = Feed(of_feed());
         let position = feed.end().await?;
         let listeners = Arc::<ChangeListeners>::default();
         let lease = Arc::new(Lease::new(clock.clone(), options.lease, options.max_stale));
@@ -147,14 +159,16 @@ impl PostgresStore {
         );
         let tasks = vec![
             tokio::spawn(reader.run(wake.clone())),
-            tokio::spawn(feed.clone().listen(wake)),
-            tokio::spawn(feed.clone().forget_regularly()),
+            tokio::spawn(feed::listen(of_feed, wake)),
+            tokio::spawn(feed::forget_regularly(database.clone())),
         ];
         Ok(Self {
             database,
             feed,
             listeners,
             lease,
+            term: options.lease,
+            fingerprint: Mutex::default(),
             tasks,
         })
     }

@@ -45,6 +45,8 @@ const LOCK: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
     )";
 
 statements! {
+    SERVER = "SELECT current_setting('server_encoding') = 'UTF8' AS unicode, \
+        current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' AS durable";
     VERSION = "SELECT version, runs_from FROM keygate_schema";
     SET_VERSION = "INSERT INTO keygate_schema (singleton, version, runs_from) VALUES (1, $1, $2) \
         ON CONFLICT (singleton) DO UPDATE \
@@ -99,17 +101,27 @@ fn known_version() -> i32 {
     i32::try_from(MIGRATIONS.len()).expect("few migrations")
 }
 
-/// Whether what the server acknowledges outlives a loss of power; a sentence for the log where not.
-pub(crate) async fn durability_warning(
-    database: &Database,
-) -> Result<Option<&'static str>, StorageError> {
-    let settings = database
-        .read(|db| optional(db, query(DURABILITY), |row| row.column::<bool>("durable")).boxed())
-        .await?;
-    Ok((settings != Some(true)).then_some(
-        "the server runs with fsync or full_page_writes off: what it acknowledges can be lost",
-    ))
+/// Refuses a server that cannot keep every name, and warns of one that forgets what it acknowledged
+/// when its power fails.
+pub(crate) async fn look_at_server(database: &Database) -> Result<(), StorageError> {
+    let found = database.read(|db| {
+        optional(db, query(SERVER), |row| {
+            Ok((
+                row.column::<bool>("durable")?,
+                row.column::<bool>("unicode")?,
+            ))
+        })
+        .boxed()
+    });
+    let (durable, unicode) = found.await?.unwrap_or_default();
+    if !unicode {
+        let why = "the database's encoding must be UTF8".to_owned();
+        return Err(StorageError::Unavailable(why));
+    }
+    if !durable {
+        tracing::warn!(
+            "the server runs with fsync or full_page_writes off: what it acknowledges can be lost"
+        );
+    }
+    Ok(())
 }
-
-const DURABILITY: &str = "SELECT current_setting('fsync') = 'on' \
-    AND current_setting('full_page_writes') = 'on' AS durable";

@@ -31,7 +31,6 @@ async fn every_statement_is_one_for_the_server() {
         crate::migrations::STATEMENTS,
         crate::sessions::STATEMENTS,
         crate::usage::STATEMENTS,
-        crate::write::STATEMENTS,
     ];
     for sql in all.concat() {
         let prepared = store.database.read(move |db| {

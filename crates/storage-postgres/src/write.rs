@@ -7,18 +7,16 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use keygate_core::key::KeyHash;
-use keygate_storage::{AuditEntry, ChangeListeners, StorageError, statements};
-use sqlx::{PgConnection, query};
+use keygate_storage::{AuditEntry, ChangeListeners, StorageError};
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::{
     audit,
     database::{Borrowed, Database},
-    query::execute,
 };
 
-statements! {
-    PUBLISH = "SELECT publish_changes($1)";
-}
+/// Of how many keys each is named to the other nodes. They take more for all of them.
+const MAX_NAMED: usize = 1_000;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
@@ -46,17 +44,28 @@ impl Write {
         self.issued.push(hash);
     }
 
-    async fn publish(&mut self) -> Result<(), StorageError> {
+    /// Commits, having said what has changed. Both are sent as one, so that nobody who then falls silent
+    /// holds the lock under which changes are published.
+    async fn commit(&mut self) -> Result<(), StorageError> {
         if self.changed.is_empty() {
-            return Ok(());
+            return self.connection.end("COMMIT").await;
         }
-        let hashes: Vec<Vec<u8>> = self
-            .changed
-            .iter()
-            .map(|hash| hash.as_bytes().to_vec())
-            .collect();
-        execute(self, query(PUBLISH).bind(hashes)).await.map(|_| ())
+        let hashes = if self.changed.len() > MAX_NAMED {
+            "NULL".to_owned()
+        } else {
+            let hashes = self.changed.iter().map(in_sql);
+            hashes.collect::<Vec<_>>().join(", ")
+        };
+        let sql = format!("SELECT publish_changes(ARRAY[{hashes}]::bytea[]); COMMIT");
+        self.connection.end(AssertSqlSafe(sql)).await
     }
+}
+
+/// A hash as it stands in a statement.
+fn in_sql(hash: &KeyHash) -> String {
+    let digits = hash.as_bytes().iter();
+    let digits = digits.fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    format!("decode('{digits}', 'hex')")
 }
 
 impl Deref for Write {
@@ -95,15 +104,11 @@ async fn run<T>(
     write: &mut Write,
     work: impl for<'a> FnOnce(&'a mut Write) -> BoxFuture<'a, Result<T, StorageError>>,
 ) -> Result<T, StorageError> {
-    let outcome = match work(write).await {
-        Ok(outcome) => write.publish().await.map(|()| outcome),
-        Err(error) => Err(error),
-    };
-    let end = if outcome.is_ok() {
-        "COMMIT"
-    } else {
-        "ROLLBACK"
-    };
-    write.connection.end(end).await?;
-    outcome
+    match work(write).await {
+        Ok(outcome) => write.commit().await.map(|()| outcome),
+        Err(error) => {
+            write.connection.end("ROLLBACK").await?;
+            Err(error)
+        }
+    }
 }

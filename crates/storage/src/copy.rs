@@ -42,7 +42,7 @@ pub struct CopiedTable {
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// The target holds what does not come from the source. Nothing was changed.
-    #[error("the target holds an account that the source does not have")]
+    #[error("the target holds accounts or audit entries that the source does not have")]
     OtherData,
     /// What was written does not read back as it is in the source.
     #[error("the table {0} differs after it was copied; the source was changed meanwhile")]
@@ -89,18 +89,24 @@ pub async fn copy(
     Ok(copied)
 }
 
-/// Accounts are never deleted, so a copy has none that its source lacks.
+/// Accounts and audit entries are never deleted, and entries never change: a copy has none that its
+/// source lacks, unless it has had a life of its own.
 async fn refuse_other_data(from: &dyn TableStore, to: &dyn TableStore) -> Result<(), CopyError> {
-    let accounts = TABLES.iter().find(|table| table.name == "accounts");
-    let accounts = accounts.expect("it is among them");
-    let (mut here, mut there) = (Rows::of(accounts, to), Rows::of(accounts, from));
-    while let Some(row) = here.next().await? {
-        let mut known = there.next().await?;
-        while known.as_ref().is_some_and(|known| known[0] < row[0]) {
-            known = there.next().await?;
-        }
-        if known.is_none_or(|known| known[0] != row[0]) {
-            return Err(CopyError::OtherData);
+    for table in TABLES {
+        let is_same: fn(&TableRow, &TableRow) -> bool = match table.name {
+            "accounts" => |here, there| here[0] == there[0],
+            "audit_entries" => |here, there| here == there,
+            _ => continue,
+        };
+        let (mut here, mut there) = (Rows::of(table, to), Rows::of(table, from));
+        while let Some(row) = here.next().await? {
+            let mut known = there.next().await?;
+            while known.as_ref().is_some_and(|known| known[0] < row[0]) {
+                known = there.next().await?;
+            }
+            if !known.is_some_and(|known| is_same(&row, &known)) {
+                return Err(CopyError::OtherData);
+            }
         }
     }
     Ok(())

@@ -23,8 +23,9 @@ pub struct FeedPage {
     pub position: u64,
     /// Whether it reached the end of the feed.
     pub is_last: bool,
-    /// Whether it begins where it was asked to. Otherwise changes in between are forgotten.
-    pub is_continuous: bool,
+    /// Whether it names each key that changed. Otherwise any may have: changes are forgotten, or were
+    /// too many.
+    pub is_complete: bool,
 }
 
 /// Follows a feed, tells the listeners, and holds the lease.
@@ -84,10 +85,10 @@ impl<F: ChangeFeed> FeedReader<F> {
         let page = time::timeout(self.term, self.feed.read(self.position))
             .await
             .map_err(|_| StorageError::Unavailable("the change feed does not answer".into()))??;
-        if page.is_continuous {
+        if page.is_complete {
             self.listeners.keys_changed(&page.changed);
         } else {
-            tracing::warn!("changes were missed; all that is known of keys is read anew");
+            tracing::info!("all that is known of keys is read anew");
             self.listeners.everything_changed();
         }
         self.position = page.position;

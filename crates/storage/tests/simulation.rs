@@ -4,7 +4,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -65,12 +68,16 @@ impl Database {
 struct Feed {
     database: Arc<Database>,
     one_way: Duration,
+    is_cut_off: Arc<AtomicBool>,
 }
 
 #[async_trait]
 impl ChangeFeed for Feed {
     async fn read(&self, after: u64) -> Result<FeedPage, StorageError> {
         sleep(self.one_way).await;
+        if self.is_cut_off.load(Ordering::SeqCst) {
+            return std::future::pending().await;
+        }
         let place = usize::try_from(after).expect("a small number");
         let changed = self.database.read(place).await;
         sleep(self.one_way).await;
@@ -78,7 +85,7 @@ impl ChangeFeed for Feed {
             position: after + changed.len() as u64,
             changed,
             is_last: true,
-            is_continuous: true,
+            is_complete: true,
         })
     }
 }
@@ -88,6 +95,7 @@ struct Node {
     heard: Mutex<HashMap<KeyHash, Instant>>,
     lease: Arc<Lease>,
     wake: Arc<Notify>,
+    is_cut_off: Arc<AtomicBool>,
 }
 
 impl ChangeListener for Node {
@@ -108,12 +116,14 @@ impl Node {
             heard: Mutex::default(),
             lease: Arc::new(Lease::new(clock.clone(), TERM, Duration::ZERO)),
             wake: Arc::new(Notify::new()),
+            is_cut_off: Arc::default(),
         });
         let listeners = Arc::new(ChangeListeners::default());
         listeners.subscribe(node.clone());
         let feed = Feed {
             database: database.clone(),
             one_way: case.one_way,
+            is_cut_off: node.is_cut_off.clone(),
         };
         let reader = FeedReader::new(feed, 0, listeners, node.lease.clone(), TERM, clock);
         running.spawn(reader.run(node.wake.clone()));
@@ -193,6 +203,32 @@ async fn simulate(case: &Case) -> Lags {
         median: lags[lags.len() / 2],
         longest: lags[lags.len() - 1],
     }
+}
+
+/// A node whose readings stop just after a revocation is one that never hears of it.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_hears_nothing_stops_when_its_lease_is_over() {
+    let case = Case {
+        nodes: 1,
+        one_way: Duration::from_millis(1),
+        lost: 0,
+    };
+    let database = Arc::new(Database {
+        changes: Mutex::default(),
+        cores: Mutex::new(vec![Instant::now(); CORES]),
+    });
+    let mut running = JoinSet::new();
+    let node = Node::start(&case, &database, &mut running);
+    let key = KeyHash::from_bytes([1; 32]);
+    sleep(TERM * 3).await;
+    assert!(node.lease.holds());
+    node.is_cut_off.store(true, Ordering::SeqCst);
+    let revoked = Instant::now();
+    let let_in_for = node.lets_in_for(key, revoked).await;
+    assert!((TERM / 2..=TERM).contains(&let_in_for), "{let_in_for:?}");
+    node.is_cut_off.store(false, Ordering::SeqCst);
+    sleep(TERM * 2).await;
+    assert!(node.lease.holds(), "it is read again");
 }
 
 #[tokio::test(start_paused = true)]

@@ -110,8 +110,9 @@ impl<E: Entries, P: Default> Ticket<'_, E, P> {
         // Whoever shares a fill may land it; the first does.
         if self.is_under_way(&table) {
             table.remove(&self.hash);
-            if let Some(value) = found {
-                self.cache.entries.insert(self.hash, value);
+            match found {
+                Some(value) => self.cache.entries.insert(self.hash, value),
+                None => self.cache.entries.remove(&self.hash),
             }
         }
         true

@@ -1,4 +1,4 @@
-use std::{sync, time::Duration};
+use std::{collections::VecDeque, sync, time::Duration};
 
 use keygate_core::{RecorderId, Timestamp};
 use keygate_storage::{KeyUse, StorageError, UsageFlush, UsageStore};
@@ -7,6 +7,9 @@ use tokio::time::MissedTickBehavior;
 use triomphe::Arc;
 
 use crate::cached_key::CachedKey;
+
+/// How many keys one flush has at most: no more than can be written before the store gives up.
+const MAX_USES: usize = 10_000;
 
 /// Remembers how keys were used until [`flush`](Self::flush) writes it down: however often a key
 /// is used, it is written once a flush.
@@ -20,8 +23,8 @@ pub struct UsageRecorder {
 struct Flushes {
     /// How many there were.
     count: u64,
-    /// The last one, while it is not known to be written.
-    unwritten: Option<sync::Arc<UsageFlush>>,
+    /// Those that are not known to be written, in their order.
+    unwritten: VecDeque<sync::Arc<UsageFlush>>,
 }
 
 impl UsageRecorder {
@@ -65,15 +68,8 @@ impl UsageRecorder {
     pub async fn flush(&self, store: &(impl UsageStore + ?Sized)) -> Result<(), StorageError> {
         let mut flushes = self.flushes.lock().await;
         flushes.write(store).await?;
-        let uses = self.take_uses();
-        if let Some(at) = uses.iter().map(|one| one.last_used_at).max() {
-            flushes.count += 1;
-            flushes.unwritten = Some(sync::Arc::new(UsageFlush {
-                recorder: self.id,
-                number: flushes.count,
-                at,
-                uses,
-            }));
+        for uses in self.take_uses().chunks(MAX_USES) {
+            flushes.add(self.id, uses);
         }
         flushes.write(store).await
     }
@@ -96,10 +92,21 @@ impl UsageRecorder {
 }
 
 impl Flushes {
+    fn add(&mut self, recorder: RecorderId, uses: &[KeyUse]) {
+        let at = uses.iter().map(|one| one.last_used_at).max();
+        self.count += 1;
+        self.unwritten.push_back(sync::Arc::new(UsageFlush {
+            recorder,
+            number: self.count,
+            at: at.expect("a chunk is not empty"),
+            uses: uses.to_vec(),
+        }));
+    }
+
     async fn write(&mut self, store: &(impl UsageStore + ?Sized)) -> Result<(), StorageError> {
-        if let Some(flush) = &self.unwritten {
+        while let Some(flush) = self.unwritten.front() {
             store.record_uses(flush.clone()).await?;
-            self.unwritten = None;
+            self.unwritten.pop_front();
         }
         Ok(())
     }

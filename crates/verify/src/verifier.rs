@@ -83,8 +83,10 @@ impl Verifier {
     ) -> Result<Credential, Refusal> {
         let presented = presented_key(headers, target, &self.format)?;
         let hash = self.hasher.hash(presented);
+        // Before the look into memory: what is renewed after it proves nothing about what it found.
+        let is_fresh = self.lease.holds();
         let key = match self.cache.get(&hash) {
-            Some(key) if self.lease.holds() => key,
+            Some(key) if is_fresh => key,
             // What is in the cache is well formed; the checksum keeps the rest from the database.
             None if self.format.check(presented).is_err() => return Err(Denial::Invalid.into()),
             // Apart, so that what a look-up needs takes no room in the future of every request.
@@ -138,8 +140,11 @@ impl Verifier {
         }
         match self.lookup(hash).await {
             Ok(found) => found.ok_or(Denial::Invalid.into()),
-            Err(_) if self.lease.may_be_stale() => Ok(known),
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                // As it is now: it may have been heard of since.
+                let known = self.cache.get(&hash).filter(|_| self.lease.may_be_stale());
+                known.ok_or(error.into())
+            }
         }
     }
 

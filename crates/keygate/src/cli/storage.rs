@@ -28,22 +28,16 @@ pub(super) enum Storage {
 #[derive(Args)]
 pub(super) struct Copy {
     /// What is read, like sqlite:keygate-data/keygate.db
-    #[arg(long, value_name = "DATABASE", value_parser = database)]
-    from: Arc<Database>,
+    #[arg(long, value_name = "DATABASE")]
+    from: String,
     #[arg(
         long,
         value_name = "DATABASE",
-        value_parser = database,
         help = "What is written, like postgres://user:password@host/keygate"
     )]
-    to: Arc<Database>,
+    to: String,
     #[command(flatten)]
     format: Format,
-}
-
-fn database(text: &str) -> Result<Arc<Database>, String> {
-    let place = Database::at(text, Path::new(""));
-    place.map(Arc::new).map_err(|failure| failure.to_string())
 }
 
 /// Pages are larger than what is asked of a database otherwise.
@@ -60,14 +54,17 @@ const COLUMNS: &[(&str, &str)] = &[
 impl Storage {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let Self::Copy(Copy { from, to, format }) = self;
+        // Not by the command line's parser, which would print a password that it does not understand.
+        let [from, to] = [from, to].map(|place| Database::at(&place, Path::new("")));
+        let (from, to) = (from?, to?);
         if from.to_string() == to.to_string() {
             return Err(Failure::new(format!("{from} cannot be copied to itself.")));
         }
-        let source: Arc<dyn TableStore> = match &*from {
+        let source: Arc<dyn TableStore> = match &from {
             Database::Sqlite(path) => Arc::new(SqliteReader::open(path)?),
             Database::Postgres(options) => open_postgres(options).await?,
         };
-        let target: Arc<dyn TableStore> = match &*to {
+        let target: Arc<dyn TableStore> = match &to {
             Database::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
             Database::Postgres(options) => open_postgres(options).await?,
         };

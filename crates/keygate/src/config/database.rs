@@ -44,6 +44,9 @@ impl Database {
 
     fn read(place: &str, storage: &file::Storage, folder: &Path) -> Result<Self, Failure> {
         if !place.starts_with("postgres://") && !place.starts_with("postgresql://") {
+            if place.contains("://") {
+                return Err(not_a_database());
+            }
             let path = place.strip_prefix("sqlite:").unwrap_or(place);
             return Ok(Self::Sqlite(folder.join(path)));
         }
@@ -61,12 +64,17 @@ impl fmt::Display for Database {
     }
 }
 
+/// Says nothing of what was given: there may be a password in it.
+fn not_a_database() -> Failure {
+    Failure::new(
+        "The database (storage.database, --database, --from, --to) must be a file, or like postgres://user:password@host:5432/keygate?sslmode=verify-full, and what is given is not that.",
+    )
+}
+
 fn postgres(url: &str, storage: &file::Storage) -> Result<PostgresOptions, Failure> {
     let default = PostgresOptions::new(url);
     if !default.is_valid() {
-        return Err(Failure::new(
-            "The setting storage.database (--database) must be like postgres://user:password@host:5432/keygate, and what is given is not that.",
-        ));
+        return Err(not_a_database());
     }
     let time = |name, text: &Option<String>, default| {
         duration(&format!("storage.{name}"), text.as_deref(), default)
@@ -75,7 +83,17 @@ fn postgres(url: &str, storage: &file::Storage) -> Result<PostgresOptions, Failu
     if pool_size == 0 {
         return Err(invalid("storage.pool_size", 0, "must be 1 or more"));
     }
-    let lease = time("lease", &storage.lease, default.lease)?;
+    let timeout = |name, text, default| {
+        let time = time(name, text, default)?;
+        let rule = "must be between 1ms and 1h";
+        if (Duration::from_millis(1)..=Duration::from_hours(1)).contains(&time) {
+            Ok(time)
+        } else {
+            let time = humantime::format_duration(time);
+            Err(invalid(&format!("storage.{name}"), time, rule))
+        }
+    };
+    let lease = timeout("lease", &storage.lease, default.lease)?;
     if lease < MIN_LEASE {
         let rule = "must be 100ms or more";
         return Err(invalid(
@@ -87,12 +105,12 @@ fn postgres(url: &str, storage: &file::Storage) -> Result<PostgresOptions, Failu
     let max_stale = time("max_stale", &storage.max_stale, DEFAULT_MAX_STALE)?;
     Ok(PostgresOptions {
         pool_size,
-        statement_timeout: time(
+        statement_timeout: timeout(
             "statement_timeout",
             &storage.statement_timeout,
             default.statement_timeout,
         )?,
-        lock_timeout: time("lock_timeout", &storage.lock_timeout, default.lock_timeout)?,
+        lock_timeout: timeout("lock_timeout", &storage.lock_timeout, default.lock_timeout)?,
         lease,
         max_stale: match storage.on_storage_loss.as_deref() {
             None | Some("refuse") => Duration::ZERO,

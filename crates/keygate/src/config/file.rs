@@ -118,6 +118,12 @@ fn unknown_setting(path: &str) -> String {
 
 fn one_line(error: &toml::de::Error, text: &str) -> String {
     let message = error.message().replace('\n', ", ");
+    // It repeats a text that stands where none is expected, and that may be a database with a password.
+    let message = if message.contains("://") {
+        "an address stands where none is expected".to_owned()
+    } else {
+        message
+    };
     match error.span() {
         Some(span) => {
             let line = text[..span.start.min(text.len())].matches('\n').count() + 1;

@@ -7,7 +7,7 @@ use tokio::{
     net::UnixStream,
 };
 
-use super::{Command, Reply, socket_path};
+use super::{Command, Reply, Request, database_name, socket_path};
 use crate::{
     config::{Database, Settings},
     failure::Failure,
@@ -34,7 +34,8 @@ pub(crate) async fn run(settings: &Settings, command: Command) -> Result<Value, 
     }
     for _ in 0..TRIES {
         if let Some(stream) = connect(&settings.data).await? {
-            return ask(stream, &command).await;
+            let database = database_name(&settings.database);
+            return ask(stream, &Request { database, command }).await;
         }
         if matches!(settings.database, Database::Sqlite(_)) {
             create_data_folder(&settings.data)?;
@@ -67,14 +68,14 @@ async fn connect(data: &Path) -> Result<Option<UnixStream>, Failure> {
     }
 }
 
-async fn ask(stream: UnixStream, command: &Command) -> Result<Value, Failure> {
+async fn ask(stream: UnixStream, request: &Request) -> Result<Value, Failure> {
     let broken = |error: std::io::Error| {
         Failure::new(format!(
             "The running keygate broke off ({error}). Check with a list command whether the change was made."
         ))
     };
     let mut stream = BufReader::new(stream);
-    let mut line = serde_json::to_string(command).expect("strings serialise");
+    let mut line = serde_json::to_string(request).expect("strings serialise");
     line.push('\n');
     stream.write_all(line.as_bytes()).await.map_err(broken)?;
     line.clear();

@@ -14,8 +14,8 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::{Command, Reply, socket_path};
-use crate::failure::Failure;
+use super::{Reply, Request, database_name, socket_path};
+use crate::{config::Database, failure::Failure};
 
 /// How long to wait when the system has no more descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -33,6 +33,7 @@ impl Listener {
         data: &Path,
         control: Arc<Control>,
         origin: String,
+        database: &Database,
     ) -> Result<Self, Failure> {
         let path = socket_path(data);
         if std::os::unix::net::UnixStream::connect(&path).is_ok() {
@@ -45,7 +46,14 @@ impl Listener {
                 path.display()
             ))
         })?;
-        let task = tokio::spawn(accept(listener, control, origin.into()));
+        let task = tokio::spawn(accept(
+            listener,
+            Arc::new(Desk {
+                control,
+                origin,
+                database: database_name(database),
+            }),
+        ));
         Ok(Self { path, task })
     }
 
@@ -63,15 +71,22 @@ fn bind(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn accept(listener: UnixListener, control: Arc<Control>, origin: Arc<str>) {
+/// What commands are carried out with.
+struct Desk {
+    control: Arc<Control>,
+    origin: String,
+    database: Option<String>,
+}
+
+async fn accept(listener: UnixListener, desk: Arc<Desk>) {
     let mut commands = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    let (control, origin) = (control.clone(), origin.clone());
+                    let desk = desk.clone();
                     commands.spawn(async move {
-                        if let Err(error) = answer(stream, &control, &origin).await {
+                        if let Err(error) = desk.answer(stream).await {
                             tracing::debug!("an operator's command broke off: {error}");
                         }
                     });
@@ -86,22 +101,40 @@ async fn accept(listener: UnixListener, control: Arc<Control>, origin: Arc<str>)
     }
 }
 
-/// One line of JSON in, one line of JSON out.
-async fn answer(stream: UnixStream, control: &Control, origin: &str) -> std::io::Result<()> {
-    let mut stream = BufReader::new(stream);
-    let mut line = String::new();
-    stream.read_line(&mut line).await?;
-    let reply = match serde_json::from_str::<Command>(&line) {
-        Ok(command) => match command.execute(control, origin).await {
+impl Desk {
+    /// One line of JSON in, one line of JSON out.
+    async fn answer(&self, stream: UnixStream) -> std::io::Result<()> {
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        stream.read_line(&mut line).await?;
+        let reply = match serde_json::from_str(&line) {
+            Ok(request) => self.carry_out(request).await,
+            Err(_) => Reply::Refused(
+                "The running keygate does not know this command. Use the same version for both."
+                    .into(),
+            ),
+        };
+        let mut line = serde_json::to_string(&reply).expect("strings serialise");
+        line.push('\n');
+        stream.write_all(line.as_bytes()).await?;
+        stream.shutdown().await
+    }
+
+    async fn carry_out(&self, Request { database, command }: Request) -> Reply {
+        if database != self.database {
+            let name = |database: &Option<String>| {
+                let file = || "the file in its data folder".to_owned();
+                database.clone().unwrap_or_else(file)
+            };
+            return Reply::Refused(format!(
+                "The keygate that runs in this data folder uses {}, and the command is meant for {}. Choose its database with --database or --config, or another folder with --data.",
+                name(&self.database),
+                name(&database)
+            ));
+        }
+        match command.execute(&self.control, &self.origin).await {
             Ok(value) => Reply::Done(value),
             Err(problem) => Reply::Refused(problem.message.into_owned()),
-        },
-        Err(_) => Reply::Refused(
-            "The running keygate does not know this command. Use the same version for both.".into(),
-        ),
-    };
-    let mut line = serde_json::to_string(&reply).expect("strings serialise");
-    line.push('\n');
-    stream.write_all(line.as_bytes()).await?;
-    stream.shutdown().await
+        }
+    }
 }

@@ -50,7 +50,12 @@ impl Running {
         let control = control(&settings, store.clone());
         bind_hasher(&control).await?;
         let origin = settings.origin(address);
-        let operator = operator::Listener::start(&settings.data, control.clone(), origin.clone())?;
+        let operator = operator::Listener::start(
+            &settings.data,
+            control.clone(),
+            origin.clone(),
+            &settings.database,
+        )?;
 
         let verifier = Verifier::new(
             store.clone(),

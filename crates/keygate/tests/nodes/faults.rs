@@ -1,7 +1,14 @@
 //! What a node does that has lost its database.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
@@ -19,14 +26,18 @@ const RECOVERY: Duration = Duration::from_secs(5);
 /// A call that was answered: when it began, and how.
 type Call = (Instant, u16);
 
-/// Calls again and again until `end`, over a new connection where one was closed.
-fn call_until(url: &str, key: &str, end: Instant) -> JoinHandle<Vec<Call>> {
+/// Calls two hundred times a second until it is over.
+fn call_until(
+    url: &str,
+    key: &str,
+    is_over: impl Fn() -> bool + Send + 'static,
+) -> JoinHandle<Vec<Call>> {
     let (url, key) = (url.to_owned(), key.to_owned());
     tokio::spawn(async move {
         let mut calls = Vec::new();
         let mut pace = tokio::time::interval(Duration::from_millis(5));
         let mut caller = Caller::connect(&url).await;
-        while Instant::now() < end {
+        while !is_over() {
             pace.tick().await;
             let began = Instant::now();
             calls.push((began, caller.call(&key).await.expect("an answer")));
@@ -51,7 +62,7 @@ async fn a_node_that_is_cut_off(fault: Fault) {
     }
     cluster.proxies[1].set(fault);
     let end = Instant::now() + Duration::from_secs(4);
-    let calls = [&revoked, &good].map(|key| call_until(url, key, end));
+    let calls = [&revoked, &good].map(|key| call_until(url, key, move || Instant::now() > end));
     assert_eq!(cluster.account.delete(&id).await.status(), 200);
     let acknowledged = Instant::now();
     let [revoked_calls, good_calls] = calls;
@@ -79,7 +90,19 @@ async fn a_node_that_is_cut_off(fault: Fault) {
     })
     .await;
     assert_eq!(status(url, &revoked).await, 401);
+    let hears = async || {
+        cluster.nodes[1]
+            .log()
+            .contains("the change feed is read again")
+    };
+    eventually("it reads the feed again", hears).await;
     assert!(healed.elapsed() < RECOVERY, "{:?}", healed.elapsed());
+    // And goes by it: what is in memory is let in again, and forgotten when it is revoked elsewhere.
+    let (id, another) = cluster.account.key(&["read"]).await;
+    assert_eq!(status(url, &another).await, 200);
+    assert_eq!(cluster.account.delete(&id).await.status(), 200);
+    let known = async || status(url, &another).await == 401;
+    eventually("it hears of revocations", known).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,11 +138,18 @@ async fn killed_sessions_are_made_anew() {
     }
 }
 
-/// What 500 calls a second with good keys are answered while the server is restarted.
-async fn calls_during_a_restart(config: &str) -> (Cluster, Vec<Call>) {
+/// A call, its status, and whether its answer says that it goes by old memory.
+async fn answer(url: &str, key: &str) -> (u16, bool) {
+    let call = reqwest::Client::new().get(format!("{url}/v1/models"));
+    let answer = call.bearer_auth(key).send().await.expect("an answer");
+    let is_stale = answer.headers().contains_key("x-keygate-stale");
+    (answer.status().as_u16(), is_stale)
+}
+
+/// What calls with a good key are answered by three nodes while the server is away, until all of them
+/// answer with `away`, and until it is back.
+async fn calls_during_a_restart(config: &str, away: (u16, bool)) -> Vec<Call> {
     let mut cluster = Cluster::configured(3, config).await;
-    let mut calls = Vec::new();
-    let end = Instant::now() + Duration::from_secs(6);
     let (id, revoked) = cluster.account.key(&["read"]).await;
     let (_, good) = cluster.account.key(&["read"]).await;
     for node in &cluster.nodes {
@@ -127,38 +157,43 @@ async fn calls_during_a_restart(config: &str) -> (Cluster, Vec<Call>) {
         assert_eq!(status(&node.url, &revoked).await, 200);
     }
     assert_eq!(cluster.account.delete(&id).await.status(), 200);
+    let over = Arc::new(AtomicBool::new(false));
+    let (mut good_calls, mut revoked_calls) = (Vec::new(), Vec::new());
     for node in &cluster.nodes {
         let known = async || status(&node.url, &revoked).await == 401;
         eventually("the revocation is known", known).await;
-        calls.push(call_until(&node.url, &good, end));
-        calls.push(call_until(&node.url, &revoked, end));
+        let is_over = |over: &Arc<AtomicBool>| {
+            let over = over.clone();
+            move || over.load(Ordering::SeqCst)
+        };
+        good_calls.push(call_until(&node.url, &good, is_over(&over)));
+        revoked_calls.push(call_until(&node.url, &revoked, is_over(&over)));
     }
-    tokio::task::block_in_place(|| {
-        cluster.server.stop();
-        cluster.server.resume();
-    });
-    let mut good_calls = Vec::new();
-    for (number, calls) in calls.into_iter().enumerate() {
-        let calls = calls.await.expect("no panic");
-        if number % 2 == 0 {
-            good_calls.extend(calls);
-        } else {
-            let wrong = calls
-                .iter()
-                .find(|(_, status)| ![401, 503].contains(status));
-            assert_eq!(wrong, None, "a revoked key");
-        }
-    }
+    tokio::task::block_in_place(|| cluster.server.stop());
     for node in &cluster.nodes {
-        let back = async || status(&node.url, &good).await == 200;
+        let lost = async || answer(&node.url, &good).await == away;
+        eventually("the database is missed", lost).await;
+    }
+    tokio::task::block_in_place(|| cluster.server.resume());
+    for node in &cluster.nodes {
+        let back = async || answer(&node.url, &good).await == (200, false);
         eventually("the node is itself again", back).await;
     }
-    (cluster, good_calls)
+    over.store(true, Ordering::SeqCst);
+    for calls in join_all(revoked_calls).await {
+        let calls = calls.expect("no panic");
+        let wrong = calls
+            .iter()
+            .find(|(_, status)| ![401, 503].contains(status));
+        assert_eq!(wrong, None, "a revoked key");
+    }
+    let calls = join_all(good_calls).await.into_iter();
+    calls.flat_map(|calls| calls.expect("no panic")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_database_restarts_keys_in_memory_work_or_are_refused_with_503() {
-    let (_cluster, calls) = calls_during_a_restart("").await;
+    let calls = calls_during_a_restart("", (503, false)).await;
     let wrong = calls
         .iter()
         .find(|(_, status)| ![200, 503].contains(status));
@@ -168,7 +203,7 @@ async fn while_the_database_restarts_keys_in_memory_work_or_are_refused_with_503
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_database_restarts_keys_in_memory_work_where_the_operator_says_so() {
     let config = "[storage]\non_storage_loss = \"serve-cached\"\n";
-    let (_cluster, calls) = calls_during_a_restart(config).await;
+    let calls = calls_during_a_restart(config, (200, true)).await;
     let wrong = calls.iter().find(|(_, status)| *status != 200);
     assert_eq!(wrong, None);
 }
@@ -181,20 +216,14 @@ async fn who_goes_by_old_memory_says_so_and_not_for_ever() {
     let (_, good) = cluster.account.key(&["read"]).await;
     assert_eq!(status(&node.url, &good).await, 200);
     cluster.proxies[0].set(Fault::Broken);
-    let client = reqwest::Client::new();
-    let call = async || {
-        let call = client.get(format!("{}/v1/models", node.url));
-        let answer = call.bearer_auth(&good).send().await.expect("an answer");
-        let stale = answer.headers().get("x-keygate-stale").cloned();
-        (answer.status().as_u16(), stale)
-    };
+    let call = async || answer(&node.url, &good).await;
     let stale = async || {
-        let (status, stale) = call().await;
+        let (status, is_stale) = call().await;
         assert_eq!(status, 200);
-        stale.is_some()
+        is_stale
     };
     eventually("answers say that they are stale", stale).await;
-    let ready = client.get(format!("{}/readyz", node.url)).send().await;
+    let ready = reqwest::get(format!("{}/readyz", node.url)).await;
     let ready: Value = ready.expect("an answer").json().await.expect("JSON");
     assert_eq!(
         (&ready["status"], &ready["storage"]),
@@ -204,7 +233,7 @@ async fn who_goes_by_old_memory_says_so_and_not_for_ever() {
     eventually("the log says so", async || node.log().contains(said)).await;
     eventually("it is too old", async || call().await.0 == 503).await;
     cluster.proxies[0].set(Fault::None);
-    eventually("it is fresh again", async || call().await == (200, None)).await;
+    eventually("it is fresh again", async || call().await == (200, false)).await;
     let said = "the change feed is read again";
     eventually("the log says so", async || node.log().contains(said)).await;
 }

@@ -89,6 +89,10 @@ async fn keys_work_on_after_the_move_and_after_the_move_back() {
     assert_eq!(account.delete(&kept_id).await.status(), 200);
     assert!(new.terminate().success());
 
+    // The source does not overwrite what has happened since.
+    let again = copy(old.folder(), &file, &url);
+    assert_eq!(again.status.code(), Some(1), "{again:?}");
+
     let back = old.folder().join("back.db");
     copied(&copy(
         old.folder(),
@@ -117,6 +121,18 @@ async fn what_holds_other_data_is_not_written_to() {
         .server
         .sql(&cluster.database, "SELECT count(*) FROM accounts");
     assert_eq!(accounts, "1");
+    // A mistyped address does not show its password.
+    let mistyped = copy(
+        old.folder(),
+        &file,
+        "postgres://keygate:hunter2@host:54x2/keygate",
+    );
+    let said = String::from_utf8_lossy(&mistyped.stderr);
+    assert!(
+        said.contains("must be a file, or like postgres://"),
+        "{said}"
+    );
+    assert!(!said.contains("hunter2"), "{said}");
     // Nor is what does not exist read.
     let missing = copy(old.folder(), "sqlite:missing.db", &url);
     let said = String::from_utf8_lossy(&missing.stderr);
