@@ -39,7 +39,8 @@ pub(crate) fn latencies(
         .collect())
 }
 
-fn median(turns: &[Latency]) -> Latency {
+/// The medians of several turns.
+pub(crate) fn median(turns: &[Latency]) -> Latency {
     let middle = |of: fn(&Latency) -> Duration| {
         let mut times: Vec<Duration> = turns.iter().map(of).collect();
         times.sort_unstable();

@@ -34,7 +34,7 @@ CREATE TABLE api_keys (
   hash         BYTEA NOT NULL UNIQUE CHECK (length(hash) = 32),
   name         TEXT NOT NULL,
   key_prefix   TEXT NOT NULL,
-  scopes       SMALLINT NOT NULL CHECK (scopes BETWEEN 1 AND 15),
+  scopes       BIGINT NOT NULL CHECK (scopes BETWEEN 1 AND 15),
   expires_at   BIGINT,
   is_active    BOOLEAN NOT NULL,
   created_at   BIGINT NOT NULL,
@@ -62,6 +62,6 @@ CREATE INDEX audit_entries_by_account ON audit_entries (account_id, id);
 
 -- One row: the scheme by which the secrets of the keys above are hashed.
 CREATE TABLE hasher (
-  "only"      INTEGER PRIMARY KEY CHECK ("only" = 1),
+  "only"      BIGINT PRIMARY KEY CHECK ("only" = 1),
   fingerprint TEXT NOT NULL
 );

@@ -2,23 +2,23 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_core::{Account, AccountId, EmailAddress, TokenHash};
 use keygate_storage::{
-    AccountStore, Admission, AuditEntry, InsertAccount, Invitation, InvitationKind, NewAccount,
-    StorageError, StoredAccount, statements,
+    AccountStore, Admission, AuditEntry, Columns, InsertAccount, Invitation, InvitationKind,
+    NewAccount, StorageError, StoredAccount, account_columns, statements,
 };
-use sqlx::{PgConnection, postgres::PgRow, query};
+use sqlx::{PgConnection, query};
 
 use crate::{
     PostgresStore,
     query::{all, execute, exists, optional},
-    row::{Columns, ToUuid, account},
+    row::ToUuid,
     write::Write,
 };
 
 statements! {
     INSERT = "INSERT INTO accounts (id, email, password_hash, created_at) \
         VALUES ($1, $2, $3, $4) ON CONFLICT (email) DO NOTHING";
-    LOOKUP = concat!("SELECT ", account!(), ", password_hash FROM accounts WHERE email = $1");
-    LIST = concat!("SELECT ", account!(), " FROM accounts ORDER BY id");
+    LOOKUP = concat!("SELECT ", account_columns!(), ", password_hash FROM accounts WHERE email = $1");
+    LIST = concat!("SELECT ", account_columns!(), " FROM accounts ORDER BY id");
     ANY_ACCOUNT = "SELECT 1 FROM accounts LIMIT 1";
     SET_PASSWORD = "UPDATE accounts SET password_hash = $2 WHERE id = $1";
     SUSPEND = "UPDATE accounts SET suspended_at = coalesce(suspended_at, $2) WHERE id = $1";
@@ -34,33 +34,6 @@ statements! {
     DELETE_INVITATION = "DELETE FROM invitations WHERE token_hash = $1";
 }
 
-fn kind_name(kind: InvitationKind) -> &'static str {
-    match kind {
-        InvitationKind::Setup => "setup",
-        InvitationKind::Invite => "invite",
-    }
-}
-
-fn read_invitation(row: &PgRow) -> Result<Invitation, StorageError> {
-    let kind: String = row.column("kind")?;
-    Ok(Invitation {
-        token_hash: row.token_hash("token_hash")?,
-        kind: [InvitationKind::Setup, InvitationKind::Invite]
-            .into_iter()
-            .find(|known| kind_name(*known) == kind)
-            .ok_or(StorageError::Corrupt("invitation"))?,
-        created_at: row.timestamp("created_at")?,
-        expires_at: row.timestamp("expires_at")?,
-    })
-}
-
-fn read_stored(row: &PgRow) -> Result<StoredAccount, StorageError> {
-    Ok(StoredAccount {
-        account: row.account()?,
-        password_hash: row.column("password_hash")?,
-    })
-}
-
 async fn admits(
     db: &mut PgConnection,
     admission: Admission,
@@ -71,7 +44,7 @@ async fn admits(
     };
     execute(db, query(LOCK_INVITATIONS)).await?;
     let lookup = query(LOOKUP_INVITATION).bind(token_hash.as_bytes().to_vec());
-    let Some(invitation) = optional(db, lookup, read_invitation).await? else {
+    let Some(invitation) = optional(db, lookup, |row| row.invitation()).await? else {
         return Ok(false);
     };
     if account.created_at >= invitation.expires_at {
@@ -132,12 +105,17 @@ impl AccountStore for PostgresStore {
         email: &EmailAddress,
     ) -> Result<Option<StoredAccount>, StorageError> {
         let email = email.as_str().to_owned();
-        self.read(move |db| optional(db, query(LOOKUP).bind(email.clone()), read_stored).boxed())
-            .await
+        self.read(move |db| {
+            optional(db, query(LOOKUP).bind(email.clone()), |row| {
+                row.stored_account()
+            })
+            .boxed()
+        })
+        .await
     }
 
     async fn list_accounts(&self) -> Result<Vec<Account>, StorageError> {
-        self.read(|db| all(db, query(LIST), Columns::account).boxed())
+        self.read(|db| all(db, query(LIST), |row| row.account()).boxed())
             .await
     }
 
@@ -220,7 +198,7 @@ impl AccountStore for PostgresStore {
                 }
                 let row = query(INSERT_INVITATION)
                     .bind(invitation.token_hash.as_bytes())
-                    .bind(kind_name(invitation.kind))
+                    .bind(invitation.kind.as_str())
                     .bind(invitation.created_at.as_millis())
                     .bind(invitation.expires_at.as_millis());
                 execute(db, row).await?;
@@ -237,7 +215,7 @@ impl AccountStore for PostgresStore {
     ) -> Result<Option<Invitation>, StorageError> {
         self.read(move |db| {
             let lookup = query(LOOKUP_INVITATION).bind(token_hash.as_bytes().to_vec());
-            optional(db, lookup, read_invitation).boxed()
+            optional(db, lookup, |row| row.invitation()).boxed()
         })
         .await
     }

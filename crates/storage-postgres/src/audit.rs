@@ -1,13 +1,13 @@
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_core::AccountId;
-use keygate_storage::{Action, Actor, AuditEntry, AuditStore, StorageError, statements};
-use sqlx::{PgConnection, postgres::PgRow, query};
+use keygate_storage::{Actor, AuditEntry, AuditStore, Columns, StorageError, statements};
+use sqlx::{PgConnection, query};
 
 use crate::{
     PostgresStore,
     query::{all, execute, exists},
-    row::{Columns, ToUuid},
+    row::ToUuid,
 };
 
 statements! {
@@ -46,18 +46,6 @@ pub(crate) async fn insert(db: &mut PgConnection, entry: &AuditEntry) -> Result<
     execute(db, row).await.map(|_| ())
 }
 
-fn read(row: &PgRow) -> Result<AuditEntry, StorageError> {
-    let actor_id = row.optional_account_id("actor_id")?;
-    Ok(AuditEntry {
-        at: row.timestamp("at")?,
-        actor: actor_id.map_or(Actor::Operator, Actor::Account),
-        action: Action::parse(row.column("action")?).ok_or(StorageError::Corrupt("audit entry"))?,
-        account_id: row.optional_account_id("account_id")?,
-        subject_id: row.column("subject_id")?,
-        detail: row.column("detail")?,
-    })
-}
-
 #[async_trait]
 impl AuditStore for PostgresStore {
     async fn list_audit_entries(
@@ -69,7 +57,7 @@ impl AuditStore for PostgresStore {
             let list = query(LIST)
                 .bind(account_id.map(|id| id.uuid()))
                 .bind(i64::from(limit));
-            all(db, list, read).boxed()
+            all(db, list, |row| row.audit_entry()).boxed()
         })
         .await
     }

@@ -5,11 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_core::key::KeyHash;
-use keygate_storage::{ChangeFeed, FeedPage, StorageError, statements};
-use sqlx::{
-    postgres::{PgListener, PgRow},
-    query,
-};
+use keygate_storage::{ChangeFeed, Columns, FeedPage, StorageError, statements};
+use sqlx::{postgres::PgListener, query};
 use tokio::{sync::Notify, time};
 
 use crate::{
@@ -17,7 +14,7 @@ use crate::{
     error::unavailable,
     in_task,
     query::{all, execute, optional},
-    row::{Columns, signed},
+    row::{PostgresRow, signed},
 };
 
 statements! {
@@ -65,9 +62,9 @@ struct Change {
     hash: Option<KeyHash>,
 }
 
-fn read(row: &PgRow) -> Result<Change, StorageError> {
-    let revision: Option<i64> = row.column("revision")?;
-    let hash: Option<[u8; 32]> = row.column("key_hash")?;
+fn read(row: &PostgresRow<'_>) -> Result<Change, StorageError> {
+    let revision = row.number("revision")?;
+    let hash = row.hash("key_hash")?;
     Ok(Change {
         forgotten_through: row.count("forgotten_through")?,
         last: row.count("last")?,

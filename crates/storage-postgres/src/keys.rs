@@ -5,15 +5,15 @@ use keygate_core::{
     key::{KeyHash, KeyName},
 };
 use keygate_storage::{
-    AuditEntry, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus,
-    KeyStore, NewKey, StorageError, UpdateKey, statements,
+    AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStore,
+    NewKey, StorageError, UpdateKey, statements,
 };
-use sqlx::{PgConnection, postgres::PgRow, query};
+use sqlx::{PgConnection, query};
 
 use crate::{
     PostgresStore,
     query::{all, execute, exists, optional},
-    row::{Columns, ToUuid, signed},
+    row::{ToUuid, signed},
 };
 
 /// The keys that are active at `$2`: the same rule as [`KeyState::of`], held to it by the suite.
@@ -60,41 +60,6 @@ statements! {
         ON CONFLICT (\"only\") DO UPDATE SET fingerprint = excluded.fingerprint";
 }
 
-fn read(row: &PgRow) -> Result<ApiKey, StorageError> {
-    Ok(ApiKey {
-        id: row.key_id("id")?,
-        account_id: row.account_id("account_id")?,
-        name: row.key_name()?,
-        key_prefix: row.column("key_prefix")?,
-        scopes: row.scopes()?,
-        last_used_at: row.optional_timestamp("last_used_at")?,
-        request_count: row.count("request_count")?,
-        expires_at: row.optional_timestamp("expires_at")?,
-        is_active: row.column("is_active")?,
-        created_at: row.timestamp("created_at")?,
-    })
-}
-
-fn read_credential(row: &PgRow) -> Result<Credential, StorageError> {
-    Ok(Credential {
-        key_id: row.key_id("id")?,
-        account_id: row.account_id("account_id")?,
-        scopes: row.scopes()?,
-        expires_at: row.optional_timestamp("expires_at")?,
-        is_active: row.column("is_active")?,
-        account_suspended: row.optional_timestamp("suspended_at")?.is_some(),
-    })
-}
-
-fn status_name(status: KeyStatus) -> &'static str {
-    match status {
-        KeyStatus::Active => "active",
-        KeyStatus::Inactive => "inactive",
-        KeyStatus::Expired => "expired",
-        KeyStatus::All => "all",
-    }
-}
-
 /// Whether the account has a place for `key_id` among its active keys. It stays so until the end
 /// of the transaction.
 async fn has_place(
@@ -136,7 +101,7 @@ impl CredentialStore for PostgresStore {
     async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError> {
         let found = self.read(move |db| {
             let lookup = query(CREDENTIAL).bind(hash.as_bytes().to_vec());
-            optional(db, lookup, read_credential).boxed()
+            optional(db, lookup, |row| row.credential()).boxed()
         });
         // Whoever waits for it may have begun later than it did, but not by more than the lease.
         let found = tokio::time::timeout(self.term, found).await;
@@ -167,7 +132,7 @@ impl KeyStore for PostgresStore {
                     .bind(hash.as_bytes())
                     .bind(key.name.as_str())
                     .bind(&key.key_prefix)
-                    .bind(i16::from(key.scopes.bits()))
+                    .bind(i64::from(key.scopes.bits()))
                     .bind(key.expires_at.map(Timestamp::as_millis))
                     .bind(key.is_active)
                     .bind(key.created_at.as_millis())
@@ -195,7 +160,7 @@ impl KeyStore for PostgresStore {
             async move {
                 let ids = (account_id.uuid(), key_id.uuid());
                 let lock = query(LOCK).bind(ids.0).bind(ids.1);
-                let found = optional(db, lock, |row| Ok((read(row)?, row.key_hash("hash")?)));
+                let found = optional(db, lock, |row| Ok((row.api_key()?, row.key_hash("hash")?)));
                 let Some((key, hash)) = found.await? else {
                     return Ok(UpdateKey::NotFound);
                 };
@@ -213,7 +178,7 @@ impl KeyStore for PostgresStore {
                     .bind(ids.0)
                     .bind(ids.1)
                     .bind(changes.name.as_ref().map(KeyName::as_str))
-                    .bind(changes.scopes.map(|scopes| i16::from(scopes.bits())))
+                    .bind(changes.scopes.map(|scopes| i64::from(scopes.bits())))
                     .bind(changes.is_active);
                 execute(db, update).await?;
                 db.key_changed(hash);
@@ -254,7 +219,7 @@ impl KeyStore for PostgresStore {
     ) -> Result<Option<ApiKey>, StorageError> {
         self.read(move |db| {
             let lookup = query(LOOKUP).bind(account_id.uuid()).bind(key_id.uuid());
-            optional(db, lookup, read).boxed()
+            optional(db, lookup, |row| row.api_key()).boxed()
         })
         .await
     }
@@ -269,10 +234,10 @@ impl KeyStore for PostgresStore {
             let list = query(LIST)
                 .bind(account_id.uuid())
                 .bind(now.as_millis())
-                .bind(status_name(page.status))
+                .bind(page.status.as_str())
                 .bind(page.before.map(|id| id.uuid()))
                 .bind(i64::from(page.limit));
-            all(db, list, read).boxed()
+            all(db, list, |row| row.api_key()).boxed()
         })
         .await
     }
@@ -282,7 +247,7 @@ impl KeyStore for PostgresStore {
         let binding = self.write(move |db| {
             async move {
                 execute(db, query(LOCK_HASHER)).await?;
-                let bound = optional(db, query(FINGERPRINT), |row| row.column("fingerprint"));
+                let bound = optional(db, query(FINGERPRINT), |row| row.some_text("fingerprint"));
                 let bound: Option<String> = bound.await?;
                 match bound {
                     Some(bound) if bound == fingerprint => Ok(HasherBinding::Bound),

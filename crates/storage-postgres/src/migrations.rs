@@ -1,14 +1,14 @@
 //! The schema, and which programs run on it.
 
 use futures_util::FutureExt;
-use keygate_storage::{StorageError, statements};
+use keygate_storage::{Columns, StorageError, statements};
 use sqlx::{PgConnection, query, raw_sql};
 
 use crate::{
     database::Database,
     error::unavailable,
     query::{execute, optional},
-    row::Columns,
+    row::column,
 };
 
 /// A step of the schema.
@@ -64,7 +64,7 @@ pub(crate) async fn run(database: &Database, name: &str) -> Result<(), StorageEr
 async fn migrate(db: &mut PgConnection, name: &str) -> Result<(), StorageError> {
     raw_sql(LOCK).execute(&mut *db).await.map_err(unavailable)?;
     let found = optional(db, query(VERSION), |row| {
-        Ok((row.column("version")?, row.column("runs_from")?))
+        Ok((column(row.0, "version")?, column(row.0, "runs_from")?))
     });
     let (version, runs_from): (i32, i32) = match found.await? {
         Some(found) => found,
@@ -106,10 +106,7 @@ fn known_version() -> i32 {
 pub(crate) async fn look_at_server(database: &Database) -> Result<(), StorageError> {
     let found = database.read(|db| {
         optional(db, query(SERVER), |row| {
-            Ok((
-                row.column::<bool>("durable")?,
-                row.column::<bool>("unicode")?,
-            ))
+            Ok((row.flag("durable")?, row.flag("unicode")?))
         })
         .boxed()
     });

@@ -1,13 +1,9 @@
 //! The few ways in which statements are run.
 
 use keygate_storage::StorageError;
-use sqlx::{
-    PgConnection, Postgres,
-    postgres::{PgArguments, PgRow},
-    query::Query,
-};
+use sqlx::{PgConnection, Postgres, postgres::PgArguments, query::Query};
 
-use crate::error::unavailable;
+use crate::{error::unavailable, row::PostgresRow};
 
 /// A statement with what is bound to it.
 pub(crate) type Statement<'q> = Query<'q, Postgres, PgArguments>;
@@ -25,20 +21,20 @@ pub(crate) async fn execute(
 pub(crate) async fn all<T>(
     db: &mut PgConnection,
     statement: Statement<'_>,
-    read: impl Fn(&PgRow) -> Result<T, StorageError>,
+    read: impl Fn(&PostgresRow<'_>) -> Result<T, StorageError>,
 ) -> Result<Vec<T>, StorageError> {
     let rows = statement.fetch_all(db).await.map_err(unavailable)?;
-    rows.iter().map(read).collect()
+    rows.iter().map(|row| read(&PostgresRow(row))).collect()
 }
 
 /// The one row of a query, if there is any.
 pub(crate) async fn optional<T>(
     db: &mut PgConnection,
     statement: Statement<'_>,
-    read: impl Fn(&PgRow) -> Result<T, StorageError>,
+    read: impl Fn(&PostgresRow<'_>) -> Result<T, StorageError>,
 ) -> Result<Option<T>, StorageError> {
     let row = statement.fetch_optional(db).await.map_err(unavailable)?;
-    row.as_ref().map(read).transpose()
+    row.as_ref().map(|row| read(&PostgresRow(row))).transpose()
 }
 
 /// Whether a query finds anything.

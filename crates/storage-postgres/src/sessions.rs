@@ -1,13 +1,15 @@
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_core::{Account, SessionId, Timestamp, TokenHash};
-use keygate_storage::{AuditEntry, Session, SessionStore, StorageError, statements};
-use sqlx::{postgres::PgRow, query};
+use keygate_storage::{
+    AuditEntry, Columns, Session, SessionStore, StorageError, account_columns, statements,
+};
+use sqlx::query;
 
 use crate::{
     PostgresStore,
     query::{execute, exists, optional},
-    row::{Columns, ToUuid, account},
+    row::ToUuid,
 };
 
 statements! {
@@ -20,7 +22,7 @@ statements! {
     DELETE_OVER = "DELETE FROM sessions \
         WHERE account_id = $1 AND least(idle_ends_at, ends_at) <= $2";
     LOOKUP = concat!(
-        "SELECT ", account!(), ", sessions.id AS session_id, token_hash, last_seen_at, \
+        "SELECT ", account_columns!(), ", sessions.id AS session_id, token_hash, last_seen_at, \
          sessions.created_at AS session_created_at, idle_ends_at, ends_at \
          FROM sessions JOIN accounts ON accounts.id = sessions.account_id WHERE token_hash = $1"
     );
@@ -30,19 +32,6 @@ statements! {
         WHERE id = (SELECT id FROM sessions WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED)";
     EXISTS = "SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE";
     DELETE = "DELETE FROM sessions WHERE id = $1";
-}
-
-fn read(row: &PgRow) -> Result<(Session, Account), StorageError> {
-    let session = Session {
-        id: row.session_id("session_id")?,
-        account_id: row.account_id("account_id")?,
-        token_hash: row.token_hash("token_hash")?,
-        created_at: row.timestamp("session_created_at")?,
-        last_seen_at: row.timestamp("last_seen_at")?,
-        idle_ends_at: row.timestamp("idle_ends_at")?,
-        ends_at: row.timestamp("ends_at")?,
-    };
-    Ok((session, row.account()?))
 }
 
 #[async_trait]
@@ -85,7 +74,7 @@ impl SessionStore for PostgresStore {
     ) -> Result<Option<(Session, Account)>, StorageError> {
         self.read(move |db| {
             let lookup = query(LOOKUP).bind(token_hash.as_bytes().to_vec());
-            optional(db, lookup, read).boxed()
+            optional(db, lookup, |row| row.session()).boxed()
         })
         .await
     }

@@ -1,15 +1,15 @@
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_storage::{
-    StorageError,
+    Columns, StorageError,
     tables::{Column, Kind, Table, TableRow, TableStore, Value},
 };
-use sqlx::{AssertSqlSafe, PgConnection, postgres::PgRow, query, types::Uuid};
+use sqlx::{AssertSqlSafe, PgConnection, query, types::Uuid};
 
 use crate::{
     PostgresStore,
     query::{Statement, all, execute, optional},
-    row::Columns,
+    row::{PostgresRow, column},
 };
 
 fn type_name(kind: Kind) -> &'static str {
@@ -18,13 +18,11 @@ fn type_name(kind: Kind) -> &'static str {
         Kind::Bytes => "bytea",
         Kind::Text => "text",
         Kind::Number => "bigint",
-        Kind::Small => "smallint",
-        Kind::Medium => "integer",
         Kind::Flag => "boolean",
     }
 }
 
-fn read(row: &PgRow, table: &Table) -> Result<TableRow, StorageError> {
+fn read(row: &PostgresRow<'_>, table: &Table) -> Result<TableRow, StorageError> {
     table
         .columns
         .iter()
@@ -32,21 +30,22 @@ fn read(row: &PgRow, table: &Table) -> Result<TableRow, StorageError> {
         .collect()
 }
 
-fn read_value(row: &PgRow, Column { name, kind }: &Column) -> Result<Value, StorageError> {
+fn read_value(
+    row: &PostgresRow<'_>,
+    Column { name, kind }: &Column,
+) -> Result<Value, StorageError> {
     fn number(number: impl Into<i64>) -> Value {
         Value::Number(number.into())
     }
     let value = match kind {
         Kind::Id => {
-            let id: Option<Uuid> = row.column(name)?;
+            let id: Option<Uuid> = column(row.0, name)?;
             id.map(|id| Value::Bytes(id.as_bytes().to_vec()))
         }
-        Kind::Bytes => row.column::<Option<Vec<u8>>>(name)?.map(Value::Bytes),
-        Kind::Text => row.column::<Option<String>>(name)?.map(Value::Text),
-        Kind::Number => row.column::<Option<i64>>(name)?.map(number),
-        Kind::Small => row.column::<Option<i16>>(name)?.map(number),
-        Kind::Medium => row.column::<Option<i32>>(name)?.map(number),
-        Kind::Flag => row.column::<Option<bool>>(name)?.map(number),
+        Kind::Bytes => column::<Option<Vec<u8>>>(row.0, name)?.map(Value::Bytes),
+        Kind::Text => column::<Option<String>>(row.0, name)?.map(Value::Text),
+        Kind::Number => column::<Option<i64>>(row.0, name)?.map(number),
+        Kind::Flag => column::<Option<bool>>(row.0, name)?.map(number),
     };
     Ok(value.unwrap_or(Value::Null))
 }
@@ -108,8 +107,6 @@ fn bind(
         Kind::Bytes => statement.bind(each(values, as_bytes)?),
         Kind::Text => statement.bind(each(values, as_text)?),
         Kind::Number => statement.bind(each(values, as_number::<i64>)?),
-        Kind::Small => statement.bind(each(values, as_number::<i16>)?),
-        Kind::Medium => statement.bind(each(values, as_number::<i32>)?),
         Kind::Flag => statement.bind(each(values, as_flag)?),
     })
 }

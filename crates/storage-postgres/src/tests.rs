@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use futures_util::FutureExt;
 use keygate_core::SystemClock;
-use keygate_storage::StorageError;
+use keygate_storage::{Columns, StorageError};
 use sqlx::{Executor, SqlSafeStr};
 
 use crate::{PostgresOptions, PostgresStore, testing::PostgresServer};
@@ -103,10 +103,7 @@ async fn commits_are_durable_whatever_the_servers_default() {
     let store = open(&url).await.expect("it opens");
     let setting = store.database.read(|db| {
         let show = sqlx::query("SELECT current_setting('synchronous_commit') AS setting");
-        crate::query::optional(db, show, |row| {
-            crate::row::Columns::column::<String>(row, "setting")
-        })
-        .boxed()
+        crate::query::optional(db, show, |row| row.some_text("setting")).boxed()
     });
     assert_eq!(setting.await.expect("it answers").as_deref(), Some("on"));
 }
@@ -132,10 +129,7 @@ async fn the_servers_certificate_is_checked() {
     let store = open(&trusting("right.pem", &pem)).await.expect("it opens");
     let encrypted = store.database.read(|db| {
         let ask = sqlx::query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
-        crate::query::optional(db, ask, |row| {
-            crate::row::Columns::column::<bool>(row, "ssl")
-        })
-        .boxed()
+        crate::query::optional(db, ask, |row| row.flag("ssl")).boxed()
     });
     assert_eq!(encrypted.await.expect("it answers"), Some(true));
     let (other, _) = certificate();

@@ -1,20 +1,16 @@
 use async_trait::async_trait;
 use keygate_core::{Account, AccountId, EmailAddress, Timestamp, TokenHash};
 use keygate_storage::{
-    AccountStore, Admission, AuditEntry, InsertAccount, Invitation, InvitationKind, NewAccount,
-    StorageError, StoredAccount, statements,
+    AccountStore, Admission, AuditEntry, Columns, InsertAccount, Invitation, InvitationKind,
+    NewAccount, StorageError, StoredAccount, account_columns, statements,
 };
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
-use crate::{
-    SqliteStore, query,
-    row::{Columns, account},
-    writer::Write,
-};
+use crate::{SqliteStore, query, writer::Write};
 
 statements! {
-    LOOKUP = concat!("SELECT ", account!(), ", password_hash FROM accounts WHERE email = ?");
-    LIST = concat!("SELECT ", account!(), " FROM accounts ORDER BY id");
+    LOOKUP = concat!("SELECT ", account_columns!(), ", password_hash FROM accounts WHERE email = ?");
+    LIST = concat!("SELECT ", account_columns!(), " FROM accounts ORDER BY id");
     ANY_ACCOUNT = "SELECT 1 FROM accounts LIMIT 1";
     EMAIL_TAKEN = "SELECT 1 FROM accounts WHERE email = ?";
     INSERT = "INSERT INTO accounts (id, email, password_hash, created_at) VALUES (?, ?, ?, ?)";
@@ -29,32 +25,12 @@ statements! {
     DELETE_INVITATION = "DELETE FROM invitations WHERE token_hash = ?";
 }
 
-fn kind_name(kind: InvitationKind) -> &'static str {
-    match kind {
-        InvitationKind::Setup => "setup",
-        InvitationKind::Invite => "invite",
-    }
-}
-
-fn read_invitation(row: &Row<'_>) -> Result<Invitation, StorageError> {
-    let kind: String = row.column("kind")?;
-    Ok(Invitation {
-        token_hash: row.token_hash("token_hash")?,
-        kind: [InvitationKind::Setup, InvitationKind::Invite]
-            .into_iter()
-            .find(|known| kind_name(*known) == kind)
-            .ok_or(StorageError::Corrupt("invitation"))?,
-        created_at: row.timestamp("created_at")?,
-        expires_at: row.timestamp("expires_at")?,
-    })
-}
-
 fn lookup_invitation(
     db: &Connection,
     token_hash: TokenHash,
 ) -> Result<Option<Invitation>, StorageError> {
     let token = [token_hash.as_bytes()];
-    query::optional(db, LOOKUP_INVITATION, token, read_invitation)
+    query::optional(db, LOOKUP_INVITATION, token, |row| row.invitation())
 }
 
 fn admits(db: &Connection, admission: Admission, now: Timestamp) -> Result<bool, StorageError> {
@@ -119,12 +95,7 @@ impl AccountStore for SqliteStore {
     ) -> Result<Option<StoredAccount>, StorageError> {
         let email = email.clone();
         self.read(move |db| {
-            query::optional(db, LOOKUP, [email.as_str()], |row| {
-                Ok(StoredAccount {
-                    account: row.account()?,
-                    password_hash: row.column("password_hash")?,
-                })
-            })
+            query::optional(db, LOOKUP, [email.as_str()], |row| row.stored_account())
         })
         .await
     }
@@ -198,7 +169,7 @@ impl AccountStore for SqliteStore {
             }
             let row = params![
                 invitation.token_hash.as_bytes(),
-                kind_name(invitation.kind),
+                invitation.kind.as_str(),
                 invitation.created_at.as_millis(),
                 invitation.expires_at.as_millis(),
             ];

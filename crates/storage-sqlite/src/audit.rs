@@ -1,9 +1,9 @@
 use async_trait::async_trait;
 use keygate_core::AccountId;
-use keygate_storage::{Action, Actor, AuditEntry, AuditStore, StorageError, statements};
-use rusqlite::{Connection, Row, params};
+use keygate_storage::{Actor, AuditEntry, AuditStore, Columns, StorageError, statements};
+use rusqlite::{Connection, params};
 
-use crate::{SqliteStore, query, row::Columns};
+use crate::{SqliteStore, query};
 
 statements! {
     INSERT = "INSERT INTO audit_entries \
@@ -37,22 +37,6 @@ pub(crate) fn insert(db: &Connection, entry: &AuditEntry) -> Result<(), StorageE
     query::execute(db, INSERT, params).map(|_| ())
 }
 
-fn read(row: &Row<'_>) -> Result<AuditEntry, StorageError> {
-    let actor_id: Option<[u8; 16]> = row.column("actor_id")?;
-    let account_id: Option<[u8; 16]> = row.column("account_id")?;
-    let action: String = row.column("action")?;
-    Ok(AuditEntry {
-        at: row.timestamp("at")?,
-        actor: actor_id.map_or(Actor::Operator, |id| {
-            Actor::Account(AccountId::from_bytes(id))
-        }),
-        action: Action::parse(&action).ok_or(StorageError::Corrupt("audit entry"))?,
-        account_id: account_id.map(AccountId::from_bytes),
-        subject_id: row.column("subject_id")?,
-        detail: row.column("detail")?,
-    })
-}
-
 #[async_trait]
 impl AuditStore for SqliteStore {
     async fn list_audit_entries(
@@ -61,8 +45,10 @@ impl AuditStore for SqliteStore {
         limit: u32,
     ) -> Result<Vec<AuditEntry>, StorageError> {
         self.read(move |db| match account_id {
-            Some(id) => query::all(db, LIST_OF_ACCOUNT, params![id.as_bytes(), limit], read),
-            None => query::all(db, LIST, [limit], read),
+            Some(id) => query::all(db, LIST_OF_ACCOUNT, params![id.as_bytes(), limit], |row| {
+                row.audit_entry()
+            }),
+            None => query::all(db, LIST, [limit], |row| row.audit_entry()),
         })
         .await
     }

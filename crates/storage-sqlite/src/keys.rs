@@ -4,12 +4,12 @@ use keygate_core::{
     key::{KeyHash, KeyName},
 };
 use keygate_storage::{
-    AuditEntry, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus,
-    KeyStore, NewKey, StorageError, UpdateKey, statements,
+    AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStore,
+    NewKey, StorageError, UpdateKey, statements,
 };
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
-use crate::{SqliteStore, query, row::Columns};
+use crate::{SqliteStore, query};
 
 /// The keys that are active at `?2`: the same rule as [`KeyState::of`], held to it by the suite.
 macro_rules! active {
@@ -47,41 +47,6 @@ statements! {
         accounts.suspended_at FROM api_keys JOIN accounts ON accounts.id = account_id WHERE hash = ?";
 }
 
-fn read(row: &Row<'_>) -> Result<ApiKey, StorageError> {
-    Ok(ApiKey {
-        id: row.key_id("id")?,
-        account_id: row.account_id("account_id")?,
-        name: row.key_name()?,
-        key_prefix: row.column("key_prefix")?,
-        scopes: row.scopes()?,
-        last_used_at: row.optional_timestamp("last_used_at")?,
-        request_count: row.column("request_count")?,
-        expires_at: row.optional_timestamp("expires_at")?,
-        is_active: row.column("is_active")?,
-        created_at: row.timestamp("created_at")?,
-    })
-}
-
-fn read_credential(row: &Row<'_>) -> Result<Credential, StorageError> {
-    Ok(Credential {
-        key_id: row.key_id("id")?,
-        account_id: row.account_id("account_id")?,
-        scopes: row.scopes()?,
-        expires_at: row.optional_timestamp("expires_at")?,
-        is_active: row.column("is_active")?,
-        account_suspended: row.optional_timestamp("suspended_at")?.is_some(),
-    })
-}
-
-fn status_name(status: KeyStatus) -> &'static str {
-    match status {
-        KeyStatus::Active => "active",
-        KeyStatus::Inactive => "inactive",
-        KeyStatus::Expired => "expired",
-        KeyStatus::All => "all",
-    }
-}
-
 fn lookup(
     db: &Connection,
     account_id: AccountId,
@@ -89,7 +54,7 @@ fn lookup(
 ) -> Result<Option<(ApiKey, KeyHash)>, StorageError> {
     let ids = params![account_id.as_bytes(), key_id.as_bytes()];
     query::optional(db, LOOKUP, ids, |row| {
-        Ok((read(row)?, row.key_hash("hash")?))
+        Ok((row.api_key()?, row.key_hash("hash")?))
     })
 }
 
@@ -107,16 +72,15 @@ fn has_place(
         key_id.as_bytes(),
         max_active,
     ];
-    let active: Option<u32> =
-        query::optional(db, COUNT_ACTIVE, params, |row| row.column("active"))?;
-    Ok(active.unwrap_or(0) < max_active)
+    let active = query::optional(db, COUNT_ACTIVE, params, |row| row.count("active"))?;
+    Ok(active.unwrap_or(0) < u64::from(max_active))
 }
 
 pub(crate) fn lookup_credential(
     db: &Connection,
     hash: KeyHash,
 ) -> Result<Option<Credential>, StorageError> {
-    query::optional(db, CREDENTIAL, [hash.as_bytes()], read_credential)
+    query::optional(db, CREDENTIAL, [hash.as_bytes()], |row| row.credential())
 }
 
 #[async_trait]
@@ -230,19 +194,18 @@ impl KeyStore for SqliteStore {
             let params = params![
                 account_id.as_bytes(),
                 now.as_millis(),
-                status_name(page.status),
+                page.status.as_str(),
                 page.before.as_ref().map(KeyId::as_bytes),
                 page.limit,
             ];
-            query::all(db, LIST, params, read)
+            query::all(db, LIST, params, |row| row.api_key())
         })
         .await
     }
 
     async fn bind_hasher(&self, fingerprint: String) -> Result<HasherBinding, StorageError> {
         self.write(move |db| {
-            let bound: Option<String> =
-                query::optional(db, FINGERPRINT, [], |row| row.column("fingerprint"))?;
+            let bound = query::optional(db, FINGERPRINT, [], |row| row.some_text("fingerprint"))?;
             match bound {
                 Some(bound) if bound == fingerprint => Ok(HasherBinding::Bound),
                 Some(bound) if query::exists(db, ANY_KEY, [])? => {

@@ -1,9 +1,9 @@
 //! The few ways in which statements are run.
 
 use keygate_storage::StorageError;
-use rusqlite::{Connection, Params, Row};
+use rusqlite::{Connection, Params};
 
-use crate::error::unavailable;
+use crate::{error::unavailable, row::Row};
 
 /// Runs a statement; gives the number of rows it changed.
 pub(crate) fn execute(
@@ -27,7 +27,7 @@ pub(crate) fn all<T>(
     let mut rows = statement.query(params).map_err(unavailable)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(unavailable)? {
-        found.push(read(row)?);
+        found.push(read(&Row(row))?);
     }
     Ok(found)
 }

@@ -1,16 +1,15 @@
 use async_trait::async_trait;
 use keygate_core::{Account, SessionId, Timestamp, TokenHash};
-use keygate_storage::{AuditEntry, Session, SessionStore, StorageError, statements};
-use rusqlite::{Row, params};
-
-use crate::{
-    SqliteStore, query,
-    row::{Columns, account},
+use keygate_storage::{
+    AuditEntry, Columns, Session, SessionStore, StorageError, account_columns, statements,
 };
+use rusqlite::params;
+
+use crate::{SqliteStore, query};
 
 statements! {
     LOOKUP = concat!(
-        "SELECT ", account!(), ", sessions.id AS session_id, token_hash, last_seen_at, \
+        "SELECT ", account_columns!(), ", sessions.id AS session_id, token_hash, last_seen_at, \
          sessions.created_at AS session_created_at, idle_ends_at, ends_at \
          FROM sessions JOIN accounts ON accounts.id = sessions.account_id WHERE token_hash = ?"
     );
@@ -23,19 +22,6 @@ statements! {
     TOUCH = "UPDATE sessions \
         SET last_seen_at = max(last_seen_at, ?2), idle_ends_at = max(idle_ends_at, ?3) WHERE id = ?1";
     DELETE = "DELETE FROM sessions WHERE id = ?";
-}
-
-fn read(row: &Row<'_>) -> Result<(Session, Account), StorageError> {
-    let session = Session {
-        id: row.session_id("session_id")?,
-        account_id: row.account_id("account_id")?,
-        token_hash: row.token_hash("token_hash")?,
-        created_at: row.timestamp("session_created_at")?,
-        last_seen_at: row.timestamp("last_seen_at")?,
-        idle_ends_at: row.timestamp("idle_ends_at")?,
-        ends_at: row.timestamp("ends_at")?,
-    };
-    Ok((session, row.account()?))
 }
 
 #[async_trait]
@@ -73,8 +59,10 @@ impl SessionStore for SqliteStore {
         &self,
         token_hash: TokenHash,
     ) -> Result<Option<(Session, Account)>, StorageError> {
-        self.read(move |db| query::optional(db, LOOKUP, [token_hash.as_bytes()], read))
-            .await
+        self.read(move |db| {
+            query::optional(db, LOOKUP, [token_hash.as_bytes()], |row| row.session())
+        })
+        .await
     }
 
     async fn touch_session(

@@ -1,14 +1,14 @@
 use async_trait::async_trait;
 use keygate_storage::{
-    StorageError,
+    Columns, StorageError,
     tables::{Kind, Table, TableRow, TableStore, Value},
 };
 use rusqlite::{
-    Connection, Row, ToSql, params_from_iter,
+    Connection, ToSql, params_from_iter,
     types::{ToSqlOutput, ValueRef},
 };
 
-use crate::{SqliteStore, query};
+use crate::{SqliteStore, query, row::Row};
 
 /// A value on its way into the database.
 struct Bound<'a>(&'a Value);
@@ -26,7 +26,7 @@ impl ToSql for Bound<'_> {
 
 fn read(row: &Row<'_>, table: &Table) -> Result<TableRow, StorageError> {
     let values = table.columns.iter().enumerate().map(|(place, column)| {
-        let value = row.get_ref(place).map_err(crate::error::unavailable)?;
+        let value = row.0.get_ref(place).map_err(crate::error::unavailable)?;
         Ok(match (value, column.kind) {
             (ValueRef::Null, _) => Value::Null,
             (ValueRef::Integer(number), _) => Value::Number(number),
@@ -57,10 +57,8 @@ pub(crate) fn read_rows(
 
 /// How many rows a table has.
 pub(crate) fn count_rows(db: &Connection, table: &'static Table) -> Result<u64, StorageError> {
-    let sql = format!("SELECT count(*) FROM {}", table.name);
-    let count = query::optional(db, &sql, [], |row| {
-        row.get(0).map_err(crate::error::unavailable)
-    })?;
+    let sql = format!("SELECT count(*) AS rows FROM {}", table.name);
+    let count = query::optional(db, &sql, [], |row| row.count("rows"))?;
     Ok(count.unwrap_or(0))
 }
 

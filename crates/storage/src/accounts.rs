@@ -47,6 +47,23 @@ pub enum InvitationKind {
     Invite,
 }
 
+impl InvitationKind {
+    /// The name under which the kind is kept.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::Invite => "invite",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Setup, Self::Invite]
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+    }
+}
+
 /// What lets a new account in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {

@@ -62,6 +62,18 @@ pub enum KeyStatus {
     All,
 }
 
+impl KeyStatus {
+    /// The name by which statements tell them apart.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+            Self::Expired => "expired",
+            Self::All => "all",
+        }
+    }
+}
+
 /// Which part of an account's keys to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyPage {

@@ -9,6 +9,7 @@
 mod accounts;
 mod audit;
 mod change;
+mod columns;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod copy;
@@ -30,6 +31,7 @@ pub use accounts::{
 };
 pub use audit::{Action, Actor, AuditEntry, AuditStore};
 pub use change::{ChangeListener, ChangeListeners};
+pub use columns::Columns;
 pub use error::StorageError;
 pub use feed::{ChangeFeed, FeedPage, FeedReader};
 pub use keys::{

@@ -33,10 +33,6 @@ pub enum Kind {
     Text,
     /// A whole number of 64 bits.
     Number,
-    /// A whole number of 16 bits.
-    Small,
-    /// A whole number of 32 bits.
-    Medium,
     /// True or false.
     Flag,
 }
@@ -67,7 +63,7 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "hasher",
         columns: &[
-            column("only", Kind::Medium),
+            column("only", Kind::Number),
             column("fingerprint", Kind::Text),
         ],
     },
@@ -110,7 +106,7 @@ pub const TABLES: &[Table] = &[
             column("hash", Kind::Bytes),
             column("name", Kind::Text),
             column("key_prefix", Kind::Text),
-            column("scopes", Kind::Small),
+            column("scopes", Kind::Number),
             column("expires_at", Kind::Number),
             column("is_active", Kind::Flag),
             column("created_at", Kind::Number),

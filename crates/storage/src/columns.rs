@@ -1,0 +1,180 @@
+use keygate_core::{
+    Account, AccountId, ApiKey, Credential, EmailAddress, KeyId, Scopes, SessionId, Timestamp,
+    TokenHash,
+    key::{KeyHash, KeyName},
+};
+
+use crate::{
+    Action, Actor, AuditEntry, Invitation, InvitationKind, Session, StorageError, StoredAccount,
+};
+
+/// The columns of an account, under names that stay apart in a join; what [`Columns::account`] reads.
+#[macro_export]
+macro_rules! account_columns {
+    () => {
+        "accounts.id AS account_id, accounts.email, accounts.suspended_at, \
+         accounts.created_at AS account_created_at"
+    };
+}
+
+/// A row, and how the domain's types stand in its columns, in every backend alike. A backend says how
+/// a column is read; `None` is nothing.
+pub trait Columns {
+    /// A whole number.
+    fn number(&self, name: &str) -> Result<Option<i64>, StorageError>;
+    /// Text.
+    fn text(&self, name: &str) -> Result<Option<String>, StorageError>;
+    /// The bytes of an id.
+    fn id(&self, name: &str) -> Result<Option<[u8; 16]>, StorageError>;
+    /// The bytes of a hash.
+    fn hash(&self, name: &str) -> Result<Option<[u8; 32]>, StorageError>;
+    /// True or false.
+    fn flag(&self, name: &str) -> Result<bool, StorageError>;
+
+    /// Text that is there.
+    fn some_text(&self, name: &str) -> Result<String, StorageError> {
+        some(self.text(name)?)
+    }
+
+    /// A number that is not negative.
+    fn count(&self, name: &str) -> Result<u64, StorageError> {
+        let count = some(self.number(name)?)?;
+        u64::try_from(count).map_err(|_| StorageError::Corrupt("count"))
+    }
+
+    /// A moment.
+    fn timestamp(&self, name: &str) -> Result<Timestamp, StorageError> {
+        some(self.optional_timestamp(name)?)
+    }
+
+    /// A moment, if there is one.
+    fn optional_timestamp(&self, name: &str) -> Result<Option<Timestamp>, StorageError> {
+        Ok(self.number(name)?.map(Timestamp::from_millis))
+    }
+
+    /// An account's id.
+    fn account_id(&self, name: &str) -> Result<AccountId, StorageError> {
+        some(self.optional_account_id(name)?)
+    }
+
+    /// An account's id, if there is one.
+    fn optional_account_id(&self, name: &str) -> Result<Option<AccountId>, StorageError> {
+        Ok(self.id(name)?.map(AccountId::from_bytes))
+    }
+
+    /// A key's id.
+    fn key_id(&self, name: &str) -> Result<KeyId, StorageError> {
+        some(self.id(name)?).map(KeyId::from_bytes)
+    }
+
+    /// The hash of a key.
+    fn key_hash(&self, name: &str) -> Result<KeyHash, StorageError> {
+        some(self.hash(name)?).map(KeyHash::from_bytes)
+    }
+
+    /// The hash of a token.
+    fn token_hash(&self) -> Result<TokenHash, StorageError> {
+        some(self.hash("token_hash")?).map(TokenHash::from_bytes)
+    }
+
+    /// A set of scopes.
+    fn scopes(&self) -> Result<Scopes, StorageError> {
+        let bits = self
+            .number("scopes")?
+            .and_then(|bits| u8::try_from(bits).ok());
+        let scopes = bits.and_then(Scopes::from_bits);
+        scopes.ok_or(StorageError::Corrupt("set of scopes"))
+    }
+
+    /// A key.
+    fn api_key(&self) -> Result<ApiKey, StorageError> {
+        Ok(ApiKey {
+            id: self.key_id("id")?,
+            account_id: self.account_id("account_id")?,
+            name: KeyName::parse(&self.some_text("name")?)
+                .map_err(|_| StorageError::Corrupt("key name"))?,
+            key_prefix: self.some_text("key_prefix")?,
+            scopes: self.scopes()?,
+            last_used_at: self.optional_timestamp("last_used_at")?,
+            request_count: self.count("request_count")?,
+            expires_at: self.optional_timestamp("expires_at")?,
+            is_active: self.flag("is_active")?,
+            created_at: self.timestamp("created_at")?,
+        })
+    }
+
+    /// What deciding about a key needs, its account joined to it.
+    fn credential(&self) -> Result<Credential, StorageError> {
+        Ok(Credential {
+            key_id: self.key_id("id")?,
+            account_id: self.account_id("account_id")?,
+            scopes: self.scopes()?,
+            expires_at: self.optional_timestamp("expires_at")?,
+            is_active: self.flag("is_active")?,
+            account_suspended: self.optional_timestamp("suspended_at")?.is_some(),
+        })
+    }
+
+    /// An account, by [`account_columns!`](crate::account_columns).
+    fn account(&self) -> Result<Account, StorageError> {
+        Ok(Account {
+            id: self.account_id("account_id")?,
+            email: EmailAddress::parse(&self.some_text("email")?)
+                .map_err(|_| StorageError::Corrupt("e-mail address"))?,
+            suspended_at: self.optional_timestamp("suspended_at")?,
+            created_at: self.timestamp("account_created_at")?,
+        })
+    }
+
+    /// An account and its password's hash.
+    fn stored_account(&self) -> Result<StoredAccount, StorageError> {
+        Ok(StoredAccount {
+            account: self.account()?,
+            password_hash: self.some_text("password_hash")?,
+        })
+    }
+
+    /// A session and its account; the names that both have are the account's, and the session's begin
+    /// with `session_`.
+    fn session(&self) -> Result<(Session, Account), StorageError> {
+        let session = Session {
+            id: some(self.id("session_id")?).map(SessionId::from_bytes)?,
+            account_id: self.account_id("account_id")?,
+            token_hash: self.token_hash()?,
+            created_at: self.timestamp("session_created_at")?,
+            last_seen_at: self.timestamp("last_seen_at")?,
+            idle_ends_at: self.timestamp("idle_ends_at")?,
+            ends_at: self.timestamp("ends_at")?,
+        };
+        Ok((session, self.account()?))
+    }
+
+    /// An invitation.
+    fn invitation(&self) -> Result<Invitation, StorageError> {
+        Ok(Invitation {
+            token_hash: self.token_hash()?,
+            kind: InvitationKind::parse(&self.some_text("kind")?)
+                .ok_or(StorageError::Corrupt("invitation"))?,
+            created_at: self.timestamp("created_at")?,
+            expires_at: self.timestamp("expires_at")?,
+        })
+    }
+
+    /// An audit entry. By which session somebody acted is not kept.
+    fn audit_entry(&self) -> Result<AuditEntry, StorageError> {
+        let actor_id = self.optional_account_id("actor_id")?;
+        Ok(AuditEntry {
+            at: self.timestamp("at")?,
+            actor: actor_id.map_or(Actor::Operator, Actor::Account),
+            action: Action::parse(&self.some_text("action")?)
+                .ok_or(StorageError::Corrupt("audit entry"))?,
+            account_id: self.optional_account_id("account_id")?,
+            subject_id: self.text("subject_id")?,
+            detail: self.text("detail")?,
+        })
+    }
+}
+
+fn some<T>(found: Option<T>) -> Result<T, StorageError> {
+    found.ok_or(StorageError::Corrupt("column"))
+}
