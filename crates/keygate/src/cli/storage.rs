@@ -60,36 +60,41 @@ impl Storage {
         if from.to_string() == to.to_string() {
             return Err(Failure::new(format!("{from} cannot be copied to itself.")));
         }
-        let source: Arc<dyn TableStore> = match &from {
-            Database::Sqlite(path) => Arc::new(SqliteReader::open(path)?),
-            Database::Postgres(options) => open_postgres(options).await?,
+        let source: Box<dyn TableStore> = match &from {
+            Database::Sqlite(path) => Box::new(SqliteReader::open(path)?),
+            Database::Postgres(options) => Box::new(open_postgres(options).await?),
         };
-        let target: Arc<dyn TableStore> = match &to {
-            Database::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
-            Database::Postgres(options) => open_postgres(options).await?,
+        let copied = match &to {
+            Database::Sqlite(path) => copy_into(&*source, SqliteStore::open(path)?).await,
+            Database::Postgres(options) => copy_into(&*source, open_postgres(options).await?).await,
         };
-        let bar = Bar::new();
-        let copied = copy(&*source, &*target, &mut |progress| bar.show(progress)).await;
-        bar.0.finish_and_clear();
-        let tables: Value = copied
-            .map_err(Failure::from)?
-            .iter()
-            .map(table_json)
-            .collect();
+        let tables: Value = copied?.iter().map(table_json).collect();
         format.table(&tables, COLUMNS, "There are no tables.");
         output::hint(&format!("{to} is now the same as {from}."));
         Ok(())
     }
 }
 
-async fn open_postgres(options: &PostgresOptions) -> Result<Arc<PostgresStore>, Failure> {
+/// Copies, and closes the target, so that all of it is in its file.
+async fn copy_into(
+    source: &dyn TableStore,
+    target: impl TableStore + Store,
+) -> Result<Vec<CopiedTable>, CopyError> {
+    let bar = Bar::new();
+    let copied = copy(source, &target, &mut |progress| bar.show(progress)).await;
+    bar.0.finish_and_clear();
+    target.close().await;
+    copied
+}
+
+async fn open_postgres(options: &PostgresOptions) -> Result<PostgresStore, Failure> {
     let options = PostgresOptions {
         statement_timeout: STATEMENT_TIMEOUT,
         ..options.clone()
     };
     let store = PostgresStore::open(&options, Arc::new(SystemClock)).await?;
     store.check().await?;
-    Ok(Arc::new(store))
+    Ok(store)
 }
 
 fn table_json(copied: &CopiedTable) -> Value {

@@ -99,6 +99,10 @@ async fn keys_work_on_after_the_move_and_after_the_move_back() {
         &url,
         &format!("sqlite:{}", back.display()),
     ));
+    assert!(
+        !back.with_extension("db-wal").exists(),
+        "it is all in the file"
+    );
     std::fs::rename(back, old.data().join("keygate.db")).expect("moved");
     let old = old.restart();
     assert_eq!(status(&old.url, &kept).await, 401);
