@@ -28,9 +28,12 @@ pub(crate) fn issuing(world: &World, time: Duration) -> Result<Turn, Failure> {
     measure(&running, || load.succeed(&url, CONNECTIONS, time))
 }
 
-/// Signs accounts in; the file with their cookies.
+/// Signs accounts in, unless they are; the file with their cookies.
 pub(crate) fn cookies(world: &World) -> Result<PathBuf, Failure> {
     let cookies = world.folder().join("cookies");
+    if cookies.exists() {
+        return Ok(cookies);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
