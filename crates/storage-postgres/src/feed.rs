@@ -137,6 +137,7 @@ pub(crate) async fn forget_regularly(database: Database) {
 async fn forget(database: &Database) -> Result<(), StorageError> {
     let limit = i64::try_from(PAGE).expect("a small number");
     let page = || {
+        // One statement, which may well be run twice: it needs no more than a reading does.
         database.read(move |db| async move { execute(db, query(FORGET).bind(limit)).await }.boxed())
     };
     while page().await? > 0 {}

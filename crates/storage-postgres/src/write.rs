@@ -53,19 +53,13 @@ impl Write {
         let hashes = if self.changed.len() > MAX_NAMED {
             "NULL".to_owned()
         } else {
-            let hashes = self.changed.iter().map(in_sql);
+            let hashes = self.changed.iter();
+            let hashes = hashes.map(|hash| format!("decode('{hash:x}', 'hex')"));
             hashes.collect::<Vec<_>>().join(", ")
         };
         let sql = format!("SELECT publish_changes(ARRAY[{hashes}]::bytea[]); COMMIT");
         self.connection.end(AssertSqlSafe(sql)).await
     }
-}
-
-/// A hash as it stands in a statement.
-fn in_sql(hash: &KeyHash) -> String {
-    let digits = hash.as_bytes().iter();
-    let digits = digits.fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
-    format!("decode('{digits}', 'hex')")
 }
 
 impl Deref for Write {

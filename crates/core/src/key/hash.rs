@@ -1,3 +1,5 @@
+use std::fmt;
+
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::{Digest, Sha256};
@@ -15,6 +17,12 @@ impl KeyHash {
     /// The hash as bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+impl fmt::LowerHex for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -61,18 +69,16 @@ impl KeyHasher {
 mod tests {
     use super::*;
 
-    fn hex(hash: KeyHash) -> String {
-        let bytes = hash.as_bytes().iter();
-        bytes.fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-    }
-
     /// The digests were made with `sha256sum` and `openssl dgst -sha256 -hmac`.
     #[test]
     fn hashes_are_the_standard_ones() {
         let key = "ask_a1b2C3d4E5f6G7h8J9k0L1m2N30T4WGS";
-        assert_eq!(hex(KeyHasher::default().hash(key)), PLAIN);
+        assert_eq!(format!("{:x}", KeyHasher::default().hash(key)), PLAIN);
         assert_eq!(
-            hex(KeyHasher::peppered(b"a pepper of thirty-two bytes....".to_vec()).hash(key)),
+            format!(
+                "{:x}",
+                KeyHasher::peppered(b"a pepper of thirty-two bytes....".to_vec()).hash(key)
+            ),
             PEPPERED
         );
     }

@@ -92,9 +92,7 @@ async fn open_postgres(options: &PostgresOptions) -> Result<PostgresStore, Failu
         statement_timeout: STATEMENT_TIMEOUT,
         ..options.clone()
     };
-    let store = PostgresStore::open(&options, Arc::new(SystemClock)).await?;
-    store.check().await?;
-    Ok(store)
+    Ok(PostgresStore::open(&options, Arc::new(SystemClock)).await?)
 }
 
 fn table_json(copied: &CopiedTable) -> Value {
