@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::{
     Failure,
-    contest::{CONNECTIONS, WARM_UP, measure},
+    contest::{CONNECTIONS, Turn, WARM_UP, measure},
     keys,
     load::{Load, Shape},
     rivals::{Running, keygate},
@@ -65,24 +65,19 @@ pub(crate) fn measure_size(issued: usize, time: Duration) -> Result<Size, Failur
     load.succeed(&url, CONNECTIONS, WARM_UP)?;
     let warm = measure(&running, || load.succeed(&url, CONNECTIONS, time))?;
     let (mut cold_extra, mut bytes_per_key) = (Duration::ZERO, 0);
-    if lines.len() > hot_lines.len() {
+    let different = (lines.len() - hot_lines.len()) as u64;
+    if different > 0 {
         let load = Load::new(folder.path(), &cold, shape)?;
         // Less time than it takes to come round to the first again.
         let first = measure(&running, || {
-            load.succeed(&url, CONNECTIONS, Duration::from_secs(2))
+            load.succeed(&url, CONNECTIONS, Duration::from_secs(1))
         })?;
-        let cached = first
-            .seen
-            .requests
-            .min((lines.len() - hot_lines.len()) as u64);
         cold_extra = first.cpu.saturating_sub(warm.cpu);
+        // By now SQLite's page caches are full, and what is added is the keys' own.
         let all = measure(&running, || load.succeed(&url, CONNECTIONS, ALL_COLD))?;
-        let cached = cached.max(
-            all.seen
-                .requests
-                .min((lines.len() - hot_lines.len()) as u64),
-        );
-        bytes_per_key = all.pss.saturating_sub(warm.pss) / cached.max(1);
+        let cached = |turn: &Turn| turn.seen.requests.min(different);
+        let added = cached(&all).saturating_sub(cached(&first));
+        bytes_per_key = all.pss.saturating_sub(first.pss) / added.max(1);
     }
     Ok(Size {
         issued,

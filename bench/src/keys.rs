@@ -8,12 +8,13 @@ use std::{
 };
 
 use keygate_core::{
-    AccountId, Clock, EmailAddress, KeyId, OsRandom, SeededRandom, SessionId, SystemClock,
+    AccountId, Clock, EmailAddress, KeyId, OsRandom, Role, SeededRandom, SessionId, SystemClock,
     Timestamp, Token,
     key::{KeyFormat, KeyHash, KeyHasher},
 };
 use keygate_storage::{
-    AccountStore, Action, Actor, Admission, AuditEntry, NewAccount, Session, SessionStore, Store,
+    AccountStore, Action, Actor, Admission, AuditEntry, NewAccount, Session, SessionOrigin,
+    SessionStore, Store,
 };
 use keygate_storage_sqlite::SqliteStore;
 
@@ -55,6 +56,7 @@ async fn insert_account(store: &SqliteStore, number: usize) -> Result<AccountId,
         id: AccountId::generate(now, &OsRandom),
         email: EmailAddress::parse(&email).expect("an address"),
         password_hash: PASSWORD_HASH.into(),
+        role: Role::Member,
         created_at: now,
     };
     let id = account.id;
@@ -93,6 +95,7 @@ pub(crate) async fn sign_in(folder: &Path, accounts: usize, cookies: &Path) -> R
             last_seen_at: now,
             idle_ends_at: ends_at,
             ends_at,
+            origin: SessionOrigin::default(),
         };
         let audit = audit(Action::SessionCreate);
         store

@@ -88,20 +88,24 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
         only: &arguments.only,
     };
     let only = |name: &str| arguments.suite.is_empty() || arguments.suite == name;
-    let mut page = report::Page::begin()?;
+    let mut page = report::Page::begin(arguments.page.clone())?;
     if only("engine") {
         page.engine(&engine::engine()?);
+        page.save()?;
     }
     if only("checks") {
         page.contest(&contest.hold("Checking a key", rivals::checking())?);
+        page.save()?;
     }
     if only("proxies") {
         page.contest(&contest.hold("Passing a request on", rivals::proxying())?);
+        page.save()?;
     }
     if only("latency") {
         let mut subjects = rivals::proxying();
         subjects.truncate(2);
         page.latencies(&latency::latencies(&world, &subjects, contest.time)?);
+        page.save()?;
     }
     if only("flood") {
         page.flood(&flood::flood(
@@ -109,6 +113,7 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
             &rivals::keygate_verify(),
             contest.time,
         )?);
+        page.save()?;
     }
     if only("growth") {
         let sizes = [1_000, 1_000_000, 10_000_000];
@@ -117,9 +122,11 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
             .map(|issued| growth::measure_size(issued, contest.time))
             .collect();
         page.growth(&sizes?);
+        page.save()?;
     }
     if only("issuing") {
         page.issuing(&issuing::issuing(&world, contest.time)?);
+        page.save()?;
     }
     if only("nodes") {
         page.contest(&contest.hold(
@@ -127,11 +134,8 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
             rivals::databases(),
         )?);
         page.nodes(&nodes::nodes(&world, contest.time)?);
+        page.save()?;
     }
-    let page = page.text();
-    println!("{page}");
-    if let Some(path) = &arguments.page {
-        std::fs::write(path, page)?;
-    }
+    println!("{}", page.text());
     Ok(())
 }

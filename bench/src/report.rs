@@ -1,6 +1,6 @@
 //! The page of figures.
 
-use std::{process::Command, time::Duration};
+use std::{path::PathBuf, process::Command, time::Duration};
 
 use crate::{
     Failure,
@@ -22,10 +22,14 @@ processes for one request, and the ratio is that to nginx with a static map of t
 scope, account, last use, identity headers, revocation at once.
 ";
 
-pub(crate) struct Page(String);
+/// The page, and the file in which it grows.
+pub(crate) struct Page {
+    text: String,
+    file: Option<PathBuf>,
+}
 
 impl Page {
-    pub(crate) fn begin() -> Result<Self, Failure> {
+    pub(crate) fn begin(file: Option<PathBuf>) -> Result<Self, Failure> {
         let date = output("date", &["-u", "+%Y-%m-%d"])?;
         let kernel = output("uname", &["-sr"])?;
         let cpus = std::fs::read_to_string("/proc/cpuinfo")?;
@@ -38,23 +42,32 @@ impl Page {
             models.len(),
             models.first().unwrap_or(&"?")
         );
-        Ok(Self(format!(
-            "{INTRODUCTION}\n{date}, {machine}, {kernel}.\n"
-        )))
+        Ok(Self {
+            text: format!("{INTRODUCTION}\n{date}, {machine}, {kernel}.\n"),
+            file,
+        })
     }
 
-    pub(crate) fn text(self) -> String {
-        self.0
+    /// Writes down what there is so far, so that a measurement that fails costs none of those before.
+    pub(crate) fn save(&self) -> Result<(), Failure> {
+        if let Some(file) = &self.file {
+            std::fs::write(file, &self.text)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     fn table(&mut self, title: &str, columns: &[&str]) {
         let names = columns.join(" | ");
         let rule = "---|".repeat(columns.len());
-        self.0 += &format!("\n## {title}\n\n| {names} |\n|{rule}\n");
+        self.text += &format!("\n## {title}\n\n| {names} |\n|{rule}\n");
     }
 
     fn row(&mut self, cells: &[String]) {
-        self.0 += &format!("| {} |\n", cells.join(" | "));
+        self.text += &format!("| {} |\n", cells.join(" | "));
     }
 
     pub(crate) fn engine(&mut self, engine: &Engine) {
@@ -63,7 +76,7 @@ impl Page {
             let nanoseconds = cost.time.as_secs_f64() * 1e9;
             self.row(&[cost.name.clone(), format!("{nanoseconds:.0} ns")]);
         }
-        self.0 += &format!(
+        self.text += &format!(
             "\nA key in the cache takes {} instructions, of which {} hash it where the processor has none for SHA-256.\n",
             engine.instructions, engine.of_the_hash
         );
@@ -115,7 +128,7 @@ impl Page {
         for (name, latency) in [("alone", flood.alone), ("beside the flood", flood.beside)] {
             self.row(&[name.to_owned(), millis(latency.p50), millis(latency.p99)]);
         }
-        self.0 += &format!(
+        self.text += &format!(
             "\nThe flood was answered {:.0} times a second and took {} of memory.\n",
             flood.refused_per_second,
             mebibytes(flood.more_memory)
@@ -158,7 +171,7 @@ impl Page {
             "the same again, with nothing to do".into(),
             seconds(nodes.comparing),
         ]);
-        self.0 += &format!(
+        self.text += &format!(
             "\nOne node writes down the last uses of {:.0} keys a second.\n",
             nodes.uses_per_second
         );

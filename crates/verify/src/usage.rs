@@ -21,6 +21,8 @@ pub struct UsageRecorder {
 
 #[derive(Default)]
 struct Flushes {
+    /// Keys that were used and are in no flush yet.
+    queued: Vec<Arc<CachedKey>>,
     /// How many there were.
     count: u64,
     /// Those that are not known to be written, in their order.
@@ -68,39 +70,33 @@ impl UsageRecorder {
     pub async fn flush(&self, store: &(impl UsageStore + ?Sized)) -> Result<(), StorageError> {
         let mut flushes = self.flushes.lock().await;
         flushes.write(store).await?;
-        for uses in self.take_uses().chunks(MAX_USES) {
-            flushes.add(self.id, uses);
+        let used = &mut std::mem::take(&mut *self.used.lock());
+        flushes.queued.append(used);
+        // One by one, as each holds a copy of its keys in memory.
+        while flushes.add_next(self.id) {
+            flushes.write(store).await?;
         }
-        flushes.write(store).await
-    }
-
-    fn take_uses(&self) -> Vec<KeyUse> {
-        let keys = std::mem::take(&mut *self.used.lock());
-        let mut uses: Vec<KeyUse> = keys.iter().map(|key| key.take_use()).collect();
-        uses.sort_unstable_by_key(|one| one.key_id);
-        // A key that was changed in between is there twice.
-        uses.dedup_by(|next, one| {
-            let is_same = next.key_id == one.key_id;
-            if is_same {
-                one.last_used_at = one.last_used_at.max(next.last_used_at);
-                one.requests += next.requests;
-            }
-            is_same
-        });
-        uses
+        Ok(())
     }
 }
 
 impl Flushes {
-    fn add(&mut self, recorder: RecorderId, uses: &[KeyUse]) {
-        let at = uses.iter().map(|one| one.last_used_at).max();
+    /// Makes a flush of the keys in the queue, or of as many as one can have; false if there is none.
+    fn add_next(&mut self, recorder: RecorderId) -> bool {
+        let rest = self.queued.len().saturating_sub(MAX_USES);
+        let uses = take_uses(&self.queued.split_off(rest));
+        self.queued.shrink_to_fit();
+        let Some(at) = uses.iter().map(|one| one.last_used_at).max() else {
+            return false;
+        };
         self.count += 1;
         self.unwritten.push_back(sync::Arc::new(UsageFlush {
             recorder,
             number: self.count,
-            at: at.expect("a chunk is not empty"),
-            uses: uses.to_vec(),
+            at,
+            uses,
         }));
+        true
     }
 
     async fn write(&mut self, store: &(impl UsageStore + ?Sized)) -> Result<(), StorageError> {
@@ -110,4 +106,19 @@ impl Flushes {
         }
         Ok(())
     }
+}
+
+fn take_uses(keys: &[Arc<CachedKey>]) -> Vec<KeyUse> {
+    let mut uses: Vec<KeyUse> = keys.iter().map(|key| key.take_use()).collect();
+    uses.sort_unstable_by_key(|one| one.key_id);
+    // A key that was changed in between is there twice.
+    uses.dedup_by(|next, one| {
+        let is_same = next.key_id == one.key_id;
+        if is_same {
+            one.last_used_at = one.last_used_at.max(next.last_used_at);
+            one.requests += next.requests;
+        }
+        is_same
+    });
+    uses
 }
