@@ -3,7 +3,10 @@
 mod invite;
 mod list;
 mod password;
+mod reset_password;
+mod role;
 mod sign_up;
 mod suspend;
 
+pub use invite::OneTimeToken;
 pub use sign_up::{SignUp, Signup};

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod attempts;
+mod audit;
 mod keys;
 mod passwords;
 mod sessions;
@@ -13,18 +14,21 @@ mod sessions;
 use std::{sync::Arc, time::Duration};
 
 use keygate_core::{
-    AccountId, Clock, Problem, Random,
+    AccountId, Clock, Problem, Random, Timestamp,
     key::{KeyFormat, KeyHasher},
 };
-use keygate_storage::{Action, AuditEntry, HasherBinding, StorageError, Store};
+use keygate_storage::{HasherBinding, StorageError, Store};
 
 use attempts::Attempts;
 use passwords::Passwords;
 
-pub use accounts::{SignUp, Signup};
-pub use keygate_storage::{Actor, KeyChanges, KeyStatus};
+pub use accounts::{OneTimeToken, SignUp, Signup};
+pub use audit::AuditFilter;
+pub use keygate_storage::{
+    AccountSummary, Action, Actor, AuditEntry, KeyChanges, KeyStatus, RecordedEntry, Session,
+};
 pub use keys::{IssueKey, IssuedKey, parse_expires_at, parse_key_name};
-pub use sessions::{SignedIn, SignedInSession};
+pub use sessions::{Client, SignedIn, SignedInSession};
 
 /// The settings that the use cases obey.
 #[derive(Debug, Clone)]
@@ -40,11 +44,11 @@ pub struct Policy {
 }
 
 impl Default for Policy {
-    /// 10 keys, accounts by the operator, sessions of 7 days unused and 30 days in all.
+    /// 10 keys, accounts by invitation, sessions of 7 days unused and 30 days in all.
     fn default() -> Self {
         Self {
             max_active_keys: 10,
-            signup: Signup::Closed,
+            signup: Signup::default(),
             session_idle: Duration::from_hours(7 * 24),
             session_absolute: Duration::from_hours(30 * 24),
         }
@@ -98,6 +102,16 @@ impl Control {
             self.store.check().await.map_err(unavailable)?;
         }
         Ok(stale)
+    }
+
+    /// The time, as the use cases see it.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// How many active keys an account may have.
+    pub fn max_active_keys(&self) -> u32 {
+        self.policy.max_active_keys
     }
 
     fn entry(&self, actor: Actor, action: Action, account_id: AccountId) -> AuditEntry {

@@ -11,10 +11,45 @@ pub struct Account {
     pub id: AccountId,
     /// Its address, canonical.
     pub email: EmailAddress,
+    /// What its owner may do.
+    pub role: Role,
     /// Since when it may not sign in and its keys open nothing; `None` where it is in good standing.
     pub suspended_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// What the owner of an account may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// Have keys.
+    #[default]
+    Member,
+    /// The same, and look after all accounts.
+    Admin,
+}
+
+impl Role {
+    /// The role's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Member, Self::Admin]
+            .into_iter()
+            .find(|role| role.as_str() == name)
+    }
+}
+
+impl serde::Serialize for Role {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// An e-mail address in its canonical spelling, so that one mailbox has one account.

@@ -21,6 +21,13 @@ macro_rules! id {
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid())
             }
 
+            /// When the id was made, to the millisecond.
+            pub fn made_at(&self) -> Timestamp {
+                let mut millis = [0; 8];
+                millis[2..].copy_from_slice(&self.0.as_bytes()[..6]);
+                Timestamp::from_millis(i64::from_be_bytes(millis))
+            }
+
             /// Reads the one spelling that keygate writes: lower case with hyphens.
             pub fn parse(text: &str) -> Option<Self> {
                 let id = Uuid::try_parse(text).ok()?;
@@ -78,6 +85,8 @@ mod tests {
     #[test]
     fn ids_sort_by_time() {
         let random = SeededRandom::new(1);
+        let made = Timestamp::from_millis(1_781_078_400_123);
+        assert_eq!(KeyId::generate(made, &random).made_at(), made);
         let earlier = KeyId::generate(Timestamp::from_millis(1_000), &random);
         let later = KeyId::generate(Timestamp::from_millis(1_001), &random);
         assert!(earlier < later);

@@ -17,7 +17,7 @@ mod scope;
 mod timestamp;
 mod token;
 
-pub use account::{Account, EmailAddress, InvalidEmail};
+pub use account::{Account, EmailAddress, InvalidEmail, Role};
 #[cfg(feature = "testing")]
 pub use clock::ManualClock;
 pub use clock::{Clock, MONOTONIC_LAG, SystemClock};

@@ -35,6 +35,8 @@ pub enum Code {
     CrossOriginRequest,
     /// The account is suspended.
     AccountSuspended,
+    /// The call is for admins.
+    AdminRequired,
     /// Signing up is not open.
     SignupClosed,
     /// A proxy asks about a request, and it is not clear which.
@@ -51,6 +53,8 @@ pub enum Code {
     UnsupportedMediaType,
     /// The account has all the active keys it may have.
     KeyLimitReached,
+    /// A form for a new key was sent twice.
+    KeyExists,
     /// An expired key cannot be switched on.
     KeyExpired,
     /// The e-mail address has an account already.
@@ -85,11 +89,12 @@ impl Code {
             | Self::OriginNotAllowed
             | Self::CrossOriginRequest
             | Self::AccountSuspended
+            | Self::AdminRequired
             | Self::SignupClosed
             | Self::ForwardAuthRefused => 403,
             Self::KeyNotFound | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::KeyLimitReached | Self::KeyExpired | Self::EmailTaken => 409,
+            Self::KeyLimitReached | Self::KeyExists | Self::KeyExpired | Self::EmailTaken => 409,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::RateLimitExceeded => 429,
@@ -127,6 +132,7 @@ impl Code {
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::CrossOriginRequest => "cross_origin_request",
             Self::AccountSuspended => "account_suspended",
+            Self::AdminRequired => "admin_required",
             Self::SignupClosed => "signup_closed",
             Self::ForwardAuthRefused => "forward_auth_refused",
             Self::KeyNotFound => "key_not_found",
@@ -135,6 +141,7 @@ impl Code {
             Self::BodyTooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::KeyLimitReached => "key_limit_reached",
+            Self::KeyExists => "key_exists",
             Self::KeyExpired => "key_expired",
             Self::EmailTaken => "email_taken",
             Self::RateLimitExceeded => "rate_limit_exceeded",

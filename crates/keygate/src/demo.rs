@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use keygate_control::Actor;
 use keygate_control::IssueKey;
-use keygate_core::{OsRandom, Token, key::KeyName};
+use keygate_core::{OsRandom, Role, Token, key::KeyName};
 use tempfile::TempDir;
 
 use crate::{
@@ -47,8 +47,11 @@ pub(crate) async fn start(listen: Option<String>) -> Result<Demo, Failure> {
     let running = Running::start(settings).await?;
     let password = Token::generate(&OsRandom);
     let control = Arc::clone(&running.control);
-    let account = control.create_account(EMAIL, password.expose()).await?;
+    let account = control
+        .create_account(EMAIL, password.expose(), Role::Admin)
+        .await?;
     let request = IssueKey {
+        id: None,
         name: KeyName::parse("Demo").expect("a valid name"),
         scopes: None,
         expires_at: None,

@@ -9,4 +9,4 @@ mod patience;
 mod running;
 
 pub(crate) use data_folder::create_data_folder;
-pub(crate) use running::{Running, bind_hasher, control, signup_link};
+pub(crate) use running::{Running, bind_hasher, control};

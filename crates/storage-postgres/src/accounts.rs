@@ -1,9 +1,10 @@
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use keygate_core::{Account, AccountId, EmailAddress, TokenHash};
+use keygate_core::{Account, AccountId, EmailAddress, Role, Timestamp, TokenHash};
 use keygate_storage::{
-    AccountStore, Admission, AuditEntry, Columns, InsertAccount, Invitation, InvitationKind,
-    NewAccount, StorageError, StoredAccount, account_columns, statements,
+    AccountPage, AccountStore, AccountSummary, Admission, AuditEntry, Columns, InsertAccount,
+    Invitation, InvitationKind, NewAccount, PasswordReset, StorageError, StoredAccount,
+    account_columns, statements,
 };
 use sqlx::{PgConnection, query};
 
@@ -14,13 +15,32 @@ use crate::{
     write::Write,
 };
 
+/// An account and the numbers of its keys at `$1`.
+macro_rules! summaries {
+    () => {
+        concat!(
+            "SELECT ",
+            account_columns!(),
+            ", (SELECT count(*) FROM api_keys WHERE account_id = accounts.id) AS keys, \
+             (SELECT count(*) FROM api_keys WHERE account_id = accounts.id AND is_active \
+              AND (expires_at IS NULL OR expires_at > $1)) AS active_keys FROM accounts "
+        )
+    };
+}
+
 statements! {
-    INSERT = "INSERT INTO accounts (id, email, password_hash, created_at) \
-        VALUES ($1, $2, $3, $4) ON CONFLICT (email) DO NOTHING";
+    INSERT = "INSERT INTO accounts (id, email, password_hash, role, created_at) \
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (email) DO NOTHING";
     LOOKUP = concat!("SELECT ", account_columns!(), ", password_hash FROM accounts WHERE email = $1");
-    LIST = concat!("SELECT ", account_columns!(), " FROM accounts ORDER BY id");
+    SUMMARY = concat!(summaries!(), "WHERE id = $2");
+    LIST = concat!(
+        summaries!(),
+        "WHERE ($2::text IS NULL OR strpos(email, $2) > 0) AND ($3::uuid IS NULL OR id > $3) \
+         ORDER BY id LIMIT $4"
+    );
     ANY_ACCOUNT = "SELECT 1 FROM accounts LIMIT 1";
     SET_PASSWORD = "UPDATE accounts SET password_hash = $2 WHERE id = $1";
+    SET_ROLE = "UPDATE accounts SET role = $2 WHERE id = $1";
     SUSPEND = "UPDATE accounts SET suspended_at = coalesce(suspended_at, $2) WHERE id = $1";
     RESUME = "UPDATE accounts SET suspended_at = NULL WHERE id = $1";
     DELETE_SESSIONS = "DELETE FROM sessions WHERE account_id = $1";
@@ -32,6 +52,17 @@ statements! {
         VALUES ($1, $2, $3, $4)";
     LOOKUP_INVITATION = "SELECT * FROM invitations WHERE token_hash = $1";
     DELETE_INVITATION = "DELETE FROM invitations WHERE token_hash = $1";
+    /// Locked, so that an account has one link at a time, and none that outlives its password.
+    LOCK_ACCOUNT = "SELECT 1 FROM accounts WHERE id = $1 FOR NO KEY UPDATE";
+    INSERT_RESET = "INSERT INTO password_resets (token_hash, account_id, created_at, expires_at) \
+        VALUES ($1, $2, $3, $4)";
+    LOOKUP_RESET = concat!(
+        "SELECT ", account_columns!(), ", password_resets.* \
+         FROM password_resets JOIN accounts ON accounts.id = account_id WHERE token_hash = $1"
+    );
+    DELETE_RESETS = "DELETE FROM password_resets WHERE account_id = $1";
+    TAKE_RESET = "DELETE FROM password_resets WHERE token_hash = $1 AND expires_at > $2 \
+        RETURNING account_id";
 }
 
 async fn admits(
@@ -60,6 +91,25 @@ async fn end_sessions(db: &mut PgConnection, account_id: AccountId) -> Result<()
     execute(db, delete).await.map(|_| ())
 }
 
+async fn set_password(
+    db: &mut Write,
+    account_id: AccountId,
+    password_hash: &str,
+    audit: &AuditEntry,
+) -> Result<bool, StorageError> {
+    let set = query(SET_PASSWORD)
+        .bind(account_id.uuid())
+        .bind(password_hash);
+    if execute(db, set).await? == 0 {
+        return Ok(false);
+    }
+    // Before the sessions end: the change may be made by one of them.
+    db.audit(audit).await?;
+    end_sessions(db, account_id).await?;
+    execute(db, query(DELETE_RESETS).bind(account_id.uuid())).await?;
+    Ok(true)
+}
+
 async fn keys_changed(db: &mut Write, account_id: AccountId) -> Result<(), StorageError> {
     let hashes = query(KEY_HASHES).bind(account_id.uuid());
     for hash in all(db, hashes, |row| row.key_hash("hash")).await? {
@@ -85,6 +135,7 @@ impl AccountStore for PostgresStore {
                     .bind(account.id.uuid())
                     .bind(account.email.as_str())
                     .bind(&account.password_hash)
+                    .bind(account.role.as_str())
                     .bind(account.created_at.as_millis());
                 if execute(db, row).await? == 0 {
                     return Ok(InsertAccount::EmailTaken);
@@ -114,9 +165,53 @@ impl AccountStore for PostgresStore {
         .await
     }
 
-    async fn list_accounts(&self) -> Result<Vec<Account>, StorageError> {
-        self.read(|db| all(db, query(LIST), |row| row.account()).boxed())
-            .await
+    async fn lookup_account_summary(
+        &self,
+        account_id: AccountId,
+        now: Timestamp,
+    ) -> Result<Option<AccountSummary>, StorageError> {
+        self.read(move |db| {
+            let lookup = query(SUMMARY).bind(now.as_millis()).bind(account_id.uuid());
+            optional(db, lookup, |row| row.account_summary()).boxed()
+        })
+        .await
+    }
+
+    async fn list_accounts(
+        &self,
+        page: AccountPage,
+        now: Timestamp,
+    ) -> Result<Vec<AccountSummary>, StorageError> {
+        self.read(move |db| {
+            let list = query(LIST)
+                .bind(now.as_millis())
+                .bind(page.search.clone())
+                .bind(page.after.map(|id| id.uuid()))
+                .bind(i64::from(page.limit));
+            all(db, list, |row| row.account_summary()).boxed()
+        })
+        .await
+    }
+
+    async fn set_role(
+        &self,
+        account_id: AccountId,
+        role: Role,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError> {
+        self.write(move |db| {
+            async move {
+                let set = query(SET_ROLE).bind(account_id.uuid()).bind(role.as_str());
+                if execute(db, set).await? == 0 {
+                    return Ok(false);
+                }
+                db.audit(&audit).await?;
+                end_sessions(db, account_id).await?;
+                Ok(true)
+            }
+            .boxed()
+        })
+        .await
     }
 
     async fn set_password(
@@ -126,17 +221,64 @@ impl AccountStore for PostgresStore {
         audit: AuditEntry,
     ) -> Result<bool, StorageError> {
         self.write(move |db| {
+            async move { set_password(db, account_id, &password_hash, &audit).await }.boxed()
+        })
+        .await
+    }
+
+    async fn insert_password_reset(
+        &self,
+        reset: PasswordReset,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError> {
+        self.write(move |db| {
             async move {
-                let set = query(SET_PASSWORD)
-                    .bind(account_id.uuid())
-                    .bind(&password_hash);
-                if execute(db, set).await? == 0 {
+                let account_id = reset.account_id.uuid();
+                if !exists(db, query(LOCK_ACCOUNT).bind(account_id)).await? {
                     return Ok(false);
                 }
-                // Before the sessions end: the change may be made by one of them.
+                execute(db, query(DELETE_RESETS).bind(account_id)).await?;
+                let row = query(INSERT_RESET)
+                    .bind(reset.token_hash.as_bytes())
+                    .bind(account_id)
+                    .bind(reset.created_at.as_millis())
+                    .bind(reset.expires_at.as_millis());
+                execute(db, row).await?;
                 db.audit(&audit).await?;
-                end_sessions(db, account_id).await?;
                 Ok(true)
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn lookup_password_reset(
+        &self,
+        token_hash: TokenHash,
+    ) -> Result<Option<(PasswordReset, Account)>, StorageError> {
+        self.read(move |db| {
+            let lookup = query(LOOKUP_RESET).bind(token_hash.as_bytes().to_vec());
+            optional(db, lookup, |row| row.password_reset()).boxed()
+        })
+        .await
+    }
+
+    async fn reset_password(
+        &self,
+        token_hash: TokenHash,
+        password_hash: String,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError> {
+        self.write(move |db| {
+            async move {
+                let take = query(TAKE_RESET)
+                    .bind(token_hash.as_bytes())
+                    .bind(audit.at.as_millis());
+                let taken = optional(db, take, |row| row.account_id("account_id"));
+                match taken.await? {
+                    Some(account_id) => set_password(db, account_id, &password_hash, &audit).await,
+                    None => Ok(false),
+                }
             }
             .boxed()
         })
@@ -156,9 +298,10 @@ impl AccountStore for PostgresStore {
                 if execute(db, suspend).await? == 0 {
                     return Ok(false);
                 }
+                // Before the sessions end: they may be those of whoever suspends.
+                db.audit(&audit).await?;
                 end_sessions(db, account_id).await?;
                 keys_changed(db, account_id).await?;
-                db.audit(&audit).await?;
                 Ok(true)
             }
             .boxed()

@@ -1,14 +1,33 @@
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use keygate_core::AccountId;
-use keygate_storage::{Actor, AuditEntry, AuditStore, Columns, StorageError, statements};
+use keygate_storage::{
+    Action, Actor, AuditEntry, AuditPage, AuditStore, Columns, RecordedEntry, StorageError,
+    statements,
+};
 use sqlx::{PgConnection, query};
 
 use crate::{
     PostgresStore,
     query::{all, execute, exists},
-    row::ToUuid,
+    row::{ToUuid, signed},
 };
+
+/// Entries with the addresses of the accounts in them.
+macro_rules! entries {
+    () => {
+        "SELECT e.*, owner.email AS account_email, agent.email AS actor_email \
+         FROM audit_entries AS e LEFT JOIN accounts AS owner ON owner.id = e.account_id \
+         LEFT JOIN accounts AS agent ON agent.id = e.actor_id WHERE "
+    };
+}
+
+/// The rest of a list: what is left out is filtered by nothing.
+macro_rules! filtered {
+    () => {
+        " AND ($2::uuid IS NULL OR e.account_id = $2) AND ($3::text IS NULL OR action = $3) \
+         AND e.id < $4 ORDER BY e.id DESC LIMIT $5"
+    };
+}
 
 statements! {
     INSERT = "INSERT INTO audit_entries \
@@ -17,8 +36,10 @@ statements! {
     /// Locked, so that the session cannot end before the change that it makes.
     LIVE_SESSION = "SELECT 1 FROM sessions \
         WHERE id = $1 AND least(idle_ends_at, ends_at) > $2 FOR NO KEY UPDATE";
-    LIST = "SELECT * FROM audit_entries WHERE $1::uuid IS NULL OR account_id = $1 \
-        ORDER BY id DESC LIMIT $2";
+    /// One for each index.
+    LIST = concat!(entries!(), "$1::text IS NULL", filtered!());
+    LIST_OF_ACCOUNT = concat!(entries!(), "$1::text IS NULL AND e.account_id = $2", filtered!());
+    LIST_OF_SUBJECT = concat!(entries!(), "subject_id = $1", filtered!());
 }
 
 /// Writes an entry, if its actor may still act.
@@ -50,14 +71,21 @@ pub(crate) async fn insert(db: &mut PgConnection, entry: &AuditEntry) -> Result<
 impl AuditStore for PostgresStore {
     async fn list_audit_entries(
         &self,
-        account_id: Option<AccountId>,
-        limit: u32,
-    ) -> Result<Vec<AuditEntry>, StorageError> {
+        page: AuditPage,
+    ) -> Result<Vec<RecordedEntry>, StorageError> {
+        let sql = match (&page.subject_id, page.account_id) {
+            (Some(_), _) => LIST_OF_SUBJECT,
+            (None, Some(_)) => LIST_OF_ACCOUNT,
+            (None, None) => LIST,
+        };
         self.read(move |db| {
-            let list = query(LIST)
-                .bind(account_id.map(|id| id.uuid()))
-                .bind(i64::from(limit));
-            all(db, list, |row| row.audit_entry()).boxed()
+            let list = query(sql)
+                .bind(page.subject_id.clone())
+                .bind(page.account_id.map(|id| id.uuid()))
+                .bind(page.action.map(Action::as_str))
+                .bind(page.before.map_or(i64::MAX, signed))
+                .bind(i64::from(page.limit));
+            all(db, list, |row| row.recorded_entry()).boxed()
         })
         .await
     }

@@ -26,7 +26,7 @@ macro_rules! active {
 statements! {
     INSERT = "INSERT INTO api_keys (id, account_id, hash, name, key_prefix, scopes, expires_at, \
         is_active, created_at, last_used_at, request_count) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING";
     LOOKUP = "SELECT * FROM api_keys WHERE account_id = $1 AND id = $2";
     LOCK = "SELECT * FROM api_keys WHERE account_id = $1 AND id = $2 FOR UPDATE";
     UPDATE = "UPDATE api_keys SET name = coalesce($3, name), scopes = coalesce($4, scopes), \
@@ -138,7 +138,9 @@ impl KeyStore for PostgresStore {
                     .bind(key.created_at.as_millis())
                     .bind(key.last_used_at.map(Timestamp::as_millis))
                     .bind(signed(key.request_count));
-                execute(db, row).await?;
+                if execute(db, row).await? == 0 {
+                    return Ok(InsertKey::IdTaken);
+                }
                 db.key_issued(hash);
                 db.audit(&audit).await?;
                 Ok(InsertKey::Inserted)

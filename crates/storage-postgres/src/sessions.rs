@@ -1,37 +1,43 @@
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use keygate_core::{Account, SessionId, Timestamp, TokenHash};
+use keygate_core::{Account, AccountId, SessionId, Timestamp, TokenHash};
 use keygate_storage::{
-    AuditEntry, Columns, Session, SessionStore, StorageError, account_columns, statements,
+    AuditEntry, Columns, Session, SessionStore, StorageError, session_columns, statements,
 };
 use sqlx::query;
 
 use crate::{
     PostgresStore,
-    query::{execute, exists, optional},
+    query::{all, execute, exists, optional},
     row::ToUuid,
 };
 
 statements! {
     INSERT = "INSERT INTO sessions \
-        (id, account_id, token_hash, created_at, last_seen_at, idle_ends_at, ends_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        (id, account_id, token_hash, created_at, last_seen_at, idle_ends_at, ends_at, address, \
+         user_agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     /// Locked, so that neither changes before the session is there to be ended by it.
     MAY_SIGN_IN = "SELECT 1 FROM accounts \
         WHERE id = $1 AND password_hash = $2 AND suspended_at IS NULL FOR NO KEY UPDATE";
     DELETE_OVER = "DELETE FROM sessions \
         WHERE account_id = $1 AND least(idle_ends_at, ends_at) <= $2";
     LOOKUP = concat!(
-        "SELECT ", account_columns!(), ", sessions.id AS session_id, token_hash, last_seen_at, \
-         sessions.created_at AS session_created_at, idle_ends_at, ends_at \
-         FROM sessions JOIN accounts ON accounts.id = sessions.account_id WHERE token_hash = $1"
+        "SELECT ", session_columns!(), " FROM sessions \
+         JOIN accounts ON accounts.id = sessions.account_id WHERE token_hash = $1"
+    );
+    LIST = concat!(
+        "SELECT ", session_columns!(), " FROM sessions \
+         JOIN accounts ON accounts.id = sessions.account_id \
+         WHERE account_id = $1 AND least(idle_ends_at, ends_at) > $2 \
+         ORDER BY last_seen_at DESC, sessions.id DESC"
     );
     /// Where somebody else is about it already, that is enough.
     TOUCH = "UPDATE sessions SET last_seen_at = greatest(last_seen_at, $2), \
         idle_ends_at = greatest(idle_ends_at, $3) \
         WHERE id = (SELECT id FROM sessions WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED)";
-    EXISTS = "SELECT 1 FROM sessions WHERE id = $1 FOR UPDATE";
+    EXISTS = "SELECT 1 FROM sessions WHERE account_id = $1 AND id = $2 FOR UPDATE";
     DELETE = "DELETE FROM sessions WHERE id = $1";
+    DELETE_OTHERS = "DELETE FROM sessions WHERE account_id = $1 AND id <> $2";
 }
 
 #[async_trait]
@@ -58,7 +64,9 @@ impl SessionStore for PostgresStore {
                     .bind(now)
                     .bind(session.last_seen_at.as_millis())
                     .bind(session.idle_ends_at.as_millis())
-                    .bind(session.ends_at.as_millis());
+                    .bind(session.ends_at.as_millis())
+                    .bind(session.origin.address.map(|address| address.to_string()))
+                    .bind(&session.origin.user_agent);
                 execute(db, row).await?;
                 db.audit(&audit).await?;
                 Ok(true)
@@ -95,16 +103,53 @@ impl SessionStore for PostgresStore {
         .await
     }
 
-    async fn delete_session(&self, id: SessionId, audit: AuditEntry) -> Result<bool, StorageError> {
+    async fn list_sessions(
+        &self,
+        account_id: AccountId,
+        now: Timestamp,
+    ) -> Result<Vec<Session>, StorageError> {
+        self.read(move |db| {
+            let list = query(LIST).bind(account_id.uuid()).bind(now.as_millis());
+            all(db, list, |row| Ok(row.session()?.0)).boxed()
+        })
+        .await
+    }
+
+    async fn delete_session(
+        &self,
+        account_id: AccountId,
+        id: SessionId,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError> {
         self.write(move |db| {
             async move {
-                let found = exists(db, query(EXISTS).bind(id.uuid())).await?;
+                let lookup = query(EXISTS).bind(account_id.uuid()).bind(id.uuid());
+                let found = exists(db, lookup).await?;
                 if found {
                     // Before the session ends: it is the one that ends itself.
                     db.audit(&audit).await?;
                     execute(db, query(DELETE).bind(id.uuid())).await?;
                 }
                 Ok(found)
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn delete_other_sessions(
+        &self,
+        account_id: AccountId,
+        kept: SessionId,
+        audit: AuditEntry,
+    ) -> Result<(), StorageError> {
+        self.write(move |db| {
+            async move {
+                db.audit(&audit).await?;
+                let delete = query(DELETE_OTHERS)
+                    .bind(account_id.uuid())
+                    .bind(kept.uuid());
+                execute(db, delete).await.map(|_| ())
             }
             .boxed()
         })

@@ -54,19 +54,19 @@ async fn nodes_that_start_together_make_one_schema() {
         store.expect("it opens");
     }
     let versions = SERVER.sql(name(&url), "SELECT version FROM keygate_schema");
-    assert_eq!(versions, "3");
+    assert_eq!(versions, "4");
 }
 
 #[tokio::test]
 async fn a_later_schema_says_which_programs_run_on_it() {
     let url = SERVER.create_database();
     open(&url).await.expect("it opens").database.close().await;
-    SERVER.sql(name(&url), "UPDATE keygate_schema SET version = 4");
+    SERVER.sql(name(&url), "UPDATE keygate_schema SET version = 5");
     open(&url).await.expect("the version before runs on it");
-    SERVER.sql(name(&url), "UPDATE keygate_schema SET runs_from = 4");
+    SERVER.sql(name(&url), "UPDATE keygate_schema SET runs_from = 5");
     let refused = open(&url).await.err().expect("it is refused");
     assert!(
-        matches!(refused, StorageError::Newer { found: 4, known: 3 }),
+        matches!(refused, StorageError::Newer { found: 5, known: 4 }),
         "{refused}"
     );
 }

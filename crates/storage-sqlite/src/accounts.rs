@@ -1,20 +1,39 @@
 use async_trait::async_trait;
-use keygate_core::{Account, AccountId, EmailAddress, Timestamp, TokenHash};
+use keygate_core::{Account, AccountId, EmailAddress, Role, Timestamp, TokenHash};
 use keygate_storage::{
-    AccountStore, Admission, AuditEntry, Columns, InsertAccount, Invitation, InvitationKind,
-    NewAccount, StorageError, StoredAccount, account_columns, statements,
+    AccountPage, AccountStore, AccountSummary, Admission, AuditEntry, Columns, InsertAccount,
+    Invitation, InvitationKind, NewAccount, PasswordReset, StorageError, StoredAccount,
+    account_columns, statements,
 };
 use rusqlite::{Connection, params};
 
 use crate::{SqliteStore, query, writer::Write};
 
+/// An account and the numbers of its keys at `?1`.
+macro_rules! summaries {
+    () => {
+        concat!(
+            "SELECT ",
+            account_columns!(),
+            ", (SELECT count(*) FROM api_keys WHERE account_id = accounts.id) AS keys, \
+             (SELECT count(*) FROM api_keys WHERE account_id = accounts.id AND is_active = 1 \
+              AND (expires_at IS NULL OR expires_at > ?1)) AS active_keys FROM accounts "
+        )
+    };
+}
+
 statements! {
     LOOKUP = concat!("SELECT ", account_columns!(), ", password_hash FROM accounts WHERE email = ?");
-    LIST = concat!("SELECT ", account_columns!(), " FROM accounts ORDER BY id");
+    SUMMARY = concat!(summaries!(), "WHERE id = ?2");
+    LIST = concat!(
+        summaries!(),
+        "WHERE (?2 IS NULL OR instr(email, ?2) > 0) AND (?3 IS NULL OR id > ?3) ORDER BY id LIMIT ?4"
+    );
     ANY_ACCOUNT = "SELECT 1 FROM accounts LIMIT 1";
     EMAIL_TAKEN = "SELECT 1 FROM accounts WHERE email = ?";
-    INSERT = "INSERT INTO accounts (id, email, password_hash, created_at) VALUES (?, ?, ?, ?)";
+    INSERT = "INSERT INTO accounts (id, email, password_hash, role, created_at) VALUES (?, ?, ?, ?, ?)";
     SET_PASSWORD = "UPDATE accounts SET password_hash = ?2 WHERE id = ?1";
+    SET_ROLE = "UPDATE accounts SET role = ?2 WHERE id = ?1";
     SUSPEND = "UPDATE accounts SET suspended_at = coalesce(suspended_at, ?2) WHERE id = ?1";
     RESUME = "UPDATE accounts SET suspended_at = NULL WHERE id = ?1";
     DELETE_SESSIONS = "DELETE FROM sessions WHERE account_id = ?";
@@ -23,6 +42,14 @@ statements! {
     INSERT_INVITATION = "INSERT INTO invitations (token_hash, kind, created_at, expires_at) VALUES (?, ?, ?, ?)";
     LOOKUP_INVITATION = "SELECT * FROM invitations WHERE token_hash = ?";
     DELETE_INVITATION = "DELETE FROM invitations WHERE token_hash = ?";
+    EXISTS = "SELECT 1 FROM accounts WHERE id = ?";
+    INSERT_RESET = "INSERT INTO password_resets (token_hash, account_id, created_at, expires_at) \
+        VALUES (?, ?, ?, ?)";
+    LOOKUP_RESET = concat!(
+        "SELECT ", account_columns!(), ", password_resets.* \
+         FROM password_resets JOIN accounts ON accounts.id = account_id WHERE token_hash = ?"
+    );
+    DELETE_RESETS = "DELETE FROM password_resets WHERE account_id = ?";
 }
 
 fn lookup_invitation(
@@ -47,6 +74,31 @@ fn admits(db: &Connection, admission: Admission, now: Timestamp) -> Result<bool,
 
 fn end_sessions(db: &Write<'_>, account_id: AccountId) -> Result<(), StorageError> {
     query::execute(db, DELETE_SESSIONS, [account_id.as_bytes()]).map(|_| ())
+}
+
+fn set_password(
+    db: &Write<'_>,
+    account_id: AccountId,
+    password_hash: &str,
+    audit: &AuditEntry,
+) -> Result<bool, StorageError> {
+    let params = params![account_id.as_bytes(), password_hash];
+    if query::execute(db, SET_PASSWORD, params)? == 0 {
+        return Ok(false);
+    }
+    // Before the sessions end: the change may be made by one of them.
+    db.audit(audit)?;
+    end_sessions(db, account_id)?;
+    query::execute(db, DELETE_RESETS, [account_id.as_bytes()])?;
+    Ok(true)
+}
+
+fn lookup_reset(
+    db: &Connection,
+    token_hash: TokenHash,
+) -> Result<Option<(PasswordReset, Account)>, StorageError> {
+    let token = [token_hash.as_bytes()];
+    query::optional(db, LOOKUP_RESET, token, |row| row.password_reset())
 }
 
 fn keys_changed(db: &mut Write<'_>, account_id: AccountId) -> Result<(), StorageError> {
@@ -77,6 +129,7 @@ impl AccountStore for SqliteStore {
                 account.id.as_bytes(),
                 email,
                 account.password_hash,
+                account.role.as_str(),
                 account.created_at.as_millis(),
             ];
             query::execute(db, INSERT, row)?;
@@ -100,9 +153,51 @@ impl AccountStore for SqliteStore {
         .await
     }
 
-    async fn list_accounts(&self) -> Result<Vec<Account>, StorageError> {
-        self.read(|db| query::all(db, LIST, [], |row| row.account()))
-            .await
+    async fn lookup_account_summary(
+        &self,
+        account_id: AccountId,
+        now: Timestamp,
+    ) -> Result<Option<AccountSummary>, StorageError> {
+        self.read(move |db| {
+            let params = params![now.as_millis(), account_id.as_bytes()];
+            query::optional(db, SUMMARY, params, |row| row.account_summary())
+        })
+        .await
+    }
+
+    async fn list_accounts(
+        &self,
+        page: AccountPage,
+        now: Timestamp,
+    ) -> Result<Vec<AccountSummary>, StorageError> {
+        self.read(move |db| {
+            let params = params![
+                now.as_millis(),
+                page.search,
+                page.after.as_ref().map(AccountId::as_bytes),
+                page.limit,
+            ];
+            query::all(db, LIST, params, |row| row.account_summary())
+        })
+        .await
+    }
+
+    async fn set_role(
+        &self,
+        account_id: AccountId,
+        role: Role,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError> {
+        self.write(move |db| {
+            let params = params![account_id.as_bytes(), role.as_str()];
+            if query::execute(db, SET_ROLE, params)? == 0 {
+                return Ok(false);
+            }
+            db.audit(&audit)?;
+            end_sessions(db, account_id)?;
+            Ok(true)
+        })
+        .await
     }
 
     async fn set_password(
@@ -111,15 +206,52 @@ impl AccountStore for SqliteStore {
         password_hash: String,
         audit: AuditEntry,
     ) -> Result<bool, StorageError> {
+        self.write(move |db| set_password(db, account_id, &password_hash, &audit))
+            .await
+    }
+
+    async fn insert_password_reset(
+        &self,
+        reset: PasswordReset,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError> {
         self.write(move |db| {
-            let params = params![account_id.as_bytes(), password_hash];
-            if query::execute(db, SET_PASSWORD, params)? == 0 {
+            let account_id = reset.account_id.as_bytes();
+            if !query::exists(db, EXISTS, [account_id])? {
                 return Ok(false);
             }
-            // Before the sessions end: the change may be made by one of them.
+            query::execute(db, DELETE_RESETS, [account_id])?;
+            let row = params![
+                reset.token_hash.as_bytes(),
+                account_id,
+                reset.created_at.as_millis(),
+                reset.expires_at.as_millis(),
+            ];
+            query::execute(db, INSERT_RESET, row)?;
             db.audit(&audit)?;
-            end_sessions(db, account_id)?;
             Ok(true)
+        })
+        .await
+    }
+
+    async fn lookup_password_reset(
+        &self,
+        token_hash: TokenHash,
+    ) -> Result<Option<(PasswordReset, Account)>, StorageError> {
+        self.read(move |db| lookup_reset(db, token_hash)).await
+    }
+
+    async fn reset_password(
+        &self,
+        token_hash: TokenHash,
+        password_hash: String,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError> {
+        self.write(move |db| match lookup_reset(db, token_hash)? {
+            Some((reset, account)) if audit.at < reset.expires_at => {
+                set_password(db, account.id, &password_hash, &audit)
+            }
+            _ => Ok(false),
         })
         .await
     }
@@ -134,9 +266,10 @@ impl AccountStore for SqliteStore {
             if query::execute(db, SUSPEND, params)? == 0 {
                 return Ok(false);
             }
+            // Before the sessions end: they may be those of whoever suspends.
+            db.audit(&audit)?;
             end_sessions(db, account_id)?;
             keys_changed(db, account_id)?;
-            db.audit(&audit)?;
             Ok(true)
         })
         .await

@@ -1,16 +1,38 @@
 use async_trait::async_trait;
 use keygate_core::AccountId;
-use keygate_storage::{Actor, AuditEntry, AuditStore, Columns, StorageError, statements};
+use keygate_storage::{
+    Action, Actor, AuditEntry, AuditPage, AuditStore, Columns, RecordedEntry, StorageError,
+    statements,
+};
 use rusqlite::{Connection, params};
 
 use crate::{SqliteStore, query};
+
+/// Entries with the addresses of the accounts in them.
+macro_rules! entries {
+    () => {
+        "SELECT e.*, owner.email AS account_email, agent.email AS actor_email \
+         FROM audit_entries AS e LEFT JOIN accounts AS owner ON owner.id = e.account_id \
+         LEFT JOIN accounts AS agent ON agent.id = e.actor_id WHERE "
+    };
+}
+
+/// The rest of a list: what is left out is filtered by nothing.
+macro_rules! filtered {
+    () => {
+        " AND (?2 IS NULL OR e.account_id = ?2) AND (?3 IS NULL OR action = ?3) \
+         AND e.id < ?4 ORDER BY e.id DESC LIMIT ?5"
+    };
+}
 
 statements! {
     INSERT = "INSERT INTO audit_entries \
         (at, actor, actor_id, action, account_id, subject_id, detail) VALUES (?, ?, ?, ?, ?, ?, ?)";
     LIVE_SESSION = "SELECT 1 FROM sessions WHERE id = ?1 AND min(idle_ends_at, ends_at) > ?2";
-    LIST = "SELECT * FROM audit_entries ORDER BY id DESC LIMIT ?";
-    LIST_OF_ACCOUNT = "SELECT * FROM audit_entries WHERE account_id = ? ORDER BY id DESC LIMIT ?";
+    /// One for each index.
+    LIST = concat!(entries!(), "?1 IS NULL", filtered!());
+    LIST_OF_ACCOUNT = concat!(entries!(), "?1 IS NULL AND e.account_id = ?2", filtered!());
+    LIST_OF_SUBJECT = concat!(entries!(), "subject_id = ?1", filtered!());
 }
 
 /// Writes an entry, if its actor may still act.
@@ -41,14 +63,22 @@ pub(crate) fn insert(db: &Connection, entry: &AuditEntry) -> Result<(), StorageE
 impl AuditStore for SqliteStore {
     async fn list_audit_entries(
         &self,
-        account_id: Option<AccountId>,
-        limit: u32,
-    ) -> Result<Vec<AuditEntry>, StorageError> {
-        self.read(move |db| match account_id {
-            Some(id) => query::all(db, LIST_OF_ACCOUNT, params![id.as_bytes(), limit], |row| {
-                row.audit_entry()
-            }),
-            None => query::all(db, LIST, [limit], |row| row.audit_entry()),
+        page: AuditPage,
+    ) -> Result<Vec<RecordedEntry>, StorageError> {
+        let sql = match (&page.subject_id, page.account_id) {
+            (Some(_), _) => LIST_OF_SUBJECT,
+            (None, Some(_)) => LIST_OF_ACCOUNT,
+            (None, None) => LIST,
+        };
+        self.read(move |db| {
+            let params = params![
+                page.subject_id,
+                page.account_id.as_ref().map(AccountId::as_bytes),
+                page.action.map(Action::as_str),
+                i64::try_from(page.before.unwrap_or(u64::MAX)).unwrap_or(i64::MAX),
+                page.limit,
+            ];
+            query::all(db, sql, params, |row| row.recorded_entry())
         })
         .await
     }

@@ -37,7 +37,7 @@ statements! {
     BIND_HASHER = "REPLACE INTO hasher (only, fingerprint) VALUES (1, ?)";
     INSERT = "INSERT INTO api_keys \
         (id, account_id, hash, name, key_prefix, scopes, expires_at, is_active, created_at) \
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
     LOOKUP = "SELECT * FROM api_keys WHERE account_id = ? AND id = ?";
     UPDATE = "UPDATE api_keys SET name = coalesce(?3, name), \
         scopes = coalesce(?4, scopes), is_active = coalesce(?5, is_active) \
@@ -113,7 +113,9 @@ impl KeyStore for SqliteStore {
                 key.is_active,
                 key.created_at.as_millis(),
             ];
-            query::execute(db, INSERT, row)?;
+            if query::execute(db, INSERT, row)? == 0 {
+                return Ok(InsertKey::IdTaken);
+            }
             db.key_changed(hash);
             db.audit(&audit)?;
             Ok(InsertKey::Inserted)

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
-use keygate_core::{Account, SessionId, Timestamp, TokenHash};
+use keygate_core::{Account, AccountId, SessionId, Timestamp, TokenHash};
 use keygate_storage::{
-    AuditEntry, Columns, Session, SessionStore, StorageError, account_columns, statements,
+    AuditEntry, Columns, Session, SessionStore, StorageError, session_columns, statements,
 };
 use rusqlite::params;
 
@@ -9,19 +9,24 @@ use crate::{SqliteStore, query};
 
 statements! {
     LOOKUP = concat!(
-        "SELECT ", account_columns!(), ", sessions.id AS session_id, token_hash, last_seen_at, \
-         sessions.created_at AS session_created_at, idle_ends_at, ends_at \
-         FROM sessions JOIN accounts ON accounts.id = sessions.account_id WHERE token_hash = ?"
+        "SELECT ", session_columns!(), " FROM sessions \
+         JOIN accounts ON accounts.id = sessions.account_id WHERE token_hash = ?"
     );
-    EXISTS = "SELECT 1 FROM sessions WHERE id = ?";
-    INSERT = "INSERT INTO sessions \
-        (id, account_id, token_hash, created_at, last_seen_at, idle_ends_at, ends_at) \
-        VALUES (?, ?, ?, ?, ?, ?, ?)";
+    LIST = concat!(
+        "SELECT ", session_columns!(), " FROM sessions \
+         JOIN accounts ON accounts.id = sessions.account_id \
+         WHERE account_id = ?1 AND min(idle_ends_at, ends_at) > ?2 \
+         ORDER BY last_seen_at DESC, sessions.id DESC"
+    );
+    EXISTS = "SELECT 1 FROM sessions WHERE account_id = ? AND id = ?";
+    INSERT = "INSERT INTO sessions (id, account_id, token_hash, created_at, last_seen_at, \
+        idle_ends_at, ends_at, address, user_agent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     MAY_SIGN_IN = "SELECT 1 FROM accounts WHERE id = ? AND password_hash = ? AND suspended_at IS NULL";
     DELETE_OVER = "DELETE FROM sessions WHERE account_id = ?1 AND min(idle_ends_at, ends_at) <= ?2";
     TOUCH = "UPDATE sessions \
         SET last_seen_at = max(last_seen_at, ?2), idle_ends_at = max(idle_ends_at, ?3) WHERE id = ?1";
     DELETE = "DELETE FROM sessions WHERE id = ?";
+    DELETE_OTHERS = "DELETE FROM sessions WHERE account_id = ? AND id <> ?";
 }
 
 #[async_trait]
@@ -47,6 +52,8 @@ impl SessionStore for SqliteStore {
                 session.last_seen_at.as_millis(),
                 session.idle_ends_at.as_millis(),
                 session.ends_at.as_millis(),
+                session.origin.address.map(|address| address.to_string()),
+                session.origin.user_agent,
             ];
             query::execute(db, INSERT, row)?;
             db.audit(&audit)?;
@@ -78,15 +85,47 @@ impl SessionStore for SqliteStore {
         .await
     }
 
-    async fn delete_session(&self, id: SessionId, audit: AuditEntry) -> Result<bool, StorageError> {
+    async fn list_sessions(
+        &self,
+        account_id: AccountId,
+        now: Timestamp,
+    ) -> Result<Vec<Session>, StorageError> {
+        self.read(move |db| {
+            let params = params![account_id.as_bytes(), now.as_millis()];
+            query::all(db, LIST, params, |row| Ok(row.session()?.0))
+        })
+        .await
+    }
+
+    async fn delete_session(
+        &self,
+        account_id: AccountId,
+        id: SessionId,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError> {
         self.write(move |db| {
-            let found = query::exists(db, EXISTS, [id.as_bytes()])?;
+            let ids = [account_id.as_bytes(), id.as_bytes()];
+            let found = query::exists(db, EXISTS, ids)?;
             if found {
                 // Before the session ends: it is the one that ends itself.
                 db.audit(&audit)?;
                 query::execute(db, DELETE, [id.as_bytes()])?;
             }
             Ok(found)
+        })
+        .await
+    }
+
+    async fn delete_other_sessions(
+        &self,
+        account_id: AccountId,
+        kept: SessionId,
+        audit: AuditEntry,
+    ) -> Result<(), StorageError> {
+        self.write(move |db| {
+            db.audit(&audit)?;
+            let ids = [account_id.as_bytes(), kept.as_bytes()];
+            query::execute(db, DELETE_OTHERS, ids).map(|_| ())
         })
         .await
     }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use keygate_core::{AccountId, EmailAddress, OsRandom, Timestamp};
+use keygate_core::{AccountId, EmailAddress, OsRandom, Role, Timestamp};
 use keygate_storage::{
-    AccountStore, Action, Actor, Admission, AuditEntry, NewAccount, StorageError, Store,
+    AccountPage, AccountStore, Action, Actor, Admission, AuditEntry, NewAccount, StorageError,
+    Store,
 };
 use keygate_storage_sqlite::SqliteStore;
 use rusqlite::Connection;
@@ -28,6 +29,7 @@ async fn add_account(store: &SqliteStore, email: &str) -> Result<(), StorageErro
         id: AccountId::generate(NOW, &OsRandom),
         email: EmailAddress::parse(email).expect("an address"),
         password_hash: "hash".into(),
+        role: Role::Member,
         created_at: NOW,
     };
     let audit = AuditEntry {
@@ -57,7 +59,20 @@ async fn what_was_written_is_there_after_closing() {
     ));
     drop(store);
     let store = SqliteStore::open(&path).expect("it opens again");
-    assert_eq!(store.list_accounts().await.expect("answers").len(), 1);
+    assert_eq!(
+        store
+            .list_accounts(
+                AccountPage {
+                    limit: 10,
+                    ..AccountPage::default()
+                },
+                Timestamp::from_millis(0)
+            )
+            .await
+            .expect("answers")
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use keygate_core::{Account, AccountId, EmailAddress, Timestamp, TokenHash};
+use keygate_core::{Account, AccountId, EmailAddress, Role, Timestamp, TokenHash};
 
 use crate::{AuditEntry, StorageError};
 
@@ -12,6 +12,8 @@ pub struct NewAccount {
     pub email: EmailAddress,
     /// The password's hash, a PHC string.
     pub password_hash: String,
+    /// What its owner may do.
+    pub role: Role,
     /// When.
     pub created_at: Timestamp,
 }
@@ -23,6 +25,41 @@ pub struct StoredAccount {
     pub account: Account,
     /// The password's hash, a PHC string.
     pub password_hash: String,
+}
+
+/// An account with how many keys it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountSummary {
+    /// The account.
+    pub account: Account,
+    /// Its keys that are active.
+    pub active_keys: u64,
+    /// All its keys.
+    pub keys: u64,
+}
+
+/// Which part of all accounts to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountPage {
+    /// Only those with this in their canonical address.
+    pub search: Option<String>,
+    /// Only accounts newer than this one.
+    pub after: Option<AccountId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A one-time link with which the owner of an account gives it a new password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasswordReset {
+    /// The hash of the link's token.
+    pub token_hash: TokenHash,
+    /// Whose password it is.
+    pub account_id: AccountId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The first moment at which it is no longer taken.
+    pub expires_at: Timestamp,
 }
 
 /// A one-time link that lets somebody make an account.
@@ -101,13 +138,56 @@ pub trait AccountStore: Send + Sync {
         email: &EmailAddress,
     ) -> Result<Option<StoredAccount>, StorageError>;
 
-    /// All accounts, oldest first.
-    async fn list_accounts(&self) -> Result<Vec<Account>, StorageError>;
+    /// The account with this id, its keys counted as they are at `now`.
+    async fn lookup_account_summary(
+        &self,
+        account_id: AccountId,
+        now: Timestamp,
+    ) -> Result<Option<AccountSummary>, StorageError>;
 
-    /// Replaces an account's password and ends its sessions. False if there is no such account.
+    /// Accounts, oldest first, their keys counted as they are at `now`.
+    async fn list_accounts(
+        &self,
+        page: AccountPage,
+        now: Timestamp,
+    ) -> Result<Vec<AccountSummary>, StorageError>;
+
+    /// Gives an account another role and ends its sessions. False if there is no such account.
+    async fn set_role(
+        &self,
+        account_id: AccountId,
+        role: Role,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError>;
+
+    /// Replaces an account's password, ends its sessions, and forgets the link to reset it. False if
+    /// there is no such account.
     async fn set_password(
         &self,
         account_id: AccountId,
+        password_hash: String,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError>;
+
+    /// Keeps a link to reset a password, in the place of the account's one before. False if there is no
+    /// such account.
+    async fn insert_password_reset(
+        &self,
+        reset: PasswordReset,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError>;
+
+    /// The link with this token and its account.
+    async fn lookup_password_reset(
+        &self,
+        token_hash: TokenHash,
+    ) -> Result<Option<(PasswordReset, Account)>, StorageError>;
+
+    /// The same as [`set_password`](Self::set_password), by a link that is used up. False, and nothing
+    /// changes, if it is unknown or has expired at `audit.at`.
+    async fn reset_password(
+        &self,
+        token_hash: TokenHash,
         password_hash: String,
         audit: AuditEntry,
     ) -> Result<bool, StorageError>;

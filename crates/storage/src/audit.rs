@@ -1,7 +1,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use keygate_core::{AccountId, SessionId, Timestamp};
+use keygate_core::{AccountId, EmailAddress, SessionId, Timestamp};
 
 use crate::StorageError;
 
@@ -46,6 +46,9 @@ macro_rules! actions {
                 match self { $(Self::$variant => $name,)* }
             }
 
+            /// All actions.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
             /// The action of this name.
             pub fn parse(name: &str) -> Option<Self> {
                 match name { $($name => Some(Self::$variant),)* _ => None }
@@ -63,12 +66,18 @@ actions! {
     AccountSuspend => "account.suspend",
     /// An account's suspension was lifted.
     AccountResume => "account.resume",
+    /// An account was given another role; its sessions ended.
+    AccountSetRole => "account.set_role",
     /// A one-time link for a new account was made.
     InvitationCreate => "invitation.create",
+    /// A one-time link for a new password was made.
+    PasswordResetCreate => "password_reset.create",
     /// Somebody signed in.
     SessionCreate => "session.create",
     /// Somebody signed out.
     SessionDelete => "session.delete",
+    /// All sessions of an account but one were ended.
+    SessionDeleteOthers => "session.delete_others",
     /// A key was issued.
     KeyIssue => "key.issue",
     /// A key's name, scopes or switch was changed.
@@ -83,13 +92,38 @@ impl fmt::Display for Action {
     }
 }
 
+/// An entry as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedEntry {
+    /// Its number; later entries have greater ones.
+    pub id: u64,
+    /// What it says. By which session somebody acted is not kept.
+    pub entry: AuditEntry,
+    /// The address of the account that it concerns.
+    pub account_email: Option<EmailAddress>,
+    /// The address of the account that made the change.
+    pub actor_email: Option<EmailAddress>,
+}
+
+/// Which part of the record to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditPage {
+    /// Only what concerns this account.
+    pub account_id: Option<AccountId>,
+    /// Only what concerns the key or session with this id.
+    pub subject_id: Option<String>,
+    /// Only what was done like this.
+    pub action: Option<Action>,
+    /// Only entries before this one.
+    pub before: Option<u64>,
+    /// At most so many.
+    pub limit: u32,
+}
+
 /// The record of changes. Entries are written by the methods that make the changes.
 #[async_trait]
 pub trait AuditStore: Send + Sync {
-    /// The newest entries of one account, or of all, newest first.
-    async fn list_audit_entries(
-        &self,
-        account_id: Option<AccountId>,
-        limit: u32,
-    ) -> Result<Vec<AuditEntry>, StorageError>;
+    /// Entries, newest first.
+    async fn list_audit_entries(&self, page: AuditPage)
+    -> Result<Vec<RecordedEntry>, StorageError>;
 }

@@ -1,19 +1,32 @@
 use keygate_core::{
-    Account, AccountId, ApiKey, Credential, EmailAddress, KeyId, Scopes, SessionId, Timestamp,
-    TokenHash,
+    Account, AccountId, ApiKey, Credential, EmailAddress, KeyId, Role, Scopes, SessionId,
+    Timestamp, TokenHash,
     key::{KeyHash, KeyName},
 };
 
 use crate::{
-    Action, Actor, AuditEntry, Invitation, InvitationKind, Session, StorageError, StoredAccount,
+    AccountSummary, Action, Actor, AuditEntry, Invitation, InvitationKind, PasswordReset,
+    RecordedEntry, Session, SessionOrigin, StorageError, StoredAccount,
 };
 
 /// The columns of an account, under names that stay apart in a join; what [`Columns::account`] reads.
 #[macro_export]
 macro_rules! account_columns {
     () => {
-        "accounts.id AS account_id, accounts.email, accounts.suspended_at, \
+        "accounts.id AS account_id, accounts.email, accounts.role, accounts.suspended_at, \
          accounts.created_at AS account_created_at"
+    };
+}
+
+/// The columns of a session and its account; what [`Columns::session`] reads.
+#[macro_export]
+macro_rules! session_columns {
+    () => {
+        concat!(
+            $crate::account_columns!(),
+            ", sessions.id AS session_id, token_hash, last_seen_at, idle_ends_at, ends_at, address, \
+             user_agent, sessions.created_at AS session_created_at"
+        )
     };
 }
 
@@ -119,10 +132,19 @@ pub trait Columns {
     fn account(&self) -> Result<Account, StorageError> {
         Ok(Account {
             id: self.account_id("account_id")?,
-            email: EmailAddress::parse(&self.some_text("email")?)
-                .map_err(|_| StorageError::Corrupt("e-mail address"))?,
+            email: email(&self.some_text("email")?)?,
+            role: Role::parse(&self.some_text("role")?).ok_or(StorageError::Corrupt("role"))?,
             suspended_at: self.optional_timestamp("suspended_at")?,
             created_at: self.timestamp("account_created_at")?,
+        })
+    }
+
+    /// An account and the numbers of its keys.
+    fn account_summary(&self) -> Result<AccountSummary, StorageError> {
+        Ok(AccountSummary {
+            account: self.account()?,
+            active_keys: self.count("active_keys")?,
+            keys: self.count("keys")?,
         })
     }
 
@@ -134,8 +156,7 @@ pub trait Columns {
         })
     }
 
-    /// A session and its account; the names that both have are the account's, and the session's begin
-    /// with `session_`.
+    /// A session and its account, by [`session_columns!`](crate::session_columns).
     fn session(&self) -> Result<(Session, Account), StorageError> {
         let session = Session {
             id: some(self.id("session_id")?).map(SessionId::from_bytes)?,
@@ -145,6 +166,14 @@ pub trait Columns {
             last_seen_at: self.timestamp("last_seen_at")?,
             idle_ends_at: self.timestamp("idle_ends_at")?,
             ends_at: self.timestamp("ends_at")?,
+            origin: SessionOrigin {
+                address: self
+                    .text("address")?
+                    .map(|address| address.parse())
+                    .transpose()
+                    .map_err(|_| StorageError::Corrupt("address"))?,
+                user_agent: self.text("user_agent")?,
+            },
         };
         Ok((session, self.account()?))
     }
@@ -160,10 +189,22 @@ pub trait Columns {
         })
     }
 
+    /// A link to reset a password, and its account, by [`account_columns!`](crate::account_columns) and
+    /// the link's own.
+    fn password_reset(&self) -> Result<(PasswordReset, Account), StorageError> {
+        let reset = PasswordReset {
+            token_hash: self.token_hash()?,
+            account_id: self.account_id("account_id")?,
+            created_at: self.timestamp("created_at")?,
+            expires_at: self.timestamp("expires_at")?,
+        };
+        Ok((reset, self.account()?))
+    }
+
     /// An audit entry. By which session somebody acted is not kept.
-    fn audit_entry(&self) -> Result<AuditEntry, StorageError> {
+    fn recorded_entry(&self) -> Result<RecordedEntry, StorageError> {
         let actor_id = self.optional_account_id("actor_id")?;
-        Ok(AuditEntry {
+        let entry = AuditEntry {
             at: self.timestamp("at")?,
             actor: actor_id.map_or(Actor::Operator, Actor::Account),
             action: Action::parse(&self.some_text("action")?)
@@ -171,8 +212,22 @@ pub trait Columns {
             account_id: self.optional_account_id("account_id")?,
             subject_id: self.text("subject_id")?,
             detail: self.text("detail")?,
+        };
+        let email = |name| {
+            let text = self.text(name)?;
+            text.map(|text| email(&text)).transpose()
+        };
+        Ok(RecordedEntry {
+            id: self.count("id")?,
+            entry,
+            account_email: email("account_email")?,
+            actor_email: email("actor_email")?,
         })
     }
+}
+
+fn email(text: &str) -> Result<EmailAddress, StorageError> {
+    EmailAddress::parse(text).map_err(|_| StorageError::Corrupt("e-mail address"))
 }
 
 fn some<T>(found: Option<T>) -> Result<T, StorageError> {

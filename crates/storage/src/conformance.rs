@@ -7,6 +7,7 @@
 )]
 
 pub mod accounts;
+pub mod audit;
 mod fixture;
 pub mod keys;
 pub mod sessions;
@@ -28,6 +29,15 @@ macro_rules! conformance_tests {
             a_new_password_ends_the_accounts_sessions_only
             suspension_ends_sessions_and_shuts_keys_until_resumed
             an_unknown_account_cannot_be_changed
+            accounts_are_listed_oldest_first_with_their_keys
+            another_role_ends_the_accounts_sessions
+            a_link_resets_a_password_once
+            a_link_to_reset_a_password_ends
+            an_admin_whose_session_is_over_changes_no_account
+        );
+        $crate::conformance_tests!(@module $open, audit:
+            entries_are_found_by_account_subject_and_action
+            entries_are_listed_newest_first_and_paged
         );
         $crate::conformance_tests!(@module $open, sessions:
             a_session_is_found_by_its_token_with_its_account
@@ -36,6 +46,8 @@ macro_rules! conformance_tests {
             a_session_that_is_over_changes_nothing
             a_sign_in_that_was_overtaken_gives_no_session
             signing_in_drops_the_accounts_sessions_that_are_over
+            an_accounts_live_sessions_are_listed_last_used_first
+            all_sessions_of_an_account_but_one_end
         );
         $crate::conformance_tests!(@module $open, keys:
             a_key_reads_back_as_it_was_issued
@@ -55,6 +67,7 @@ macro_rules! conformance_tests {
             parallel_creates_never_exceed_the_limit
             hashers_are_bound_while_there_are_keys
             names_come_back_as_they_went_in
+            one_id_has_one_key
         );
     };
     (@module $open:path, $module:ident: $($name:ident)*) => {

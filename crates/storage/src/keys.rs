@@ -22,6 +22,8 @@ pub enum InsertKey {
     Inserted,
     /// The account has all the active keys it may have.
     LimitReached,
+    /// There is a key with this id already.
+    IdTaken,
 }
 
 /// What is to be different about a key; `None` leaves a field as it is.
@@ -71,6 +73,13 @@ impl KeyStatus {
             Self::Expired => "expired",
             Self::All => "all",
         }
+    }
+
+    /// The status of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Active, Self::Inactive, Self::Expired, Self::All]
+            .into_iter()
+            .find(|status| status.as_str() == name)
     }
 }
 

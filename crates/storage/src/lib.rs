@@ -27,9 +27,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use accounts::{
-    AccountStore, Admission, InsertAccount, Invitation, InvitationKind, NewAccount, StoredAccount,
+    AccountPage, AccountStore, AccountSummary, Admission, InsertAccount, Invitation,
+    InvitationKind, NewAccount, PasswordReset, StoredAccount,
 };
-pub use audit::{Action, Actor, AuditEntry, AuditStore};
+pub use audit::{Action, Actor, AuditEntry, AuditPage, AuditStore, RecordedEntry};
 pub use change::{ChangeListener, ChangeListeners};
 pub use columns::Columns;
 pub use error::StorageError;
@@ -39,7 +40,7 @@ pub use keys::{
     UpdateKey,
 };
 pub use lease::Lease;
-pub use sessions::{Session, SessionStore};
+pub use sessions::{Session, SessionOrigin, SessionStore};
 pub use usage::{KeyUse, UsageFlush, UsageStore};
 
 /// A whole backend.

@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use async_trait::async_trait;
 use keygate_core::{Account, AccountId, SessionId, Timestamp, TokenHash};
 
@@ -20,6 +22,17 @@ pub struct Session {
     pub idle_ends_at: Timestamp,
     /// The first moment at which it is over in any case.
     pub ends_at: Timestamp,
+    /// Where it began.
+    pub origin: SessionOrigin,
+}
+
+/// Where a session began, as far as is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SessionOrigin {
+    /// The client's address.
+    pub address: Option<IpAddr>,
+    /// What the client calls itself (`User-Agent`, RFC 9110 section 10.1.5).
+    pub user_agent: Option<String>,
 }
 
 impl Session {
@@ -56,6 +69,26 @@ pub trait SessionStore: Send + Sync {
         idle_ends_at: Timestamp,
     ) -> Result<(), StorageError>;
 
-    /// Ends a session. False if there is none.
-    async fn delete_session(&self, id: SessionId, audit: AuditEntry) -> Result<bool, StorageError>;
+    /// The sessions of an account that are not over at `now`, the last used first.
+    async fn list_sessions(
+        &self,
+        account_id: AccountId,
+        now: Timestamp,
+    ) -> Result<Vec<Session>, StorageError>;
+
+    /// Ends a session of this account. False if there is none.
+    async fn delete_session(
+        &self,
+        account_id: AccountId,
+        id: SessionId,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError>;
+
+    /// Ends all sessions of this account but one.
+    async fn delete_other_sessions(
+        &self,
+        account_id: AccountId,
+        kept: SessionId,
+        audit: AuditEntry,
+    ) -> Result<(), StorageError>;
 }

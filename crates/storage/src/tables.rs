@@ -73,6 +73,7 @@ pub const TABLES: &[Table] = &[
             column("id", Kind::Id),
             column("email", Kind::Text),
             column("password_hash", Kind::Text),
+            column("role", Kind::Text),
             column("suspended_at", Kind::Number),
             column("created_at", Kind::Number),
         ],
@@ -96,6 +97,17 @@ pub const TABLES: &[Table] = &[
             column("last_seen_at", Kind::Number),
             column("idle_ends_at", Kind::Number),
             column("ends_at", Kind::Number),
+            column("address", Kind::Text),
+            column("user_agent", Kind::Text),
+        ],
+    },
+    Table {
+        name: "password_resets",
+        columns: &[
+            column("token_hash", Kind::Bytes),
+            column("account_id", Kind::Id),
+            column("created_at", Kind::Number),
+            column("expires_at", Kind::Number),
         ],
     },
     Table {

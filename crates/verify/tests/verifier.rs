@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use keygate_core::{
-    AccountId, ApiKey, Clock, Credential, Denial, EmailAddress, KeyId, ManualClock, OsRandom,
+    AccountId, ApiKey, Clock, Credential, Denial, EmailAddress, KeyId, ManualClock, OsRandom, Role,
     Scope, Timestamp,
     key::{KeyFormat, KeyHash, KeyHasher, KeyName, KeySecret},
 };
@@ -80,6 +80,7 @@ impl World {
             id: AccountId::generate(START, &OsRandom),
             email: EmailAddress::parse("ada@example.com").expect("an address"),
             password_hash: "hash".into(),
+            role: Role::Member,
             created_at: START,
         };
         let account_id = account.id;

@@ -1,19 +1,22 @@
 //! What stands before the handlers.
 
 use axum::{
+    Extension,
     extract::{Request, State},
     middleware::Next,
     response::Response,
 };
 use http::{
     HeaderValue, Method,
-    header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HOST, ORIGIN},
+    header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ORIGIN},
 };
 use http_body::Body;
-use keygate_core::{Code, Problem};
+use keygate_control::SignedInSession;
+use keygate_core::{Code, Problem, Role};
 
 use crate::{
     answer::Answer,
+    origin::host,
     state::{Site, WebState},
 };
 
@@ -57,6 +60,18 @@ pub(crate) async fn require_session(
     Ok(next.run(request).await)
 }
 
+/// Lets through the sessions of admins only.
+pub(crate) async fn require_admin(
+    Extension(signed_in): Extension<SignedInSession>,
+    request: Request,
+    next: Next,
+) -> Answer<Response> {
+    if signed_in.account.role != Role::Admin {
+        return Err(Problem::new(Code::AdminRequired, "This is for admins.").into());
+    }
+    Ok(next.run(request).await)
+}
+
 fn is_write(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
@@ -88,13 +103,10 @@ fn is_own(origin: &HeaderValue, request: &Request, site: &Site) -> bool {
         return true;
     }
     // Where the operator gave no public address, it is whatever the browser reached us by.
-    let host = request
-        .uri()
-        .authority()
-        .map(|authority| authority.as_str().as_bytes());
-    let host = host.or_else(|| request.headers().get(HOST).map(HeaderValue::as_bytes));
+    let host = host(request.uri(), request.headers());
     !site.is_configured
-        && host.is_some_and(|host| origin.as_bytes().strip_prefix(b"http://") == Some(host))
+        && host
+            .is_some_and(|host| origin.as_bytes().strip_prefix(b"http://") == Some(host.as_bytes()))
 }
 
 fn refuse_other_media_types(request: &Request) -> Result<(), Problem> {

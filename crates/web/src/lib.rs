@@ -4,14 +4,20 @@
 mod answer;
 mod api;
 mod assets;
+mod client;
 mod cookie;
 mod fields;
 mod guard;
 mod health;
+mod links;
+mod origin;
 mod pages;
+mod path_id;
+mod query;
 mod routes;
 mod state;
 
 pub use api::keys::{CreateKeyResponse, KeyResponse};
+pub use links::{password_link, signup_link};
 pub use routes::{Access, Route, router, routes};
 pub use state::{Site, WebState};

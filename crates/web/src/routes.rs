@@ -7,7 +7,7 @@ use http::Method;
 
 use crate::{
     answer::{method_not_allowed, not_found},
-    api::{account, accounts, keys, session},
+    api::{account, accounts, admin as administration, keys, session},
     assets, guard, health, pages,
     state::WebState,
 };
@@ -17,6 +17,8 @@ use crate::{
 pub enum Access {
     /// Whoever has a live session.
     Session,
+    /// Whoever has a live session and is an admin.
+    Admin,
     /// Anybody.
     Public,
 }
@@ -40,6 +42,12 @@ pub fn routes() -> Vec<Route> {
         access: Access::Session,
         handler,
     };
+    let admin = |method, path, handler| Route {
+        method,
+        path,
+        access: Access::Admin,
+        handler,
+    };
     let public = |method, path, handler| Route {
         method,
         path,
@@ -61,12 +69,55 @@ pub fn routes() -> Vec<Route> {
             "/api/account/password",
             post(account::change_password),
         ),
+        public(
+            Method::POST,
+            "/api/account/password-reset",
+            post(account::reset_password),
+        ),
+        private(Method::GET, "/api/account/sessions", get(account::sessions)),
+        private(
+            Method::DELETE,
+            "/api/account/sessions",
+            delete(account::end_other_sessions),
+        ),
+        private(
+            Method::DELETE,
+            "/api/account/sessions/{id}",
+            delete(account::end_session),
+        ),
         private(Method::GET, "/api/keys", get(keys::list)),
         private(Method::POST, "/api/keys", post(keys::create)),
         private(Method::GET, "/api/keys/{id}", get(keys::show)),
         private(Method::GET, "/api/keys/{id}/usage", get(keys::usage)),
+        private(Method::GET, "/api/keys/{id}/history", get(keys::history)),
         private(Method::PATCH, "/api/keys/{id}", patch(keys::update)),
         private(Method::DELETE, "/api/keys/{id}", delete(keys::delete)),
+        admin(
+            Method::GET,
+            "/api/admin/accounts",
+            get(administration::accounts::list),
+        ),
+        admin(
+            Method::POST,
+            "/api/admin/accounts/{id}/suspend",
+            post(administration::accounts::suspend),
+        ),
+        admin(
+            Method::POST,
+            "/api/admin/accounts/{id}/resume",
+            post(administration::accounts::resume),
+        ),
+        admin(
+            Method::POST,
+            "/api/admin/accounts/{id}/password-reset",
+            post(administration::accounts::reset_password),
+        ),
+        admin(
+            Method::POST,
+            "/api/admin/invitations",
+            post(administration::invite),
+        ),
+        admin(Method::GET, "/api/admin/audit", get(administration::audit)),
     ]
 }
 
@@ -85,6 +136,9 @@ pub fn router(state: WebState) -> Router {
             Access::Session => {
                 handler.route_layer(from_fn_with_state(state.clone(), guard::require_session))
             }
+            Access::Admin => handler
+                .route_layer(from_fn(guard::require_admin))
+                .route_layer(from_fn_with_state(state.clone(), guard::require_session)),
         };
         router = router.route(path, handler);
     }

@@ -1,10 +1,19 @@
 use std::time::Duration;
 
-use keygate_core::{Code, Problem, Token};
+use keygate_core::{Code, Problem, Timestamp, Token};
 use keygate_storage::{Action, Actor, AuditEntry, Invitation, InvitationKind};
 
 use super::Signup;
 use crate::{Control, unavailable};
+
+/// A token that works once, to be sent to somebody as a link.
+#[derive(Debug)]
+pub struct OneTimeToken {
+    /// The token.
+    pub token: Token,
+    /// The first moment at which it no longer works.
+    pub expires_at: Timestamp,
+}
 
 const SETUP_LIFETIME: Duration = Duration::from_hours(24);
 const INVITE_LIFETIME: Duration = Duration::from_hours(7 * 24);
@@ -13,36 +22,49 @@ impl Control {
     /// A token for the first account, while there is none. It takes the place of the one before
     /// and works once, within a day.
     pub async fn create_setup_link(&self) -> Result<Option<Token>, Problem> {
-        if !self.list_accounts().await?.is_empty() {
+        if !self.list_accounts("", None).await?.is_empty() {
             return Ok(None);
         }
-        let token = self.invite(InvitationKind::Setup, SETUP_LIFETIME).await?;
-        Ok(Some(token))
+        let operator = Actor::Operator;
+        let token = self.invite(operator, InvitationKind::Setup, SETUP_LIFETIME);
+        Ok(Some(token.await?.token))
     }
 
     /// A token for one new account, good for a week, where the setting allows invitations.
-    pub async fn create_invitation(&self) -> Result<Token, Problem> {
-        if self.policy.signup == Signup::Closed {
+    pub async fn create_invitation(&self, actor: Actor) -> Result<OneTimeToken, Problem> {
+        if !self.invitations_are_allowed() {
             return Err(Problem::new(
                 Code::SignupClosed,
                 "Invitations need the setting accounts.signup to be \"invite\" or \"open\".",
             ));
         }
-        self.invite(InvitationKind::Invite, INVITE_LIFETIME).await
+        self.invite(actor, InvitationKind::Invite, INVITE_LIFETIME)
+            .await
     }
 
-    async fn invite(&self, kind: InvitationKind, lifetime: Duration) -> Result<Token, Problem> {
+    /// Whether the setting lets invitations in.
+    pub fn invitations_are_allowed(&self) -> bool {
+        self.policy.signup != Signup::Closed
+    }
+
+    async fn invite(
+        &self,
+        actor: Actor,
+        kind: InvitationKind,
+        lifetime: Duration,
+    ) -> Result<OneTimeToken, Problem> {
         let token = Token::generate(&*self.random);
         let now = self.clock.now();
+        let expires_at = now.plus(lifetime);
         let invitation = Invitation {
             token_hash: token.hash(),
             kind,
             created_at: now,
-            expires_at: now.plus(lifetime),
+            expires_at,
         };
         let audit = AuditEntry {
             at: now,
-            actor: Actor::Operator,
+            actor,
             action: Action::InvitationCreate,
             account_id: None,
             subject_id: None,
@@ -50,6 +72,6 @@ impl Control {
         };
         let inserted = self.store.insert_invitation(invitation, audit).await;
         inserted.map_err(unavailable)?;
-        Ok(token)
+        Ok(OneTimeToken { token, expires_at })
     }
 }

@@ -1,11 +1,27 @@
-use keygate_core::{Account, Code, EmailAddress, Problem};
+use keygate_core::{Account, AccountId, Code, EmailAddress, Problem};
+use keygate_storage::{AccountPage, AccountSummary};
 
 use crate::{Control, unavailable};
 
+/// How many accounts one page has at most.
+const PAGE: u32 = 100;
+
 impl Control {
-    /// All accounts, oldest first.
-    pub async fn list_accounts(&self) -> Result<Vec<Account>, Problem> {
-        self.store.list_accounts().await.map_err(unavailable)
+    /// Up to 100 accounts, oldest first: those whose address has `search` in it; `after` is the id that
+    /// the last page ended with. For operators and admins.
+    pub async fn list_accounts(
+        &self,
+        search: &str,
+        after: Option<AccountId>,
+    ) -> Result<Vec<AccountSummary>, Problem> {
+        let search = search.trim().to_lowercase();
+        let page = AccountPage {
+            search: (!search.is_empty()).then_some(search),
+            after,
+            limit: PAGE,
+        };
+        let listed = self.store.list_accounts(page, self.clock.now()).await;
+        listed.map_err(unavailable)
     }
 
     /// The account of this address, in any of its spellings. For operators: to anybody else, who
@@ -21,12 +37,24 @@ impl Control {
             .map(|stored| stored.account)
             .ok_or_else(|| no_account(&email))
     }
+
+    /// The account with this id. For operators and admins.
+    pub async fn get_account_summary(&self, id: &str) -> Result<AccountSummary, Problem> {
+        let id = AccountId::parse(id).ok_or_else(account_not_found)?;
+        let found = self.store.lookup_account_summary(id, self.clock.now());
+        let found = found.await.map_err(unavailable)?;
+        found.ok_or_else(account_not_found)
+    }
 }
 
 pub(super) fn parse_email(text: &str) -> Result<EmailAddress, Problem> {
     EmailAddress::parse(text).map_err(|rule| Problem::invalid_parameter("email", rule))
 }
 
-pub(super) fn no_account(email: &EmailAddress) -> Problem {
+pub(super) fn account_not_found() -> Problem {
+    Problem::new(Code::NotFound, "There is no such account.")
+}
+
+fn no_account(email: &EmailAddress) -> Problem {
     Problem::new(Code::NotFound, format!("There is no account {email}.")).with_param("email")
 }

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use keygate_core::{Account, AccountId, Code, EmailAddress, Password, Problem, Token};
+use keygate_core::{Account, AccountId, Code, EmailAddress, Password, Problem, Role, Token};
 use keygate_storage::{Action, Actor, Admission, InsertAccount, InvitationKind, NewAccount};
 
 use super::list::parse_email;
@@ -10,9 +10,9 @@ use crate::{Control, unavailable};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Signup {
     /// Nobody.
-    #[default]
     Closed,
-    /// Whoever has an invitation.
+    /// Whoever has an invitation, which the operator or an admin makes.
+    #[default]
     Invite,
     /// Anybody.
     Open,
@@ -31,27 +31,39 @@ pub struct SignUp<'a> {
 }
 
 impl Control {
-    /// Makes an account for somebody, if the setting or an invitation lets them in.
+    /// Makes an account for somebody, if the setting or an invitation lets them in. Whoever follows the
+    /// set-up link becomes the first admin.
     pub async fn sign_up(&self, request: SignUp<'_>) -> Result<Account, Problem> {
         self.attempts.count_address(request.address)?;
-        let admission = self.admission(request.invitation).await?;
+        let (admission, role) = self.admission(request.invitation).await?;
         let email = parse_email(request.email)?;
         let password = parse_new_password(request.password)?;
-        self.make_account(email, password, admission, None).await
-    }
-
-    /// Makes an account in the operator's name.
-    pub async fn create_account(&self, email: &str, password: &str) -> Result<Account, Problem> {
-        let email = parse_email(email)?;
-        let password = parse_new_password(password)?;
-        let operator = Some(Actor::Operator);
-        self.make_account(email, password, Admission::Free, operator)
+        self.make_account(email, password, role, admission, None)
             .await
     }
 
-    async fn admission(&self, invitation: Option<&str>) -> Result<Admission, Problem> {
-        if self.policy.signup == Signup::Open && invitation.is_none() {
-            return Ok(Admission::Free);
+    /// Makes an account in the operator's name.
+    pub async fn create_account(
+        &self,
+        email: &str,
+        password: &str,
+        role: Role,
+    ) -> Result<Account, Problem> {
+        let email = parse_email(email)?;
+        let password = parse_new_password(password)?;
+        let operator = Some(Actor::Operator);
+        self.make_account(email, password, role, Admission::Free, operator)
+            .await
+    }
+
+    /// Whether somebody can make an account without a link.
+    pub fn signup_is_open(&self) -> bool {
+        self.policy.signup == Signup::Open
+    }
+
+    async fn admission(&self, invitation: Option<&str>) -> Result<(Admission, Role), Problem> {
+        if self.signup_is_open() && invitation.is_none() {
+            return Ok((Admission::Free, Role::Member));
         }
         let Some(invitation) = invitation else {
             return Err(signup_closed());
@@ -62,7 +74,11 @@ impl Control {
         if found.kind == InvitationKind::Invite && self.policy.signup == Signup::Closed {
             return Err(signup_closed());
         }
-        Ok(Admission::Invitation(found.token_hash))
+        let role = match found.kind {
+            InvitationKind::Setup => Role::Admin,
+            InvitationKind::Invite => Role::Member,
+        };
+        Ok((Admission::Invitation(found.token_hash), role))
     }
 
     /// `actor` is the new account itself unless somebody else makes it.
@@ -70,6 +86,7 @@ impl Control {
         &self,
         email: EmailAddress,
         password: Password,
+        role: Role,
         admission: Admission,
         actor: Option<Actor>,
     ) -> Result<Account, Problem> {
@@ -78,6 +95,7 @@ impl Control {
         let account = Account {
             id: AccountId::generate(now, &*self.random),
             email,
+            role,
             suspended_at: None,
             created_at: now,
         };
@@ -85,6 +103,7 @@ impl Control {
             id: account.id,
             email: account.email.clone(),
             password_hash,
+            role,
             created_at: now,
         };
         let actor = actor.unwrap_or(Actor::Account(account.id));

@@ -1,8 +1,10 @@
+use std::time::Duration;
+
 use keygate_core::{
-    AccountId, ApiKey, KeyId, Problem, Scope, Scopes, Timestamp,
+    AccountId, ApiKey, Code, KeyId, Problem, Scope, Scopes, Timestamp,
     key::{KeyName, KeySecret},
 };
-use keygate_storage::{Action, Actor, InsertKey, NewKey};
+use keygate_storage::{Action, Actor, AuditPage, InsertKey, NewKey};
 use serde_json::json;
 
 use super::key_limit_reached;
@@ -11,6 +13,8 @@ use crate::{Control, unavailable};
 /// Somebody wants a key.
 #[derive(Debug, Clone)]
 pub struct IssueKey {
+    /// Its id, if it was [reserved](Control::reserve_key_id), so that it is not issued twice.
+    pub id: Option<KeyId>,
     /// What it is called.
     pub name: KeyName,
     /// What it opens; `None` for chat and read. Never `admin`, which is given to a key later.
@@ -46,7 +50,33 @@ pub struct IssuedKey {
     pub secret: KeySecret,
 }
 
+/// How long a reserved id can be used.
+const RESERVED_FOR: Duration = Duration::from_hours(24);
+
 impl Control {
+    /// An id for a key that is issued within a day: by it, a form that is sent twice makes one key.
+    pub fn reserve_key_id(&self) -> KeyId {
+        KeyId::generate(self.clock.now(), &*self.random)
+    }
+
+    /// Refuses an id that was not reserved within the last day, or that a key has or had.
+    async fn refuse_used(&self, id: KeyId, now: Timestamp) -> Result<(), Problem> {
+        if id.made_at() > now || id.made_at().plus(RESERVED_FOR) <= now {
+            let why = "The form is older than a day. Nothing was created; send it again.";
+            return Err(Problem::new(Code::InvalidRequest, why));
+        }
+        let page = AuditPage {
+            subject_id: Some(id.to_string()),
+            limit: 1,
+            ..AuditPage::default()
+        };
+        let entries = self.store.list_audit_entries(page).await;
+        match entries.map_err(unavailable)?.is_empty() {
+            true => Ok(()),
+            false => Err(id_taken()),
+        }
+    }
+
     /// Issues a key to an account.
     pub async fn issue_key(
         &self,
@@ -56,9 +86,12 @@ impl Control {
     ) -> Result<IssuedKey, Problem> {
         let now = self.clock.now();
         request.refuse_unissuable(now)?;
+        if let Some(id) = request.id {
+            self.refuse_used(id, now).await?;
+        }
         let secret = self.format.generate(&*self.random);
         let key = ApiKey {
-            id: KeyId::generate(now, &*self.random),
+            id: request.id.unwrap_or_else(|| self.reserve_key_id()),
             account_id,
             name: request.name,
             key_prefix: self.format.shown_prefix(&secret),
@@ -81,8 +114,13 @@ impl Control {
         match inserted.map_err(unavailable)? {
             InsertKey::Inserted => Ok(IssuedKey { key, secret }),
             InsertKey::LimitReached => Err(key_limit_reached(max_active)),
+            InsertKey::IdTaken => Err(id_taken()),
         }
     }
+}
+
+fn id_taken() -> Problem {
+    Problem::new(Code::KeyExists, "This key was created already.")
 }
 
 fn default_scopes() -> Scopes {

@@ -1,11 +1,13 @@
 use keygate_core::{AccountId, ApiKey, KeyId, Problem};
-use keygate_storage::{KeyPage, KeyStatus};
+use keygate_storage::{AuditPage, KeyPage, KeyStatus, RecordedEntry};
 
 use super::key_not_found;
 use crate::{Control, unavailable};
 
 /// How many keys one page has at most.
 const PAGE: u32 = 100;
+/// How many keys that are not active are listed together, of either kind.
+const MAX_OTHERS: usize = 1_000;
 
 impl Control {
     /// Up to 100 keys of an account, newest first; `before` is the id that the last page ended with.
@@ -22,6 +24,58 @@ impl Control {
         };
         let listed = self.store.list_keys(account_id, page, self.clock.now());
         listed.await.map_err(unavailable)
+    }
+
+    /// An account's keys in any state, newest first: all that are active, and the newest thousand of
+    /// the others.
+    pub async fn list_all_keys(&self, account_id: AccountId) -> Result<Vec<ApiKey>, Problem> {
+        let active = self.list_keys_of(account_id, KeyStatus::Active, usize::MAX);
+        let mut keys = active.await?;
+        for status in [KeyStatus::Inactive, KeyStatus::Expired] {
+            keys.extend(self.list_keys_of(account_id, status, MAX_OTHERS).await?);
+        }
+        keys.sort_unstable_by_key(|key| std::cmp::Reverse(key.id));
+        keys.dedup_by_key(|key| key.id);
+        Ok(keys)
+    }
+
+    async fn list_keys_of(
+        &self,
+        account_id: AccountId,
+        status: KeyStatus,
+        max: usize,
+    ) -> Result<Vec<ApiKey>, Problem> {
+        let mut keys: Vec<ApiKey> = Vec::new();
+        while keys.len() < max {
+            let before = keys.last().map(|key| key.id);
+            let page = self.list_keys(account_id, status, before).await?;
+            let is_last = page.len() < PAGE as usize;
+            keys.extend(page);
+            if is_last {
+                break;
+            }
+        }
+        Ok(keys)
+    }
+
+    /// What was done with a key of an account, newest first, up to 100 entries; `before` is the number
+    /// that the last page ended with.
+    pub async fn list_key_history(
+        &self,
+        account_id: AccountId,
+        key_id: &str,
+        before: Option<u64>,
+    ) -> Result<Vec<RecordedEntry>, Problem> {
+        let key = self.get_key(account_id, key_id).await?;
+        let page = AuditPage {
+            account_id: Some(account_id),
+            subject_id: Some(key.id.to_string()),
+            before,
+            limit: PAGE,
+            ..AuditPage::default()
+        };
+        let listed = self.store.list_audit_entries(page).await;
+        listed.map_err(unavailable)
     }
 
     /// A key of an account. What is no id, an unknown one and another account's are all the same.

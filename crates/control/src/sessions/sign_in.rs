@@ -1,9 +1,33 @@
 use std::net::IpAddr;
 
 use keygate_core::{Account, Code, EmailAddress, Password, Problem, SessionId, Token};
-use keygate_storage::{Action, Actor, Session, StoredAccount};
+use keygate_storage::{Action, Actor, Session, SessionOrigin, StoredAccount};
 
 use crate::{Control, unavailable};
+
+/// Somebody who wants a session.
+#[derive(Debug, Clone, Copy)]
+pub struct Client<'a> {
+    /// From where they ask.
+    pub address: IpAddr,
+    /// What their browser or script calls itself (`User-Agent`).
+    pub user_agent: Option<&'a str>,
+}
+
+/// So much of a client's own name is kept, in characters.
+const MAX_USER_AGENT: usize = 256;
+
+impl Client<'_> {
+    fn origin(&self) -> SessionOrigin {
+        let shown = |c: &char| !c.is_control();
+        let user_agent = self.user_agent;
+        SessionOrigin {
+            address: Some(self.address),
+            user_agent: user_agent
+                .map(|name| name.chars().filter(shown).take(MAX_USER_AGENT).collect()),
+        }
+    }
+}
 
 /// A session that has just begun.
 #[derive(Debug)]
@@ -21,17 +45,19 @@ impl Control {
         &self,
         email: &str,
         password: &str,
-        address: IpAddr,
+        client: &Client<'_>,
     ) -> Result<SignedIn, Problem> {
         let Ok(email) = EmailAddress::parse(email) else {
-            self.attempts.count_address(address)?;
+            self.attempts.count_address(client.address)?;
             return Err(invalid_credentials());
         };
-        let stored = self.check_password(&email, password, address).await?;
+        let stored = self
+            .check_password(&email, password, client.address)
+            .await?;
         if stored.account.suspended_at.is_some() {
             return Err(keygate_core::Denial::AccountSuspended.into());
         }
-        self.start_session(&stored.account, stored.password_hash)
+        self.start_session(&stored.account, stored.password_hash, client)
             .await
     }
 
@@ -64,6 +90,7 @@ impl Control {
         &self,
         account: &Account,
         password_hash: String,
+        client: &Client<'_>,
     ) -> Result<SignedIn, Problem> {
         let token = Token::generate(&*self.random);
         let now = self.clock.now();
@@ -75,6 +102,7 @@ impl Control {
             last_seen_at: now,
             idle_ends_at: now.plus(self.policy.session_idle),
             ends_at: now.plus(self.policy.session_absolute),
+            origin: client.origin(),
         };
         let actor = Actor::Account(account.id);
         let mut audit = self.entry(actor, Action::SessionCreate, account.id);

@@ -1,6 +1,6 @@
 use std::io::{IsTerminal, Read};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
 use super::output;
@@ -13,11 +13,15 @@ use crate::{
 #[derive(Subcommand)]
 pub(super) enum Account {
     /// Make an account; its password is asked for, or read with --password-stdin
-    Create(WithPassword),
+    Create(Create),
     /// List all accounts
     List(Format),
+    /// Say whether an account's owner is an admin in the dashboard; its sessions end
+    SetRole(SetRole),
     /// Replace an account's password; its sessions end
     ResetPassword(WithPassword),
+    /// Make a link with which an account's owner can choose a new password within a day
+    ResetLink(One),
     /// Suspend an account: its sessions end and its keys open nothing, at once
     Suspend(One),
     /// Lift a suspension
@@ -42,6 +46,31 @@ pub(super) struct One {
 }
 
 #[derive(Args)]
+pub(super) struct Create {
+    #[command(flatten)]
+    account: WithPassword,
+    /// Its owner looks after all accounts in the dashboard
+    #[arg(long)]
+    admin: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Role {
+    /// Has keys
+    Member,
+    /// Looks after all accounts, too
+    Admin,
+}
+
+#[derive(Args)]
+pub(super) struct SetRole {
+    #[command(flatten)]
+    account: One,
+    /// The new role
+    role: Role,
+}
+
+#[derive(Args)]
 pub(super) struct WithPassword {
     #[command(flatten)]
     account: One,
@@ -53,10 +82,17 @@ pub(super) struct WithPassword {
 impl Account {
     pub(super) async fn run(self, settings: &Settings) -> Result<(), Failure> {
         match self {
-            Self::Create(args) => {
+            Self::Create(Create {
+                account: args,
+                admin: is_admin,
+            }) => {
                 let password = args.password()?;
                 let One { email, format } = args.account;
-                let command = Command::CreateAccount { email, password };
+                let command = Command::CreateAccount {
+                    email,
+                    password,
+                    is_admin,
+                };
                 let account = operator::run(settings, command).await?;
                 format.print(&account, "The account {email} is ready. Issue it a key with:\n  keygate key issue --account {email} --name \"My first key\"");
             }
@@ -67,12 +103,26 @@ impl Account {
             Self::ResetPassword(args) => {
                 let password = args.password()?;
                 let One { email, format } = args.account;
-                let command = Command::ResetPassword { email, password };
+                let command = Command::SetPassword { email, password };
                 let account = operator::run(settings, command).await?;
                 format.print(
                     &account,
                     "The password of {email} is replaced; its sessions have ended.",
                 );
+            }
+            Self::SetRole(SetRole {
+                account: One { email, format },
+                role,
+            }) => {
+                let is_admin = matches!(role, Role::Admin);
+                let command = Command::SetRole { email, is_admin };
+                let account = operator::run(settings, command).await?;
+                format.print(&account, "{email} is now: {role}. Its sessions have ended.");
+            }
+            Self::ResetLink(One { email, format }) => {
+                let command = Command::LinkToResetPassword { email };
+                let link = operator::run(settings, command).await?;
+                format.print(&link, "{link}");
             }
             Self::Suspend(One { email, format }) => {
                 let command = Command::SuspendAccount { email };
@@ -101,6 +151,9 @@ impl Account {
 
 const COLUMNS: &[(&str, &str)] = &[
     ("E-MAIL", "email"),
+    ("ROLE", "role"),
+    ("ACTIVE KEYS", "active_keys"),
+    ("KEYS", "keys"),
     ("CREATED", "created_at"),
     ("SUSPENDED", "suspended_at"),
     ("ID", "id"),

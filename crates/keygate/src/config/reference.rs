@@ -62,9 +62,9 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "accounts.signup",
-        default: "closed",
-        example: "\"invite\"",
-        help: "Who may make an account: `closed` (the operator), `invite` (whoever has an invitation) or `open` (anybody). The first account is made with the set-up link in any case.",
+        default: "invite",
+        example: "\"open\"",
+        help: "Who may make an account: `closed` (the operator), `invite` (whoever has an invitation, which the operator or an admin makes) or `open` (anybody). The first account is made with the set-up link in any case.",
     },
     Setting {
         name: "accounts.session_idle",

@@ -348,7 +348,7 @@ mod tests {
         assert_eq!(settings.database.to_string(), "./keygate-data/keygate.db");
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(settings.policy.max_active_keys, 10);
-        assert_eq!(settings.policy.signup, Signup::Closed);
+        assert_eq!(settings.policy.signup, Signup::Invite);
         assert_eq!(settings.upstreams.to_string(), "");
     }
 

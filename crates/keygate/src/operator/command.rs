@@ -1,12 +1,11 @@
 use keygate_control::{
-    Actor, Control, IssueKey, IssuedKey, KeyStatus, parse_expires_at, parse_key_name,
+    AccountSummary, Actor, Control, IssueKey, IssuedKey, KeyStatus, parse_expires_at,
+    parse_key_name,
 };
-use keygate_core::{Account, ApiKey, Problem, Scope, Scopes};
-use keygate_web::{CreateKeyResponse, KeyResponse};
+use keygate_core::{Account, ApiKey, Problem, Role, Scope, Scopes};
+use keygate_web::{CreateKeyResponse, KeyResponse, password_link, signup_link};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-
-use crate::server::signup_link;
 
 /// What an operator can ask for. It can hold a password, so it cannot be printed.
 #[derive(Serialize, Deserialize)]
@@ -15,11 +14,19 @@ pub(crate) enum Command {
     CreateAccount {
         email: String,
         password: String,
+        is_admin: bool,
     },
     ListAccounts,
-    ResetPassword {
+    SetRole {
+        email: String,
+        is_admin: bool,
+    },
+    SetPassword {
         email: String,
         password: String,
+    },
+    LinkToResetPassword {
+        email: String,
     },
     SuspendAccount {
         email: String,
@@ -47,26 +54,46 @@ impl Command {
     /// Does what is asked for. Links lead to `origin`.
     pub(super) async fn execute(self, control: &Control, origin: &str) -> Result<Value, Problem> {
         match self {
-            Self::CreateAccount { email, password } => {
-                let account = control.create_account(&email, &password).await?;
+            Self::CreateAccount {
+                email,
+                password,
+                is_admin,
+            } => {
+                let role = role(is_admin);
+                let account = control.create_account(&email, &password, role).await?;
                 Ok(account_json(&account))
             }
-            Self::ListAccounts => {
-                let accounts = control.list_accounts().await?;
-                Ok(accounts.iter().map(account_json).collect())
+            Self::ListAccounts => list_accounts(control).await,
+            Self::SetRole { email, is_admin } => {
+                let account = control.get_account(&email).await?;
+                control.set_role(account.id, role(is_admin)).await?;
+                Ok(account_json(&control.get_account(&email).await?))
             }
-            Self::ResetPassword { email, password } => {
-                let account = control.reset_password(&email, &password).await?;
+            Self::SetPassword { email, password } => {
+                let account = control.get_account(&email).await?;
+                control.set_password(&account, &password).await?;
                 Ok(account_json(&account))
+            }
+            Self::LinkToResetPassword { email } => {
+                let account = control.get_account(&email).await?;
+                let reset = control.create_password_reset(Actor::Operator, account.id);
+                let token = reset.await?.token;
+                Ok(json!({"email": account.email, "link": password_link(origin, &token)}))
             }
             Self::SuspendAccount { email } => {
-                Ok(account_json(&control.suspend_account(&email).await?))
+                let account = control.get_account(&email).await?;
+                let operator = Actor::Operator;
+                control.suspend_account(operator, account.id).await?;
+                Ok(account_json(&control.get_account(&email).await?))
             }
             Self::ResumeAccount { email } => {
-                Ok(account_json(&control.resume_account(&email).await?))
+                let account = control.get_account(&email).await?;
+                let operator = Actor::Operator;
+                control.resume_account(operator, account.id).await?;
+                Ok(account_json(&control.get_account(&email).await?))
             }
             Self::Invite => {
-                let token = control.create_invitation().await?;
+                let token = control.create_invitation(Actor::Operator).await?.token;
                 Ok(json!({"link": signup_link(origin, &token)}))
             }
             Self::ListKeys { account } => list_keys(control, &account).await,
@@ -83,6 +110,30 @@ impl Command {
             }
         }
     }
+}
+
+fn role(is_admin: bool) -> Role {
+    if is_admin { Role::Admin } else { Role::Member }
+}
+
+/// All accounts, with how many keys they have.
+async fn list_accounts(control: &Control) -> Result<Value, Problem> {
+    let mut accounts: Vec<AccountSummary> = Vec::new();
+    loop {
+        let after = accounts.last().map(|last| last.account.id);
+        let page = control.list_accounts("", after).await?;
+        if page.is_empty() {
+            break;
+        }
+        accounts.extend(page);
+    }
+    let shown = accounts.iter().map(|found| {
+        let mut shown = account_json(&found.account);
+        shown["active_keys"] = found.active_keys.into();
+        shown["keys"] = found.keys.into();
+        shown
+    });
+    Ok(shown.collect())
 }
 
 /// All keys of an account, in any state.
@@ -122,6 +173,7 @@ async fn issue_key(
     let scopes = scopes
         .ok_or_else(|| Problem::invalid_parameter("scopes", "must be chat, read or write"))?;
     let request = IssueKey {
+        id: None,
         name: parse_key_name(name)?,
         scopes: (!scopes.is_empty()).then_some(scopes),
         expires_at: expires_at.map(parse_expires_at).transpose()?,
@@ -136,6 +188,7 @@ fn account_json(account: &Account) -> Value {
     json!({
         "id": account.id,
         "email": account.email,
+        "role": account.role,
         "suspended_at": account.suspended_at,
         "created_at": account.created_at,
     })

@@ -2,12 +2,12 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use keygate_control::Control;
-use keygate_core::{OsRandom, SystemClock, Token};
+use keygate_core::{OsRandom, SystemClock};
 use keygate_gateway::{Authorizer, Express, ExtAuthz, ForwardAuth, Gateway};
 use keygate_http::{RequestIds, RequestLine, TrustedProxies};
 use keygate_storage::{HasherBinding, Store};
 use keygate_verify::Verifier;
-use keygate_web::{Site, WebState};
+use keygate_web::{Site, WebState, signup_link};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{app::App, connections, create_data_folder, ext_authz, listeners::Listeners};
@@ -151,11 +151,6 @@ pub(crate) async fn bind_hasher(control: &Control) -> Result<(), Failure> {
             "The keys in the database were hashed in another way ({scheme}), so none of them would work. Set keys.pepper_file to what it was when they were issued."
         ))),
     }
-}
-
-/// Where a set-up link or an invitation leads.
-pub(crate) fn signup_link(origin: &str, token: &Token) -> String {
-    format!("{origin}/signup?token={}", token.expose())
 }
 
 /// What answers beside the listener of both planes is made of the same parts.

@@ -1,9 +1,12 @@
 //! Accounts and invitations.
 
-use keygate_core::{OsRandom, Token, TokenHash};
+use keygate_core::{AccountId, OsRandom, Role, Token, TokenHash};
 
-use super::fixture::{Fixture, NOW, at};
-use crate::{Action, Admission, InsertAccount, Invitation, InvitationKind};
+use super::fixture::{Fixture, NOW, PASSWORD_HASH, at};
+use crate::{
+    AccountPage, AccountSummary, Action, Actor, Admission, AuditEntry, InsertAccount, Invitation,
+    InvitationKind, PasswordReset, StorageError,
+};
 
 async fn invite(f: &Fixture, kind: InvitationKind, expires_in_millis: i64) -> TokenHash {
     let token_hash = Token::generate(&OsRandom).hash();
@@ -52,7 +55,7 @@ pub async fn one_address_has_one_account(f: Fixture) {
         .insert(Fixture::new_account("ada@example.com"), Admission::Free)
         .await;
     assert_eq!(second, InsertAccount::EmailTaken);
-    assert_eq!(f.store.list_accounts().await.expect("answers").len(), 1);
+    assert_eq!(f.accounts(AccountPage::default()).await.len(), 1);
     assert_eq!(f.audited().await, [Action::AccountCreate]);
 }
 
@@ -138,8 +141,8 @@ pub async fn suspension_ends_sessions_and_shuts_keys_until_resumed(f: Fixture) {
     assert!(f.store.suspend_account(ada, entry).await.expect("answers"));
     assert!(suspended(&f).await);
     assert!(!f.session_exists(&session).await);
-    let accounts = f.store.list_accounts().await.expect("answers");
-    assert_eq!(accounts[0].suspended_at, Some(NOW));
+    let accounts = f.accounts(AccountPage::default()).await;
+    assert_eq!(accounts[0].account.suspended_at, Some(NOW));
     let entry = Fixture::entry(Action::AccountResume);
     assert!(f.store.resume_account(ada, entry).await.expect("answers"));
     assert!(!suspended(&f).await);
@@ -160,5 +163,167 @@ pub async fn an_unknown_account_cannot_be_changed(f: Fixture) {
     assert!(!suspend.await.expect("answers"));
     let resume = store.resume_account(stranger, entry(Action::AccountResume));
     assert!(!resume.await.expect("answers"));
+    let role = store.set_role(stranger, Role::Admin, entry(Action::AccountSetRole));
+    assert!(!role.await.expect("answers"));
+    let found = store.lookup_account_summary(stranger, NOW).await;
+    assert_eq!(found.expect("answers"), None);
+    assert!(reset_link(&f, stranger, 1_000).await.is_none());
     assert_eq!(f.audited().await, []);
+}
+
+pub async fn accounts_are_listed_oldest_first_with_their_keys(f: Fixture) {
+    for name in ["ada", "bob", "cyd%_"] {
+        f.account(&format!("{name}@example.com")).await;
+    }
+    let accounts = f.accounts(AccountPage::default()).await;
+    let ids: Vec<_> = accounts.iter().map(|found| found.account.id).collect();
+    assert!(ids.is_sorted() && ids.len() == 3, "{ids:?}");
+    let bob = accounts
+        .iter()
+        .find(|found| found.account.email.as_str() == "bob@example.com");
+    let bob = bob.expect("he is there").account.clone();
+
+    let (key, _) = f.key(bob.id, "off").await;
+    f.switch(&key, false, 10).await;
+    let mut over = Fixture::new_key(bob.id, "over", -10);
+    over.key.expires_at = Some(at(0));
+    f.insert_key(over, 10).await;
+    f.key(bob.id, "on").await;
+    let expected = AccountSummary {
+        account: bob.clone(),
+        active_keys: 1,
+        keys: 3,
+    };
+    let found = f.store.lookup_account_summary(bob.id, NOW).await;
+    assert_eq!(found.expect("answers").as_ref(), Some(&expected));
+    let search = |text: &str| AccountPage {
+        search: Some(text.into()),
+        ..AccountPage::default()
+    };
+    assert_eq!(f.accounts(search("bob@")).await, [expected]);
+    assert_eq!(f.accounts(search("d%_@")).await.len(), 1);
+    assert_eq!(f.accounts(search("eve")).await, []);
+
+    let after = |place: Option<usize>| AccountPage {
+        after: place.map(|place| ids[place]),
+        limit: 2,
+        ..AccountPage::default()
+    };
+    let accounts = f.accounts(AccountPage::default()).await;
+    assert_eq!(f.accounts(after(None)).await, accounts[..2]);
+    assert_eq!(f.accounts(after(Some(1))).await, accounts[2..]);
+    assert_eq!(f.accounts(after(Some(2))).await, []);
+}
+
+pub async fn another_role_ends_the_accounts_sessions(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let session = f.session(ada).await;
+    let entry = Fixture::entry(Action::AccountSetRole);
+    let set = f.store.set_role(ada, Role::Admin, entry).await;
+    assert!(set.expect("answers"));
+    assert!(!f.session_exists(&session).await);
+    let accounts = f.accounts(AccountPage::default()).await;
+    assert_eq!(accounts[0].account.role, Role::Admin);
+    assert_eq!(f.audited().await[0], Action::AccountSetRole);
+}
+
+/// A link for this account; `None` if there is no such account.
+async fn reset_link(f: &Fixture, account_id: AccountId, millis: i64) -> Option<TokenHash> {
+    let reset = PasswordReset {
+        token_hash: Token::generate(&OsRandom).hash(),
+        account_id,
+        created_at: NOW,
+        expires_at: at(millis),
+    };
+    let entry = Fixture::entry(Action::PasswordResetCreate);
+    let kept = f.store.insert_password_reset(reset.clone(), entry).await;
+    if !kept.expect("answers") {
+        return None;
+    }
+    let found = f.store.lookup_password_reset(reset.token_hash).await;
+    let (found, account) = found.expect("answers").expect("it is there");
+    assert_eq!((&found, account.id), (&reset, account_id));
+    Some(reset.token_hash)
+}
+
+async fn reset(f: &Fixture, token_hash: TokenHash) -> bool {
+    let entry = Fixture::entry(Action::AccountSetPassword);
+    let done = f.store.reset_password(token_hash, "new".into(), entry);
+    done.await.expect("answers")
+}
+
+pub async fn a_link_resets_a_password_once(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let bob = f.account("bob@example.com").await;
+    let (session, bobs) = (f.session(ada).await, f.session(bob).await);
+    let replaced = reset_link(&f, ada, 1_000).await.expect("kept");
+    let link = reset_link(&f, ada, 1_000).await.expect("kept");
+    assert!(!reset(&f, replaced).await, "a later one took its place");
+    assert!(f.session_exists(&session).await);
+    assert!(reset(&f, link).await);
+    assert!(!f.session_exists(&session).await);
+    assert!(f.session_exists(&bobs).await);
+    assert!(!reset(&f, link).await);
+    let found = f.store.lookup_password_reset(link).await;
+    assert_eq!(found.expect("answers"), None);
+    let email = Fixture::new_account("ada@example.com").email;
+    let stored = f.store.lookup_account(&email).await;
+    let stored = stored.expect("answers").expect("there");
+    assert_eq!(stored.password_hash, "new");
+}
+
+pub async fn a_link_to_reset_a_password_ends(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let expired = reset_link(&f, ada, 0).await.expect("kept");
+    assert!(!reset(&f, expired).await);
+    let link = reset_link(&f, ada, 1_000).await.expect("kept");
+    let entry = Fixture::entry(Action::AccountSetPassword);
+    let set = f.store.set_password(ada, PASSWORD_HASH.into(), entry).await;
+    assert!(set.expect("answers"));
+    assert!(!reset(&f, link).await, "the password changed in between");
+}
+
+pub async fn an_admin_whose_session_is_over_changes_no_account(f: Fixture) {
+    let admin = f.account("admin@example.com").await;
+    let ada = f.account("ada@example.com").await;
+    let over = Fixture::new_session(admin);
+    let by = |action| AuditEntry {
+        actor: Actor::Session(admin, over.id),
+        ..Fixture::entry(action)
+    };
+    let before = (f.accounts(AccountPage::default()).await, f.audited().await);
+    let refused = [
+        f.store
+            .suspend_account(ada, by(Action::AccountSuspend))
+            .await,
+        f.store.resume_account(ada, by(Action::AccountResume)).await,
+        f.store
+            .set_role(ada, Role::Admin, by(Action::AccountSetRole))
+            .await,
+    ];
+    for refused in refused {
+        assert!(matches!(refused, Err(StorageError::SessionOver)));
+    }
+    let reset = PasswordReset {
+        token_hash: over.token_hash,
+        account_id: ada,
+        created_at: NOW,
+        expires_at: at(1_000),
+    };
+    let entry = by(Action::PasswordResetCreate);
+    let refused = f.store.insert_password_reset(reset, entry).await;
+    assert!(matches!(refused, Err(StorageError::SessionOver)));
+    let invitation = Invitation {
+        token_hash: over.token_hash,
+        kind: InvitationKind::Invite,
+        created_at: NOW,
+        expires_at: at(1_000),
+    };
+    let entry = by(Action::InvitationCreate);
+    let refused = f.store.insert_invitation(invitation, entry).await;
+    assert!(matches!(refused, Err(StorageError::SessionOver)));
+    let after = (f.accounts(AccountPage::default()).await, f.audited().await);
+    assert_eq!(after, before);
+    let found = f.store.lookup_password_reset(over.token_hash).await;
+    assert_eq!(found.expect("answers"), None);
 }

@@ -1,14 +1,15 @@
 use std::sync::Arc;
 
 use keygate_core::{
-    AccountId, ApiKey, EmailAddress, KeyId, OsRandom, RecorderId, Scope, SessionId, Timestamp,
-    Token,
+    AccountId, ApiKey, EmailAddress, KeyId, OsRandom, RecorderId, Role, Scope, SessionId,
+    Timestamp, Token,
     key::{KeyFormat, KeyHash, KeyHasher, KeyName},
 };
 
 use crate::{
-    Action, Actor, Admission, AuditEntry, InsertAccount, InsertKey, KeyChanges, KeyPage, KeyStatus,
-    KeyUse, NewAccount, NewKey, Session, Store, UpdateKey, UsageFlush,
+    AccountPage, AccountSummary, Action, Actor, Admission, AuditEntry, AuditPage, InsertAccount,
+    InsertKey, KeyChanges, KeyPage, KeyStatus, KeyUse, NewAccount, NewKey, Session, SessionOrigin,
+    Store, UpdateKey, UsageFlush,
 };
 
 /// The time at which the suite takes place.
@@ -55,6 +56,7 @@ impl Fixture {
             id: AccountId::generate(NOW, &OsRandom),
             email: EmailAddress::parse(email).expect("an address"),
             password_hash: PASSWORD_HASH.into(),
+            role: Role::Member,
             created_at: NOW,
         }
     }
@@ -85,6 +87,7 @@ impl Fixture {
             last_seen_at: NOW,
             idle_ends_at: at(1_000),
             ends_at: at(10_000),
+            origin: SessionOrigin::default(),
         }
     }
 
@@ -205,9 +208,25 @@ impl Fixture {
             .expect("the store answers");
     }
 
+    /// A part of all accounts; as many as there are where the page has no limit.
+    pub async fn accounts(&self, mut page: AccountPage) -> Vec<AccountSummary> {
+        if page.limit == 0 {
+            page.limit = 1_000;
+        }
+        let accounts = self.store.list_accounts(page, NOW).await;
+        accounts.expect("the store answers")
+    }
+
     pub async fn audited(&self) -> Vec<Action> {
-        let entries = self.store.list_audit_entries(None, 1_000).await;
+        let page = AuditPage {
+            limit: 1_000,
+            ..AuditPage::default()
+        };
+        let entries = self.store.list_audit_entries(page).await;
         let entries = entries.expect("the store answers");
-        entries.into_iter().map(|entry| entry.action).collect()
+        entries
+            .into_iter()
+            .map(|found| found.entry.action)
+            .collect()
     }
 }

@@ -358,3 +358,14 @@ pub async fn names_come_back_as_they_went_in(f: Fixture) {
         assert_eq!(found.name.as_str(), name);
     }
 }
+
+pub async fn one_id_has_one_key(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let (key, _) = f.key(ada, "first").await;
+    let before = f.audited().await;
+    let mut second = Fixture::new_key(ada, "second", 0);
+    second.key.id = key.id;
+    assert_eq!(f.insert_key(second, 1).await, InsertKey::IdTaken);
+    assert_eq!(f.audited().await, before);
+    assert_eq!(f.list(ada, KeyStatus::All).await, [key]);
+}

@@ -2,12 +2,19 @@
 
 use keygate_core::key::KeyName;
 
-use super::fixture::{Fixture, PASSWORD_HASH, at};
-use crate::{Action, Actor, AuditEntry, KeyChanges, Session, StorageError, UpdateKey};
+use super::fixture::{Fixture, NOW, PASSWORD_HASH, at};
+use crate::{
+    Action, Actor, AuditEntry, KeyChanges, Session, SessionOrigin, StorageError, UpdateKey,
+};
 
 pub async fn a_session_is_found_by_its_token_with_its_account(f: Fixture) {
     let ada = f.account("ada@example.com").await;
-    let session = f.session(ada).await;
+    let mut session = Fixture::new_session(ada);
+    session.origin = SessionOrigin {
+        address: Some("2001:db8::1".parse().expect("an address")),
+        user_agent: Some("curl/8".into()),
+    };
+    assert!(f.insert_session(&session, PASSWORD_HASH).await);
     let found = f.store.lookup_session(session.token_hash).await;
     let (found, account) = found.expect("answers").expect("it is there");
     assert_eq!(found, session);
@@ -19,17 +26,18 @@ pub async fn a_session_is_found_by_its_token_with_its_account(f: Fixture) {
 pub async fn a_deleted_session_is_gone(f: Fixture) {
     let ada = f.account("ada@example.com").await;
     let (one, other) = (f.session(ada).await, f.session(ada).await);
-    let delete = || {
-        f.store
-            .delete_session(one.id, Fixture::entry(Action::SessionDelete))
-    };
+    let bob = f.account("bob@example.com").await;
+    let entry = || Fixture::entry(Action::SessionDelete);
+    let foreign = f.store.delete_session(bob, one.id, entry()).await;
+    assert!(!foreign.expect("answers"), "another account's");
+    let delete = || f.store.delete_session(ada, one.id, entry());
     assert!(delete().await.expect("answers"));
     assert!(!delete().await.expect("answers"));
     assert!(!f.session_exists(&one).await);
     assert!(f.session_exists(&other).await);
     assert_eq!(
         f.audited().await[..2],
-        [Action::SessionDelete, Action::SessionCreate]
+        [Action::SessionDelete, Action::AccountCreate]
     );
 }
 
@@ -110,7 +118,7 @@ pub async fn a_session_that_is_over_changes_nothing(f: Fixture) {
     let entry = by(&session, Action::SessionDelete);
     assert!(
         f.store
-            .delete_session(session.id, entry)
+            .delete_session(ada, session.id, entry)
             .await
             .expect("answers")
     );
@@ -141,4 +149,46 @@ pub async fn a_session_that_is_over_changes_nothing(f: Fixture) {
         f.insert_session(&Fixture::new_session(ada), PASSWORD_HASH)
             .await
     );
+}
+
+pub async fn an_accounts_live_sessions_are_listed_last_used_first(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let bob = f.account("bob@example.com").await;
+    let (mut one, other) = (f.session(ada).await, f.session(ada).await);
+    f.session(bob).await;
+    let mut over = Fixture::new_session(ada);
+    over.idle_ends_at = NOW;
+    assert!(f.insert_session(&over, PASSWORD_HASH).await);
+    let touched = f.store.touch_session(one.id, at(1), at(1_001)).await;
+    touched.expect("answers");
+    one.last_seen_at = at(1);
+    one.idle_ends_at = at(1_001);
+    let listed = f.store.list_sessions(ada, NOW).await.expect("answers");
+    assert_eq!(listed, [one, other]);
+}
+
+pub async fn all_sessions_of_an_account_but_one_end(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let bob = f.account("bob@example.com").await;
+    let (kept, other, bobs) = (
+        f.session(ada).await,
+        f.session(ada).await,
+        f.session(bob).await,
+    );
+    let by = |session: &Session| AuditEntry {
+        actor: Actor::Session(ada, session.id),
+        ..Fixture::entry(Action::SessionDeleteOthers)
+    };
+    let end = async |kept: &Session| {
+        let ended = f.store.delete_other_sessions(ada, kept.id, by(kept));
+        ended.await
+    };
+    end(&kept).await.expect("answers");
+    assert!(f.session_exists(&kept).await);
+    assert!(!f.session_exists(&other).await);
+    assert!(f.session_exists(&bobs).await);
+    assert_eq!(f.audited().await[0], Action::SessionDeleteOthers);
+    let refused = end(&other).await;
+    assert!(matches!(refused, Err(StorageError::SessionOver)));
+    assert!(f.session_exists(&kept).await);
 }

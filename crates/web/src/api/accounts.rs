@@ -4,7 +4,7 @@ mod create;
 
 pub(crate) use create::create;
 
-use keygate_core::{Account, AccountId, EmailAddress, Timestamp};
+use keygate_core::{Account, AccountId, EmailAddress, Role, Timestamp};
 use serde::Serialize;
 
 /// An account, to its owner.
@@ -12,6 +12,8 @@ use serde::Serialize;
 pub(crate) struct AccountResponse {
     id: AccountId,
     email: EmailAddress,
+    /// What its owner may do.
+    role: Role,
     created_at: Timestamp,
 }
 
@@ -20,6 +22,7 @@ impl From<Account> for AccountResponse {
         Self {
             id: account.id,
             email: account.email,
+            role: account.role,
             created_at: account.created_at,
         }
     }

@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod history;
 mod list;
 mod show;
 mod update;
@@ -10,15 +11,12 @@ mod usage;
 pub use create::CreateKeyResponse;
 pub(crate) use create::create;
 pub(crate) use delete::delete;
+pub(crate) use history::history;
 pub(crate) use list::list;
 pub(crate) use show::show;
 pub(crate) use update::update;
 pub(crate) use usage::usage;
 
-use std::convert::Infallible;
-
-use axum::extract::FromRequestParts;
-use http::request::Parts;
 use keygate_core::{ApiKey, KeyId, Problem, Scope, Scopes, Timestamp, key::KeyName};
 use serde::Serialize;
 use serde_json::Value;
@@ -50,19 +48,6 @@ impl From<ApiKey> for KeyResponse {
             is_active: key.is_active,
             created_at: key.created_at,
         }
-    }
-}
-
-/// The id in `/api/keys/{id}` and below it, as it was sent: an id needs no percent-encoding, so none
-/// is undone.
-pub(crate) struct PathId(String);
-
-impl<S: Sync> FromRequestParts<S> for PathId {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let id = parts.uri.path().split('/').nth(3);
-        Ok(Self(id.unwrap_or_default().to_owned()))
     }
 }
 

@@ -4,7 +4,7 @@ use keygate_web::{Access, routes};
 
 use crate::support::TestApp;
 
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 8] = [
     "GET /healthz",
     "GET /readyz",
     "GET /assets/keygate.css",
@@ -12,6 +12,7 @@ const PUBLIC: [&str; 7] = [
     "POST /signup",
     "POST /api/accounts",
     "POST /api/session",
+    "POST /api/account/password-reset",
 ];
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use keygate_control::{Control, Policy, Signup};
 use keygate_core::{
-    ManualClock, SeededRandom, Timestamp,
+    ManualClock, Role, SeededRandom, Timestamp,
     key::{KeyFormat, KeyHasher},
 };
 use keygate_http::ClientAddress;
@@ -104,7 +104,12 @@ impl TestApp {
 
     /// Makes an account and signs in to it.
     pub async fn account(&self, email: &str) -> String {
-        let created = self.control.create_account(email, PASSWORD).await;
+        self.account_as(email, Role::Member).await
+    }
+
+    /// The same for an account with this role.
+    pub async fn account_as(&self, email: &str, role: Role) -> String {
+        let created = self.control.create_account(email, PASSWORD, role).await;
         created.expect("the account is made");
         self.sign_in(email).await
     }
@@ -171,12 +176,16 @@ impl TestApp {
 
     /// The names of the audited actions, newest first.
     pub async fn audited(&self) -> Vec<String> {
-        use keygate_storage::AuditStore;
-        let entries = self.store.list_audit_entries(None, 1_000).await;
+        use keygate_storage::{AuditPage, AuditStore};
+        let page = AuditPage {
+            limit: 1_000,
+            ..AuditPage::default()
+        };
+        let entries = self.store.list_audit_entries(page).await;
         let entries = entries.expect("the store answers");
         entries
             .iter()
-            .map(|entry| entry.action.to_string())
+            .map(|found| found.entry.action.to_string())
             .collect()
     }
 

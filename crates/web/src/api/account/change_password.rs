@@ -1,15 +1,14 @@
 use axum::{Extension, extract::State, response::IntoResponse};
 use http::{StatusCode, header::SET_COOKIE};
 use keygate_control::SignedInSession;
-use keygate_http::ClientAddress;
 
-use crate::{answer::Answer, fields::Fields, state::WebState};
+use crate::{answer::Answer, client::Sender, fields::Fields, state::WebState};
 
 /// `POST /api/account/password`: ends all sessions of the account; the answer's cookie is a new one.
 pub(crate) async fn change_password(
     State(state): State<WebState>,
-    Extension(ClientAddress(address)): Extension<ClientAddress>,
     Extension(signed_in): Extension<SignedInSession>,
+    sender: Sender,
     fields: Fields,
 ) -> Answer<impl IntoResponse> {
     let mut fields = fields.only(&["current_password", "password"])?;
@@ -17,7 +16,7 @@ pub(crate) async fn change_password(
     let new = fields.required_string("password")?;
     let control = state.control();
     let signed_in = control
-        .change_password(&signed_in, &current, &new, address)
+        .change_password(&signed_in, &current, &new, &sender.client())
         .await?;
     let cookie = state.cookie().set(&signed_in.token);
     Ok((StatusCode::NO_CONTENT, [(SET_COOKIE, cookie)]))

@@ -1,9 +1,9 @@
 use axum::{Extension, extract::State, response::IntoResponse};
 use keygate_control::SignedInSession;
 
-use super::PathId;
 use crate::{
     answer::{Answer, success},
+    path_id::PathId,
     state::WebState,
 };
 

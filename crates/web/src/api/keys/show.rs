@@ -1,8 +1,8 @@
 use axum::{Extension, Json, extract::State, response::IntoResponse};
 use keygate_control::SignedInSession;
 
-use super::{KeyResponse, PathId};
-use crate::{answer::Answer, state::WebState};
+use super::KeyResponse;
+use crate::{answer::Answer, path_id::PathId, state::WebState};
 
 /// `GET /api/keys/{id}`: one key, as it stands in the list. An extension.
 pub(crate) async fn show(

@@ -3,10 +3,11 @@ use keygate_control::{KeyChanges, SignedInSession, parse_key_name};
 use keygate_core::{Code, Problem};
 use serde_json::Value;
 
-use super::{PathId, take_scopes};
+use super::take_scopes;
 use crate::{
     answer::{Answer, success},
     fields::Fields,
+    path_id::PathId,
     state::WebState,
 };
 

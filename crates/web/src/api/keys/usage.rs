@@ -3,8 +3,7 @@ use keygate_control::SignedInSession;
 use keygate_core::Timestamp;
 use serde::Serialize;
 
-use super::PathId;
-use crate::{answer::Answer, state::WebState};
+use crate::{answer::Answer, path_id::PathId, state::WebState};
 
 /// How a key was used.
 #[derive(Debug, Serialize)]

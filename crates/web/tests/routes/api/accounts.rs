@@ -1,4 +1,5 @@
-use keygate_control::Signup;
+use keygate_control::{Actor, Signup};
+use keygate_core::Token;
 use serde_json::json;
 
 use crate::support::{Answer, Options, PASSWORD, TestApp};
@@ -21,6 +22,11 @@ async fn sign_up(app: &TestApp, email: &str, invitation: Option<&str>) -> Answer
         .await
 }
 
+async fn invite(app: &TestApp) -> Token {
+    let invitation = app.control.create_invitation(Actor::Operator).await;
+    invitation.expect("invitations are allowed").token
+}
+
 #[tokio::test]
 async fn the_set_up_link_makes_the_first_account_and_no_other() {
     let app = app(Signup::Closed);
@@ -40,7 +46,7 @@ async fn closed_means_closed() {
     insta::assert_snapshot!(sign_up(&app, "eve@example.com", None).await);
     let guess = sign_up(&app, "eve@example.com", Some("guess")).await;
     assert_eq!(guess.summary(), r#"403 "signup_closed" "invitation""#);
-    let refused = app.control.create_invitation().await;
+    let refused = app.control.create_invitation(Actor::Operator).await;
     refused.expect_err("invitations need the setting");
 }
 
@@ -50,7 +56,7 @@ async fn an_invitation_lets_one_in_within_a_week() {
     app.account("ada@example.com").await;
     let none = sign_up(&app, "eve@example.com", None).await;
     assert_eq!(none.summary(), r#"403 "signup_closed" null"#);
-    let token = app.control.create_invitation().await.expect("answers");
+    let token = invite(&app).await;
     assert_eq!(
         sign_up(&app, "bob@example.com", Some(token.expose()))
             .await
@@ -63,7 +69,7 @@ async fn an_invitation_lets_one_in_within_a_week() {
             .status,
         403
     );
-    let token = app.control.create_invitation().await.expect("answers");
+    let token = invite(&app).await;
     app.clock.advance_millis(7 * 24 * 3_600_000);
     assert_eq!(
         sign_up(&app, "eve@example.com", Some(token.expose()))

@@ -1,5 +1,6 @@
 mod create;
 mod delete;
+mod history;
 mod list;
 mod show;
 mod update;

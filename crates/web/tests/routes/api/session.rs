@@ -1,3 +1,4 @@
+use keygate_control::Actor;
 use serde_json::json;
 
 use crate::support::{Answer, Options, PASSWORD, TestApp};
@@ -169,19 +170,17 @@ async fn attempts_are_limited_per_address() {
 #[tokio::test]
 async fn a_suspended_account_is_told_so_only_with_its_password() {
     let (app, cookie) = TestApp::signed_in().await;
-    app.control
-        .suspend_account("ada@example.com")
-        .await
-        .expect("suspended");
+    let ada = app.control.get_account("ada@example.com").await;
+    let ada = ada.expect("she is there").id;
+    let suspended = app.control.suspend_account(Actor::Operator, ada).await;
+    suspended.expect("suspended");
     let ended = app.get("/api/keys").cookie(&cookie).send().await;
     assert_eq!(ended.summary(), r#"401 "session_expired" null"#);
     insta::assert_snapshot!(sign_in(&app, "ada@example.com", PASSWORD).await);
     let wrong = sign_in(&app, "ada@example.com", "wrong horse battery staple").await;
     assert_eq!(wrong.summary(), r#"401 "invalid_credentials" null"#);
-    app.control
-        .resume_account("ada@example.com")
-        .await
-        .expect("resumed");
+    let resumed = app.control.resume_account(Actor::Operator, ada).await;
+    resumed.expect("resumed");
     assert_eq!(sign_in(&app, "ada@example.com", PASSWORD).await.status, 204);
 }
 

@@ -1,0 +1,46 @@
+use keygate_core::{Code, Problem};
+use keygate_storage::{Action, AuditPage, RecordedEntry};
+
+use crate::{Control, unavailable};
+
+/// How many entries one page has at most.
+const PAGE: u32 = 100;
+
+/// Which entries of the record to list.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AuditFilter<'a> {
+    /// Only what concerns the account of this address.
+    pub email: Option<&'a str>,
+    /// Only what concerns the key or session with this id.
+    pub subject_id: Option<&'a str>,
+    /// Only this action.
+    pub action: Option<Action>,
+    /// Only entries before the one with this number.
+    pub before: Option<u64>,
+}
+
+impl Control {
+    /// Up to 100 entries of the record of changes, newest first. For admins.
+    pub async fn list_audit_entries(
+        &self,
+        filter: AuditFilter<'_>,
+    ) -> Result<Vec<RecordedEntry>, Problem> {
+        let account_id = match filter.email {
+            None => None,
+            Some(email) => match self.get_account(email).await {
+                Ok(account) => Some(account.id),
+                Err(problem) if problem.code == Code::NotFound => return Ok(Vec::new()),
+                Err(problem) => return Err(problem),
+            },
+        };
+        let page = AuditPage {
+            account_id,
+            subject_id: filter.subject_id.map(str::to_owned),
+            action: filter.action,
+            before: filter.before,
+            limit: PAGE,
+        };
+        let listed = self.store.list_audit_entries(page).await;
+        listed.map_err(unavailable)
+    }
+}

@@ -1,0 +1,8 @@
+//! `/api/admin`: what admins do for all accounts.
+
+pub(crate) mod accounts;
+mod audit;
+mod invite;
+
+pub(crate) use audit::audit;
+pub(crate) use invite::invite;

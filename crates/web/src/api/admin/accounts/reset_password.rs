@@ -1,0 +1,22 @@
+use axum::{Extension, Json, extract::State, response::IntoResponse};
+use http::StatusCode;
+use keygate_control::SignedInSession;
+
+use crate::{
+    answer::Answer, links::LinkResponse, origin::Origin, path_id::PathId, state::WebState,
+};
+
+/// `POST /api/admin/accounts/{id}/password-reset`: makes a link with which the owner of an account
+/// chooses a new password, once, within a day. An extension.
+pub(crate) async fn reset_password(
+    State(state): State<WebState>,
+    Origin(origin): Origin,
+    Extension(signed_in): Extension<SignedInSession>,
+    PathId(id): PathId,
+) -> Answer<impl IntoResponse> {
+    let control = state.control();
+    let account_id = control.get_account_summary(&id).await?.account.id;
+    let token = control.create_password_reset(signed_in.actor(), account_id);
+    let link = LinkResponse::to_reset_password(&origin, &token.await?);
+    Ok((StatusCode::CREATED, Json(link)))
+}

@@ -1,0 +1,32 @@
+use axum::{Json, extract::State, response::IntoResponse};
+use http::Uri;
+use keygate_control::{Action, AuditFilter};
+use keygate_core::Problem;
+
+use crate::{
+    answer::Answer,
+    api::audit::{EntryResponse, parse_before},
+    query::QueryFields,
+    state::WebState,
+};
+
+/// `GET /api/admin/audit`: up to 100 entries of the record of changes, newest first; `?account=`,
+/// `?subject=` and `?action=` filter, `?before=` pages on. An extension.
+pub(crate) async fn audit(State(state): State<WebState>, uri: Uri) -> Answer<impl IntoResponse> {
+    let mut query = QueryFields::only(&uri, &["account", "subject", "action", "before"])?;
+    let (email, subject_id) = (query.take("account"), query.take("subject"));
+    let action = query.take("action");
+    let filter = AuditFilter {
+        email: email.as_deref(),
+        subject_id: subject_id.as_deref(),
+        action: action.map(|name| parse_action(&name)).transpose()?,
+        before: parse_before(&mut query)?,
+    };
+    let entries = state.control().list_audit_entries(filter).await?;
+    Ok(Json(EntryResponse::all(entries)))
+}
+
+fn parse_action(name: &str) -> Result<Action, Problem> {
+    let rule = "must be an action, like key.issue";
+    Action::parse(name).ok_or_else(|| Problem::invalid_parameter("action", rule))
+}

@@ -1,0 +1,56 @@
+use keygate_control::RecordedEntry;
+use keygate_core::{EmailAddress, Problem, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::query::QueryFields;
+
+/// A line of the record of changes.
+#[derive(Debug, Serialize)]
+pub(crate) struct EntryResponse {
+    /// Its number; later entries have greater ones.
+    id: u64,
+    at: Timestamp,
+    /// The address of the account that made the change, or `operator`.
+    actor: String,
+    action: &'static str,
+    /// The address of the account that it concerns.
+    account: Option<EmailAddress>,
+    /// The id of the key or session that it concerns.
+    subject_id: Option<String>,
+    /// The new values.
+    detail: Option<Value>,
+}
+
+impl EntryResponse {
+    pub(crate) fn all(entries: Vec<RecordedEntry>) -> Vec<Self> {
+        entries.into_iter().map(Self::from).collect()
+    }
+}
+
+impl From<RecordedEntry> for EntryResponse {
+    fn from(recorded: RecordedEntry) -> Self {
+        let actor = recorded.actor_email.map(|email| email.to_string());
+        let entry = recorded.entry;
+        Self {
+            id: recorded.id,
+            at: entry.at,
+            actor: actor.unwrap_or_else(|| "operator".into()),
+            action: entry.action.as_str(),
+            account: recorded.account_email,
+            subject_id: entry.subject_id,
+            detail: entry
+                .detail
+                .and_then(|detail| serde_json::from_str(&detail).ok()),
+        }
+    }
+}
+
+/// The number of the entry before which a list is to go on.
+pub(crate) fn parse_before(query: &mut QueryFields) -> Result<Option<u64>, Problem> {
+    let before = query.take("before");
+    let rule = |_| Problem::invalid_parameter("before", "must be the number of an entry");
+    before
+        .map(|number| number.parse().map_err(rule))
+        .transpose()
+}

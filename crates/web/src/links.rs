@@ -1,0 +1,46 @@
+//! Where one-time links lead.
+
+use keygate_control::OneTimeToken;
+use keygate_core::{Timestamp, Token};
+use serde::Serialize;
+
+/// Where somebody makes an account, with a set-up link or an invitation.
+pub fn signup_link(origin: &str, token: &Token) -> String {
+    format!("{origin}/signup?token={}", token.expose())
+}
+
+/// Where the owner of an account chooses a new password.
+pub fn password_link(origin: &str, token: &Token) -> String {
+    format!("{origin}/reset-password?token={}", token.expose())
+}
+
+/// A one-time link, to be sent to whoever is to use it.
+#[derive(Debug, Serialize)]
+pub(crate) struct LinkResponse {
+    /// The address that it leads to.
+    pub(crate) link: String,
+    /// The first moment at which it no longer works.
+    pub(crate) expires_at: Timestamp,
+}
+
+impl LinkResponse {
+    pub(crate) fn to_sign_up(
+        origin: &str,
+        OneTimeToken { token, expires_at }: &OneTimeToken,
+    ) -> Self {
+        Self {
+            link: signup_link(origin, token),
+            expires_at: *expires_at,
+        }
+    }
+
+    pub(crate) fn to_reset_password(
+        origin: &str,
+        OneTimeToken { token, expires_at }: &OneTimeToken,
+    ) -> Self {
+        Self {
+            link: password_link(origin, token),
+            expires_at: *expires_at,
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The parameters behind a path's question mark, taken one by one, so that each refusal can name the
+//! one at fault.
+
+use http::Uri;
+use keygate_core::Problem;
+
+use crate::fields::unknown_parameter;
+
+/// The parameters of a call, none of them twice.
+pub(crate) struct QueryFields(Vec<(String, String)>);
+
+impl QueryFields {
+    /// Refuses parameters that the call does not have, and those that are there twice.
+    pub(crate) fn only(uri: &Uri, known: &[&'static str]) -> Result<Self, Problem> {
+        let mut fields: Vec<(String, String)> = Vec::new();
+        let query = uri.query().unwrap_or_default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let Some(known) = known.iter().find(|known| **known == name) else {
+                return Err(unknown_parameter(&name, known));
+            };
+            if fields.iter().any(|(there, _)| there == known) {
+                return Err(Problem::invalid_parameter(known, "is there twice"));
+            }
+            fields.push((name.into_owned(), value.into_owned()));
+        }
+        Ok(Self(fields))
+    }
+
+    /// A parameter's value, if it is there.
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
+        let position = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.swap_remove(position).1)
+    }
+}
