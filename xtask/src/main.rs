@@ -43,6 +43,8 @@ enum Chore {
 enum Docs {
     /// Write docs/configuration.md anew
     Configuration,
+    /// Write docs/openapi.json anew
+    Openapi,
 }
 
 fn main() -> ExitCode {
@@ -51,7 +53,10 @@ fn main() -> ExitCode {
         Chore::Crash { kills } => crash(kills),
         Chore::Nodes => nodes(),
         Chore::Bench { options } => bench(&options),
-        Chore::Docs(Docs::Configuration) => write_configuration_page(),
+        Chore::Docs(Docs::Configuration) => {
+            write_page("docs/configuration.md", &["config", "reference"])
+        }
+        Chore::Docs(Docs::Openapi) => write_page("docs/openapi.json", &["openapi"]),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -159,17 +164,10 @@ fn bench(options: &[String]) -> Result<(), Failure> {
     run::succeed(command.args(options))
 }
 
-fn write_configuration_page() -> Result<(), Failure> {
-    let reference = [
-        "run",
-        "--quiet",
-        "--package",
-        "keygate",
-        "--",
-        "config",
-        "reference",
-    ];
-    let page = run::output(&reference)?;
-    std::fs::write(run::root().join("docs/configuration.md"), page)
-        .map_err(|error| Failure(format!("docs/configuration.md cannot be written: {error}")))
+/// Writes a page that a command of the program prints.
+fn write_page(path: &str, command: &[&str]) -> Result<(), Failure> {
+    let run = ["run", "--quiet", "--package", "keygate", "--"];
+    let page = run::output(&[&run[..], command].concat())?;
+    std::fs::write(run::root().join(path), page)
+        .map_err(|error| Failure(format!("{path} cannot be written: {error}")))
 }

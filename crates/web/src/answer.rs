@@ -5,7 +5,8 @@ use axum::{
 };
 use keygate_core::{Code, Problem};
 use keygate_http::problem_response;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What a handler answers: something, or the contract's error.
 pub(crate) type Answer<T> = Result<T, ApiError>;
@@ -26,14 +27,20 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// `{"success":true}`
-pub(crate) fn success() -> impl IntoResponse {
-    Json(json!({"success": true}))
+/// A change was made.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Success {
+    /// `true`.
+    success: bool,
 }
 
-pub(crate) async fn not_found() -> ApiError {
-    let message = "There is nothing here. Check the path.";
-    Problem::new(Code::NotFound, message).into()
+/// `{"success":true}`
+pub(crate) fn success() -> Json<Success> {
+    Json(Success { success: true })
+}
+
+pub(crate) fn not_found() -> Problem {
+    Problem::new(Code::NotFound, "There is nothing here. Check the path.")
 }
 
 pub(crate) async fn method_not_allowed() -> ApiError {

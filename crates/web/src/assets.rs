@@ -1,11 +1,74 @@
-use axum::response::IntoResponse;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+//! The files that pages load, embedded in the program.
 
-/// The pages' stylesheet.
-pub(crate) async fn stylesheet() -> impl IntoResponse {
-    let headers = [
-        (CONTENT_TYPE, "text/css; charset=utf-8"),
-        (CACHE_CONTROL, "public, max-age=3600"),
-    ];
-    (headers, include_str!("../assets/keygate.css"))
+use axum::{
+    extract::Path,
+    response::{IntoResponse, Response},
+};
+use http::{
+    Uri,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
+
+use crate::answer::{ApiError, not_found};
+
+const CSS: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+macro_rules! assets {
+    ($($name:literal: $content_type:expr,)*) => {
+        const ASSETS: &[Asset] = &[$(Asset {
+            name: $name,
+            content_type: $content_type,
+            body: include_str!(concat!("../assets/", $name)),
+        },)*];
+    };
+}
+
+assets! {
+    "copy.js": JAVASCRIPT,
+    "created_key.js": JAVASCRIPT,
+    "keygate.css": CSS,
+    "mark.svg": SVG,
+    "new_key.js": JAVASCRIPT,
+    "revoke.js": JAVASCRIPT,
+    "time.js": JAVASCRIPT,
+    "try.js": JAVASCRIPT,
+}
+
+struct Asset {
+    name: &'static str,
+    content_type: &'static str,
+    body: &'static str,
+}
+
+impl Asset {
+    fn of(name: &str) -> Option<&'static Self> {
+        ASSETS.iter().find(|asset| asset.name == name)
+    }
+
+    fn version(&self) -> String {
+        format!("v={:08x}", crc32fast::hash(self.body.as_bytes()))
+    }
+}
+
+/// Where a page finds an asset. The address changes with the content, so that browsers may keep it.
+pub(crate) fn url(name: &str) -> String {
+    let asset = Asset::of(name).expect("templates name assets that there are");
+    format!("/assets/{name}?{}", asset.version())
+}
+
+/// `GET /assets/{file}`
+pub(crate) async fn show(Path(name): Path<String>, uri: Uri) -> Response {
+    let Some(asset) = Asset::of(&name) else {
+        return ApiError::from(not_found()).into_response();
+    };
+    let is_current = uri.query() == Some(&asset.version());
+    let cache = if is_current {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    let headers = [(CONTENT_TYPE, asset.content_type), (CACHE_CONTROL, cache)];
+    (headers, asset.body).into_response()
 }

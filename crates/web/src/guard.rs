@@ -17,6 +17,7 @@ use keygate_core::{Code, Problem, Role};
 use crate::{
     answer::Answer,
     origin::host,
+    pages::{frame::Frame, message, sign_in},
     state::{Site, WebState},
 };
 
@@ -40,7 +41,9 @@ pub(crate) async fn same_origin_json(
     next: Next,
 ) -> Answer<Response> {
     if is_write(request.method()) {
-        refuse_cross_origin(&request, state.site())?;
+        if let Err(problem) = refuse_cross_origin(&request, state.site()) {
+            return Ok(message::refuse(request.headers(), &problem));
+        }
         if request.uri().path().starts_with("/api/") {
             refuse_other_media_types(&request)?;
         }
@@ -66,10 +69,47 @@ pub(crate) async fn require_admin(
     request: Request,
     next: Next,
 ) -> Answer<Response> {
-    if signed_in.account.role != Role::Admin {
-        return Err(Problem::new(Code::AdminRequired, "This is for admins.").into());
-    }
+    refuse_members(&signed_in)?;
     Ok(next.run(request).await)
+}
+
+/// The same as [`require_session`] for a page: whoever has no session is asked to sign in.
+pub(crate) async fn require_signed_in(
+    State(state): State<WebState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let token = state.cookie().read(request.headers());
+    match state.control().authenticate(token).await {
+        Ok(signed_in) => {
+            request.extensions_mut().insert(signed_in);
+            next.run(request).await
+        }
+        Err(problem) => match problem.code {
+            Code::SessionRequired => sign_in::ask(&state, request, false).await,
+            Code::SessionExpired => sign_in::ask(&state, request, true).await,
+            _ => message::show(Frame::signed_out(""), &problem),
+        },
+    }
+}
+
+/// The same as [`require_admin`] for a page.
+pub(crate) async fn require_signed_in_admin(
+    Extension(signed_in): Extension<SignedInSession>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match refuse_members(&signed_in) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => message::show(Frame::of(&signed_in, ""), &problem),
+    }
+}
+
+fn refuse_members(signed_in: &SignedInSession) -> Result<(), Problem> {
+    if signed_in.account.role == Role::Admin {
+        return Ok(());
+    }
+    Err(Problem::new(Code::AdminRequired, "This is for admins."))
 }
 
 fn is_write(method: &Method) -> bool {

@@ -1,22 +1,73 @@
 use axum::{Json, extract::State};
 use keygate_core::{Code, Problem};
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
 
 use crate::{answer::Answer, state::WebState};
 
+#[derive(OpenApi)]
+#[openapi(paths(healthz, readyz))]
+pub(crate) struct Reference;
+
+/// That the process is alive.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// `alive`.
+    status: &'static str,
+}
+
+/// That it takes work.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Readiness {
+    /// `ready`.
+    status: &'static str,
+    /// `away` where keys are decided about without the database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    storage: Option<&'static str>,
+    /// How old that is, in seconds, by which they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    stale_seconds: Option<u64>,
+}
+
 /// Alive: the process answers.
-pub(crate) async fn healthz() -> Json<Value> {
-    Json(json!({"status": "alive"}))
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "Probes",
+    operation_id = "isAlive",
+    summary = "Ask whether the process is alive",
+    responses(
+        (status = 200, description = "It answers.", body = Health, example = json!({"status": "alive"})),
+    ),
+)]
+pub(crate) async fn healthz() -> Json<Health> {
+    Json(Health { status: "alive" })
 }
 
 /// Ready: it takes work, and its store answers, or keys are decided about without it.
-pub(crate) async fn readyz(State(state): State<WebState>) -> Answer<Json<Value>> {
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "Probes",
+    operation_id = "isReady",
+    summary = "Ask whether it takes work",
+    description = "Its database answers, or keys are decided about without it.",
+    responses(
+        (status = 200, description = "It does.", body = Readiness, example = json!({"status": "ready"})),
+        (status = 503, description = "- `overloaded`: keygate is shutting down\n\
+            - `storage_unavailable`: the database does not answer"),
+    ),
+)]
+pub(crate) async fn readyz(State(state): State<WebState>) -> Answer<Json<Readiness>> {
     if state.is_draining() {
         return Err(Problem::new(Code::Overloaded, "keygate is shutting down.").into());
     }
     let stale_age = state.control().check_store().await?;
-    Ok(Json(match stale_age {
-        None => json!({"status": "ready"}),
-        Some(age) => json!({"status": "ready", "storage": "away", "stale_seconds": age.as_secs()}),
+    Ok(Json(Readiness {
+        status: "ready",
+        storage: stale_age.map(|_| "away"),
+        stale_seconds: stale_age.map(|age| age.as_secs()),
     }))
 }

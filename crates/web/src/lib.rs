@@ -10,6 +10,7 @@ mod fields;
 mod guard;
 mod health;
 mod links;
+mod openapi;
 mod origin;
 mod pages;
 mod path_id;
@@ -19,5 +20,6 @@ mod state;
 
 pub use api::keys::{CreateKeyResponse, KeyResponse};
 pub use links::{password_link, signup_link};
+pub use openapi::openapi_json;
 pub use routes::{Access, Route, router, routes};
 pub use state::{Site, WebState};

@@ -3,6 +3,7 @@
 use keygate_control::OneTimeToken;
 use keygate_core::{Timestamp, Token};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Where somebody makes an account, with a set-up link or an invitation.
 pub fn signup_link(origin: &str, token: &Token) -> String {
@@ -15,11 +16,14 @@ pub fn password_link(origin: &str, token: &Token) -> String {
 }
 
 /// A one-time link, to be sent to whoever is to use it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Link)]
 pub(crate) struct LinkResponse {
     /// The address that it leads to.
+    #[schema(format = "uri")]
     pub(crate) link: String,
     /// The first moment at which it no longer works.
+    #[schema(value_type = String, format = DateTime)]
     pub(crate) expires_at: Timestamp,
 }
 

@@ -1,16 +1,20 @@
 use axum::{
     Router,
+    handler::Handler,
     middleware::{from_fn, from_fn_with_state},
-    routing::{MethodRouter, delete, get, patch, post},
+    routing::{MethodFilter, MethodRouter, on},
 };
 use http::Method;
+use tower_http::compression::CompressionLayer;
 
 use crate::{
-    answer::{method_not_allowed, not_found},
-    api::{account, accounts, admin as administration, keys, session},
-    assets, guard, health, pages,
+    answer::method_not_allowed,
+    api::{account, accounts, admin, keys, session},
+    assets, guard, health, openapi, pages,
     state::WebState,
 };
+
+use Access::{Admin, AdminPage, Page, Public, Session};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +23,10 @@ pub enum Access {
     Session,
     /// Whoever has a live session and is an admin.
     Admin,
+    /// A page, for whoever has a live session; others are asked to sign in.
+    Page,
+    /// The same, for admins.
+    AdminPage,
     /// Anybody.
     Public,
 }
@@ -34,90 +42,88 @@ pub struct Route {
     handler: MethodRouter<WebState>,
 }
 
-/// Every route there is. What is not said to be public needs a session.
+fn route<T: 'static>(
+    access: Access,
+    method: Method,
+    path: &'static str,
+    handler: impl Handler<T, WebState>,
+) -> Route {
+    let filter = MethodFilter::try_from(method.clone()).expect("a method of HTTP");
+    Route {
+        method,
+        path,
+        access,
+        handler: on(filter, handler),
+    }
+}
+
+/// Every route there is.
 pub fn routes() -> Vec<Route> {
-    let private = |method, path, handler| Route {
-        method,
-        path,
-        access: Access::Session,
-        handler,
-    };
-    let admin = |method, path, handler| Route {
-        method,
-        path,
-        access: Access::Admin,
-        handler,
-    };
-    let public = |method, path, handler| Route {
-        method,
-        path,
-        access: Access::Public,
-        handler,
-    };
+    let mut routes = api();
+    routes.extend(pages());
+    routes
+}
+
+#[rustfmt::skip]
+fn api() -> Vec<Route> {
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const PATCH: Method = Method::PATCH;
+    const DELETE: Method = Method::DELETE;
     vec![
-        public(Method::GET, "/healthz", get(health::healthz)),
-        public(Method::GET, "/readyz", get(health::readyz)),
-        public(Method::GET, "/assets/keygate.css", get(assets::stylesheet)),
-        public(Method::GET, "/signup", get(pages::sign_up::show)),
-        public(Method::POST, "/signup", post(pages::sign_up::submit)),
-        public(Method::POST, "/api/accounts", post(accounts::create)),
-        public(Method::POST, "/api/session", post(session::create)),
-        private(Method::GET, "/api/session", get(session::show)),
-        private(Method::DELETE, "/api/session", delete(session::delete)),
-        private(
-            Method::POST,
-            "/api/account/password",
-            post(account::change_password),
-        ),
-        public(
-            Method::POST,
-            "/api/account/password-reset",
-            post(account::reset_password),
-        ),
-        private(Method::GET, "/api/account/sessions", get(account::sessions)),
-        private(
-            Method::DELETE,
-            "/api/account/sessions",
-            delete(account::end_other_sessions),
-        ),
-        private(
-            Method::DELETE,
-            "/api/account/sessions/{id}",
-            delete(account::end_session),
-        ),
-        private(Method::GET, "/api/keys", get(keys::list)),
-        private(Method::POST, "/api/keys", post(keys::create)),
-        private(Method::GET, "/api/keys/{id}", get(keys::show)),
-        private(Method::GET, "/api/keys/{id}/usage", get(keys::usage)),
-        private(Method::GET, "/api/keys/{id}/history", get(keys::history)),
-        private(Method::PATCH, "/api/keys/{id}", patch(keys::update)),
-        private(Method::DELETE, "/api/keys/{id}", delete(keys::delete)),
-        admin(
-            Method::GET,
-            "/api/admin/accounts",
-            get(administration::accounts::list),
-        ),
-        admin(
-            Method::POST,
-            "/api/admin/accounts/{id}/suspend",
-            post(administration::accounts::suspend),
-        ),
-        admin(
-            Method::POST,
-            "/api/admin/accounts/{id}/resume",
-            post(administration::accounts::resume),
-        ),
-        admin(
-            Method::POST,
-            "/api/admin/accounts/{id}/password-reset",
-            post(administration::accounts::reset_password),
-        ),
-        admin(
-            Method::POST,
-            "/api/admin/invitations",
-            post(administration::invite),
-        ),
-        admin(Method::GET, "/api/admin/audit", get(administration::audit)),
+        route(Public, GET, "/healthz", health::healthz),
+        route(Public, GET, "/readyz", health::readyz),
+        route(Public, GET, "/openapi.json", openapi::show),
+        route(Public, POST, "/api/accounts", accounts::create),
+        route(Public, POST, "/api/session", session::create),
+        route(Session, GET, "/api/session", session::show),
+        route(Session, DELETE, "/api/session", session::delete),
+        route(Session, POST, "/api/account/password", account::change_password),
+        route(Public, POST, "/api/account/password-reset", account::reset_password),
+        route(Session, GET, "/api/account/sessions", account::sessions),
+        route(Session, DELETE, "/api/account/sessions", account::end_other_sessions),
+        route(Session, DELETE, "/api/account/sessions/{id}", account::end_session),
+        route(Session, GET, "/api/keys", keys::list),
+        route(Session, POST, "/api/keys", keys::create),
+        route(Session, GET, "/api/keys/{id}", keys::show),
+        route(Session, GET, "/api/keys/{id}/usage", keys::usage),
+        route(Session, GET, "/api/keys/{id}/history", keys::history),
+        route(Session, PATCH, "/api/keys/{id}", keys::update),
+        route(Session, DELETE, "/api/keys/{id}", keys::delete),
+        route(Admin, GET, "/api/admin/accounts", admin::accounts::list),
+        route(Admin, POST, "/api/admin/accounts/{id}/suspend", admin::accounts::suspend),
+        route(Admin, POST, "/api/admin/accounts/{id}/resume", admin::accounts::resume),
+        route(Admin, POST, "/api/admin/accounts/{id}/password-reset", admin::accounts::reset_password),
+        route(Admin, POST, "/api/admin/invitations", admin::invite),
+        route(Admin, GET, "/api/admin/audit", admin::audit),
+    ]
+}
+
+#[rustfmt::skip]
+fn pages() -> Vec<Route> {
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    vec![
+        route(Public, GET, "/", pages::start::show),
+        route(Public, GET, "/assets/{file}", assets::show),
+        route(Public, GET, "/signup", pages::sign_up::show),
+        route(Public, POST, "/signup", pages::sign_up::submit),
+        route(Public, GET, "/signin", pages::sign_in::show),
+        route(Public, POST, "/signin", pages::sign_in::submit),
+        route(Public, POST, "/signout", pages::sign_out::submit),
+        route(Public, GET, "/reset-password", pages::reset_password::show),
+        route(Public, POST, "/reset-password", pages::reset_password::submit),
+        route(Public, GET, "/docs", pages::docs::show),
+        route(Page, GET, "/keys", pages::keys::list),
+        route(Page, GET, "/keys/new", pages::keys::new),
+        route(Page, POST, "/keys/new", pages::keys::create),
+        route(Page, GET, "/keys/{id}", pages::keys::show),
+        route(Page, POST, "/keys/{id}", pages::keys::change),
+        route(Page, GET, "/account", pages::account::show),
+        route(Page, POST, "/account", pages::account::change),
+        route(AdminPage, GET, "/admin/accounts", pages::admin::accounts::show),
+        route(AdminPage, POST, "/admin/accounts", pages::admin::accounts::change),
+        route(AdminPage, GET, "/admin/audit", pages::admin::audit),
     ]
 }
 
@@ -131,23 +137,35 @@ pub fn router(state: WebState) -> Router {
         ..
     } in routes()
     {
-        let handler = match access {
-            Access::Public => handler,
-            Access::Session => {
-                handler.route_layer(from_fn_with_state(state.clone(), guard::require_session))
-            }
-            Access::Admin => handler
-                .route_layer(from_fn(guard::require_admin))
-                .route_layer(from_fn_with_state(state.clone(), guard::require_session)),
-        };
-        router = router.route(path, handler);
+        router = router.route(path, guarded(access, handler, &state));
     }
     router
-        .fallback(not_found)
+        .fallback(pages::message::nothing_here)
         .method_not_allowed_fallback(method_not_allowed)
         // Before the session is looked at: what another page began is none of ours.
         .layer(from_fn_with_state(state.clone(), guard::same_origin_json))
+        .layer(CompressionLayer::new().compress_when(pages::is_compressible))
         // Around everything, so that refusals are not kept either.
         .layer(from_fn(guard::no_store))
         .with_state(state)
+}
+
+fn guarded(
+    access: Access,
+    handler: MethodRouter<WebState>,
+    state: &WebState,
+) -> MethodRouter<WebState> {
+    let session = || from_fn_with_state(state.clone(), guard::require_session);
+    let signed_in = || from_fn_with_state(state.clone(), guard::require_signed_in);
+    match access {
+        Public => handler,
+        Session => handler.route_layer(session()),
+        Admin => handler
+            .route_layer(from_fn(guard::require_admin))
+            .route_layer(session()),
+        Page => handler.route_layer(signed_in()),
+        AdminPage => handler
+            .route_layer(from_fn(guard::require_signed_in_admin))
+            .route_layer(signed_in()),
+    }
 }

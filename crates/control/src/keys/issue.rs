@@ -71,10 +71,8 @@ impl Control {
             ..AuditPage::default()
         };
         let entries = self.store.list_audit_entries(page).await;
-        match entries.map_err(unavailable)?.is_empty() {
-            true => Ok(()),
-            false => Err(id_taken()),
-        }
+        let is_new = entries.map_err(unavailable)?.is_empty();
+        is_new.then_some(()).ok_or_else(id_taken)
     }
 
     /// Issues a key to an account.

@@ -11,3 +11,15 @@ pub(crate) use end_other_sessions::end_other_sessions;
 pub(crate) use end_session::end_session;
 pub(crate) use reset_password::reset_password;
 pub(crate) use sessions::sessions;
+
+use utoipa::OpenApi;
+
+#[derive(OpenApi)]
+#[openapi(paths(
+    change_password::change_password,
+    reset_password::reset_password,
+    sessions::sessions,
+    end_other_sessions::end_other_sessions,
+    end_session::end_session
+))]
+pub(crate) struct Reference;

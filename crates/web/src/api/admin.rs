@@ -6,3 +6,9 @@ mod invite;
 
 pub(crate) use audit::audit;
 pub(crate) use invite::invite;
+
+use utoipa::OpenApi;
+
+#[derive(OpenApi)]
+#[openapi(paths(invite::invite, audit::audit))]
+pub(crate) struct Reference;

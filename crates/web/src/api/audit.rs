@@ -2,23 +2,31 @@ use keygate_control::RecordedEntry;
 use keygate_core::{EmailAddress, Problem, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use crate::query::QueryFields;
+use crate::{openapi::types, query::QueryFields};
 
 /// A line of the record of changes.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AuditEntry)]
 pub(crate) struct EntryResponse {
     /// Its number; later entries have greater ones.
     id: u64,
+    /// When it was done.
+    #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     /// The address of the account that made the change, or `operator`.
     actor: String,
+    #[schema(schema_with = types::action)]
     action: &'static str,
     /// The address of the account that it concerns.
+    #[schema(value_type = Option<String>, format = Email, required)]
     account: Option<EmailAddress>,
     /// The id of the key or session that it concerns.
+    #[schema(required)]
     subject_id: Option<String>,
-    /// The new values.
+    /// The new values; which there are depends on the action.
+    #[schema(value_type = Option<Object>, required)]
     detail: Option<Value>,
 }
 

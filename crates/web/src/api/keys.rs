@@ -20,19 +20,46 @@ pub(crate) use usage::usage;
 use keygate_core::{ApiKey, KeyId, Problem, Scope, Scopes, Timestamp, key::KeyName};
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::{OpenApi, ToSchema};
 
-use crate::fields::Fields;
+use crate::{fields::Fields, openapi::types};
+
+#[derive(OpenApi)]
+#[openapi(paths(
+    list::list,
+    create::create,
+    update::update,
+    delete::delete,
+    show::show,
+    usage::usage,
+    history::history
+))]
+pub(crate) struct Reference;
 
 /// A key in a list, the fields in the contract's order.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Key, description = "An API key, as it is listed.")]
 pub struct KeyResponse {
+    /// Unique; it is not secret.
+    #[schema(value_type = String, format = "uuid")]
     id: KeyId,
+    /// What the key is called.
+    #[schema(value_type = String)]
     name: KeyName,
+    /// The first characters of the secret, to tell keys apart.
     key_prefix: String,
+    #[schema(schema_with = types::shown_scopes)]
     scopes: Scopes,
+    /// When it was last accepted; null where it never was.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     last_used_at: Option<Timestamp>,
+    /// The first moment at which it is no longer accepted; null where it does not expire.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
     expires_at: Option<Timestamp>,
+    /// Whether it is switched on.
     is_active: bool,
+    /// When it was issued.
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
 

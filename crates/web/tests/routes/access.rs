@@ -1,42 +1,62 @@
 //! Deny by default: what answers without a session is written down here.
 
-use keygate_web::{Access, routes};
+use keygate_web::{Access, Route, routes};
 
-use crate::support::TestApp;
+use crate::support::{Answer, Call, TestApp};
 
-const PUBLIC: [&str; 8] = [
+const PUBLIC: [&str; 16] = [
     "GET /healthz",
     "GET /readyz",
-    "GET /assets/keygate.css",
-    "GET /signup",
-    "POST /signup",
+    "GET /openapi.json",
     "POST /api/accounts",
     "POST /api/session",
     "POST /api/account/password-reset",
+    "GET /",
+    "GET /assets/{file}",
+    "GET /signup",
+    "POST /signup",
+    "GET /signin",
+    "POST /signin",
+    "POST /signout",
+    "GET /reset-password",
+    "POST /reset-password",
+    "GET /docs",
 ];
+
+fn path(route: &Route) -> String {
+    let id = "0197593d-1c00-7000-8000-000000000000";
+    route.path.replace("{id}", id).replace("{file}", "time.js")
+}
+
+/// The call as a script or a browser would make it.
+fn call<'a>(app: &'a TestApp, route: &Route) -> Call<'a> {
+    let call = app.call(route.method.as_str(), &path(route));
+    match route.method.as_str() {
+        "GET" | "DELETE" => call,
+        _ if route.path.starts_with("/api/") => call.json("{}"),
+        _ => call.form(""),
+    }
+}
+
+/// Whether somebody was asked to sign in, instead of being answered.
+fn is_denied(answer: &Answer) -> bool {
+    let location = answer.headers.get("location");
+    let location = location.and_then(|value| value.to_str().ok());
+    answer.summary() == r#"401 "session_required" null"#
+        || location.is_some_and(|to| to.starts_with("/signin?next="))
+        || (answer.status == 401 && answer.body.contains("Your session is over"))
+}
 
 #[tokio::test]
 async fn what_answers_without_a_session_is_this_list() {
     let app = TestApp::new();
     let mut open = Vec::new();
     for route in routes() {
-        let path = route
-            .path
-            .replace("{id}", "0197593d-1c00-7000-8000-000000000000");
-        let call = app.call(route.method.as_str(), &path);
-        let answer = match route.method.as_str() {
-            "GET" | "DELETE" => call.send().await,
-            _ => call.json("{}").send().await,
-        };
+        let answer = call(&app, &route).send().await;
         assert_ne!(answer.status, 405, "{} {}", route.method, route.path);
-        let denied = answer.summary() == r#"401 "session_required" null"#;
-        assert_eq!(
-            denied,
-            route.access == Access::Session,
-            "{} {path}",
-            route.method
-        );
-        if !denied {
+        let is_private = route.access != Access::Public;
+        assert_eq!(is_denied(&answer), is_private, "{} {answer}", route.path);
+        if !is_private {
             open.push(format!("{} {}", route.method, route.path));
         }
     }
@@ -44,30 +64,43 @@ async fn what_answers_without_a_session_is_this_list() {
 }
 
 #[tokio::test]
-async fn nothing_is_to_be_kept_but_the_stylesheet() {
+async fn what_members_cannot_do_is_said_to_be_for_admins() {
     for route in routes() {
         let (app, cookie) = TestApp::signed_in().await;
-        let path = route
-            .path
-            .replace("{id}", "0197593d-1c00-7000-8000-000000000000");
-        let call = app.call(route.method.as_str(), &path).cookie(&cookie);
-        let answer = call.json("{}").send().await;
-        assert_ne!(answer.status, 401, "{} {path}", route.method);
+        let answer = call(&app, &route).cookie(&cookie).send().await;
+        let is_for_admins = matches!(route.access, Access::Admin | Access::AdminPage);
+        let is_refused = answer.body.contains("This is for admins.");
+        assert_eq!(is_refused, is_for_admins, "{} {answer}", route.path);
+        assert_eq!(
+            route.path.contains("/admin/"),
+            is_for_admins,
+            "{}",
+            route.path
+        );
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_to_be_kept_but_assets() {
+    for route in routes() {
+        let (app, cookie) = TestApp::signed_in().await;
+        let answer = call(&app, &route).cookie(&cookie).send().await;
         let cache = answer.headers["cache-control"].to_str().expect("ASCII");
-        let expected = if path.starts_with("/assets/") {
-            "public, max-age=3600"
+        let expected = if route.path.starts_with("/assets/") {
+            "no-cache"
         } else {
             "no-store"
         };
-        assert_eq!(cache, expected, "{} {path}", route.method);
+        assert_eq!(cache, expected, "{} {}", route.method, route.path);
     }
 }
 
 #[test]
 fn every_route_stands_in_the_documentation() {
-    let documentation = include_str!("../../../../docs/api.md");
+    let api = include_str!("../../../../docs/api.md");
+    let dashboard = include_str!("../../../../docs/dashboard.md");
     for route in routes() {
         let call = format!("`{} {}`", route.method, route.path);
-        assert!(documentation.contains(&call), "{call}");
+        assert!(api.contains(&call) || dashboard.contains(&call), "{call}");
     }
 }

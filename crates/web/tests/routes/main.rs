@@ -3,5 +3,6 @@
 mod access;
 mod api;
 mod health;
-mod sign_up;
+mod openapi;
+mod pages;
 mod support;

@@ -218,6 +218,12 @@ impl Call<'_> {
         self.header("content-length", &length)
     }
 
+    /// What a browser sends for a form.
+    pub fn form(self, encoded: &str) -> Self {
+        let form = "application/x-www-form-urlencoded";
+        self.header("content-type", form).body(encoded)
+    }
+
     /// A body that does not say how long it is.
     pub fn stream(mut self, body: &str) -> Self {
         let chunk = Ok::<_, std::convert::Infallible>(body.to_owned());
@@ -246,10 +252,14 @@ impl Call<'_> {
         let response = self.app.router.clone().oneshot(request).await;
         let (parts, body) = response.expect("infallible").into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes();
+        let size = body.len();
+        let is_encoded = parts.headers.contains_key("content-encoding");
+        let text = (!is_encoded).then(|| String::from_utf8(body.into()).expect("UTF-8"));
         Answer {
             status: parts.status,
             headers: parts.headers,
-            body: String::from_utf8(body.into()).expect("UTF-8"),
+            body: text.unwrap_or_default(),
+            size,
         }
     }
 }
@@ -257,7 +267,10 @@ impl Call<'_> {
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
+    /// Empty where it is encoded.
     pub body: String,
+    /// How many bytes the body had on its way.
+    pub size: usize,
 }
 
 impl Answer {
@@ -272,6 +285,32 @@ impl Answer {
         pair.to_owned()
     }
 
+    /// What stands in a field of the page's form.
+    pub fn value(&self, name: &str) -> String {
+        let tags = self.body.split("<input").skip(1);
+        let mut tags = tags.filter_map(|tag| Some(tag.split_once('>')?.0));
+        let tag = tags.find(|tag| tag.contains(&format!(r#"name="{name}""#)));
+        let value = tag.and_then(|tag| tag.split_once("value=\""));
+        let value = value.and_then(|(_, rest)| rest.split_once('"'));
+        unescaped(value.unwrap_or_else(|| panic!("no field {name}: {self}")).0)
+    }
+
+    /// The scopes that are ticked.
+    pub fn checked(&self) -> Vec<String> {
+        let tags = self.body.split("<input").skip(1);
+        let tags = tags.filter_map(|tag| Some(tag.split_once('>')?.0));
+        let tags = tags.filter(|tag| tag.contains(" checked"));
+        tags.filter_map(|tag| Some(tag.split_once("value=\"")?.1.split_once('"')?.0.to_owned()))
+            .collect()
+    }
+
+    /// What is said to be wrong with a field; empty where nothing is.
+    pub fn error(&self, name: &str) -> String {
+        let found = self.body.split_once(&format!(r#"id="{name}-error">"#));
+        let text = found.and_then(|(_, rest)| rest.split_once('<'));
+        unescaped(text.map_or("", |(text, _)| text))
+    }
+
     /// Status, code and param, in a line.
     pub fn summary(&self) -> String {
         let body: Value = serde_json::from_str(&self.body).unwrap_or_default();
@@ -283,6 +322,29 @@ impl Answer {
             error["param"]
         )
     }
+}
+
+/// What a page means by its text.
+pub fn unescaped(html: &str) -> String {
+    let named = [
+        ("&#60;", "<"),
+        ("&#62;", ">"),
+        ("&#34;", "\""),
+        ("&#39;", "'"),
+        ("&#38;", "&"),
+    ];
+    named
+        .iter()
+        .fold(html.to_owned(), |text, (name, character)| {
+            text.replace(name, character)
+        })
+}
+
+/// Fields as a browser sends them.
+pub fn encoded(fields: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields)
+        .finish()
 }
 
 /// Status, all headers and body, for snapshots.

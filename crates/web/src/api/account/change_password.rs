@@ -1,10 +1,38 @@
 use axum::{Extension, extract::State, response::IntoResponse};
 use http::{StatusCode, header::SET_COOKIE};
 use keygate_control::SignedInSession;
+use keygate_core::Code;
 
-use crate::{answer::Answer, client::Sender, fields::Fields, state::WebState};
+use crate::{
+    answer::Answer,
+    client::Sender,
+    fields::Fields,
+    openapi::{ChangePassword, PasswordLimits, list},
+    state::WebState,
+};
 
 /// `POST /api/account/password`: ends all sessions of the account; the answer's cookie is a new one.
+#[utoipa::path(
+    post,
+    path = "/api/account/password",
+    tag = "Account",
+    operation_id = "changePassword",
+    summary = "Change the password",
+    description = "All sessions of the account end; the answer's cookie is a new one.",
+    request_body(
+        content = ChangePassword,
+        example = json!({
+            "current_password": "correct horse battery staple",
+            "password": "a wholly different set of words",
+        }),
+    ),
+    responses(
+        (status = 204, description = "The password is changed.",
+            headers(("Set-Cookie" = String, description = "The new session."))),
+        (status = 401, description = list(&[Code::InvalidCredentials])),
+        PasswordLimits,
+    ),
+)]
 pub(crate) async fn change_password(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,

@@ -5,6 +5,17 @@ use keygate_control::SignedInSession;
 use crate::{answer::Answer, state::WebState};
 
 /// `DELETE /api/account/sessions`: signs everybody out of the account but who asks. An extension.
+#[utoipa::path(
+    delete,
+    path = "/api/account/sessions",
+    tag = "Sessions",
+    operation_id = "endOtherSessions",
+    summary = "End all other sessions",
+    description = "Signs everybody out of the account but who asks.",
+    responses(
+        (status = 204, description = "The other sessions are over."),
+    ),
+)]
 pub(crate) async fn end_other_sessions(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,

@@ -1,13 +1,41 @@
 use axum::{Extension, Json, extract::State, response::IntoResponse};
 use http::StatusCode;
 use keygate_control::SignUp;
+use keygate_core::Code;
 use keygate_http::ClientAddress;
 
 use super::AccountResponse;
-use crate::{answer::Answer, fields::Fields, state::WebState};
+use crate::{
+    answer::Answer,
+    fields::Fields,
+    openapi::{PasswordLimits, SignUp as SignUpBody, examples, list},
+    state::WebState,
+};
 
 /// `POST /api/accounts`: signs up, with the token of a set-up link or an invitation, or without
 /// one where sign-up is open.
+#[utoipa::path(
+    post,
+    path = "/api/accounts",
+    tag = "Account",
+    operation_id = "createAccount",
+    summary = "Create an account",
+    description = "With the token of a set-up link or an invitation, or without one where sign-up is open.",
+    request_body(
+        content = SignUpBody,
+        example = json!({
+            "email": "ada@example.com",
+            "password": "correct horse battery staple",
+            "invitation": examples::TOKEN,
+        }),
+    ),
+    responses(
+        (status = 201, description = "The account.", body = AccountResponse, example = examples::account),
+        (status = 403, description = list(&[Code::SignupClosed])),
+        (status = 409, description = list(&[Code::EmailTaken])),
+        PasswordLimits,
+    ),
+)]
 pub(crate) async fn create(
     State(state): State<WebState>,
     Extension(ClientAddress(address)): Extension<ClientAddress>,

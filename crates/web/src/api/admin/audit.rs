@@ -6,12 +6,33 @@ use keygate_core::Problem;
 use crate::{
     answer::Answer,
     api::audit::{EntryResponse, parse_before},
+    openapi::{examples, types::ActionName},
     query::QueryFields,
     state::WebState,
 };
 
 /// `GET /api/admin/audit`: up to 100 entries of the record of changes, newest first; `?account=`,
 /// `?subject=` and `?action=` filter, `?before=` pages on. An extension.
+#[utoipa::path(
+    get,
+    path = "/api/admin/audit",
+    tag = "Admin",
+    operation_id = "listAuditEntries",
+    summary = "List the record of changes",
+    description = "Up to 100 entries, newest first.",
+    params(
+        ("account" = Option<String>, Query, format = Email, example = json!("ada@example.com"),
+            description = "Only what concerns the account of this address."),
+        ("subject" = Option<String>, Query, format = "uuid", example = json!(examples::ID),
+            description = "Only what concerns the key or session with this id."),
+        ("action" = inline(Option<ActionName>), Query, description = "Only this action.", example = json!("key.issue")),
+        ("before" = Option<u64>, Query, example = json!(6),
+            description = "Goes on after the last page: its last entry's number. Only earlier ones are listed."),
+    ),
+    responses(
+        (status = 200, description = "The entries.", body = [EntryResponse], example = json!([examples::entry()])),
+    ),
+)]
 pub(crate) async fn audit(State(state): State<WebState>, uri: Uri) -> Answer<impl IntoResponse> {
     let mut query = QueryFields::only(&uri, &["account", "subject", "action", "before"])?;
     let (email, subject_id) = (query.take("account"), query.take("subject"));

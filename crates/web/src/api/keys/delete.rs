@@ -1,13 +1,30 @@
 use axum::{Extension, extract::State, response::IntoResponse};
 use keygate_control::SignedInSession;
+use keygate_core::Code;
 
 use crate::{
-    answer::{Answer, success},
+    answer::{Answer, Success, success},
+    openapi::{examples, list},
     path_id::PathId,
     state::WebState,
 };
 
 /// `DELETE /api/keys/{id}`: revokes a key for good.
+#[utoipa::path(
+    delete,
+    path = "/api/keys/{id}",
+    tag = "Keys",
+    operation_id = "deleteKey",
+    summary = "Delete an API key",
+    description = "Revokes the key for good: it opens nothing from the moment of the answer. This cannot be undone.",
+    params(
+        ("id" = String, Path, format = "uuid", description = "The id of the key.", example = json!(examples::ID)),
+    ),
+    responses(
+        (status = 200, description = "The key is revoked.", body = Success, example = json!({"success": true})),
+        (status = 404, description = list(&[Code::KeyNotFound])),
+    ),
+)]
 pub(crate) async fn delete(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,

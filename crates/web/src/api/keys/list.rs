@@ -4,9 +4,31 @@ use keygate_control::{KeyStatus, SignedInSession};
 use keygate_core::{KeyId, Problem};
 
 use super::KeyResponse;
-use crate::{answer::Answer, query::QueryFields, state::WebState};
+use crate::{
+    answer::Answer,
+    openapi::{examples, types::KeyStatusName},
+    query::QueryFields,
+    state::WebState,
+};
 
 /// `GET /api/keys`: up to 100 keys, newest first. Extensions: `?status=`, `?before=`.
+#[utoipa::path(
+    get,
+    path = "/api/keys",
+    tag = "Keys",
+    operation_id = "listKeys",
+    summary = "List API keys",
+    description = "Up to 100 of the account's active keys, newest first. Secrets are never included.",
+    params(
+        ("status" = inline(Option<KeyStatusName>), Query, description = "Which keys to list, by their state.",
+            example = json!("all")),
+        ("before" = Option<String>, Query, format = "uuid", example = json!(examples::ID),
+            description = "Goes on after the last page: its last key's id. Only older keys are listed."),
+    ),
+    responses(
+        (status = 200, description = "The keys.", body = [KeyResponse], example = json!([examples::key()])),
+    ),
+)]
 pub(crate) async fn list(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,

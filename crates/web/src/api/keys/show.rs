@@ -1,10 +1,31 @@
 use axum::{Extension, Json, extract::State, response::IntoResponse};
 use keygate_control::SignedInSession;
+use keygate_core::Code;
 
 use super::KeyResponse;
-use crate::{answer::Answer, path_id::PathId, state::WebState};
+use crate::{
+    answer::Answer,
+    openapi::{examples, list},
+    path_id::PathId,
+    state::WebState,
+};
 
 /// `GET /api/keys/{id}`: one key, as it stands in the list. An extension.
+#[utoipa::path(
+    get,
+    path = "/api/keys/{id}",
+    tag = "Keys",
+    operation_id = "getKey",
+    summary = "Show an API key",
+    description = "One key, as it stands in the list, in whichever state it is.",
+    params(
+        ("id" = String, Path, format = "uuid", description = "The id of the key.", example = json!(examples::ID)),
+    ),
+    responses(
+        (status = 200, description = "The key.", body = KeyResponse, example = examples::key),
+        (status = 404, description = list(&[Code::KeyNotFound])),
+    ),
+)]
 pub(crate) async fn show(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,

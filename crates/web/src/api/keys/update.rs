@@ -5,13 +5,35 @@ use serde_json::Value;
 
 use super::take_scopes;
 use crate::{
-    answer::{Answer, success},
+    answer::{Answer, Success, success},
     fields::Fields,
+    openapi::{UpdateKey, examples, list},
     path_id::PathId,
     state::WebState,
 };
 
 /// `PATCH /api/keys/{id}`: changes the fields that are supplied.
+#[utoipa::path(
+    patch,
+    path = "/api/keys/{id}",
+    tag = "Keys",
+    operation_id = "updateKey",
+    summary = "Update an API key",
+    description = "Supply only the fields that are to change. A key that is switched off opens nothing from the \
+        moment of the answer.",
+    params(
+        ("id" = String, Path, format = "uuid", description = "The id of the key.", example = json!(examples::ID)),
+    ),
+    request_body(
+        content = UpdateKey,
+        example = json!({"name": "Staging", "scopes": ["chat", "read", "write"], "is_active": false}),
+    ),
+    responses(
+        (status = 200, description = "The key is changed.", body = Success, example = json!({"success": true})),
+        (status = 404, description = list(&[Code::KeyNotFound])),
+        (status = 409, description = list(&[Code::KeyLimitReached, Code::KeyExpired])),
+    ),
+)]
 pub(crate) async fn update(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,

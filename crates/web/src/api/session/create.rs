@@ -1,9 +1,34 @@
 use axum::{extract::State, response::IntoResponse};
 use http::{StatusCode, header::SET_COOKIE};
+use keygate_core::Code;
 
-use crate::{answer::Answer, client::Sender, fields::Fields, state::WebState};
+use crate::{
+    answer::Answer,
+    client::Sender,
+    fields::Fields,
+    openapi::{PasswordLimits, SignIn, list},
+    state::WebState,
+};
 
 /// `POST /api/session`: signs in.
+#[utoipa::path(
+    post,
+    path = "/api/session",
+    tag = "Sessions",
+    operation_id = "signIn",
+    summary = "Sign in",
+    request_body(
+        content = SignIn,
+        example = json!({"email": "ada@example.com", "password": "correct horse battery staple"}),
+    ),
+    responses(
+        (status = 204, description = "A session has begun.",
+            headers(("Set-Cookie" = String, description = "The session."))),
+        (status = 401, description = list(&[Code::InvalidCredentials])),
+        (status = 403, description = list(&[Code::AccountSuspended])),
+        PasswordLimits,
+    ),
+)]
 pub(crate) async fn create(
     State(state): State<WebState>,
     sender: Sender,

@@ -5,6 +5,17 @@ use keygate_control::SignedInSession;
 use crate::{answer::Answer, state::WebState};
 
 /// `DELETE /api/session`: signs out.
+#[utoipa::path(
+    delete,
+    path = "/api/session",
+    tag = "Sessions",
+    operation_id = "signOut",
+    summary = "Sign out",
+    responses(
+        (status = 204, description = "The session is over.",
+            headers(("Set-Cookie" = String, description = "Makes a browser forget the cookie."))),
+    ),
+)]
 pub(crate) async fn delete(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,

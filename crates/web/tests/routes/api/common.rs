@@ -219,7 +219,6 @@ async fn a_body_has_at_most_16_kib() {
 async fn a_path_that_does_not_exist_is_not_found() {
     let (app, cookie) = TestApp::signed_in().await;
     for path in [
-        "/",
         "/api",
         "/api/",
         "/api/nothing",

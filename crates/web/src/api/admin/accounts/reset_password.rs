@@ -1,13 +1,35 @@
 use axum::{Extension, Json, extract::State, response::IntoResponse};
 use http::StatusCode;
 use keygate_control::SignedInSession;
+use keygate_core::Code;
 
 use crate::{
-    answer::Answer, links::LinkResponse, origin::Origin, path_id::PathId, state::WebState,
+    answer::Answer,
+    links::LinkResponse,
+    openapi::{examples, list},
+    origin::Origin,
+    path_id::PathId,
+    state::WebState,
 };
 
 /// `POST /api/admin/accounts/{id}/password-reset`: makes a link with which the owner of an account
 /// chooses a new password, once, within a day. An extension.
+#[utoipa::path(
+    post,
+    path = "/api/admin/accounts/{id}/password-reset",
+    tag = "Admin",
+    operation_id = "createPasswordReset",
+    summary = "Make a link for a new password",
+    description = "The owner of the account chooses a new password there, once, within a day. A link that was made \
+        before no longer works.",
+    params(
+        ("id" = String, Path, format = "uuid", description = "The id of the account.", example = json!(examples::ID)),
+    ),
+    responses(
+        (status = 201, description = "The link.", body = LinkResponse, example = examples::password_link),
+        (status = 404, description = list(&[Code::NotFound])),
+    ),
+)]
 pub(crate) async fn reset_password(
     State(state): State<WebState>,
     Origin(origin): Origin,

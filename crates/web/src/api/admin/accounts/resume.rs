@@ -1,10 +1,31 @@
 use axum::{Extension, extract::State, response::IntoResponse};
 use http::StatusCode;
 use keygate_control::SignedInSession;
+use keygate_core::Code;
 
-use crate::{answer::Answer, path_id::PathId, state::WebState};
+use crate::{
+    answer::Answer,
+    openapi::{examples, list},
+    path_id::PathId,
+    state::WebState,
+};
 
 /// `POST /api/admin/accounts/{id}/resume`: lifts a suspension. An extension.
+#[utoipa::path(
+    post,
+    path = "/api/admin/accounts/{id}/resume",
+    tag = "Admin",
+    operation_id = "resumeAccount",
+    summary = "Lift a suspension",
+    description = "The account's keys work again, and its owner can sign in.",
+    params(
+        ("id" = String, Path, format = "uuid", description = "The id of the account.", example = json!(examples::ID)),
+    ),
+    responses(
+        (status = 204, description = "The account is in good standing."),
+        (status = 404, description = list(&[Code::NotFound])),
+    ),
+)]
 pub(crate) async fn resume(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,

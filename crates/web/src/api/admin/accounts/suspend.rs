@@ -1,11 +1,33 @@
 use axum::{Extension, extract::State, response::IntoResponse};
 use http::StatusCode;
 use keygate_control::SignedInSession;
+use keygate_core::Code;
 
-use crate::{answer::Answer, path_id::PathId, state::WebState};
+use crate::{
+    answer::Answer,
+    openapi::{examples, list},
+    path_id::PathId,
+    state::WebState,
+};
 
 /// `POST /api/admin/accounts/{id}/suspend`: suspends an account: its sessions end and its keys open
 /// nothing, at once. An extension.
+#[utoipa::path(
+    post,
+    path = "/api/admin/accounts/{id}/suspend",
+    tag = "Admin",
+    operation_id = "suspendAccount",
+    summary = "Suspend an account",
+    description = "Its sessions end and its keys open nothing from the moment of the answer.",
+    params(
+        ("id" = String, Path, format = "uuid", description = "The id of the account.", example = json!(examples::ID)),
+    ),
+    responses(
+        (status = 204, description = "The account is suspended."),
+        (status = 400, description = "- `invalid_request`: the account is that of who asks"),
+        (status = 404, description = list(&[Code::NotFound])),
+    ),
+)]
 pub(crate) async fn suspend(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,

@@ -1,0 +1,72 @@
+//! What admins do, with scripts and without.
+
+use crate::{
+    browser::Options,
+    person::{BOTH_WAYS, Person, setup_link},
+    support::{Caller, EMAIL, PASSWORD, Program, Upstream},
+};
+
+const BOB: &str = "bob@example.com";
+
+async fn an_admin_looks_after_accounts(options: Options) {
+    let upstream = Upstream::start().await;
+    let program = Program::with_upstream(&upstream.url());
+    let ada = Person::at(&program, options).await;
+    let admin = &ada.browser;
+    ada.sign_up(&setup_link(&program), EMAIL).await;
+    admin.click("Accounts").await;
+    admin.click("Invite somebody").await;
+    admin.see("It works once").await;
+    let invitation = ada.text_of("#link").await;
+    let bob = Person::at(&program, options).await;
+    bob.sign_up(&invitation, BOB).await;
+    let secret = bob.create_key("Bob's").await;
+    let mut caller = Caller::connect(&program.url).await;
+    assert_eq!(caller.call(&secret).await.expect("answers"), 200);
+
+    admin.goto("/admin/accounts").await;
+    admin.see("1 of 1").await;
+    admin.click(&format!("Suspend {BOB}")).await;
+    admin.see("The account is suspended").await;
+    assert_eq!(caller.call(&secret).await.expect("answers"), 403);
+    bob.browser.goto("/keys").await;
+    bob.browser.see("Your session is over.").await;
+    bob.fill_in(BOB, PASSWORD).await;
+    bob.browser.see("The account is suspended.").await;
+    admin.click(&format!("Resume {BOB}")).await;
+    admin.see("The account is resumed.").await;
+    assert_eq!(caller.call(&secret).await.expect("answers"), 200);
+
+    admin.click(&format!("Reset password of {BOB}")).await;
+    let reset = ada.text_of("#link").await;
+    bob.browser.goto(&reset).await;
+    let new = "a wholly different set of words";
+    bob.browser.fill("New password", new).await;
+    bob.browser.click("Set password and sign in").await;
+    bob.browser.see("The password is changed.").await;
+
+    admin.goto("/admin/accounts").await;
+    admin.fill("Search by e-mail address", "BOB").await;
+    admin.click("Search").await;
+    admin.dont_see("Reset password of ada").await;
+    admin.click(BOB).await;
+    admin.see("account.suspend").await;
+    admin.see("name: Bob's").await;
+    admin.fill("Action", "account.resume").await;
+    admin.click("Filter").await;
+    admin.dont_see("name: Bob's").await;
+    admin.click("Clear").await;
+    admin.see("invitation.create").await;
+    ada.nothing_was_amiss().await;
+    bob.nothing_was_amiss().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_looks_after_accounts_with_scripts() {
+    an_admin_looks_after_accounts(BOTH_WAYS[0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_admin_looks_after_accounts_without_scripts() {
+    an_admin_looks_after_accounts(BOTH_WAYS[1]).await;
+}

@@ -1,0 +1,86 @@
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+const PROGRAM: &str = "/usr/bin/chromedriver";
+
+/// A running chromedriver. Dropped, it ends its browser and itself.
+pub struct Driver {
+    child: Child,
+    port: u16,
+    /// Kept open: without a reader, what it writes later would end it.
+    _output: BufReader<ChildStdout>,
+    folder: TempDir,
+}
+
+impl Driver {
+    pub fn start() -> Self {
+        assert!(
+            Path::new(PROGRAM).exists(),
+            "{PROGRAM} is missing: run cargo xtask test, or\n  sudo apt-get install --yes chromium chromium-driver"
+        );
+        let folder = TempDir::new().expect("a temporary folder");
+        let mut child = Command::new(PROGRAM)
+            .arg("--port=0")
+            // Whatever the browser writes goes with the folder.
+            .env("HOME", folder.path())
+            .env("TMPDIR", folder.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the driver starts");
+        let mut output = BufReader::new(child.stdout.take().expect("piped"));
+        let port = await_port(&mut output);
+        Self {
+            child,
+            port,
+            _output: output,
+            folder,
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// A folder for the browser's files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Lets it end its browser, which would outlive a driver that is killed.
+    fn shut_down(&mut self) -> io::Result<()> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.write_all(b"GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")?;
+        stream.read_to_end(&mut Vec::new())?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.shut_down();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The port that it says it listens on.
+fn await_port(output: &mut impl BufRead) -> u16 {
+    let mut said = String::new();
+    while output.read_line(&mut said).expect("UTF-8") > 0 {
+        let port = said.trim_end().trim_end_matches('.').rsplit(' ').next();
+        if said.contains("started successfully on port") {
+            return port.expect("a word").parse().expect("a port");
+        }
+    }
+    panic!("the driver ended before it was ready: {said}");
+}

@@ -1,0 +1,128 @@
+//! What an account does with its keys, with scripts and without.
+
+use crate::{
+    browser::Options,
+    person::{BOTH_WAYS, Person, setup_link},
+    support::{Caller, EMAIL, Program, Upstream},
+};
+
+async fn keys_are_created_changed_and_revoked(options: Options) {
+    let upstream = Upstream::start().await;
+    let program = Program::with_upstream(&upstream.url());
+    let ada = Person::at(&program, options).await;
+    let browser = &ada.browser;
+    ada.sign_up(&setup_link(&program), EMAIL).await;
+
+    browser.goto("/keys/new").await;
+    browser.fill("Name", "  ").await;
+    browser.check("chat", false).await;
+    browser.check("read", false).await;
+    browser.fill("Expires", "On a date").await;
+    browser.click("Create key").await;
+    browser.see("Must not be empty.").await;
+    browser.see("Tick at least one.").await;
+    browser.see("Needs a day.").await;
+    browser.fill("Name", "Production").await;
+    browser.check("read", true).await;
+    browser.fill("Last day", "2020-01-31").await;
+    browser.click("Create key").await;
+    browser.see("Must lie in the future.").await;
+    assert_eq!(browser.value("Expires").await, "On a date");
+    browser.fill("Last day", "2099-01-31").await;
+    browser.click("Create key").await;
+    browser.see("Your new key").await;
+    let secret = ada.secret().await;
+    let mut caller = Caller::connect(&program.url).await;
+    assert_eq!(caller.call(&secret).await.expect("answers"), 200);
+
+    browser.goto("/keys").await;
+    browser.click("Production").await;
+    browser.see("31 Jan 2099").await;
+    browser.fill("Name", "Staging").await;
+    browser.check("read", false).await;
+    browser.check("write", true).await;
+    browser.click("Save changes").await;
+    browser.see("The changes are saved.").await;
+    assert_eq!(caller.call(&secret).await.expect("answers"), 403);
+    browser.check("admin", true).await;
+    browser.click("Save changes").await;
+    browser.see("scopes: write, admin").await;
+    assert_eq!(caller.call(&secret).await.expect("answers"), 200);
+    browser.click("Switch off").await;
+    browser.see("The key is switched off.").await;
+    assert_eq!(caller.call(&secret).await.expect("answers"), 401);
+    browser.click("API keys").await;
+    browser.see("No key is like that.").await;
+    browser.click("Inactive 1").await;
+    browser.click("Staging").await;
+    browser.click("Switch on").await;
+    browser.see("The key is switched on.").await;
+    assert_eq!(caller.call(&secret).await.expect("answers"), 200);
+
+    if !options.javascript {
+        browser
+            .fill("Type the key's name to confirm", "Production")
+            .await;
+        browser.click("Revoke key").await;
+        browser
+            .see("Is not the key's name, so nothing was revoked.")
+            .await;
+    }
+    browser
+        .fill("Type the key's name to confirm", "Staging")
+        .await;
+    browser.click("Revoke key").await;
+    browser.see("The key is revoked.").await;
+    browser.see("Your first key").await;
+    assert_eq!(caller.call(&secret).await.expect("answers"), 401);
+    ada.nothing_was_amiss().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_created_changed_and_revoked_with_scripts() {
+    keys_are_created_changed_and_revoked(BOTH_WAYS[0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_created_changed_and_revoked_without_scripts() {
+    keys_are_created_changed_and_revoked(BOTH_WAYS[1]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_is_searched_and_sorted_and_the_limit_is_said() {
+    let upstream = Upstream::start().await;
+    let program = Program::with_upstream(&upstream.url());
+    let ada = Person::at(&program, BOTH_WAYS[1]).await;
+    let browser = &ada.browser;
+    ada.sign_up(&setup_link(&program), EMAIL).await;
+    for name in ["delta", "Alpha", "charlie", "bravo"] {
+        ada.create_key(name).await;
+    }
+    let names = async || {
+        let script = "return [...document.querySelectorAll('tbody th a')].map((a) => a.textContent).join(' ')";
+        browser.script(script).await
+    };
+    browser.goto("/keys").await;
+    assert_eq!(names().await, "bravo charlie Alpha delta");
+    browser.click("Name").await;
+    assert_eq!(names().await, "Alpha bravo charlie delta");
+    browser.click("Name").await;
+    assert_eq!(names().await, "delta charlie bravo Alpha");
+    browser.fill("Search by name or prefix", "ALPH").await;
+    browser.click("Search").await;
+    assert_eq!(names().await, "Alpha");
+    for number in 5..=10 {
+        ada.create_key(&format!("key {number}")).await;
+    }
+    browser.goto("/keys").await;
+    browser.see("10 of 10 active keys used").await;
+    browser
+        .see("Switch a key off or revoke one to create another.")
+        .await;
+    browser.goto("/keys/new").await;
+    browser.fill("Name", "one too many").await;
+    browser.click("Create key").await;
+    browser.see("The account has 10 active API keys").await;
+    assert_eq!(browser.value("Name").await, "one too many");
+    ada.nothing_was_amiss().await;
+}

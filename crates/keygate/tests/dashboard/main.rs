@@ -1,0 +1,16 @@
+//! The dashboard in a real browser, in front of the real program.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod administration;
+mod browser;
+mod first_key;
+mod isolation;
+mod keyboard;
+mod keys;
+mod person;
+mod sessions;
+mod time_zone;
+mod tour;
+mod weight;

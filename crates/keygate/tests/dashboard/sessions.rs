@@ -1,0 +1,109 @@
+//! Signing in and out, and what becomes of what was typed.
+
+use crate::{
+    browser::Options,
+    person::{BOTH_WAYS, Person, setup_link},
+    support::{EMAIL, PASSWORD, Program, Upstream},
+};
+
+const NEW: &str = "a wholly different set of words";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_ends_in_the_middle_of_a_form_loses_no_typed_text() {
+    let upstream = Upstream::start().await;
+    for options in BOTH_WAYS {
+        let program = Program::with_upstream(&upstream.url());
+        let ada = Person::at(&program, options).await;
+        let browser = &ada.browser;
+        ada.sign_up(&setup_link(&program), EMAIL).await;
+        browser.goto("/keys/new").await;
+        browser.fill("Name", "Ünï & <Co> 🔑").await;
+        browser.check("write", true).await;
+        browser.fill("Expires", "In 30 days").await;
+        let reset = ["account", "suspend", EMAIL];
+        assert!(program.cli(&reset, "").status.success());
+        assert!(
+            program
+                .cli(&["account", "resume", EMAIL], "")
+                .status
+                .success()
+        );
+        browser.click("Create key").await;
+        browser.see("what you typed is kept").await;
+        ada.fill_in(EMAIL, PASSWORD).await;
+        browser.see("Create a key").await;
+        assert_eq!(browser.value("Name").await, "Ünï & <Co> 🔑");
+        assert_eq!(browser.value("write").await, "true");
+        assert_eq!(browser.value("Expires").await, "In 30 days");
+        browser.click("Create key").await;
+        browser.see("Your new key").await;
+        ada.nothing_was_amiss().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_signs_in_changes_the_password_and_ends_other_sessions() {
+    let upstream = Upstream::start().await;
+    for options in BOTH_WAYS {
+        let program = Program::with_upstream(&upstream.url());
+        let ada = Person::at(&program, options).await;
+        let browser = &ada.browser;
+        ada.sign_up(&setup_link(&program), EMAIL).await;
+        browser.click("Sign out").await;
+        browser.see("You are signed out.").await;
+        browser.back().await;
+        browser.reload().await;
+        ada.fill_in(EMAIL, "wrong horse battery staple").await;
+        browser.see("E-mail address or password is wrong.").await;
+        assert_eq!(browser.value("E-mail address").await, EMAIL);
+        browser.fill("Password", PASSWORD).await;
+        browser.click("Sign in").await;
+        browser.see("API keys").await;
+
+        let elsewhere = Person::at(&program, options).await;
+        elsewhere.sign_in(EMAIL, PASSWORD).await;
+        browser.goto("/account").await;
+        browser.see("127.0.0.1").await;
+        browser.click("Sign out Chrome on Linux, 127.0.0.1").await;
+        browser.see("That browser or script is signed out.").await;
+        elsewhere.browser.goto("/keys").await;
+        elsewhere.browser.see("Your session is over.").await;
+        elsewhere.fill_in(EMAIL, PASSWORD).await;
+        elsewhere.browser.see("API keys").await;
+        browser.goto("/account").await;
+        browser.click("Sign out everywhere else").await;
+        browser.see("You are signed out everywhere else.").await;
+
+        browser
+            .fill("Present password", "wrong horse battery staple")
+            .await;
+        browser.fill("New password", NEW).await;
+        browser.click("Change password").await;
+        browser.see("Is not the account's password.").await;
+        browser.fill("Present password", PASSWORD).await;
+        browser.fill("New password", NEW).await;
+        browser.click("Change password").await;
+        browser.see("The password is changed.").await;
+        elsewhere.sign_in(EMAIL, NEW).await;
+        ada.nothing_was_amiss().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operators_link_gives_a_new_password() {
+    let upstream = Upstream::start().await;
+    let program = Program::with_upstream(&upstream.url());
+    let ada = Person::at(&program, Options::default()).await;
+    ada.sign_up(&setup_link(&program), EMAIL).await;
+    let made = program.cli(&["account", "reset-link", EMAIL], "");
+    assert!(made.status.success(), "{made:?}");
+    let link = String::from_utf8(made.stdout).expect("UTF-8");
+    ada.browser.goto(link.trim()).await;
+    ada.browser.fill("New password", NEW).await;
+    ada.browser.click("Set password and sign in").await;
+    ada.browser.see("The password is changed.").await;
+    ada.browser.goto(link.trim()).await;
+    ada.browser.see("The link is not valid").await;
+    ada.sign_in(EMAIL, NEW).await;
+    ada.nothing_was_amiss().await;
+}

@@ -1,0 +1,190 @@
+//! Every page, light and dark, wide and narrow: what axe says of it, whether it fits, and a picture.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::{
+    browser::{Browser, Options},
+    person::{Person, setup_link},
+    support::{Account, EMAIL, PASSWORD, Program, Upstream, eventually},
+};
+
+/// Where the pictures go.
+fn folder() -> PathBuf {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/screenshots");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+/// Looks at the page that is open, in both colours and both widths.
+async fn look(browser: &Browser, name: &str) {
+    for (phone, size) in [(false, "desktop"), (true, "phone")] {
+        browser.set_phone(phone).await;
+        for (dark, scheme) in [(false, "light"), (true, "dark")] {
+            browser.set_dark(dark).await;
+            let violations = browser.axe().await;
+            assert!(
+                violations.is_empty(),
+                "{name}, {size}, {scheme}: {violations:#?}"
+            );
+            let picture = format!("{name}-{size}-{scheme}.png");
+            browser.screenshot(folder().join(picture)).await;
+        }
+        let overflow = "return document.documentElement.scrollWidth - innerWidth";
+        let overflow = browser.script(overflow).await;
+        assert!(
+            overflow.as_i64() <= Some(0),
+            "{name} is too wide, {size}: {overflow}"
+        );
+    }
+    browser.set_phone(false).await;
+    browser.set_dark(false).await;
+}
+
+async fn visit(browser: &Browser, path: &str, name: &str) {
+    browser.goto(path).await;
+    look(browser, name).await;
+}
+
+/// An account with keys of every kind.
+async fn fill(account: &Account) -> String {
+    let create = async |name: &str, scopes: &[&str], end: Option<&str>| {
+        let body = json!({"name": name, "scopes": scopes, "expires_at": end});
+        let call = account.call(http::Method::POST, "/api/keys");
+        let answer = call.json(&body).send().await.expect("answers");
+        assert_eq!(answer.status(), 201);
+        let key: serde_json::Value = answer.json().await.expect("JSON");
+        let text = |field: &str| key[field].as_str().expect("text").to_owned();
+        (text("id"), text("key"))
+    };
+    let (old, _) = create("Old prototype", &["chat"], None).await;
+    account.patch(&old, &json!({"is_active": false})).await;
+    create(&"Long ".repeat(51), &["read"], None).await;
+    create(
+        "مفتاح الخادم",
+        &["chat", "read"],
+        Some("2099-01-31T23:59:59Z"),
+    )
+    .await;
+    create("<script>alert(1)</script>", &["write"], None).await;
+    create(
+        "Continuous integration",
+        &["read", "write"],
+        Some("2099-06-30T23:59:59Z"),
+    )
+    .await;
+    let (id, secret) = create("Production", &["chat", "read"], None).await;
+    account
+        .patch(&id, &json!({"name": "Production server"}))
+        .await;
+    let used = account.client.get(format!("{}/v1/models", account.url));
+    let used = used.bearer_auth(secret).send().await.expect("answers");
+    assert_eq!(used.status(), 200);
+    eventually("the use is noted", async || {
+        let call = account.call(http::Method::GET, &format!("/api/keys/{id}"));
+        let key: serde_json::Value = call
+            .send()
+            .await
+            .expect("answers")
+            .json()
+            .await
+            .expect("JSON");
+        !key["last_used_at"].is_null()
+    })
+    .await;
+    id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_before_signing_in_are_fit_to_be_seen() {
+    let upstream = Upstream::start().await;
+    let program = Program::with_upstream(&upstream.url());
+    let ada = Person::at(&program, Options::default()).await;
+    let browser = &ada.browser;
+    visit(browser, &setup_link(&program), "sign-up").await;
+    browser.fill("E-mail address", EMAIL).await;
+    browser.fill("Password", "password1234").await;
+    browser.click("Create account").await;
+    browser.see("easy to guess").await;
+    look(browser, "sign-up-refused").await;
+    Account::create(&program).await;
+    visit(browser, "/signin?because=over", "sign-in").await;
+    ada.fill_in(EMAIL, "wrong horse battery staple").await;
+    browser.see("is wrong").await;
+    look(browser, "sign-in-refused").await;
+    let link = program.cli(&["account", "reset-link", EMAIL], "");
+    let link = String::from_utf8(link.stdout).expect("UTF-8");
+    visit(browser, link.trim(), "reset-password").await;
+    visit(browser, "/reset-password?token=x", "reset-password-invalid").await;
+    visit(browser, "/nowhere", "not-found").await;
+    visit(browser, "/docs", "docs-signed-out").await;
+    ada.nothing_was_amiss().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_an_account_are_fit_to_be_seen() {
+    let upstream = Upstream::start().await;
+    let program = Program::with_upstream(&upstream.url());
+    let ada = Person::at(&program, Options::default()).await;
+    let browser = &ada.browser;
+    ada.sign_up(&setup_link(&program), EMAIL).await;
+    look(browser, "keys-empty").await;
+    let account = Account::sign_in(&program.url).await;
+    let id = fill(&account).await;
+    visit(browser, "/keys", "keys").await;
+    visit(browser, "/keys?status=all&sort=name&search=o", "keys-all").await;
+    visit(browser, "/keys?search=nothing", "keys-none").await;
+    visit(browser, &format!("/keys/{id}"), "key").await;
+    let long = "/keys?search=long";
+    browser.goto(long).await;
+    browser.click("Long ".repeat(51).trim()).await;
+    look(browser, "key-long-name").await;
+    visit(browser, "/keys/new", "new-key").await;
+    browser.check("chat", false).await;
+    browser.check("read", false).await;
+    browser.fill("Name", " ").await;
+    browser.fill("Expires", "On a date").await;
+    browser.click("Create key").await;
+    browser.see("Tick at least one.").await;
+    look(browser, "new-key-refused").await;
+    browser.fill("Name", "Laptop").await;
+    browser.check("chat", true).await;
+    browser.check("read", true).await;
+    browser.fill("Expires", "In 90 days").await;
+    browser.click("Create key").await;
+    browser.see("Your new key").await;
+    look(browser, "new-key-created").await;
+    browser.click("Copy key").await;
+    visit(browser, "/account", "account").await;
+    visit(browser, "/docs", "docs").await;
+    ada.nothing_was_amiss().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_admins_are_fit_to_be_seen() {
+    let upstream = Upstream::start().await;
+    let program = Program::with_upstream(&upstream.url());
+    let ada = Person::at(&program, Options::default()).await;
+    let browser = &ada.browser;
+    ada.sign_up(&setup_link(&program), EMAIL).await;
+    fill(&Account::sign_in(&program.url).await).await;
+    for email in [
+        "bob@example.com",
+        "charlotte.von.und.zu.hohenstein@verwaltung.example",
+    ] {
+        let made = program.cli(&["account", "create", email, "--password-stdin"], PASSWORD);
+        assert!(made.status.success(), "{made:?}");
+    }
+    let suspended = program.cli(&["account", "suspend", "bob@example.com"], "");
+    assert!(suspended.status.success(), "{suspended:?}");
+    visit(browser, "/admin/accounts", "accounts").await;
+    visit(browser, "/admin/accounts?search=nobody", "accounts-none").await;
+    browser.goto("/admin/accounts").await;
+    browser.click("Invite somebody").await;
+    browser.see("It works once").await;
+    look(browser, "invitation").await;
+    visit(browser, "/admin/audit", "audit").await;
+    visit(browser, "/admin/audit?action=session.delete", "audit-none").await;
+    ada.nothing_was_amiss().await;
+}

@@ -1,0 +1,34 @@
+// Moments come in UTC, for whoever has no script; here they become those of the reader's time zone.
+const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
+const near = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+
+const UNITS = [
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+];
+const MONTH = 30 * 86_400;
+
+function relative(date, now) {
+  const seconds = (date - now) / 1_000;
+  const distance = Math.abs(seconds);
+  if (distance >= MONTH) return day.format(date);
+  const unit = UNITS.find(([, length]) => distance >= length);
+  if (!unit) return seconds > 0 ? "in a moment" : "just now";
+  const count = seconds / unit[1];
+  return near.format(count > 0 ? Math.round(count) : Math.trunc(count), unit[0]);
+}
+
+function show() {
+  const now = Date.now();
+  for (const time of document.querySelectorAll("time")) {
+    const date = new Date(time.dateTime);
+    time.title = exact.format(date);
+    time.firstChild.data = relative(date, now);
+    time.querySelector(".visually-hidden").textContent = ` (${time.title})`;
+  }
+}
+
+show();
+setInterval(show, 30_000);

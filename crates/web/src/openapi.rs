@@ -1,0 +1,122 @@
+//! The reference of the management API, an OpenAPI 3.1 document, made from the handlers.
+//!
+//! A handler says what is its own; what holds for many calls is added here, so that it cannot be
+//! forgotten: what the guards before a handler answer, and what is an extension to the API that
+//! keygate was built after.
+
+mod bodies;
+mod errors;
+pub(crate) mod examples;
+mod extensions;
+mod guards;
+pub(crate) mod types;
+
+pub(crate) use bodies::{ChangePassword, CreateKey, ResetPassword, SignIn, SignUp, UpdateKey};
+pub(crate) use errors::{PasswordLimits, list};
+
+use std::sync::LazyLock;
+
+use axum::response::IntoResponse;
+use http::{Method, header::CONTENT_TYPE};
+use serde_json::Value;
+use utoipa::{
+    OpenApi as _,
+    openapi::{
+        OpenApi,
+        path::Operation,
+        security::{ApiKey, ApiKeyValue, SecurityScheme},
+    },
+};
+
+use crate::{
+    api, health,
+    routes::{Route, routes},
+};
+
+/// The name of the one security scheme.
+const SESSION: &str = "session";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "keygate",
+        description = "The management API: keys, accounts, sessions. It takes a session cookie, never an API key; \
+            `POST /api/session` gives one. Bodies are JSON objects of at most 16 KiB, without unknown or duplicate \
+            fields. Every answer has an `X-Request-ID`. Times are UTC with three decimals."
+    ),
+    servers((url = "/")),
+    tags(
+        (name = "Keys", description = "The API keys of the account that is signed in."),
+        (name = "Account", description = "Making an account, and its password."),
+        (name = "Sessions", description = "Signing in and out."),
+        (name = "Admin", description = "What admins do for all accounts."),
+        (name = "Probes", description = "For machines that look after keygate."),
+    ),
+    components(schemas(errors::Error)),
+)]
+struct Base;
+
+/// The whole document.
+pub(crate) fn document() -> OpenApi {
+    let parts = [
+        api::keys::Reference::openapi(),
+        api::accounts::Reference::openapi(),
+        api::session::Reference::openapi(),
+        api::account::Reference::openapi(),
+        api::admin::accounts::Reference::openapi(),
+        api::admin::Reference::openapi(),
+        health::Reference::openapi(),
+    ];
+    let document = Base::openapi();
+    let mut document = parts.into_iter().fold(document, OpenApi::merge_from);
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme(SESSION, session_cookie());
+    for route in routes() {
+        if let Some(operation) = operation(&mut document, &route) {
+            guards::describe(operation, &route);
+            extensions::mark(operation, &route);
+            errors::shape(operation);
+        }
+    }
+    document
+}
+
+fn operation<'a>(document: &'a mut OpenApi, route: &Route) -> Option<&'a mut Operation> {
+    let item = document.paths.paths.get_mut(route.path)?;
+    let operation = match route.method {
+        Method::GET => &mut item.get,
+        Method::POST => &mut item.post,
+        Method::PATCH => &mut item.patch,
+        Method::DELETE => &mut item.delete,
+        _ => return None,
+    };
+    operation.as_mut()
+}
+
+fn session_cookie() -> SecurityScheme {
+    SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+        "keygate_session",
+        "A live session; where it says `admin`, one of an admin. Where the public address is https, the cookie \
+         is called `__Host-keygate_session`.",
+    )))
+}
+
+static TEXT: LazyLock<String> = LazyLock::new(|| {
+    let text = document().to_pretty_json();
+    text.expect("the document serialises") + "\n"
+});
+
+/// The document as JSON, as it stands in `docs/openapi.json`.
+pub fn openapi_json() -> &'static str {
+    &TEXT
+}
+
+/// `GET /openapi.json`
+pub(crate) async fn show() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], openapi_json())
+}
+
+/// The document as a value.
+pub(crate) fn value() -> Value {
+    serde_json::to_value(document()).expect("the document serialises")
+}

@@ -1,0 +1,150 @@
+use std::collections::BTreeMap;
+
+use keygate_core::Code;
+use utoipa::{
+    IntoResponses, ToSchema,
+    openapi::{
+        ContentBuilder, Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response,
+        ResponseBuilder, path::Operation, schema::Type,
+    },
+};
+
+/// What every error answers with.
+#[derive(ToSchema)]
+#[schema(examples(json!({"error": {
+    "message": "\"name\" must not be empty.",
+    "type": "invalid_request_error",
+    "code": "invalid_parameter",
+    "param": "name",
+}})))]
+#[expect(dead_code, reason = "keygate_core::Problem writes it")]
+pub(super) struct Error {
+    #[schema(inline)]
+    error: ErrorFields,
+}
+
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "keygate_core::Problem writes it")]
+struct ErrorFields {
+    /// What happened and what to do, for people.
+    message: String,
+    /// The kind of error, by which OpenAI's clients choose their exception.
+    #[schema(schema_with = super::types::error_type)]
+    r#type: String,
+    /// Which error it is, for programs.
+    code: String,
+    /// The field or parameter at fault.
+    #[schema(required)]
+    param: Option<String>,
+}
+
+/// Errors as the description of a response: a line for each.
+pub(crate) fn list(codes: &[Code]) -> String {
+    let lines: Vec<String> = codes.iter().map(|code| line(*code)).collect();
+    lines.join("\n")
+}
+
+fn line(code: Code) -> String {
+    format!("- `{}`: {}", code.as_str(), meaning(code))
+}
+
+/// Adds an error to the responses of a call.
+pub(super) fn add(operation: &mut Operation, code: Code) {
+    let responses = &mut operation.responses.responses;
+    let status = code.status().to_string();
+    let response = responses
+        .entry(status)
+        .or_insert_with(|| Response::new("").into());
+    let RefOr::T(Response { description, .. }) = response else {
+        return;
+    };
+    if description.contains(&format!("- `{}`: ", code.as_str())) {
+        return;
+    }
+    if !description.is_empty() {
+        description.push('\n');
+    }
+    description.push_str(&line(code));
+}
+
+/// Gives every error the one shape that errors have.
+pub(super) fn shape(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && status.starts_with(['4', '5'])
+        {
+            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Error")));
+            let content = content.build().into();
+            response.content.insert("application/json".into(), content);
+        }
+    }
+}
+
+/// What calls answer that check or keep a password: each costs work, so there are limits.
+pub(crate) struct PasswordLimits;
+
+impl IntoResponses for PasswordLimits {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let too_many = ResponseBuilder::new()
+            .description(list(&[Code::RateLimitExceeded]))
+            .header(
+                "Retry-After",
+                retry_after("In how many seconds to try again."),
+            );
+        let busy = ResponseBuilder::new()
+            .description(list(&[Code::Overloaded, Code::StorageUnavailable]))
+            .header(
+                "Retry-After",
+                retry_after("The same; with `overloaded` only."),
+            );
+        BTreeMap::from([
+            ("429".into(), too_many.build().into()),
+            ("503".into(), busy.build().into()),
+        ])
+    }
+}
+
+fn retry_after(description: &str) -> Header {
+    let seconds = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(1));
+    let header = HeaderBuilder::new().schema(Some(seconds));
+    header.description(Some(description)).build()
+}
+
+/// When the management API answers with an error.
+fn meaning(code: Code) -> &'static str {
+    match code {
+        Code::InvalidRequest => "the body is not one JSON object in UTF-8, or it did not arrive",
+        Code::MissingParameter => "something required is not there",
+        Code::InvalidParameter => "what `param` names breaks its rule, or is there twice",
+        Code::UnknownParameter => "the call does not have what `param` names",
+        Code::SessionRequired => "there is no session cookie",
+        Code::SessionExpired => "the session is over",
+        Code::InvalidCredentials => "e-mail address or password is wrong",
+        Code::OriginNotAllowed => "another web page began the write (`Origin`)",
+        Code::CrossOriginRequest => "another web page began the write (`Sec-Fetch-Site`)",
+        Code::AccountSuspended => "the account is suspended",
+        Code::AdminRequired => "the call is for admins",
+        Code::SignupClosed => "accounts are not made like this here, or the link is not valid",
+        Code::KeyNotFound => "the account has no such key",
+        Code::NotFound => "there is none with this `id`",
+        Code::BodyTooLarge => "the body has more than 16 KiB",
+        Code::UnsupportedMediaType => "the body is not sent as `application/json`",
+        Code::KeyLimitReached => "the account has all the active keys it may have",
+        Code::KeyExpired => "a key that has expired cannot be switched on",
+        Code::EmailTaken => "the e-mail address has an account",
+        Code::RateLimitExceeded => "too many passwords were tried",
+        Code::Overloaded => "keygate has its hands full",
+        Code::StorageUnavailable => "the database does not answer",
+        Code::InvalidApiKey
+        | Code::ApiKeyRevoked
+        | Code::ApiKeyExpired
+        | Code::InsufficientScope
+        | Code::ForwardAuthRefused
+        | Code::MethodNotAllowed
+        | Code::KeyExists
+        | Code::UpstreamUnreachable
+        | Code::UpstreamTimeout => unreachable!("no call of the management API answers it"),
+    }
+}

@@ -1,0 +1,62 @@
+use http::Method;
+use keygate_core::Code;
+use utoipa::openapi::{
+    RefOr,
+    path::{Operation, ParameterIn},
+    security::SecurityRequirement,
+};
+
+use super::{SESSION, errors};
+use crate::routes::{Access, Route};
+
+/// Says who may make a call, and with what it is refused before its handler does anything: by its
+/// guards, or because of its body or its query.
+pub(super) fn describe(operation: &mut Operation, route: &Route) {
+    let roles: &[&str] = match route.access {
+        Access::Admin => &["admin"],
+        _ => &[],
+    };
+    let needs_session = route.access != Access::Public;
+    if needs_session {
+        operation.security = Some(vec![SecurityRequirement::new(
+            SESSION,
+            roles.iter().copied(),
+        )]);
+    }
+    for code in refusals(operation, route) {
+        errors::add(operation, code);
+    }
+}
+
+fn refusals(operation: &Operation, route: &Route) -> Vec<Code> {
+    let has_body = operation.request_body.is_some();
+    let has_input = has_body || has_query(operation);
+    let is_private = route.access != Access::Public;
+    let is_write = route.method != Method::GET;
+    let rules = [
+        (has_body, Code::InvalidRequest),
+        (has_body, Code::MissingParameter),
+        (has_input, Code::InvalidParameter),
+        (has_input, Code::UnknownParameter),
+        (is_private, Code::SessionRequired),
+        (is_private, Code::SessionExpired),
+        (is_write, Code::OriginNotAllowed),
+        (is_write, Code::CrossOriginRequest),
+        (route.access == Access::Admin, Code::AdminRequired),
+        (has_body, Code::BodyTooLarge),
+        (is_write, Code::UnsupportedMediaType),
+        (is_private, Code::StorageUnavailable),
+    ];
+    let rules = rules.into_iter().filter(|(holds, _)| *holds);
+    rules.map(|(_, code)| code).collect()
+}
+
+fn has_query(operation: &Operation) -> bool {
+    let parameters = operation.parameters.iter().flatten();
+    parameters
+        .filter_map(|parameter| match parameter {
+            RefOr::T(parameter) => Some(parameter),
+            RefOr::Ref(_) => None,
+        })
+        .any(|parameter| parameter.parameter_in == ParameterIn::Query)
+}

@@ -1,0 +1,56 @@
+use askama::Template;
+use axum::response::Response;
+use http::StatusCode;
+use keygate_core::{EmailAddress, Timestamp};
+
+use crate::{
+    links::LinkResponse,
+    pages::{compression::with_secret, frame::Frame, moment::Moment, page},
+};
+
+#[derive(Template)]
+#[template(path = "admin/link.html")]
+struct LinkPage {
+    frame: Frame,
+    title: &'static str,
+    explanation: String,
+    link: String,
+    expires: Moment,
+}
+
+/// A link for somebody new.
+pub(super) fn show_invitation(frame: Frame, made: LinkResponse, now: Timestamp) -> Response {
+    let explanation =
+        "Send this link to whoever is to have an account. They choose their own password.";
+    show(frame, "An invitation", explanation.into(), made, now)
+}
+
+/// A link for the owner of an account who has forgotten the password.
+pub(super) fn show_reset(
+    frame: Frame,
+    made: LinkResponse,
+    email: &EmailAddress,
+    now: Timestamp,
+) -> Response {
+    let explanation = format!(
+        "Send this link to the owner of {email}. They choose a new password with it; until then the present one works."
+    );
+    show(frame, "A new password", explanation, made, now)
+}
+
+fn show(
+    frame: Frame,
+    title: &'static str,
+    explanation: String,
+    made: LinkResponse,
+    now: Timestamp,
+) -> Response {
+    let shown = LinkPage {
+        frame,
+        title,
+        explanation,
+        link: made.link,
+        expires: Moment::new(made.expires_at, now),
+    };
+    with_secret(page(StatusCode::CREATED, &shown))
+}

@@ -1,0 +1,58 @@
+use http::HeaderMap;
+use keygate_control::SignedInSession;
+use keygate_core::{EmailAddress, Role};
+
+use crate::state::WebState;
+
+/// What stands around every page.
+pub(crate) struct Frame {
+    /// Who is signed in.
+    pub(crate) viewer: Option<Viewer>,
+    /// The part of the dashboard that the page belongs to.
+    pub(crate) section: &'static str,
+}
+
+/// Who looks at a page.
+pub(crate) struct Viewer {
+    pub(crate) email: EmailAddress,
+    role: Role,
+}
+
+impl Frame {
+    /// For a page of whoever is signed in.
+    pub(crate) fn of(signed_in: &SignedInSession, section: &'static str) -> Self {
+        Self {
+            viewer: Some(Viewer {
+                email: signed_in.account.email.clone(),
+                role: signed_in.account.role,
+            }),
+            section,
+        }
+    }
+
+    /// For a page before anybody is signed in.
+    pub(crate) fn signed_out(section: &'static str) -> Self {
+        Self {
+            viewer: None,
+            section,
+        }
+    }
+
+    /// For a page that anybody may see, who may be signed in.
+    pub(crate) async fn public(
+        state: &WebState,
+        headers: &HeaderMap,
+        section: &'static str,
+    ) -> Self {
+        let token = state.cookie().read(headers);
+        match state.control().authenticate(token).await {
+            Ok(signed_in) => Self::of(&signed_in, section),
+            Err(_) => Self::signed_out(section),
+        }
+    }
+
+    pub(crate) fn is_admin(&self) -> bool {
+        let viewer = self.viewer.as_ref();
+        viewer.is_some_and(|viewer| viewer.role == Role::Admin)
+    }
+}

@@ -1,0 +1,188 @@
+use askama::Template;
+use axum::{
+    Extension,
+    extract::{Request, State},
+    response::Response,
+};
+use http::{StatusCode, Uri};
+use keygate_control::{KeyChanges, RecordedEntry, SignedInSession, parse_key_name};
+use keygate_core::{ApiKey, Code, Problem, Scope};
+
+use super::{
+    KeyView, names,
+    scopes::{self, ScopeChoice},
+};
+use crate::{
+    pages::{form::Form, frame::Frame, go_to, message, page, record::EntryView},
+    path_id::PathId,
+    state::WebState,
+};
+
+const SHOWN: &[&str] = &["name", "scopes", "confirm"];
+
+#[derive(Template)]
+#[template(path = "keys/show.html")]
+struct KeyPage {
+    frame: Frame,
+    notice: Option<&'static str>,
+    form: Form,
+    key: KeyView,
+    requests: u64,
+    is_on: bool,
+    choices: Vec<ScopeChoice>,
+    history: Vec<EntryView>,
+    older: Option<String>,
+}
+
+/// `GET /keys/{id}`; what stands in the query is filled in.
+pub(crate) async fn show(
+    State(state): State<WebState>,
+    Extension(signed_in): Extension<SignedInSession>,
+    PathId(id): PathId,
+    uri: Uri,
+) -> Response {
+    show_form(&state, &signed_in, &id, Form::of_query(&uri, SHOWN)).await
+}
+
+/// `POST /keys/{id}`: changes, switches or revokes the key.
+pub(crate) async fn change(
+    State(state): State<WebState>,
+    Extension(signed_in): Extension<SignedInSession>,
+    PathId(id): PathId,
+    request: Request,
+) -> Response {
+    let mut form = match Form::read(request, SHOWN).await {
+        Ok(form) => form,
+        Err(problem) => return message::show(Frame::of(&signed_in, "keys"), &problem),
+    };
+    let done = match form.text("do") {
+        "revoke" => revoke(&state, &signed_in, &id, &form).await,
+        _ => update(&state, &signed_in, &id, &mut form).await,
+    };
+    match done {
+        Ok(Some(next)) => go_to(&next),
+        Ok(None) => show_form(&state, &signed_in, &id, form).await,
+        Err(problem) => {
+            form.refuse(problem);
+            show_form(&state, &signed_in, &id, form).await
+        }
+    }
+}
+
+/// Where to go on; nowhere, where what is wrong was noted.
+type Done = Result<Option<String>, Problem>;
+
+async fn update(state: &WebState, signed_in: &SignedInSession, id: &str, form: &mut Form) -> Done {
+    let (changes, done) = match form.text("do") {
+        "on" => (switch(true), "on"),
+        "off" => (switch(false), "off"),
+        "change" => {
+            let name = form.accept(parse_key_name(form.text("name")));
+            let scopes = form.accept(scopes::parse(form));
+            let (Some(name), Some(scopes)) = (name, scopes) else {
+                return Ok(None);
+            };
+            let changes = KeyChanges {
+                name: Some(name),
+                scopes: Some(scopes),
+                is_active: None,
+            };
+            (changes, "changed")
+        }
+        _ => return Err(Problem::new(Code::InvalidRequest, "Nothing was chosen.")),
+    };
+    let account_id = signed_in.account.id;
+    let control = state.control();
+    control
+        .update_key(signed_in.actor(), account_id, id, changes)
+        .await?;
+    Ok(Some(format!("/keys/{id}?done={done}")))
+}
+
+fn switch(on: bool) -> KeyChanges {
+    KeyChanges {
+        is_active: Some(on),
+        ..KeyChanges::default()
+    }
+}
+
+async fn revoke(state: &WebState, signed_in: &SignedInSession, id: &str, form: &Form) -> Done {
+    let (control, account_id) = (state.control(), signed_in.account.id);
+    let key = control.get_key(account_id, id).await?;
+    if form.text("confirm").trim() != key.name.as_str() {
+        let rule = "is not the key's name, so nothing was revoked";
+        return Err(Problem::invalid_parameter("confirm", rule));
+    }
+    control
+        .revoke_key(signed_in.actor(), account_id, id)
+        .await?;
+    Ok(Some("/keys?done=revoked".into()))
+}
+
+fn notice(done: &str) -> Option<&'static str> {
+    match done {
+        "changed" => Some("The changes are saved."),
+        "on" => Some("The key is switched on."),
+        "off" => Some("The key is switched off. It opens nothing."),
+        _ => None,
+    }
+}
+
+async fn show_form(
+    state: &WebState,
+    signed_in: &SignedInSession,
+    id: &str,
+    form: Form,
+) -> Response {
+    let frame = Frame::of(signed_in, "keys");
+    match load(state, signed_in, id, &form).await {
+        Ok((key, history)) => render(state, frame, &key, history, form),
+        Err(problem) => message::show(frame, &problem),
+    }
+}
+
+async fn load(
+    state: &WebState,
+    signed_in: &SignedInSession,
+    id: &str,
+    form: &Form,
+) -> Result<(ApiKey, Vec<RecordedEntry>), Problem> {
+    let (control, account_id) = (state.control(), signed_in.account.id);
+    let key = control.get_key(account_id, id).await?;
+    let before = form.text("before").parse().ok();
+    let history = control.list_key_history(account_id, id, before).await?;
+    Ok((key, history))
+}
+
+fn render(
+    state: &WebState,
+    frame: Frame,
+    key: &ApiKey,
+    history: Vec<RecordedEntry>,
+    mut form: Form,
+) -> Response {
+    // What was typed, or else what the key is.
+    if !form.has("name") {
+        form.set("name", [key.name.as_str()]);
+        form.set("scopes", names(key.scopes));
+    }
+    let now = state.control().now();
+    let last = history.last().filter(|_| history.len() == 100);
+    let older = last.map(|last| format!("/keys/{}?before={}#history", key.id, last.id));
+    let status = form.status();
+    let shown = KeyPage {
+        frame,
+        notice: notice(form.text("done")).filter(|_| status == StatusCode::OK),
+        choices: scopes::choices(&form, &Scope::ALL),
+        form,
+        key: KeyView::new(key, now),
+        requests: key.request_count,
+        is_on: key.is_active,
+        history: history
+            .into_iter()
+            .map(|entry| EntryView::new(entry, now))
+            .collect(),
+        older,
+    };
+    page(status, &shown)
+}

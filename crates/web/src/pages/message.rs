@@ -1,0 +1,54 @@
+use askama::Template;
+use axum::{body::Body, response::Response};
+use http::{HeaderMap, StatusCode, header::ACCEPT};
+use keygate_core::{Code, Problem};
+use keygate_http::problem_response;
+
+use super::{frame::Frame, page};
+use crate::answer::not_found;
+
+#[derive(Template)]
+#[template(path = "message.html")]
+struct MessagePage<'a> {
+    frame: Frame,
+    title: &'a str,
+    message: &'a str,
+}
+
+/// The page that says what went wrong.
+pub(crate) fn show(frame: Frame, problem: &Problem) -> Response {
+    let title = match problem.code {
+        Code::NotFound | Code::KeyNotFound => "Not found",
+        Code::AdminRequired => "Not for this account",
+        Code::StorageUnavailable | Code::Overloaded => "Not now",
+        _ => "That did not work",
+    };
+    let status = StatusCode::from_u16(problem.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let message = &problem.message;
+    let message = MessagePage {
+        frame,
+        title,
+        message,
+    };
+    page(status, &message)
+}
+
+/// What went wrong before it was clear which page was meant: a page for a browser that loads one, JSON
+/// for whoever else asks.
+pub(crate) fn refuse(headers: &HeaderMap, problem: &Problem) -> Response {
+    if wants_html(headers) {
+        show(Frame::signed_out(""), problem)
+    } else {
+        problem_response::<Body>(problem)
+    }
+}
+
+/// What is at no address.
+pub(crate) async fn nothing_here(headers: HeaderMap) -> Response {
+    refuse(&headers, &not_found())
+}
+
+fn wants_html(headers: &HeaderMap) -> bool {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|types| types.contains("text/html"))
+}

@@ -1,0 +1,71 @@
+use askama::Template;
+use axum::{
+    extract::{Request, State},
+    response::Response,
+};
+use http::Uri;
+use keygate_core::EmailAddress;
+
+use super::{form::Form, frame::Frame, message, page, sign_in};
+use crate::{client::Sender, state::WebState};
+
+const SHOWN: &[&str] = &["password"];
+
+#[derive(Template)]
+#[template(path = "reset_password.html")]
+struct ResetPasswordPage {
+    frame: Frame,
+    form: Form,
+    /// Whose password it is, if the link is good.
+    email: Option<EmailAddress>,
+}
+
+/// `GET /reset-password?token=…`
+pub(crate) async fn show(State(state): State<WebState>, uri: Uri) -> Response {
+    show_form(&state, Form::of_query(&uri, SHOWN)).await
+}
+
+/// `POST /reset-password`: sets the password and signs in with it.
+pub(crate) async fn submit(
+    State(state): State<WebState>,
+    sender: Sender,
+    request: Request,
+) -> Response {
+    let mut form = match Form::read(request, SHOWN).await {
+        Ok(form) => form,
+        Err(problem) => return message::show(Frame::signed_out(""), &problem),
+    };
+    let (control, client) = (state.control(), sender.client());
+    let (token, password) = (form.text("token"), form.text("password"));
+    let reset = control.reset_password(token, password, client.address);
+    let signed_in = match reset.await {
+        Ok(account) => {
+            let email = account.email.as_str();
+            control.sign_in(email, password, &client).await
+        }
+        Err(problem) => Err(problem),
+    };
+    match signed_in {
+        Ok(signed_in) => sign_in::begin(&state, &signed_in, "/account?done=password"),
+        Err(problem) => {
+            form.refuse(problem);
+            show_form(&state, form).await
+        }
+    }
+}
+
+async fn show_form(state: &WebState, mut form: Form) -> Response {
+    let account = state.control().get_password_reset(form.text("token")).await;
+    let email = match account {
+        Ok(account) => Some(account.email),
+        Err(problem) => {
+            if form.general_error().is_none() {
+                form.refuse(problem);
+            }
+            None
+        }
+    };
+    let status = form.status();
+    let frame = Frame::signed_out("");
+    page(status, &ResetPasswordPage { frame, form, email })
+}

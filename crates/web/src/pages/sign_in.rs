@@ -1,0 +1,133 @@
+use askama::Template;
+use axum::{
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, Method, StatusCode, Uri, header::SET_COOKIE};
+use keygate_control::SignedIn;
+
+use super::{form::Form, frame::Frame, go_to, message, page, with_query};
+use crate::{client::Sender, state::WebState};
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    frame: Frame,
+    form: Form,
+    notice: Option<&'static str>,
+    signup_is_open: bool,
+}
+
+/// What was typed into these is kept for whoever has to sign in again.
+const KEPT: [&str; 4] = ["name", "scopes", "expires", "date"];
+
+/// `GET /signin`; `?next=` is the page to which it leads.
+pub(crate) async fn show(State(state): State<WebState>, uri: Uri) -> Response {
+    let form = Form::of_query(&uri, &[]);
+    let notice = match form.text("because") {
+        "over" => Some("Your session is over. Sign in again to go on."),
+        "signed-out" => Some("You are signed out."),
+        _ => None,
+    };
+    show_form(&state, form, notice)
+}
+
+/// `POST /signin`
+pub(crate) async fn submit(
+    State(state): State<WebState>,
+    sender: Sender,
+    request: Request,
+) -> Response {
+    let mut form = match Form::read(request, &[]).await {
+        Ok(form) => form,
+        Err(problem) => return message::show(Frame::signed_out("signin"), &problem),
+    };
+    let (email, password) = (form.text("email"), form.text("password"));
+    let control = state.control();
+    match control.sign_in(email, password, &sender.client()).await {
+        Ok(signed_in) => begin(&state, &signed_in, form.text("next")),
+        Err(problem) => {
+            form.refuse(problem);
+            show_form(&state, form, None)
+        }
+    }
+}
+
+/// Hands a new session's cookie out and leads to a page.
+pub(super) fn begin(state: &WebState, signed_in: &SignedIn, next: &str) -> Response {
+    let next = if is_own_page(next) { next } else { "/keys" };
+    let mut response = go_to(next);
+    let cookie = state.cookie().set(&signed_in.token);
+    response.headers_mut().insert(SET_COOKIE, cookie);
+    response
+}
+
+/// Asks whoever has no session to sign in, and to go on where they were. What was typed into a form is
+/// filled in there again.
+pub(crate) async fn ask(state: &WebState, request: Request, is_over: bool) -> Response {
+    let path = request.uri().path().to_owned();
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        let query = request.uri().query();
+        let next = query.map_or(path.clone(), |query| format!("{path}?{query}"));
+        let mut pairs = vec![("next", &*next)];
+        if is_over {
+            pairs.push(("because", "over"));
+        }
+        return go_to(&with_query("/signin", pairs));
+    }
+    let typed = Form::read(request, &[]).await.unwrap_or_default();
+    let mut form = Form::default();
+    form.set("next", [&*with_typed(&path, &typed)]);
+    let notice =
+        "Your session is over, and nothing was changed. Sign in again; what you typed is kept.";
+    let mut response = show_form(state, form, Some(notice));
+    *response.status_mut() = StatusCode::UNAUTHORIZED;
+    response
+}
+
+fn with_typed(path: &str, typed: &Form) -> String {
+    let kept = |name: &'static str| typed.all(name).map(move |text| (name, text));
+    with_query(path, KEPT.into_iter().flat_map(kept))
+}
+
+/// Whether it is a path of this host: `//` and `/\` would lead elsewhere.
+fn is_own_page(next: &str) -> bool {
+    next.starts_with('/')
+        && !next.starts_with("//")
+        && !next.contains('\\')
+        && HeaderValue::from_str(next).is_ok()
+}
+
+fn show_form(state: &WebState, form: Form, notice: Option<&'static str>) -> Response {
+    let status = form.status();
+    let sign_in = SignInPage {
+        frame: Frame::signed_out("signin"),
+        form,
+        notice,
+        signup_is_open: state.control().signup_is_open(),
+    };
+    page(status, &sign_in).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_led_to_own_pages_only() {
+        for own in ["/keys", "/keys/new?name=a%20b", "/admin/audit"] {
+            assert!(is_own_page(own), "{own}");
+        }
+        for other in [
+            "",
+            "keys",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/\n",
+            "javascript:alert(1)",
+        ] {
+            assert!(!is_own_page(other), "{other:?}");
+        }
+    }
+}

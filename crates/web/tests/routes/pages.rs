@@ -1,0 +1,11 @@
+//! The pages, without a browser.
+
+mod account;
+mod admin;
+mod assets;
+mod docs;
+mod frame;
+mod keys;
+mod reset_password;
+mod sign_in;
+mod sign_up;

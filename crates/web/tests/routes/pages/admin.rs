@@ -1,0 +1,96 @@
+use keygate_control::Signup;
+use keygate_core::Role;
+
+use crate::support::{Answer, Options, TestApp, encoded};
+
+async fn app() -> (TestApp, String) {
+    let app = TestApp::with(Options {
+        signup: Signup::Invite,
+        ..Options::default()
+    });
+    let cookie = app.account_as("admin@example.com", Role::Admin).await;
+    app.clock.advance_millis(1);
+    (app, cookie)
+}
+
+async fn change(app: &TestApp, cookie: &str, fields: &[(&str, &str)]) -> Answer {
+    let call = app.post("/admin/accounts").cookie(cookie);
+    call.form(&encoded(fields)).send().await
+}
+
+#[tokio::test]
+async fn members_see_none_of_it() {
+    let (app, _) = app().await;
+    let ada = app.account("ada@example.com").await;
+    for path in ["/admin/accounts", "/admin/audit"] {
+        let page = app.get(path).cookie(&ada).send().await;
+        assert_eq!(page.status, 403);
+        assert!(!page.body.contains("admin@example.com"), "{page}");
+    }
+    assert_eq!(change(&app, &ada, &[("do", "invite")]).await.status, 403);
+    let keys = app.get("/keys").cookie(&ada).send().await;
+    assert!(!keys.body.contains("/admin/"), "{keys}");
+}
+
+#[tokio::test]
+async fn accounts_are_suspended_and_resumed() {
+    let (app, cookie) = app().await;
+    let ada = app.account("ada@example.com").await;
+    let account = app.control.get_account("ada@example.com").await;
+    let id = account.expect("she is there").id.to_string();
+    let act = async |what: &str| change(&app, &cookie, &[("do", what), ("account", &id)]).await;
+    let done = act("suspend").await;
+    assert_eq!(done.headers["location"], "/admin/accounts?done=suspended");
+    assert_eq!(app.get("/keys").cookie(&ada).send().await.status, 303);
+    let list = app
+        .get("/admin/accounts?search=ada")
+        .cookie(&cookie)
+        .send()
+        .await;
+    assert!(list.body.contains(">suspended</span>"), "{list}");
+    act("resume").await;
+    app.sign_in("ada@example.com").await;
+}
+
+#[tokio::test]
+async fn links_are_shown_once_and_work() {
+    let (app, cookie) = app().await;
+    app.account("ada@example.com").await;
+    let account = app.control.get_account("ada@example.com").await;
+    let id = account.expect("she is there").id.to_string();
+    for (what, path) in [
+        ("invite", "/signup?token="),
+        ("reset", "/reset-password?token="),
+    ] {
+        let made = change(&app, &cookie, &[("do", what), ("account", &id)]).await;
+        assert_eq!(made.status, 201, "{made}");
+        let (_, rest) = made.body.split_once(path).expect("a link");
+        let token = &rest[..43];
+        let page = app.get(&format!("{path}{token}")).send().await;
+        assert_eq!(page.value("token"), token, "{page}");
+    }
+}
+
+#[tokio::test]
+async fn the_record_is_filtered() {
+    let (app, cookie) = app().await;
+    let ada = app.account("ada@example.com").await;
+    app.key(&ada, r#"{"name":"<b>bold</b>"}"#).await;
+    let page = async |query: &str| {
+        let call = app.get(&format!("/admin/audit{query}"));
+        call.cookie(&cookie).send().await
+    };
+    let all = page("").await;
+    assert!(all.body.contains("key.issue</code>") && all.body.contains("account.create</code>"));
+    assert!(!all.body.contains("<b>bold"), "{all}");
+    let keys = page("?action=key.issue&account=ADA%40example.com").await;
+    assert!(keys.body.contains("key.issue</code>"), "{keys}");
+    assert!(!keys.body.contains("account.create</code>"), "{keys}");
+    assert!(
+        page("?subject=nothing")
+            .await
+            .body
+            .contains("Nothing is recorded like that.")
+    );
+    assert_eq!(page("?account=x").await.status, 400);
+}

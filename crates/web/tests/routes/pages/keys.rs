@@ -1,0 +1,278 @@
+use serde_json::Value;
+
+use crate::support::{Answer, TestApp, encoded};
+
+async fn form_id(app: &TestApp, cookie: &str) -> String {
+    let form = app.get("/keys/new").cookie(cookie).send().await;
+    assert_eq!(form.status, 200, "{form}");
+    form.value("id")
+}
+
+async fn create(app: &TestApp, cookie: &str, fields: &[(&str, &str)]) -> Answer {
+    let call = app.post("/keys/new").cookie(cookie).form(&encoded(fields));
+    call.send().await
+}
+
+async fn change(app: &TestApp, cookie: &str, id: &str, fields: &[(&str, &str)]) -> Answer {
+    let call = app.post(&format!("/keys/{id}")).cookie(cookie);
+    call.form(&encoded(fields)).send().await
+}
+
+fn ids(keys: &Value) -> Vec<&str> {
+    let keys = keys.as_array().expect("an array").iter();
+    keys.map(|key| key["id"].as_str().expect("text")).collect()
+}
+
+#[tokio::test]
+async fn a_form_that_is_sent_twice_makes_one_key() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let id = form_id(&app, &cookie).await;
+    let fields = [
+        ("id", &*id),
+        ("name", "CI"),
+        ("scopes", "chat"),
+        ("expires", "7"),
+    ];
+    let created = create(&app, &cookie, &fields).await;
+    assert_eq!(created.status, 201, "{created}");
+    assert!(created.body.contains("ask_"));
+    let page = format!("/keys/{id}");
+    for _ in 0..2 {
+        let again = create(&app, &cookie, &fields).await;
+        assert_eq!(again.headers["location"], page.as_str(), "{again}");
+    }
+    let keys = app.all_keys(&cookie).await;
+    assert_eq!(ids(&keys), [&*id]);
+    assert_eq!(keys[0]["expires_at"], "2026-06-17T08:00:00.000Z");
+    app.delete(&format!("/api/keys/{id}"))
+        .cookie(&cookie)
+        .send()
+        .await;
+    let again = create(&app, &cookie, &fields).await;
+    assert_eq!(again.status, 303, "also when it is gone");
+    assert_eq!(ids(&app.all_keys(&cookie).await), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_form_works_for_a_day() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let id = form_id(&app, &cookie).await;
+    let eve = app.account("eve@example.com").await;
+    app.clock.advance_millis(3_000_000);
+    let fields = [
+        ("id", &*id),
+        ("name", "CI"),
+        ("scopes", "chat"),
+        ("expires", "never"),
+    ];
+    assert_eq!(create(&app, &cookie, &fields).await.status, 201);
+    let taken = create(&app, &eve, &fields).await;
+    assert_eq!(taken.status, 303, "nobody else's key comes of it");
+    assert_eq!(ids(&app.all_keys(&eve).await), [""; 0]);
+    for id in ["", "x", "0197593d-1c00-7000-8000-000000000000"] {
+        let fields = [
+            ("id", id),
+            ("name", "CI"),
+            ("scopes", "chat"),
+            ("expires", "never"),
+        ];
+        assert_eq!(create(&app, &cookie, &fields).await.status, 400, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn each_field_says_what_is_wrong_and_keeps_what_was_typed() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let id = form_id(&app, &cookie).await;
+    let fields = [("id", &*id), ("name", " "), ("expires", "date")];
+    let refused = create(&app, &cookie, &fields).await;
+    assert_eq!(refused.status, 400);
+    assert_eq!(refused.error("name"), "Must not be empty.");
+    assert_eq!(refused.error("scopes"), "Tick at least one.");
+    assert_eq!(refused.error("expires_at"), "Needs a day.");
+    let fields = [
+        ("id", &*id),
+        ("name", "<b>"),
+        ("scopes", "read"),
+        ("expires", "date"),
+        ("date", "2026-06-09"),
+    ];
+    let past = create(&app, &cookie, &fields).await;
+    assert_eq!(past.error("expires_at"), "Must lie in the future.");
+    assert_eq!(past.value("name"), "<b>");
+    assert_eq!(past.checked(), ["read"]);
+    assert_eq!(past.value("date"), "2026-06-09");
+    let admin = [
+        ("id", &*id),
+        ("name", "a"),
+        ("scopes", "admin"),
+        ("expires", "never"),
+    ];
+    assert!(
+        !create(&app, &cookie, &admin)
+            .await
+            .error("scopes")
+            .is_empty()
+    );
+    assert!(!app.audited().await.contains(&"key.issue".to_owned()));
+}
+
+#[tokio::test]
+async fn the_last_day_ends_in_utc_unless_a_script_knows_better() {
+    let (app, cookie) = TestApp::signed_in().await;
+    for (exact, expected) in [
+        ("", "2027-01-31T23:59:59.999Z"),
+        ("2027-02-01T04:59:59.999Z", "2027-02-01T04:59:59.999Z"),
+    ] {
+        let id = form_id(&app, &cookie).await;
+        let fields = [
+            ("id", &*id),
+            ("name", "a"),
+            ("scopes", "chat"),
+            ("expires", "date"),
+            ("date", "2027-01-31"),
+            ("expires_at", exact),
+        ];
+        assert_eq!(create(&app, &cookie, &fields).await.status, 201);
+        let key = app.get(&format!("/api/keys/{id}")).cookie(&cookie).send();
+        assert_eq!(key.await.json()["expires_at"], expected);
+    }
+}
+
+#[tokio::test]
+async fn the_eleventh_is_refused_above_the_form() {
+    let (app, cookie) = TestApp::signed_in().await;
+    for index in 0..10 {
+        app.key(&cookie, &format!(r#"{{"name":"{index}"}}"#)).await;
+    }
+    let id = form_id(&app, &cookie).await;
+    let fields = [
+        ("id", &*id),
+        ("name", "11"),
+        ("scopes", "chat"),
+        ("expires", "7"),
+    ];
+    let refused = create(&app, &cookie, &fields).await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.body.contains("10 active API keys"), "{refused}");
+    let list = app.get("/keys").cookie(&cookie).send().await;
+    assert!(list.body.contains("10 of 10 active keys used"), "{list}");
+    assert!(!list.body.contains("href=\"/keys/new\""), "{list}");
+}
+
+#[tokio::test]
+async fn the_list_is_searched_filtered_and_sorted() {
+    let (app, cookie) = TestApp::signed_in().await;
+    for name in ["beta", "Alpha", "gamma ray"] {
+        app.clock.advance_millis(1_000);
+        app.key(&cookie, &format!(r#"{{"name":"{name}"}}"#)).await;
+    }
+    let off = app.key(&cookie, r#"{"name":"off"}"#).await;
+    let id = off["id"].as_str().expect("text");
+    let path = format!("/api/keys/{id}");
+    app.patch(&path)
+        .cookie(&cookie)
+        .json(r#"{"is_active":false}"#)
+        .send()
+        .await;
+    let names = async |query: &str| {
+        let page = app
+            .get(&format!("/keys{query}"))
+            .cookie(&cookie)
+            .send()
+            .await;
+        let links = page.body.split("<a href=\"/keys/0").skip(1);
+        links
+            .filter_map(|link| Some(link.split_once('>')?.1.split_once('<')?.0.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names("").await, ["gamma ray", "Alpha", "beta"]);
+    assert_eq!(names("?sort=name").await, ["Alpha", "beta", "gamma ray"]);
+    assert_eq!(names("?sort=-name").await, ["gamma ray", "beta", "Alpha"]);
+    assert_eq!(names("?search=AL").await, ["Alpha"]);
+    assert_eq!(names("?status=inactive").await, ["off"]);
+    assert_eq!(
+        names("?status=all&sort=created")
+            .await
+            .last()
+            .map(String::as_str),
+        Some("off")
+    );
+    assert_eq!(names("?status=expired").await, [""; 0]);
+    assert_eq!(names("?status=odd&sort=odd&page=odd").await.len(), 3);
+    assert_eq!(names("?page=18446744073709551615").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_key_is_renamed_switched_and_revoked() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let key = app.key(&cookie, r#"{"name":"before"}"#).await;
+    let id = key["id"].as_str().expect("text");
+    let shown = async || {
+        let key = app
+            .get(&format!("/api/keys/{id}"))
+            .cookie(&cookie)
+            .send()
+            .await;
+        key.json()
+    };
+    let fields = [("do", "change"), ("name", "after"), ("scopes", "admin")];
+    let changed = change(&app, &cookie, id, &fields).await;
+    let page = format!("/keys/{id}?done=changed");
+    assert_eq!(changed.headers["location"], page.as_str(), "{changed}");
+    assert_eq!(
+        (&shown().await["name"], &shown().await["scopes"][0]),
+        (&"after".into(), &"admin".into())
+    );
+    for (what, is_active) in [("off", false), ("on", true)] {
+        change(&app, &cookie, id, &[("do", what)]).await;
+        assert_eq!(shown().await["is_active"], is_active);
+    }
+    let refused = change(&app, &cookie, id, &[("do", "change"), ("name", "\u{7}")]).await;
+    assert_eq!(refused.status, 400);
+    assert_eq!(refused.error("scopes"), "Tick at least one.");
+    assert!(!refused.error("name").is_empty());
+    let wrong = change(
+        &app,
+        &cookie,
+        id,
+        &[("do", "revoke"), ("confirm", "before")],
+    )
+    .await;
+    assert!(!wrong.error("confirm").is_empty(), "{wrong}");
+    assert_eq!(
+        change(&app, &cookie, id, &[("do", "fly")]).await.status,
+        400
+    );
+    assert_eq!(shown().await["name"], "after");
+    let done = change(
+        &app,
+        &cookie,
+        id,
+        &[("do", "revoke"), ("confirm", " after ")],
+    )
+    .await;
+    assert_eq!(done.headers["location"], "/keys?done=revoked");
+    let gone = app.get(&format!("/keys/{id}")).cookie(&cookie).send().await;
+    assert_eq!(gone.status, 404);
+}
+
+#[tokio::test]
+async fn another_accounts_key_is_not_there() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let key = app.key(&cookie, r#"{"name":"hers"}"#).await;
+    let id = key["id"].as_str().expect("text");
+    let eve = app.account("eve@example.com").await;
+    let foreign = app.get(&format!("/keys/{id}")).cookie(&eve).send().await;
+    let unknown = app.get("/keys/0197593d-1c00-7000-8000-000000000000");
+    let unknown = unknown.cookie(&eve).send().await;
+    assert_eq!((foreign.status.as_u16(), foreign.body), (404, unknown.body));
+    for fields in [
+        &[("do", "off")][..],
+        &[("do", "revoke"), ("confirm", "hers")],
+        &[("do", "change"), ("name", "mine"), ("scopes", "chat")],
+    ] {
+        assert_eq!(change(&app, &eve, id, fields).await.status, 404);
+    }
+    assert_eq!(app.all_keys(&cookie).await[0]["name"], "hers");
+}

@@ -1,0 +1,96 @@
+use crate::support::{Answer, PASSWORD, TestApp, encoded};
+
+async fn sign_in(app: &TestApp, password: &str, next: &str) -> Answer {
+    let fields = [
+        ("email", "ada@example.com"),
+        ("password", password),
+        ("next", next),
+    ];
+    app.post("/signin").form(&encoded(&fields)).send().await
+}
+
+#[tokio::test]
+async fn signing_in_leads_to_the_keys_or_where_one_wanted_to_go() {
+    let (app, _) = TestApp::signed_in().await;
+    for (next, expected) in [
+        ("", "/keys"),
+        ("/account", "/account"),
+        ("/keys/new?name=a", "/keys/new?name=a"),
+        ("//evil.example", "/keys"),
+        ("https://evil.example/", "/keys"),
+        ("/\\evil.example", "/keys"),
+    ] {
+        let answer = sign_in(&app, PASSWORD, next).await;
+        assert_eq!(answer.status, 303, "{answer}");
+        assert_eq!(answer.headers["location"], expected);
+        let page = app.get("/keys").cookie(&answer.cookie()).send().await;
+        assert_eq!(page.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_keeps_the_address_but_not_the_password() {
+    let (app, _) = TestApp::signed_in().await;
+    let answer = sign_in(&app, "wrong horse battery staple", "/account").await;
+    assert_eq!(answer.status, 401);
+    assert!(answer.body.contains("E-mail address or password is wrong."));
+    assert_eq!(answer.value("email"), "ada@example.com");
+    assert_eq!(answer.value("next"), "/account");
+    assert!(!answer.body.contains("wrong horse"));
+}
+
+#[tokio::test]
+async fn a_page_asks_whoever_has_no_session_to_sign_in_and_come_back() {
+    let app = TestApp::new();
+    let asked = app.get("/keys?status=all").send().await;
+    assert_eq!(asked.status, 303);
+    assert_eq!(
+        asked.headers["location"],
+        "/signin?next=%2Fkeys%3Fstatus%3Dall"
+    );
+    let form = app.get("/signin?next=%2Fkeys%3Fstatus%3Dall").send().await;
+    assert_eq!(form.value("next"), "/keys?status=all");
+}
+
+#[tokio::test]
+async fn what_was_typed_outlives_the_session() {
+    let (app, cookie) = TestApp::signed_in().await;
+    app.delete("/api/session").cookie(&cookie).send().await;
+    let name = "Ünï & <Co>\u{1f511}";
+    let typed = [
+        ("name", name),
+        ("scopes", "chat"),
+        ("scopes", "write"),
+        ("expires", "30"),
+        ("password", "secret words"),
+    ];
+    let asked = app.post("/keys/new").cookie(&cookie).form(&encoded(&typed));
+    let asked = asked.send().await;
+    assert_eq!(asked.status, 401);
+    assert!(asked.body.contains("what you typed is kept"));
+    assert!(!asked.body.contains("secret"));
+    let answer = sign_in(&app, PASSWORD, &asked.value("next")).await;
+    let next = answer.headers["location"].to_str().expect("ASCII");
+    let form = app.get(next).cookie(&answer.cookie()).send().await;
+    assert_eq!(form.value("name"), name);
+    assert_eq!(form.checked(), ["chat", "write"]);
+    assert!(form.body.contains(r#"value="30" selected"#), "{form}");
+    assert!(!app.audited().await.contains(&"key.issue".to_owned()));
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_session() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let left = app.post("/signout").cookie(&cookie).form("").send().await;
+    assert_eq!(left.headers["location"], "/signin?because=signed-out");
+    assert!(
+        left.headers["set-cookie"]
+            .to_str()
+            .expect("ASCII")
+            .contains("Max-Age=0")
+    );
+    let ended = app.get("/api/session").cookie(&cookie).send().await;
+    assert_eq!(ended.summary(), r#"401 "session_expired" null"#);
+    let again = app.post("/signout").cookie(&cookie).form("").send().await;
+    assert_eq!(again.status, 303);
+}

@@ -1,0 +1,54 @@
+//! The page to which set-up links and invitations lead.
+
+use crate::support::{PASSWORD, TestApp, encoded};
+
+#[tokio::test]
+async fn the_link_leads_to_a_form_that_makes_the_account_and_signs_in() {
+    let app = TestApp::new();
+    let link = app.control.create_setup_link().await.expect("answers");
+    let token = link.expect("there is no account yet");
+    let page = app.get(&format!("/signup?token={}", token.expose()));
+    let page = page.send().await;
+    assert_eq!(page.value("token"), token.expose());
+    let submit = async |password: &str| {
+        let fields = [
+            ("token", token.expose()),
+            ("email", "ada@example.com"),
+            ("password", password),
+        ];
+        let call = app
+            .post("/signup")
+            .header("origin", "http://127.0.0.1:8080");
+        call.form(&encoded(&fields)).send().await
+    };
+    let refused = submit("short").await;
+    assert_eq!(refused.status, 400);
+    assert_eq!(refused.value("email"), "ada@example.com");
+    assert_eq!(refused.error("password"), "Must have 12 to 256 characters.");
+    let made = submit(PASSWORD).await;
+    assert_eq!(made.headers["location"], "/keys?done=welcome", "{made}");
+    let session = app.get("/api/session").cookie(&made.cookie()).send().await;
+    assert_eq!(session.json()["role"], "admin");
+}
+
+#[tokio::test]
+async fn what_is_typed_is_shown_as_text() {
+    let app = TestApp::new();
+    let page = app.get("/signup?token=%22%3E%3Cscript%3E").send().await;
+    assert!(!page.body.contains("<script>"), "{}", page.body);
+    let fields = [("email", "<script>"), ("password", "x"), ("token", "x")];
+    let page = app.post("/signup").form(&encoded(&fields)).send().await;
+    assert_eq!(page.status, 403);
+    assert!(!page.body.contains("<script>"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn what_is_no_form_is_refused() {
+    let app = TestApp::new();
+    let long = app.post("/signup").form(&"x".repeat(20_000)).send().await;
+    assert_eq!(long.status, 413);
+    let other = app.post("/signup").header("content-type", "text/plain");
+    assert_eq!(other.body("x").send().await.status, 415);
+    let odd = app.post("/signup").form("%ff").send().await;
+    assert!(odd.status.is_client_error(), "{odd}");
+}
