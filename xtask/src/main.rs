@@ -13,7 +13,7 @@ use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use run::{Failure, cargo};
+use run::{Failure, cargo, root};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The project's chores")]
@@ -34,6 +34,8 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Take a picture of every page in target/screenshots, and renew those in docs/screenshots
+    Screenshots,
     #[command(subcommand)]
     Docs(Docs),
 }
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Chore::Crash { kills } => crash(kills),
         Chore::Nodes => nodes(),
         Chore::Bench { options } => bench(&options),
+        Chore::Screenshots => screenshots(),
         Chore::Docs(Docs::Configuration) => {
             write_page("docs/configuration.md", &["config", "reference"])
         }
@@ -114,6 +117,30 @@ fn test() -> Result<(), Failure> {
         "--no-fail-fast",
     ];
     cargo("All tests", &tests, &[])
+}
+
+fn screenshots() -> Result<(), Failure> {
+    tools::install()?;
+    let tour = [
+        "test",
+        "--package",
+        "keygate",
+        "--test",
+        "dashboard",
+        "tour",
+    ];
+    cargo("Pictures of every page", &tour, &[])?;
+    let (taken, shown) = (
+        root().join("target/screenshots"),
+        root().join("docs/screenshots"),
+    );
+    let failed = |error: std::io::Error| Failure(format!("docs/screenshots: {error}"));
+    for picture in std::fs::read_dir(&shown).map_err(failed)? {
+        let name = picture.map_err(failed)?.file_name();
+        std::fs::copy(taken.join(&name), shown.join(&name)).map_err(failed)?;
+    }
+    println!("All of them are in {}", taken.display());
+    Ok(())
 }
 
 fn crash(kills: u32) -> Result<(), Failure> {

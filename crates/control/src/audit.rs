@@ -1,4 +1,4 @@
-use keygate_core::{Code, Problem};
+use keygate_core::{Code, InvalidEmail, Problem};
 use keygate_storage::{Action, AuditPage, RecordedEntry};
 
 use crate::{Control, unavailable};
@@ -30,6 +30,9 @@ impl Control {
             Some(email) => match self.get_account(email).await {
                 Ok(account) => Some(account.id),
                 Err(problem) if problem.code == Code::NotFound => return Ok(Vec::new()),
+                Err(problem) if problem.code == Code::InvalidParameter => {
+                    return Err(Problem::invalid_parameter("account", InvalidEmail));
+                }
                 Err(problem) => return Err(problem),
             },
         };

@@ -96,7 +96,7 @@ client = OpenAI(base_url="{origin}/v1", api_key="{key}")
 for chunk in client.chat.completions.create(model="echo", stream=True, messages=[{{"role": "user", "content": "Hello"}}]):
     print(chunk.choices[0].delta.content or "\n", end="")
 
-Sign in and create another key:
+Sign in at {origin} in a browser, or here, and create another key:
 
 curl -c cookies.txt {origin}/api/session -H "Content-Type: application/json" \
   -d '{{"email":"{EMAIL}","password":"{password}"}}'

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::{Json, extract::State};
 use keygate_core::{Code, Problem};
 use serde::Serialize;
@@ -62,7 +64,9 @@ pub(crate) async fn healthz() -> Json<Health> {
 )]
 pub(crate) async fn readyz(State(state): State<WebState>) -> Answer<Json<Readiness>> {
     if state.is_draining() {
-        return Err(Problem::new(Code::Overloaded, "keygate is shutting down.").into());
+        return Err(Problem::new(Code::Overloaded, "keygate is shutting down.")
+            .with_retry_after(Duration::from_secs(1))
+            .into());
     }
     let stale_age = state.control().check_store().await?;
     Ok(Json(Readiness {

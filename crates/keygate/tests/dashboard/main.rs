@@ -10,6 +10,7 @@ mod isolation;
 mod keyboard;
 mod keys;
 mod person;
+mod reference;
 mod sessions;
 mod time_zone;
 mod tour;

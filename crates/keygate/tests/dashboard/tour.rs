@@ -2,13 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use http::Method;
+use serde_json::{Value, json};
 
 use crate::{
     browser::{Browser, Options},
     person::{Person, setup_link},
     support::{Account, EMAIL, PASSWORD, Program, Upstream, eventually},
 };
+
+/// A name of 255 characters.
+fn long() -> String {
+    "Long ".repeat(51).trim().to_owned() + "."
+}
 
 /// Where the pictures go.
 fn folder() -> PathBuf {
@@ -47,53 +53,53 @@ async fn visit(browser: &Browser, path: &str, name: &str) {
     look(browser, name).await;
 }
 
-/// An account with keys of every kind.
+/// Creates a key: its id and its secret.
+async fn create(
+    account: &Account,
+    name: &str,
+    scopes: &[&str],
+    end: Option<&str>,
+) -> (String, String) {
+    let body = json!({"name": name, "scopes": scopes, "expires_at": end});
+    let call = account.call(Method::POST, "/api/keys").json(&body);
+    let answer = call.send().await.expect("answers");
+    assert_eq!(answer.status(), 201);
+    let key: Value = answer.json().await.expect("JSON");
+    let text = |field: &str| key[field].as_str().expect("text").to_owned();
+    (text("id"), text("key"))
+}
+
+/// Keys as people have them; the id of the one that was used.
 async fn fill(account: &Account) -> String {
-    let create = async |name: &str, scopes: &[&str], end: Option<&str>| {
-        let body = json!({"name": name, "scopes": scopes, "expires_at": end});
-        let call = account.call(http::Method::POST, "/api/keys");
-        let answer = call.json(&body).send().await.expect("answers");
-        assert_eq!(answer.status(), 201);
-        let key: serde_json::Value = answer.json().await.expect("JSON");
-        let text = |field: &str| key[field].as_str().expect("text").to_owned();
-        (text("id"), text("key"))
-    };
-    let (old, _) = create("Old prototype", &["chat"], None).await;
+    let (old, _) = create(account, "Old prototype", &["chat"], None).await;
     account.patch(&old, &json!({"is_active": false})).await;
-    create(&"Long ".repeat(51), &["read"], None).await;
-    create(
-        "مفتاح الخادم",
-        &["chat", "read"],
-        Some("2099-01-31T23:59:59Z"),
-    )
-    .await;
-    create("<script>alert(1)</script>", &["write"], None).await;
-    create(
-        "Continuous integration",
-        &["read", "write"],
-        Some("2099-06-30T23:59:59Z"),
-    )
-    .await;
-    let (id, secret) = create("Production", &["chat", "read"], None).await;
-    account
-        .patch(&id, &json!({"name": "Production server"}))
-        .await;
+    let end = Some("2099-06-30T23:59:59Z");
+    create(account, "Nightly evaluation", &["chat", "read"], end).await;
+    create(account, "Continuous integration", &["read", "write"], end).await;
+    create(account, "Ada's laptop", &["chat"], None).await;
+    let (id, secret) = create(account, "Production", &["chat", "read"], None).await;
+    let name = json!({"name": "Production server"});
+    account.patch(&id, &name).await;
     let used = account.client.get(format!("{}/v1/models", account.url));
     let used = used.bearer_auth(secret).send().await.expect("answers");
     assert_eq!(used.status(), 200);
     eventually("the use is noted", async || {
-        let call = account.call(http::Method::GET, &format!("/api/keys/{id}"));
-        let key: serde_json::Value = call
-            .send()
-            .await
-            .expect("answers")
-            .json()
-            .await
-            .expect("JSON");
+        let call = account.call(Method::GET, &format!("/api/keys/{id}"));
+        let answer = call.send().await.expect("answers");
+        let key: Value = answer.json().await.expect("JSON");
         !key["last_used_at"].is_null()
     })
     .await;
     id
+}
+
+/// Keys that a page must bear, too.
+async fn fill_oddly(account: &Account) {
+    create(account, &long(), &["read"], None).await;
+    create(account, &"x".repeat(255), &["read"], None).await;
+    let end = Some("9999-12-31T23:59:59Z");
+    create(account, "مفتاح الخادم", &["chat", "read"], end).await;
+    create(account, "<script>alert(1)</script>", &["write"], None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,9 +142,10 @@ async fn pages_of_an_account_are_fit_to_be_seen() {
     visit(browser, "/keys?status=all&sort=name&search=o", "keys-all").await;
     visit(browser, "/keys?search=nothing", "keys-none").await;
     visit(browser, &format!("/keys/{id}"), "key").await;
-    let long = "/keys?search=long";
-    browser.goto(long).await;
-    browser.click("Long ".repeat(51).trim()).await;
+    fill_oddly(&account).await;
+    visit(browser, "/keys", "keys-odd").await;
+    browser.goto("/keys?search=long").await;
+    browser.click(&long()).await;
     look(browser, "key-long-name").await;
     visit(browser, "/keys/new", "new-key").await;
     browser.check("chat", false).await;
@@ -168,7 +175,9 @@ async fn pages_of_admins_are_fit_to_be_seen() {
     let ada = Person::at(&program, Options::default()).await;
     let browser = &ada.browser;
     ada.sign_up(&setup_link(&program), EMAIL).await;
-    fill(&Account::sign_in(&program.url).await).await;
+    let account = Account::sign_in(&program.url).await;
+    fill(&account).await;
+    fill_oddly(&account).await;
     for email in [
         "bob@example.com",
         "charlotte.von.und.zu.hohenstein@verwaltung.example",

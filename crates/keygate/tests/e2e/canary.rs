@@ -41,12 +41,25 @@ fn assert_files_clean(canaries: &[Canary], folder: &Path) {
     assert!(files >= 1, "no file was looked at");
 }
 
-type Call = (Method, String, Option<Value>, u16);
+/// What is sent along: JSON, or a form as an object of texts.
+enum Body {
+    Nothing,
+    Json(Value),
+    Form(Value),
+}
+
+type Call = (Method, String, Body, u16);
 
 /// Calls with canaries in every place, and the status that each is answered with.
 fn calls(id: &str, key: &str, link: &str, token: &str) -> Vec<Call> {
-    let get = |path: &str, status| (Method::GET, path.to_owned(), None, status);
-    let send = |method, path: &str, body, status| (method, path.to_owned(), Some(body), status);
+    let get = |path: &str, status| (Method::GET, path.to_owned(), Body::Nothing, status);
+    let send =
+        |method, path: &str, body, status| (method, path.to_owned(), Body::Json(body), status);
+    let form = |path: &str, fields, status| {
+        let body = Body::Form(fields);
+        (Method::POST, path.to_owned(), body, status)
+    };
+    let page = format!("/keys/{id}");
     let key_path = format!("/api/keys/{id}");
     let odd = json!({"name": {"key": key}, "password": PASSWORD});
     let sign_in = json!({"email": EMAIL, "password": PASSWORD});
@@ -58,7 +71,41 @@ fn calls(id: &str, key: &str, link: &str, token: &str) -> Vec<Call> {
         get("/readyz", 200),
         get("/assets/keygate.css", 200),
         get(&format!("/signup?token={link}"), 200),
-        send(Method::POST, "/signup", json!({"token": link}), 400),
+        form(
+            "/signup",
+            json!({"token": link, "email": EMAIL, "password": PASSWORD}),
+            403,
+        ),
+        form("/signin", json!({"email": EMAIL, "password": key}), 401),
+        form(
+            "/signin",
+            json!({"email": EMAIL, "password": PASSWORD}),
+            303,
+        ),
+        form(
+            "/reset-password",
+            json!({"token": token, "password": PASSWORD}),
+            400,
+        ),
+        get("/keys", 200),
+        get("/keys/new", 200),
+        form("/keys/new", json!({"name": "x", "password": PASSWORD}), 400),
+        get(&page, 200),
+        form(
+            &page,
+            json!({"do": "change", "name": "x", "scopes": "read"}),
+            303,
+        ),
+        form(&page, json!({"do": "revoke", "confirm": "y"}), 400),
+        get("/account", 200),
+        form(
+            "/account",
+            json!({"do": "password", "password": PASSWORD}),
+            400,
+        ),
+        get("/admin/audit", 403),
+        get("/api/account/sessions", 200),
+        get(&format!("{key_path}/history"), 200),
         get("/api/session", 200),
         get("/api/keys", 200),
         get(&key_path, 200),
@@ -76,7 +123,7 @@ fn calls(id: &str, key: &str, link: &str, token: &str) -> Vec<Call> {
             400,
         ),
         get("/api/nothing", 404),
-        (Method::PUT, "/api/keys".into(), None, 405),
+        (Method::PUT, "/api/keys".into(), Body::Nothing, 405),
         get("/v1/models", 200),
         send(
             Method::POST,
@@ -84,13 +131,13 @@ fn calls(id: &str, key: &str, link: &str, token: &str) -> Vec<Call> {
             json!({"model": "m"}),
             200,
         ),
-        (Method::DELETE, "/v1/files/x".into(), None, 200),
+        (Method::DELETE, "/v1/files/x".into(), Body::Nothing, 200),
         get("/v1//models", 400),
         get(&format!("/v1/{key}"), 401),
         get(&format!("/v1/models?key={key}"), 401),
         get(&format!("/api/keys/{key}"), 404),
         get(&format!("/{key}"), 404),
-        (Method::DELETE, key_path, None, 200),
+        (Method::DELETE, key_path, Body::Nothing, 200),
     ]
 }
 
@@ -122,18 +169,27 @@ async fn no_secret_is_in_any_log_answer_or_file() {
     });
     let link = &canaries[3].text;
 
-    let http2 = Client::builder()
-        .http2_prior_knowledge()
-        .build()
-        .expect("a client");
-    for client in [Client::new(), http2] {
+    let client = || Client::builder().redirect(reqwest::redirect::Policy::none());
+    let http1 = client().build().expect("a client");
+    let http2 = client().http2_prior_knowledge().build().expect("a client");
+    for client in [http1, http2] {
         let (id, _) = account.key(&["read"]).await;
         for (method, path, body, status) in calls(&id, &key, link, token) {
             let mut request = client.request(method.clone(), format!("{}{path}", program.url));
             request = request.header("cookie", &account.cookie).bearer_auth(&key);
-            if let Some(body) = &body {
-                request = request.json(body);
-            }
+            request = match &body {
+                Body::Nothing => request,
+                Body::Json(body) => request.json(body),
+                Body::Form(fields) => {
+                    let fields = fields.as_object().expect("an object").iter();
+                    let fields = fields.map(|(name, text)| (name, text.as_str().expect("text")));
+                    let encoded = form_urlencoded::Serializer::new(String::new())
+                        .extend_pairs(fields)
+                        .finish();
+                    let form = "application/x-www-form-urlencoded";
+                    request.header("content-type", form).body(encoded)
+                }
+            };
             let answer = request.send().await.expect("it answers");
             let place = format!("the answer to {method} {}", path.replace(&key, "KEY"));
             assert_eq!(answer.status(), status, "{place}");

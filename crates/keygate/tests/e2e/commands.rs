@@ -129,11 +129,30 @@ async fn results_are_tables_for_people_and_json_for_programs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_role_ends_sessions_at_once() {
+    let program = Program::start(Spawn::default());
+    let account = Account::create(&program).await;
+    said(&program.cli(&["account", "set-role", EMAIL, "admin"], ""));
+    let ended = account.call(reqwest::Method::GET, "/api/session").send();
+    assert_eq!(ended.await.expect("it answers").status(), 401);
+    let admin = Account::sign_in(&program.url).await;
+    let list = admin
+        .call(reqwest::Method::GET, "/api/admin/accounts")
+        .send();
+    assert_eq!(list.await.expect("it answers").status(), 200);
+    let listed = said(&program.cli(&["account", "list"], ""));
+    assert!(listed.contains("admin"), "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_invitation_is_a_link_that_works() {
-    let program = Program::start(Spawn {
-        config: Some("[accounts]\nsignup = \"invite\"\n".into()),
+    let closed = Program::start(Spawn {
+        config: Some("[accounts]\nsignup = \"closed\"\n".into()),
         ..Spawn::default()
     });
+    let why = refused(&closed.cli(&["account", "invite"], ""));
+    assert!(why.contains("need the setting accounts.signup"), "{why}");
+    let program = Program::start(Spawn::default());
     let link = said(&program.cli(&["account", "invite"], ""));
     let page = Client::new().get(&link).send().await.expect("it answers");
     assert_eq!(page.status(), 200, "{link}");
@@ -168,7 +187,8 @@ async fn mistakes_are_one_line_that_says_what_to_do() {
         ),
         (&["account", "create", "bob@example.com"], PASSWORD),
         (&["account", "suspend", "nobody@example.com"], ""),
-        (&["account", "invite"], ""),
+        (&["account", "set-role", "nobody@example.com", "admin"], ""),
+        (&["account", "reset-link", "nobody@example.com"], ""),
         (&["key", "issue", "--account", EMAIL, "--name", " "], ""),
         (
             &[

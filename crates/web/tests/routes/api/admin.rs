@@ -193,7 +193,7 @@ async fn the_record_is_listed_and_filtered() {
     for (query, param) in [
         ("?action=key.stolen", "action"),
         ("?before=x", "before"),
-        ("?account=x", "email"),
+        ("?account=x", "account"),
     ] {
         let refused = format!(r#"400 "invalid_parameter" "{param}""#);
         assert_eq!(list(query).await.summary(), refused);
