@@ -276,3 +276,42 @@ async fn another_accounts_key_is_not_there() {
     }
     assert_eq!(app.all_keys(&cookie).await[0]["name"], "hers");
 }
+
+#[tokio::test]
+async fn an_expired_key_is_shown_as_such_and_cannot_be_switched_on() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let end = r#"{"name":"short-lived","expires_at":"2026-06-10T08:00:01.000Z"}"#;
+    let key = app.key(&cookie, end).await;
+    let id = key["id"].as_str().expect("text");
+    app.clock.advance_millis(1_000);
+    let page = app.get(&format!("/keys/{id}")).cookie(&cookie).send().await;
+    assert!(page.body.contains("Its time is over"), "{page}");
+    let refused = change(&app, &cookie, id, &[("do", "on")]).await;
+    assert_eq!(refused.status, 409);
+    assert!(refused.body.contains("has expired"), "{refused}");
+    let list = app.get("/keys?status=expired").cookie(&cookie).send().await;
+    assert!(list.body.contains("short-lived"), "{list}");
+    assert!(list.body.contains("0 of 10 active keys used"), "{list}");
+}
+
+#[tokio::test]
+async fn a_long_history_is_paged() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let key = app.key(&cookie, r#"{"name":"first name"}"#).await;
+    let id = key["id"].as_str().expect("text");
+    for number in 0..100 {
+        let name = format!("name {number}");
+        let fields = [("do", "change"), ("name", &*name), ("scopes", "chat")];
+        assert_eq!(change(&app, &cookie, id, &fields).await.status, 303);
+    }
+    let page = app.get(&format!("/keys/{id}")).cookie(&cookie).send().await;
+    assert!(page.body.contains("name: name 99 "), "{page}");
+    assert!(!page.body.contains("name: first name"), "{page}");
+    let links = page.body.split("href=\"").skip(1);
+    let mut links = links.filter_map(|link| link.split_once('"'));
+    let older = links.find(|(link, _)| link.contains("?before="));
+    let (older, _) = older.expect("a link to older entries");
+    let older = older.split('#').next().expect("a path");
+    let page = app.get(older).cookie(&cookie).send().await;
+    assert!(page.body.contains("name: first name"), "{page}");
+}
