@@ -1,17 +1,11 @@
 use askama::Template;
-use axum::{
-    Extension,
-    extract::{Request, State},
-    response::Response,
-};
+use axum::{Extension, extract::State, response::Response};
 use http::{StatusCode, Uri};
 use keygate_control::{Session, SignedInSession};
 use keygate_core::{Code, EmailAddress, Problem, SessionId, Timestamp};
 
 use super::{browser, form::Form, frame::Frame, go_to, message, moment::Moment, page, sign_in};
 use crate::{client::Sender, state::WebState};
-
-const SHOWN: &[&str] = &["current_password", "password"];
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -58,7 +52,7 @@ pub(crate) async fn show(
     Extension(signed_in): Extension<SignedInSession>,
     uri: Uri,
 ) -> Response {
-    show_form(&state, &signed_in, Form::of_query(&uri, SHOWN)).await
+    show_form(&state, &signed_in, Form::of_query(&uri)).await
 }
 
 /// `POST /account`: ends sessions or changes the password.
@@ -66,12 +60,8 @@ pub(crate) async fn change(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,
     sender: Sender,
-    request: Request,
+    mut form: Form,
 ) -> Response {
-    let mut form = match Form::read(request, SHOWN).await {
-        Ok(form) => form,
-        Err(problem) => return message::show(Frame::of(&signed_in, "account"), &problem),
-    };
     match act(&state, &signed_in, &sender, &form).await {
         Ok(response) => response,
         Err(problem) => {

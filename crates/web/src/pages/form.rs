@@ -1,48 +1,55 @@
-use axum::extract::Request;
+use axum::{
+    extract::{FromRequest, Request},
+    response::Response,
+};
 use http::{StatusCode, Uri, header::CONTENT_TYPE};
 use keygate_core::{Code, Problem};
 
-use crate::fields::read_body;
+use super::{frame::Frame, message};
+use crate::{fields::read_body, state::WebState};
 
 /// What somebody typed into a form, and what is wrong with it.
 #[derive(Default)]
 pub(crate) struct Form {
     fields: Vec<(String, String)>,
     problems: Vec<Problem>,
-    /// The fields beside which the page shows what is wrong with them.
-    shown: &'static [&'static str],
 }
 
-impl Form {
-    /// What a browser sends with POST.
-    pub(crate) async fn read(
-        request: Request,
-        shown: &'static [&'static str],
-    ) -> Result<Self, Problem> {
+/// What a browser sends with POST.
+impl FromRequest<WebState> for Form {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &WebState) -> Result<Self, Response> {
         let (parts, body) = request.into_parts();
         let content_type = parts.headers.get(CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok());
         let essence = content_type.and_then(|value| value.split(';').next());
-        if essence != Some("application/x-www-form-urlencoded") {
-            return Err(Problem::new(
-                Code::UnsupportedMediaType,
-                "The form was not understood. Load the page again.",
-            ));
+        let body = if essence == Some("application/x-www-form-urlencoded") {
+            read_body(&parts.headers, body).await
+        } else {
+            let why = "The form was not understood. Load the page again.";
+            Err(Problem::new(Code::UnsupportedMediaType, why))
+        };
+        match body {
+            Ok(body) => Ok(Self::parse(&body)),
+            Err(problem) => {
+                let frame = Frame::public(state, &parts.headers, "").await;
+                Err(message::show(frame, &problem))
+            }
         }
-        let body = read_body(&parts.headers, body).await?;
-        Ok(Self::parse(&body, shown))
     }
+}
 
+impl Form {
     /// What stands behind the question mark of a page's address.
-    pub(crate) fn of_query(uri: &Uri, shown: &'static [&'static str]) -> Self {
-        Self::parse(uri.query().unwrap_or_default().as_bytes(), shown)
+    pub(crate) fn of_query(uri: &Uri) -> Self {
+        Self::parse(uri.query().unwrap_or_default().as_bytes())
     }
 
-    fn parse(encoded: &[u8], shown: &'static [&'static str]) -> Self {
+    fn parse(encoded: &[u8]) -> Self {
         Self {
             fields: form_urlencoded::parse(encoded).into_owned().collect(),
             problems: Vec::new(),
-            shown,
         }
     }
 
@@ -97,13 +104,13 @@ impl Form {
         Some(capitalised(rule.unwrap_or(&found.message)))
     }
 
-    /// What is wrong, but with none of the fields.
-    pub(crate) fn general_error(&self) -> Option<&str> {
-        let is_general = |problem: &&Problem| {
+    /// What is wrong, but is not shown beside one of these fields.
+    pub(crate) fn error_apart_from(&self, fields: &[&str]) -> Option<&str> {
+        let is_apart = |problem: &&Problem| {
             let param = problem.param.as_deref();
-            param.is_none_or(|param| !self.shown.contains(&param))
+            param.is_none_or(|param| !fields.contains(&param))
         };
-        let found = self.problems.iter().find(is_general)?;
+        let found = self.problems.iter().find(is_apart)?;
         Some(&found.message)
     }
 }

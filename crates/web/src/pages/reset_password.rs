@@ -1,15 +1,10 @@
 use askama::Template;
-use axum::{
-    extract::{Request, State},
-    response::Response,
-};
-use http::Uri;
+use axum::{extract::State, response::Response};
+use http::{StatusCode, Uri};
 use keygate_core::EmailAddress;
 
-use super::{form::Form, frame::Frame, message, page, sign_in};
+use super::{form::Form, frame::Frame, page, sign_in};
 use crate::{client::Sender, state::WebState};
-
-const SHOWN: &[&str] = &["password"];
 
 #[derive(Template)]
 #[template(path = "reset_password.html")]
@@ -22,19 +17,15 @@ struct ResetPasswordPage {
 
 /// `GET /reset-password?token=…`
 pub(crate) async fn show(State(state): State<WebState>, uri: Uri) -> Response {
-    show_form(&state, Form::of_query(&uri, SHOWN)).await
+    show_form(&state, Form::of_query(&uri)).await
 }
 
 /// `POST /reset-password`: sets the password and signs in with it.
 pub(crate) async fn submit(
     State(state): State<WebState>,
     sender: Sender,
-    request: Request,
+    mut form: Form,
 ) -> Response {
-    let mut form = match Form::read(request, SHOWN).await {
-        Ok(form) => form,
-        Err(problem) => return message::show(Frame::signed_out(""), &problem),
-    };
     let (control, client) = (state.control(), sender.client());
     let (token, password) = (form.text("token"), form.text("password"));
     let reset = control.reset_password(token, password, client.address);
@@ -59,7 +50,7 @@ async fn show_form(state: &WebState, mut form: Form) -> Response {
     let email = match account {
         Ok(account) => Some(account.email),
         Err(problem) => {
-            if form.general_error().is_none() {
+            if form.status() == StatusCode::OK {
                 form.refuse(problem);
             }
             None

@@ -1,12 +1,12 @@
 use askama::Template;
 use axum::{
-    extract::{Request, State},
+    extract::{FromRequest, Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, Method, StatusCode, Uri, header::SET_COOKIE};
 use keygate_control::SignedIn;
 
-use super::{form::Form, frame::Frame, go_to, message, page, with_query};
+use super::{form::Form, frame::Frame, go_to, page, with_query};
 use crate::{client::Sender, state::WebState};
 
 #[derive(Template)]
@@ -23,7 +23,7 @@ const KEPT: [&str; 4] = ["name", "scopes", "expires", "date"];
 
 /// `GET /signin`; `?next=` is the page to which it leads.
 pub(crate) async fn show(State(state): State<WebState>, uri: Uri) -> Response {
-    let form = Form::of_query(&uri, &[]);
+    let form = Form::of_query(&uri);
     let notice = match form.text("because") {
         "over" => Some("Your session is over. Sign in again to go on."),
         "signed-out" => Some("You are signed out."),
@@ -36,12 +36,8 @@ pub(crate) async fn show(State(state): State<WebState>, uri: Uri) -> Response {
 pub(crate) async fn submit(
     State(state): State<WebState>,
     sender: Sender,
-    request: Request,
+    mut form: Form,
 ) -> Response {
-    let mut form = match Form::read(request, &[]).await {
-        Ok(form) => form,
-        Err(problem) => return message::show(Frame::signed_out("signin"), &problem),
-    };
     let (email, password) = (form.text("email"), form.text("password"));
     let control = state.control();
     match control.sign_in(email, password, &sender.client()).await {
@@ -75,7 +71,7 @@ pub(crate) async fn ask(state: &WebState, request: Request, is_over: bool) -> Re
         }
         return go_to(&with_query("/signin", pairs));
     }
-    let typed = Form::read(request, &[]).await.unwrap_or_default();
+    let typed = Form::from_request(request, state).await.unwrap_or_default();
     let mut form = Form::default();
     form.set("next", [&*with_typed(&path, &typed)]);
     let notice =

@@ -1,15 +1,10 @@
 use askama::Template;
-use axum::{
-    extract::{Request, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use http::Uri;
 use keygate_control::SignUp;
 
-use super::{form::Form, frame::Frame, message, page, sign_in};
+use super::{form::Form, frame::Frame, page, sign_in};
 use crate::{client::Sender, state::WebState};
-
-const SHOWN: &[&str] = &["email", "password"];
 
 #[derive(Template)]
 #[template(path = "sign_up.html")]
@@ -20,19 +15,15 @@ struct SignUpPage {
 
 /// `GET /signup?token=…`: where set-up links and invitations lead.
 pub(crate) async fn show(uri: Uri) -> Response {
-    show_form(Form::of_query(&uri, SHOWN))
+    show_form(Form::of_query(&uri))
 }
 
 /// `POST /signup`: makes the account and signs in to it, or shows the form again with what is wrong.
 pub(crate) async fn submit(
     State(state): State<WebState>,
     sender: Sender,
-    request: Request,
+    mut form: Form,
 ) -> Response {
-    let mut form = match Form::read(request, SHOWN).await {
-        Ok(form) => form,
-        Err(problem) => return message::show(Frame::signed_out(""), &problem),
-    };
     let (client, token) = (sender.client(), form.text("token"));
     let (email, password) = (form.text("email"), form.text("password"));
     let sign_up = SignUp {

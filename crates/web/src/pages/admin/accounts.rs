@@ -1,9 +1,5 @@
 use askama::Template;
-use axum::{
-    Extension,
-    extract::{Request, State},
-    response::Response,
-};
+use axum::{Extension, extract::State, response::Response};
 use http::{StatusCode, Uri};
 use keygate_control::{AccountSummary, SignedInSession};
 use keygate_core::{AccountId, Code, EmailAddress, Problem, Timestamp};
@@ -61,7 +57,7 @@ pub(crate) async fn show(
     Extension(signed_in): Extension<SignedInSession>,
     uri: Uri,
 ) -> Response {
-    show_form(&state, &signed_in, Form::of_query(&uri, &[])).await
+    show_form(&state, &signed_in, Form::of_query(&uri)).await
 }
 
 /// `POST /admin/accounts`: invites, suspends, resumes, or makes a link to reset a password.
@@ -69,12 +65,8 @@ pub(crate) async fn change(
     State(state): State<WebState>,
     Origin(origin): Origin,
     Extension(signed_in): Extension<SignedInSession>,
-    request: Request,
+    mut form: Form,
 ) -> Response {
-    let mut form = match Form::read(request, &[]).await {
-        Ok(form) => form,
-        Err(problem) => return message::show(Frame::of(&signed_in, "accounts"), &problem),
-    };
     match act(&state, &signed_in, &origin, &form).await {
         Ok(response) => response,
         Err(problem) => {

@@ -28,7 +28,7 @@ pub(crate) async fn audit(
     Extension(signed_in): Extension<SignedInSession>,
     uri: Uri,
 ) -> Response {
-    let mut form = Form::of_query(&uri, &[]);
+    let mut form = Form::of_query(&uri);
     let entries = list(&state, &form).await;
     let entries = form.accept(entries).unwrap_or_default();
     let last = entries.last().filter(|_| entries.len() == 100);

@@ -76,7 +76,7 @@ pub(crate) async fn list(
     Extension(signed_in): Extension<SignedInSession>,
     uri: Uri,
 ) -> Response {
-    let query = Form::of_query(&uri, &[]);
+    let query = Form::of_query(&uri);
     let frame = Frame::of(&signed_in, "keys");
     let control = state.control();
     match control.list_all_keys(signed_in.account.id).await {

@@ -1,9 +1,5 @@
 use askama::Template;
-use axum::{
-    Extension,
-    extract::{Request, State},
-    response::Response,
-};
+use axum::{Extension, extract::State, response::Response};
 use http::Uri;
 use keygate_control::{IssueKey, SignedInSession, parse_key_name};
 use keygate_core::{Code, KeyId, Problem, Scope};
@@ -15,11 +11,10 @@ use super::{
 };
 use crate::{
     origin::Origin,
-    pages::{form::Form, frame::Frame, go_to, message, page},
+    pages::{form::Form, frame::Frame, go_to, page},
     state::WebState,
 };
 
-const SHOWN: &[&str] = &["name", "scopes", "expires_at"];
 /// `admin` is given to a key afterwards.
 const OFFERED: [Scope; 3] = [Scope::Chat, Scope::Read, Scope::Write];
 
@@ -40,7 +35,7 @@ pub(crate) async fn new(
     Extension(signed_in): Extension<SignedInSession>,
     uri: Uri,
 ) -> Response {
-    let mut form = Form::of_query(&uri, SHOWN);
+    let mut form = Form::of_query(&uri);
     if !form.has("name") {
         form.set("scopes", ["chat", "read"]);
         form.set("expires", [expiry::DEFAULT]);
@@ -53,13 +48,9 @@ pub(crate) async fn create(
     State(state): State<WebState>,
     Origin(origin): Origin,
     Extension(signed_in): Extension<SignedInSession>,
-    request: Request,
+    mut form: Form,
 ) -> Response {
     let frame = Frame::of(&signed_in, "keys");
-    let mut form = match Form::read(request, SHOWN).await {
-        Ok(form) => form,
-        Err(problem) => return message::show(frame, &problem),
-    };
     let control = state.control();
     let Some(key) = parse(&mut form, control.now()) else {
         return show_form(&state, &signed_in, form);

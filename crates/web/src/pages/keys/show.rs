@@ -1,9 +1,5 @@
 use askama::Template;
-use axum::{
-    Extension,
-    extract::{Request, State},
-    response::Response,
-};
+use axum::{Extension, extract::State, response::Response};
 use http::{StatusCode, Uri};
 use keygate_control::{KeyChanges, RecordedEntry, SignedInSession, parse_key_name};
 use keygate_core::{ApiKey, Code, Problem, Scope};
@@ -17,8 +13,6 @@ use crate::{
     path_id::PathId,
     state::WebState,
 };
-
-const SHOWN: &[&str] = &["name", "scopes", "confirm"];
 
 #[derive(Template)]
 #[template(path = "keys/show.html")]
@@ -41,7 +35,7 @@ pub(crate) async fn show(
     PathId(id): PathId,
     uri: Uri,
 ) -> Response {
-    show_form(&state, &signed_in, &id, Form::of_query(&uri, SHOWN)).await
+    show_form(&state, &signed_in, &id, Form::of_query(&uri)).await
 }
 
 /// `POST /keys/{id}`: changes, switches or revokes the key.
@@ -49,12 +43,8 @@ pub(crate) async fn change(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,
     PathId(id): PathId,
-    request: Request,
+    mut form: Form,
 ) -> Response {
-    let mut form = match Form::read(request, SHOWN).await {
-        Ok(form) => form,
-        Err(problem) => return message::show(Frame::of(&signed_in, "keys"), &problem),
-    };
     let done = match form.text("do") {
         "revoke" => revoke(&state, &signed_in, &id, &form).await,
         _ => update(&state, &signed_in, &id, &mut form).await,
