@@ -36,6 +36,9 @@ impl Control {
                 Err(problem) => return Err(problem),
             },
         };
+        if filter.subject_id.is_some_and(|id| id.contains('\0')) {
+            return Ok(Vec::new());
+        }
         let page = AuditPage {
             account_id,
             subject_id: filter.subject_id.map(str::to_owned),

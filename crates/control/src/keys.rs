@@ -5,7 +5,7 @@ mod list;
 mod revoke;
 mod update;
 
-pub use issue::{IssueKey, IssuedKey};
+pub use issue::{IssueKey, Issued, IssuedKey};
 
 use keygate_core::{Code, Problem, Timestamp, key::KeyName};
 

@@ -27,8 +27,8 @@ pub use audit::AuditFilter;
 pub use keygate_storage::{
     AccountSummary, Action, Actor, AuditEntry, KeyChanges, KeyStatus, RecordedEntry, Session,
 };
-pub use keys::{IssueKey, IssuedKey, parse_expires_at, parse_key_name};
-pub use sessions::{Client, SignedIn, SignedInSession};
+pub use keys::{IssueKey, Issued, IssuedKey, parse_expires_at, parse_key_name};
+pub use sessions::{Client, Proven, SignedIn, SignedInSession};
 
 /// The settings that the use cases obey.
 #[derive(Debug, Clone)]

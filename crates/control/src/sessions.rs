@@ -6,4 +6,4 @@ mod sign_out;
 
 pub use authenticate::SignedInSession;
 pub(crate) use authenticate::session_expired;
-pub use sign_in::{Client, SignedIn};
+pub use sign_in::{Client, Proven, SignedIn};

@@ -2,7 +2,10 @@ use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{AccountId, Timestamp};
+use crate::{
+    AccountId, Timestamp,
+    unicode::{is_bidi_control, is_invisible},
+};
 
 /// The owner of keys, who signs in to the dashboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +92,7 @@ impl EmailAddress {
 /// A dot-atom (RFC 5322 section 3.2.3) with the letters that RFC 6531 adds.
 fn is_local_part(local: &str) -> bool {
     let allowed = |c: char| {
-        c.is_alphanumeric()
+        c.is_ascii_alphanumeric()
             || "!#$%&'*+-/=?^_`{|}~.".contains(c)
             || (!c.is_ascii() && !is_hidden(c))
     };
@@ -99,7 +102,7 @@ fn is_local_part(local: &str) -> bool {
 }
 
 fn is_hidden(c: char) -> bool {
-    c.is_control() || c.is_whitespace() || crate::key::is_bidi_control(c) || c == '\u{200b}'
+    c.is_control() || is_bidi_control(c) || is_invisible(c)
 }
 
 impl fmt::Display for EmailAddress {
@@ -160,6 +163,10 @@ mod tests {
             "ada@example..com",
             "ada\0@example.com",
             "ada\u{202e}@example.com",
+            "ada\u{2060}@example.com",
+            "a\u{ad}da@example.com",
+            "ada\u{3164}@example.com",
+            "ada\u{e0001}@example.com",
             "<ada@example.com>",
             &long,
         ] {

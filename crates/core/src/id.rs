@@ -21,11 +21,14 @@ macro_rules! id {
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid())
             }
 
-            /// When the id was made, to the millisecond.
-            pub fn made_at(&self) -> Timestamp {
+            /// When the id was made, to the millisecond; `None` if it is of another version.
+            pub fn made_at(&self) -> Option<Timestamp> {
+                if self.0.get_version_num() != 7 {
+                    return None;
+                }
                 let mut millis = [0; 8];
                 millis[2..].copy_from_slice(&self.0.as_bytes()[..6]);
-                Timestamp::from_millis(i64::from_be_bytes(millis))
+                Some(Timestamp::from_millis(i64::from_be_bytes(millis)))
             }
 
             /// Reads the one spelling that keygate writes: lower case with hyphens.
@@ -65,6 +68,10 @@ id! {
     AccountId
 }
 id! {
+    /// Names a form for a new key, so that it makes one however often it is sent.
+    FormId
+}
+id! {
     /// Names an API key. It is not secret.
     KeyId
 }
@@ -86,7 +93,7 @@ mod tests {
     fn ids_sort_by_time() {
         let random = SeededRandom::new(1);
         let made = Timestamp::from_millis(1_781_078_400_123);
-        assert_eq!(KeyId::generate(made, &random).made_at(), made);
+        assert_eq!(KeyId::generate(made, &random).made_at(), Some(made));
         let earlier = KeyId::generate(Timestamp::from_millis(1_000), &random);
         let later = KeyId::generate(Timestamp::from_millis(1_001), &random);
         assert!(earlier < later);

@@ -8,7 +8,6 @@ mod secret;
 
 pub use format::{InvalidPrefix, KeyFormat, MalformedKey};
 pub use hash::{KeyHash, KeyHasher};
-pub(crate) use name::is_bidi_control;
 pub use name::{InvalidKeyName, KeyName};
 pub use secret::KeySecret;
 

@@ -16,13 +16,14 @@ mod random;
 mod scope;
 mod timestamp;
 mod token;
+mod unicode;
 
 pub use account::{Account, EmailAddress, InvalidEmail, Role};
 #[cfg(feature = "testing")]
 pub use clock::ManualClock;
 pub use clock::{Clock, MONOTONIC_LAG, SystemClock};
 pub use evaluate::{Attempt, Credential, Decision, Denial, evaluate};
-pub use id::{AccountId, KeyId, RecorderId, SessionId};
+pub use id::{AccountId, FormId, KeyId, RecorderId, SessionId};
 pub use key::{ApiKey, KeyState};
 pub use network::client_network;
 pub use password::{InvalidPassword, Password};

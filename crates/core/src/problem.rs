@@ -53,8 +53,6 @@ pub enum Code {
     UnsupportedMediaType,
     /// The account has all the active keys it may have.
     KeyLimitReached,
-    /// A form for a new key was sent twice.
-    KeyExists,
     /// An expired key cannot be switched on.
     KeyExpired,
     /// The e-mail address has an account already.
@@ -94,7 +92,7 @@ impl Code {
             | Self::ForwardAuthRefused => 403,
             Self::KeyNotFound | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::KeyLimitReached | Self::KeyExists | Self::KeyExpired | Self::EmailTaken => 409,
+            Self::KeyLimitReached | Self::KeyExpired | Self::EmailTaken => 409,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::RateLimitExceeded => 429,
@@ -141,7 +139,6 @@ impl Code {
             Self::BodyTooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::KeyLimitReached => "key_limit_reached",
-            Self::KeyExists => "key_exists",
             Self::KeyExpired => "key_expired",
             Self::EmailTaken => "email_taken",
             Self::RateLimitExceeded => "rate_limit_exceeded",

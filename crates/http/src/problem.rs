@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use http::{
     HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
@@ -14,17 +16,19 @@ pub fn problem_response<B: From<Vec<u8>>>(problem: &Problem) -> Response<B> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(after) = problem.retry_after {
-        let seconds = after.as_millis().div_ceil(1_000).max(1);
-        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        headers.insert(RETRY_AFTER, retry_after(after));
     }
     response
 }
 
+/// The value of `Retry-After`: whole seconds, rounded up, at least one.
+pub fn retry_after(after: Duration) -> HeaderValue {
+    let seconds = after.as_millis().div_ceil(1_000).max(1);
+    HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use keygate_core::Code;
 
     use super::*;

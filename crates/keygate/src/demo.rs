@@ -51,7 +51,6 @@ pub(crate) async fn start(listen: Option<String>) -> Result<Demo, Failure> {
         .create_account(EMAIL, password.expose(), Role::Admin)
         .await?;
     let request = IssueKey {
-        id: None,
         name: KeyName::parse("Demo").expect("a valid name"),
         scopes: None,
         expires_at: None,

@@ -48,21 +48,21 @@ statements! {
     /// One at a time makes or uses invitations. "kgin"
     LOCK_INVITATIONS = "SELECT pg_advisory_xact_lock(1802987886)";
     DELETE_SETUP = "DELETE FROM invitations WHERE kind = 'setup'";
-    INSERT_INVITATION = "INSERT INTO invitations (token_hash, kind, created_at, expires_at) \
-        VALUES ($1, $2, $3, $4)";
+    INSERT_INVITATION = "INSERT INTO invitations \
+        (token_hash, kind, created_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
     LOOKUP_INVITATION = "SELECT * FROM invitations WHERE token_hash = $1";
     DELETE_INVITATION = "DELETE FROM invitations WHERE token_hash = $1";
     /// Locked, so that an account has one link at a time, and none that outlives its password.
     LOCK_ACCOUNT = "SELECT 1 FROM accounts WHERE id = $1 FOR NO KEY UPDATE";
-    INSERT_RESET = "INSERT INTO password_resets (token_hash, account_id, created_at, expires_at) \
-        VALUES ($1, $2, $3, $4)";
+    INSERT_RESET = "INSERT INTO password_resets \
+        (account_id, token_hash, created_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
     LOOKUP_RESET = concat!(
         "SELECT ", account_columns!(), ", password_resets.* \
          FROM password_resets JOIN accounts ON accounts.id = account_id WHERE token_hash = $1"
     );
-    DELETE_RESETS = "DELETE FROM password_resets WHERE account_id = $1";
-    TAKE_RESET = "DELETE FROM password_resets WHERE token_hash = $1 AND expires_at > $2 \
-        RETURNING account_id";
+    DELETE_RESET = "DELETE FROM password_resets WHERE account_id = $1";
+    DELETE_RESETS_BY = "DELETE FROM password_resets WHERE created_by = $1";
+    DELETE_INVITATIONS_BY = "DELETE FROM invitations WHERE created_by = $1";
 }
 
 async fn admits(
@@ -106,8 +106,24 @@ async fn set_password(
     // Before the sessions end: the change may be made by one of them.
     db.audit(audit).await?;
     end_sessions(db, account_id).await?;
-    execute(db, query(DELETE_RESETS).bind(account_id.uuid())).await?;
+    execute(db, query(DELETE_RESET).bind(account_id.uuid())).await?;
     Ok(true)
+}
+
+/// Forgets every link that an account made or that resets its password.
+async fn forget_links(db: &mut PgConnection, account_id: AccountId) -> Result<(), StorageError> {
+    for delete in [DELETE_RESET, DELETE_RESETS_BY, DELETE_INVITATIONS_BY] {
+        execute(db, query(delete).bind(account_id.uuid())).await?;
+    }
+    Ok(())
+}
+
+async fn lookup_reset(
+    db: &mut PgConnection,
+    token_hash: TokenHash,
+) -> Result<Option<(PasswordReset, Account)>, StorageError> {
+    let lookup = query(LOOKUP_RESET).bind(token_hash.as_bytes().to_vec());
+    optional(db, lookup, |row| row.password_reset()).await
 }
 
 async fn keys_changed(db: &mut Write, account_id: AccountId) -> Result<(), StorageError> {
@@ -207,6 +223,7 @@ impl AccountStore for PostgresStore {
                 }
                 db.audit(&audit).await?;
                 end_sessions(db, account_id).await?;
+                forget_links(db, account_id).await?;
                 Ok(true)
             }
             .boxed()
@@ -237,10 +254,11 @@ impl AccountStore for PostgresStore {
                 if !exists(db, query(LOCK_ACCOUNT).bind(account_id)).await? {
                     return Ok(false);
                 }
-                execute(db, query(DELETE_RESETS).bind(account_id)).await?;
+                execute(db, query(DELETE_RESET).bind(account_id)).await?;
                 let row = query(INSERT_RESET)
-                    .bind(reset.token_hash.as_bytes())
                     .bind(account_id)
+                    .bind(reset.token_hash.as_bytes())
+                    .bind(reset.created_by.map(|id| id.uuid()))
                     .bind(reset.created_at.as_millis())
                     .bind(reset.expires_at.as_millis());
                 execute(db, row).await?;
@@ -256,11 +274,8 @@ impl AccountStore for PostgresStore {
         &self,
         token_hash: TokenHash,
     ) -> Result<Option<(PasswordReset, Account)>, StorageError> {
-        self.read(move |db| {
-            let lookup = query(LOOKUP_RESET).bind(token_hash.as_bytes().to_vec());
-            optional(db, lookup, |row| row.password_reset()).boxed()
-        })
-        .await
+        self.read(move |db| lookup_reset(db, token_hash).boxed())
+            .await
     }
 
     async fn reset_password(
@@ -271,13 +286,18 @@ impl AccountStore for PostgresStore {
     ) -> Result<bool, StorageError> {
         self.write(move |db| {
             async move {
-                let take = query(TAKE_RESET)
-                    .bind(token_hash.as_bytes())
-                    .bind(audit.at.as_millis());
-                let taken = optional(db, take, |row| row.account_id("account_id"));
-                match taken.await? {
-                    Some(account_id) => set_password(db, account_id, &password_hash, &audit).await,
-                    None => Ok(false),
+                let Some((_, account)) = lookup_reset(db, token_hash).await? else {
+                    return Ok(false);
+                };
+                // The account first, as everybody does; then the link must still be there.
+                execute(db, query(LOCK_ACCOUNT).bind(account.id.uuid())).await?;
+                match lookup_reset(db, token_hash).await? {
+                    Some((reset, account))
+                        if audit.at < reset.expires_at && account.suspended_at.is_none() =>
+                    {
+                        set_password(db, account.id, &password_hash, &audit).await
+                    }
+                    _ => Ok(false),
                 }
             }
             .boxed()
@@ -301,6 +321,7 @@ impl AccountStore for PostgresStore {
                 // Before the sessions end: they may be those of whoever suspends.
                 db.audit(&audit).await?;
                 end_sessions(db, account_id).await?;
+                forget_links(db, account_id).await?;
                 keys_changed(db, account_id).await?;
                 Ok(true)
             }
@@ -342,6 +363,7 @@ impl AccountStore for PostgresStore {
                 let row = query(INSERT_INVITATION)
                     .bind(invitation.token_hash.as_bytes())
                     .bind(invitation.kind.as_str())
+                    .bind(invitation.created_by.map(|id| id.uuid()))
                     .bind(invitation.created_at.as_millis())
                     .bind(invitation.expires_at.as_millis());
                 execute(db, row).await?;

@@ -52,14 +52,12 @@ pub(crate) async fn insert(db: &mut PgConnection, entry: &AuditEntry) -> Result<
             return Err(StorageError::SessionOver);
         }
     }
-    let (actor, actor_id) = match &entry.actor {
-        Actor::Account(id) | Actor::Session(id, _) => ("account", Some(id.uuid())),
-        Actor::Operator => ("operator", None),
-    };
+    let actor_id = entry.actor.account_id();
+    let actor = actor_id.map_or("operator", |_| "account");
     let row = query(INSERT)
         .bind(entry.at.as_millis())
         .bind(actor)
-        .bind(actor_id)
+        .bind(actor_id.map(|id| id.uuid()))
         .bind(entry.action.as_str())
         .bind(entry.account_id.map(|id| id.uuid()))
         .bind(&entry.subject_id)

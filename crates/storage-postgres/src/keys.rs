@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_core::{
-    AccountId, ApiKey, Credential, KeyId, KeyState, Timestamp,
+    AccountId, ApiKey, Credential, FormId, KeyId, KeyState, Timestamp,
     key::{KeyHash, KeyName},
 };
 use keygate_storage::{
@@ -16,6 +18,9 @@ use crate::{
     row::{ToUuid, signed},
 };
 
+/// For so long a form makes no second key.
+const REMEMBER_FORMS: Duration = Duration::from_hours(48);
+
 /// The keys that are active at `$2`: the same rule as [`KeyState::of`], held to it by the suite.
 macro_rules! active {
     () => {
@@ -26,7 +31,11 @@ macro_rules! active {
 statements! {
     INSERT = "INSERT INTO api_keys (id, account_id, hash, name, key_prefix, scopes, expires_at, \
         is_active, created_at, last_used_at, request_count) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING";
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    LOOKUP_FORM = "SELECT key_id FROM key_forms WHERE account_id = $1 AND form_id = $2";
+    REMEMBER_FORM = "INSERT INTO key_forms (account_id, form_id, key_id, sent_at) \
+        VALUES ($1, $2, $3, $4)";
+    FORGET_FORMS = "DELETE FROM key_forms WHERE sent_at < $1";
     LOOKUP = "SELECT * FROM api_keys WHERE account_id = $1 AND id = $2";
     LOCK = "SELECT * FROM api_keys WHERE account_id = $1 AND id = $2 FOR UPDATE";
     UPDATE = "UPDATE api_keys SET name = coalesce($3, name), scopes = coalesce($4, scopes), \
@@ -86,6 +95,35 @@ async fn has_place(
     count(db).await
 }
 
+/// The key that a form has made before.
+async fn earlier_key(
+    db: &mut PgConnection,
+    key: &ApiKey,
+    form: Option<FormId>,
+) -> Result<Option<KeyId>, StorageError> {
+    let Some(form) = form else { return Ok(None) };
+    let lookup = query(LOOKUP_FORM)
+        .bind(key.account_id.uuid())
+        .bind(form.uuid());
+    optional(db, lookup, |row| row.key_id("key_id")).await
+}
+
+async fn remember_form(
+    db: &mut PgConnection,
+    key: &ApiKey,
+    form: FormId,
+) -> Result<(), StorageError> {
+    let now = key.created_at;
+    let forgotten = now.minus(REMEMBER_FORMS).as_millis();
+    execute(db, query(FORGET_FORMS).bind(forgotten)).await?;
+    let row = query(REMEMBER_FORM)
+        .bind(key.account_id.uuid())
+        .bind(form.uuid())
+        .bind(key.id.uuid())
+        .bind(now.as_millis());
+    execute(db, row).await.map(|_| ())
+}
+
 /// Refuses to issue a key where another process has said meanwhile that they are hashed differently.
 async fn require_hasher(db: &mut PgConnection, fingerprint: &str) -> Result<(), StorageError> {
     execute(db, query(LOCK_HASHER_SHARED)).await?;
@@ -113,7 +151,7 @@ impl CredentialStore for PostgresStore {
 impl KeyStore for PostgresStore {
     async fn insert_key(
         &self,
-        NewKey { key, hash }: NewKey,
+        NewKey { key, hash, form }: NewKey,
         max_active: u32,
         audit: AuditEntry,
     ) -> Result<InsertKey, StorageError> {
@@ -123,8 +161,17 @@ impl KeyStore for PostgresStore {
                 if let Some(fingerprint) = fingerprint {
                     require_hasher(db, &fingerprint).await?;
                 }
-                if !has_place(db, key.account_id, key.id, max_active, key.created_at).await? {
+                let has_place = has_place(db, key.account_id, key.id, max_active, key.created_at);
+                let has_place = has_place.await?;
+                // Under the account's lock, if there is a place for a key.
+                if let Some(earlier) = earlier_key(db, &key, form).await? {
+                    return Ok(InsertKey::Repeated(earlier));
+                }
+                if !has_place {
                     return Ok(InsertKey::LimitReached);
+                }
+                if let Some(form) = form {
+                    remember_form(db, &key, form).await?;
                 }
                 let row = query(INSERT)
                     .bind(key.id.uuid())
@@ -138,9 +185,7 @@ impl KeyStore for PostgresStore {
                     .bind(key.created_at.as_millis())
                     .bind(key.last_used_at.map(Timestamp::as_millis))
                     .bind(signed(key.request_count));
-                if execute(db, row).await? == 0 {
-                    return Ok(InsertKey::IdTaken);
-                }
+                execute(db, row).await?;
                 db.key_issued(hash);
                 db.audit(&audit).await?;
                 Ok(InsertKey::Inserted)

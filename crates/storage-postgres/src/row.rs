@@ -1,4 +1,4 @@
-use keygate_core::{AccountId, KeyId, RecorderId, SessionId};
+use keygate_core::{AccountId, FormId, KeyId, RecorderId, SessionId};
 use keygate_storage::{Columns, StorageError};
 use sqlx::{Decode, Postgres, Row, Type, postgres::PgRow, types::Uuid};
 
@@ -53,7 +53,7 @@ macro_rules! to_uuid {
     };
 }
 
-to_uuid!(AccountId KeyId RecorderId SessionId);
+to_uuid!(AccountId FormId KeyId RecorderId SessionId);
 
 /// A number that the database keeps with a sign.
 pub(crate) fn signed(number: u64) -> i64 {

@@ -29,7 +29,7 @@ statements! {
         "SELECT ", session_columns!(), " FROM sessions \
          JOIN accounts ON accounts.id = sessions.account_id \
          WHERE account_id = $1 AND least(idle_ends_at, ends_at) > $2 \
-         ORDER BY last_seen_at DESC, sessions.id DESC"
+         ORDER BY last_seen_at DESC, sessions.id DESC LIMIT 100"
     );
     /// Where somebody else is about it already, that is enough.
     TOUCH = "UPDATE sessions SET last_seen_at = greatest(last_seen_at, $2), \

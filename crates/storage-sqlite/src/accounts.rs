@@ -39,17 +39,20 @@ statements! {
     DELETE_SESSIONS = "DELETE FROM sessions WHERE account_id = ?";
     KEY_HASHES = "SELECT hash FROM api_keys WHERE account_id = ?";
     DELETE_SETUP = "DELETE FROM invitations WHERE kind = 'setup'";
-    INSERT_INVITATION = "INSERT INTO invitations (token_hash, kind, created_at, expires_at) VALUES (?, ?, ?, ?)";
+    INSERT_INVITATION = "INSERT INTO invitations (token_hash, kind, created_by, created_at, expires_at) \
+        VALUES (?, ?, ?, ?, ?)";
     LOOKUP_INVITATION = "SELECT * FROM invitations WHERE token_hash = ?";
     DELETE_INVITATION = "DELETE FROM invitations WHERE token_hash = ?";
     EXISTS = "SELECT 1 FROM accounts WHERE id = ?";
-    INSERT_RESET = "INSERT INTO password_resets (token_hash, account_id, created_at, expires_at) \
-        VALUES (?, ?, ?, ?)";
+    INSERT_RESET = "REPLACE INTO password_resets \
+        (account_id, token_hash, created_by, created_at, expires_at) VALUES (?, ?, ?, ?, ?)";
     LOOKUP_RESET = concat!(
         "SELECT ", account_columns!(), ", password_resets.* \
          FROM password_resets JOIN accounts ON accounts.id = account_id WHERE token_hash = ?"
     );
-    DELETE_RESETS = "DELETE FROM password_resets WHERE account_id = ?";
+    DELETE_RESET = "DELETE FROM password_resets WHERE account_id = ?";
+    DELETE_RESETS_BY = "DELETE FROM password_resets WHERE created_by = ?";
+    DELETE_INVITATIONS_BY = "DELETE FROM invitations WHERE created_by = ?";
 }
 
 fn lookup_invitation(
@@ -89,8 +92,16 @@ fn set_password(
     // Before the sessions end: the change may be made by one of them.
     db.audit(audit)?;
     end_sessions(db, account_id)?;
-    query::execute(db, DELETE_RESETS, [account_id.as_bytes()])?;
+    query::execute(db, DELETE_RESET, [account_id.as_bytes()])?;
     Ok(true)
+}
+
+/// Forgets every link that an account made or that resets its password.
+fn forget_links(db: &Write<'_>, account_id: AccountId) -> Result<(), StorageError> {
+    for delete in [DELETE_RESET, DELETE_RESETS_BY, DELETE_INVITATIONS_BY] {
+        query::execute(db, delete, [account_id.as_bytes()])?;
+    }
+    Ok(())
 }
 
 fn lookup_reset(
@@ -195,6 +206,7 @@ impl AccountStore for SqliteStore {
             }
             db.audit(&audit)?;
             end_sessions(db, account_id)?;
+            forget_links(db, account_id)?;
             Ok(true)
         })
         .await
@@ -220,10 +232,10 @@ impl AccountStore for SqliteStore {
             if !query::exists(db, EXISTS, [account_id])? {
                 return Ok(false);
             }
-            query::execute(db, DELETE_RESETS, [account_id])?;
             let row = params![
-                reset.token_hash.as_bytes(),
                 account_id,
+                reset.token_hash.as_bytes(),
+                reset.created_by.as_ref().map(AccountId::as_bytes),
                 reset.created_at.as_millis(),
                 reset.expires_at.as_millis(),
             ];
@@ -248,7 +260,9 @@ impl AccountStore for SqliteStore {
         audit: AuditEntry,
     ) -> Result<bool, StorageError> {
         self.write(move |db| match lookup_reset(db, token_hash)? {
-            Some((reset, account)) if audit.at < reset.expires_at => {
+            Some((reset, account))
+                if audit.at < reset.expires_at && account.suspended_at.is_none() =>
+            {
                 set_password(db, account.id, &password_hash, &audit)
             }
             _ => Ok(false),
@@ -269,6 +283,7 @@ impl AccountStore for SqliteStore {
             // Before the sessions end: they may be those of whoever suspends.
             db.audit(&audit)?;
             end_sessions(db, account_id)?;
+            forget_links(db, account_id)?;
             keys_changed(db, account_id)?;
             Ok(true)
         })
@@ -303,6 +318,7 @@ impl AccountStore for SqliteStore {
             let row = params![
                 invitation.token_hash.as_bytes(),
                 invitation.kind.as_str(),
+                invitation.created_by.as_ref().map(AccountId::as_bytes),
                 invitation.created_at.as_millis(),
                 invitation.expires_at.as_millis(),
             ];

@@ -43,14 +43,12 @@ pub(crate) fn insert(db: &Connection, entry: &AuditEntry) -> Result<(), StorageE
             return Err(StorageError::SessionOver);
         }
     }
-    let (actor, actor_id) = match &entry.actor {
-        Actor::Account(id) | Actor::Session(id, _) => ("account", Some(id.as_bytes())),
-        Actor::Operator => ("operator", None),
-    };
+    let actor_id = entry.actor.account_id();
+    let actor = actor_id.map_or("operator", |_| "account");
     let params = params![
         entry.at.as_millis(),
         actor,
-        actor_id,
+        actor_id.as_ref().map(AccountId::as_bytes),
         entry.action.as_str(),
         entry.account_id.as_ref().map(AccountId::as_bytes),
         entry.subject_id,

@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use keygate_core::{
-    AccountId, ApiKey, Credential, KeyId, KeyState, Timestamp,
+    AccountId, ApiKey, Credential, FormId, KeyId, KeyState, Timestamp,
     key::{KeyHash, KeyName},
 };
 use keygate_storage::{
@@ -10,6 +12,9 @@ use keygate_storage::{
 use rusqlite::{Connection, params};
 
 use crate::{SqliteStore, query};
+
+/// For so long a form makes no second key.
+const REMEMBER_FORMS: Duration = Duration::from_hours(48);
 
 /// The keys that are active at `?2`: the same rule as [`KeyState::of`], held to it by the suite.
 macro_rules! active {
@@ -37,7 +42,10 @@ statements! {
     BIND_HASHER = "REPLACE INTO hasher (only, fingerprint) VALUES (1, ?)";
     INSERT = "INSERT INTO api_keys \
         (id, account_id, hash, name, key_prefix, scopes, expires_at, is_active, created_at) \
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    LOOKUP_FORM = "SELECT key_id FROM key_forms WHERE account_id = ? AND form_id = ?";
+    REMEMBER_FORM = "INSERT INTO key_forms (account_id, form_id, key_id, sent_at) VALUES (?, ?, ?, ?)";
+    FORGET_FORMS = "DELETE FROM key_forms WHERE sent_at < ?";
     LOOKUP = "SELECT * FROM api_keys WHERE account_id = ? AND id = ?";
     UPDATE = "UPDATE api_keys SET name = coalesce(?3, name), \
         scopes = coalesce(?4, scopes), is_active = coalesce(?5, is_active) \
@@ -76,6 +84,30 @@ fn has_place(
     Ok(active.unwrap_or(0) < u64::from(max_active))
 }
 
+/// The key that a form has made before.
+fn earlier_key(
+    db: &Connection,
+    key: &ApiKey,
+    form: Option<FormId>,
+) -> Result<Option<KeyId>, StorageError> {
+    let Some(form) = form else { return Ok(None) };
+    let ids = [key.account_id.as_bytes(), form.as_bytes()];
+    query::optional(db, LOOKUP_FORM, ids, |row| row.key_id("key_id"))
+}
+
+fn remember_form(db: &Connection, key: &ApiKey, form: FormId) -> Result<(), StorageError> {
+    let now = key.created_at;
+    let forgotten = now.minus(REMEMBER_FORMS).as_millis();
+    query::execute(db, FORGET_FORMS, [forgotten])?;
+    let row = params![
+        key.account_id.as_bytes(),
+        form.as_bytes(),
+        key.id.as_bytes(),
+        now.as_millis(),
+    ];
+    query::execute(db, REMEMBER_FORM, row).map(|_| ())
+}
+
 pub(crate) fn lookup_credential(
     db: &Connection,
     hash: KeyHash,
@@ -94,11 +126,14 @@ impl CredentialStore for SqliteStore {
 impl KeyStore for SqliteStore {
     async fn insert_key(
         &self,
-        NewKey { key, hash }: NewKey,
+        NewKey { key, hash, form }: NewKey,
         max_active: u32,
         audit: AuditEntry,
     ) -> Result<InsertKey, StorageError> {
         self.write(move |db| {
+            if let Some(earlier) = earlier_key(db, &key, form)? {
+                return Ok(InsertKey::Repeated(earlier));
+            }
             if !has_place(db, key.account_id, key.id, max_active, key.created_at)? {
                 return Ok(InsertKey::LimitReached);
             }
@@ -113,8 +148,9 @@ impl KeyStore for SqliteStore {
                 key.is_active,
                 key.created_at.as_millis(),
             ];
-            if query::execute(db, INSERT, row)? == 0 {
-                return Ok(InsertKey::IdTaken);
+            query::execute(db, INSERT, row)?;
+            if let Some(form) = form {
+                remember_form(db, &key, form)?;
             }
             db.key_changed(hash);
             db.audit(&audit)?;

@@ -16,7 +16,7 @@ statements! {
         "SELECT ", session_columns!(), " FROM sessions \
          JOIN accounts ON accounts.id = sessions.account_id \
          WHERE account_id = ?1 AND min(idle_ends_at, ends_at) > ?2 \
-         ORDER BY last_seen_at DESC, sessions.id DESC"
+         ORDER BY last_seen_at DESC, sessions.id DESC LIMIT 100"
     );
     EXISTS = "SELECT 1 FROM sessions WHERE account_id = ? AND id = ?";
     INSERT = "INSERT INTO sessions (id, account_id, token_hash, created_at, last_seen_at, \

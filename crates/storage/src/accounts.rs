@@ -56,6 +56,8 @@ pub struct PasswordReset {
     pub token_hash: TokenHash,
     /// Whose password it is.
     pub account_id: AccountId,
+    /// Who made it; `None` for the operator.
+    pub created_by: Option<AccountId>,
     /// When it was made.
     pub created_at: Timestamp,
     /// The first moment at which it is no longer taken.
@@ -69,6 +71,8 @@ pub struct Invitation {
     pub token_hash: TokenHash,
     /// What it is good for.
     pub kind: InvitationKind,
+    /// Who made it; `None` for the operator.
+    pub created_by: Option<AccountId>,
     /// When it was made.
     pub created_at: Timestamp,
     /// The first moment at which it is no longer taken.
@@ -152,7 +156,8 @@ pub trait AccountStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<AccountSummary>, StorageError>;
 
-    /// Gives an account another role and ends its sessions. False if there is no such account.
+    /// Gives an account another role, ends its sessions, and forgets all links that it made or that
+    /// reset its password. False if there is no such account.
     async fn set_role(
         &self,
         account_id: AccountId,
@@ -184,7 +189,7 @@ pub trait AccountStore: Send + Sync {
     ) -> Result<Option<(PasswordReset, Account)>, StorageError>;
 
     /// The same as [`set_password`](Self::set_password), by a link that is used up. False, and nothing
-    /// changes, if it is unknown or has expired at `audit.at`.
+    /// changes, if it is unknown, has expired at `audit.at`, or its account is suspended.
     async fn reset_password(
         &self,
         token_hash: TokenHash,
@@ -192,7 +197,8 @@ pub trait AccountStore: Send + Sync {
         audit: AuditEntry,
     ) -> Result<bool, StorageError>;
 
-    /// Suspends an account and ends its sessions. False if there is no such account.
+    /// Suspends an account, ends its sessions, and forgets all links that it made or that reset its
+    /// password. False if there is no such account.
     async fn suspend_account(
         &self,
         account_id: AccountId,

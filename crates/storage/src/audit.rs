@@ -34,6 +34,16 @@ pub enum Actor {
     Operator,
 }
 
+impl Actor {
+    /// The account that acts; `None` for the operator.
+    pub fn account_id(&self) -> Option<AccountId> {
+        match self {
+            Self::Account(id) | Self::Session(id, _) => Some(*id),
+            Self::Operator => None,
+        }
+    }
+}
+
 macro_rules! actions {
     ($($(#[$doc:meta])* $variant:ident => $name:literal,)*) => {
         /// What was changed.
@@ -92,17 +102,23 @@ impl fmt::Display for Action {
     }
 }
 
-/// An entry as it is kept.
+/// An entry as it is kept. By which session somebody acted is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedEntry {
     /// Its number; later entries have greater ones.
     pub id: u64,
-    /// What it says. By which session somebody acted is not kept.
-    pub entry: AuditEntry,
+    /// When.
+    pub at: Timestamp,
+    /// The address of the account that made the change; `None` for the operator.
+    pub actor: Option<EmailAddress>,
+    /// The name of what was done, which a later version may have given.
+    pub action: String,
     /// The address of the account that it concerns.
-    pub account_email: Option<EmailAddress>,
-    /// The address of the account that made the change.
-    pub actor_email: Option<EmailAddress>,
+    pub account: Option<EmailAddress>,
+    /// The id of the key or session that it concerns.
+    pub subject_id: Option<String>,
+    /// The new values, as JSON.
+    pub detail: Option<String>,
 }
 
 /// Which part of the record to list.

@@ -5,8 +5,8 @@ use keygate_core::{
 };
 
 use crate::{
-    AccountSummary, Action, Actor, AuditEntry, Invitation, InvitationKind, PasswordReset,
-    RecordedEntry, Session, SessionOrigin, StorageError, StoredAccount,
+    AccountSummary, Invitation, InvitationKind, PasswordReset, RecordedEntry, Session,
+    SessionOrigin, StorageError, StoredAccount,
 };
 
 /// The columns of an account, under names that stay apart in a join; what [`Columns::account`] reads.
@@ -184,6 +184,7 @@ pub trait Columns {
             token_hash: self.token_hash()?,
             kind: InvitationKind::parse(&self.some_text("kind")?)
                 .ok_or(StorageError::Corrupt("invitation"))?,
+            created_by: self.optional_account_id("created_by")?,
             created_at: self.timestamp("created_at")?,
             expires_at: self.timestamp("expires_at")?,
         })
@@ -195,33 +196,27 @@ pub trait Columns {
         let reset = PasswordReset {
             token_hash: self.token_hash()?,
             account_id: self.account_id("account_id")?,
+            created_by: self.optional_account_id("created_by")?,
             created_at: self.timestamp("created_at")?,
             expires_at: self.timestamp("expires_at")?,
         };
         Ok((reset, self.account()?))
     }
 
-    /// An audit entry. By which session somebody acted is not kept.
+    /// An audit entry, with the addresses of the accounts in it.
     fn recorded_entry(&self) -> Result<RecordedEntry, StorageError> {
-        let actor_id = self.optional_account_id("actor_id")?;
-        let entry = AuditEntry {
-            at: self.timestamp("at")?,
-            actor: actor_id.map_or(Actor::Operator, Actor::Account),
-            action: Action::parse(&self.some_text("action")?)
-                .ok_or(StorageError::Corrupt("audit entry"))?,
-            account_id: self.optional_account_id("account_id")?,
-            subject_id: self.text("subject_id")?,
-            detail: self.text("detail")?,
-        };
         let email = |name| {
             let text = self.text(name)?;
             text.map(|text| email(&text)).transpose()
         };
         Ok(RecordedEntry {
             id: self.count("id")?,
-            entry,
-            account_email: email("account_email")?,
-            actor_email: email("actor_email")?,
+            at: self.timestamp("at")?,
+            actor: email("actor_email")?,
+            action: self.some_text("action")?,
+            account: email("account_email")?,
+            subject_id: self.text("subject_id")?,
+            detail: self.text("detail")?,
         })
     }
 }

@@ -33,6 +33,7 @@ macro_rules! conformance_tests {
             another_role_ends_the_accounts_sessions
             a_link_resets_a_password_once
             a_link_to_reset_a_password_ends
+            links_end_with_the_rights_of_who_made_them
             an_admin_whose_session_is_over_changes_no_account
         );
         $crate::conformance_tests!(@module $open, audit:
@@ -67,7 +68,9 @@ macro_rules! conformance_tests {
             parallel_creates_never_exceed_the_limit
             hashers_are_bound_while_there_are_keys
             names_come_back_as_they_went_in
-            one_id_has_one_key
+            a_form_makes_one_key_of_an_account
+            a_form_that_is_sent_many_times_at_once_makes_one_key
+            a_refused_form_can_be_sent_again
         );
     };
     (@module $open:path, $module:ident: $($name:ident)*) => {

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use keygate_core::{
-    AccountId, ApiKey, Credential, KeyId, Scopes, Timestamp,
+    AccountId, ApiKey, Credential, FormId, KeyId, Scopes, Timestamp,
     key::{KeyHash, KeyName},
 };
 
@@ -13,6 +13,8 @@ pub struct NewKey {
     pub key: ApiKey,
     /// The hash of its secret.
     pub hash: KeyHash,
+    /// The form that asks for it.
+    pub form: Option<FormId>,
 }
 
 /// What became of a new key.
@@ -22,8 +24,8 @@ pub enum InsertKey {
     Inserted,
     /// The account has all the active keys it may have.
     LimitReached,
-    /// There is a key with this id already.
-    IdTaken,
+    /// Nothing is kept: this account's form has made a key already, which may be gone.
+    Repeated(KeyId),
 }
 
 /// What is to be different about a key; `None` leaves a field as it is.
@@ -113,7 +115,8 @@ pub trait CredentialStore: Send + Sync {
 /// API keys.
 #[async_trait]
 pub trait KeyStore: Send + Sync {
-    /// Keeps a key, unless the account has `max_active` active ones at `key.created_at`.
+    /// Keeps a key, unless the account has `max_active` active ones at `key.created_at`, or its form
+    /// has made one. A form is remembered for two days.
     async fn insert_key(
         &self,
         key: NewKey,

@@ -69,7 +69,7 @@ pub trait SessionStore: Send + Sync {
         idle_ends_at: Timestamp,
     ) -> Result<(), StorageError>;
 
-    /// The sessions of an account that are not over at `now`, the last used first.
+    /// Up to 100 sessions of an account that are not over at `now`, the last used first.
     async fn list_sessions(
         &self,
         account_id: AccountId,

@@ -83,6 +83,7 @@ pub const TABLES: &[Table] = &[
         columns: &[
             column("token_hash", Kind::Bytes),
             column("kind", Kind::Text),
+            column("created_by", Kind::Id),
             column("created_at", Kind::Number),
             column("expires_at", Kind::Number),
         ],
@@ -104,8 +105,9 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "password_resets",
         columns: &[
-            column("token_hash", Kind::Bytes),
             column("account_id", Kind::Id),
+            column("token_hash", Kind::Bytes),
+            column("created_by", Kind::Id),
             column("created_at", Kind::Number),
             column("expires_at", Kind::Number),
         ],

@@ -115,7 +115,11 @@ impl World {
         };
         let id = key.id;
         let hash = KeyHasher::default().hash(secret.expose());
-        let new = NewKey { key, hash };
+        let new = NewKey {
+            key,
+            hash,
+            form: None,
+        };
         let inserted = self
             .store
             .store

@@ -3,8 +3,10 @@ const form = document.querySelector("[data-confirm]");
 const button = form.querySelector("button");
 const field = form.elements.confirm;
 
+const plain = (text) => text.trim().normalize("NFC");
+
 function compare() {
-  button.disabled = field.value.trim() !== form.dataset.confirm;
+  button.disabled = plain(field.value) !== plain(form.dataset.confirm);
 }
 
 field.addEventListener("input", compare);

@@ -1,5 +1,7 @@
 // Moments come in UTC, for whoever has no script; here they become those of the reader's time zone.
-const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+const exact = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
+});
 const day = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium" });
 const near = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 

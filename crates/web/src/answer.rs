@@ -43,8 +43,8 @@ pub(crate) fn not_found() -> Problem {
     Problem::new(Code::NotFound, "There is nothing here. Check the path.")
 }
 
-pub(crate) async fn method_not_allowed() -> ApiError {
+pub(crate) fn method_not_allowed() -> Problem {
     let message =
         "This path does not take that method; the Allow header lists those that it takes.";
-    Problem::new(Code::MethodNotAllowed, message).into()
+    Problem::new(Code::MethodNotAllowed, message)
 }

@@ -1,9 +1,6 @@
 //! The files that pages load, embedded in the program.
 
-use axum::{
-    extract::Path,
-    response::{IntoResponse, Response},
-};
+use axum::response::{IntoResponse, Response};
 use http::{
     Uri,
     header::{CACHE_CONTROL, CONTENT_TYPE},
@@ -59,8 +56,9 @@ pub(crate) fn url(name: &str) -> String {
 }
 
 /// `GET /assets/{file}`
-pub(crate) async fn show(Path(name): Path<String>, uri: Uri) -> Response {
-    let Some(asset) = Asset::of(&name) else {
+pub(crate) async fn show(uri: Uri) -> Response {
+    let name = uri.path().trim_start_matches("/assets/");
+    let Some(asset) = Asset::of(name) else {
         return ApiError::from(not_found()).into_response();
     };
     let is_current = uri.query() == Some(&asset.version());

@@ -16,7 +16,7 @@ use keygate_core::{Code, Problem, Role};
 
 use crate::{
     answer::Answer,
-    origin::host,
+    origin::seen,
     pages::{frame::Frame, message, sign_in},
     state::{Site, WebState},
 };
@@ -42,7 +42,7 @@ pub(crate) async fn same_origin_json(
 ) -> Answer<Response> {
     if is_write(request.method()) {
         if let Err(problem) = refuse_cross_origin(&request, state.site()) {
-            return Ok(message::refuse(request.headers(), &problem));
+            return Ok(message::refuse(request.uri(), request.headers(), &problem));
         }
         if request.uri().path().starts_with("/api/") {
             refuse_other_media_types(&request)?;
@@ -139,14 +139,10 @@ fn refuse_cross_origin(request: &Request, site: &Site) -> Result<(), Problem> {
 }
 
 fn is_own(origin: &HeaderValue, request: &Request, site: &Site) -> bool {
-    if origin.as_bytes() == site.origin.as_bytes() {
-        return true;
-    }
-    // Where the operator gave no public address, it is whatever the browser reached us by.
-    let host = host(request.uri(), request.headers());
-    !site.is_configured
-        && host
-            .is_some_and(|host| origin.as_bytes().strip_prefix(b"http://") == Some(host.as_bytes()))
+    let seen = seen(site, request.uri(), request.headers());
+    [&site.origin, &seen]
+        .iter()
+        .any(|own| origin == own.as_str())
 }
 
 fn refuse_other_media_types(request: &Request) -> Result<(), Problem> {

@@ -1,9 +1,9 @@
-use std::convert::Infallible;
+use std::{convert::Infallible, net::IpAddr};
 
 use axum::extract::FromRequestParts;
-use http::{HeaderMap, Uri, header::HOST, request::Parts};
+use http::{HeaderMap, Uri, header::HOST, request::Parts, uri::Authority};
 
-use crate::state::WebState;
+use crate::state::{Site, WebState};
 
 /// Scheme, host and port under which whoever asks knows the service: the public address, or where the
 /// operator gave none, whatever the request was sent to.
@@ -13,17 +13,58 @@ impl FromRequestParts<WebState> for Origin {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Infallible> {
-        let site = state.site();
-        let seen = host(&parts.uri, &parts.headers).filter(|_| !site.is_configured);
-        Ok(Self(seen.map_or_else(
-            || site.origin.clone(),
-            |host| format!("http://{host}"),
-        )))
+        Ok(Self(seen(state.site(), &parts.uri, &parts.headers)))
     }
 }
 
+/// The origin by which a request reached us, as far as that can be believed. Names cannot: whoever owns
+/// one can let it point here, and would be sent our links.
+pub(crate) fn seen(site: &Site, uri: &Uri, headers: &HeaderMap) -> String {
+    let host = host(uri, headers).filter(|host| !site.is_configured && is_plain(host));
+    host.map_or_else(|| site.origin.clone(), |host| format!("http://{host}"))
+}
+
 /// The host, and the port if it is not the usual one, that a request was sent to.
-pub(crate) fn host<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
-    let authority = uri.authority().map(http::uri::Authority::as_str);
-    authority.or_else(|| headers.get(HOST)?.to_str().ok())
+fn host(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
+    let host = || headers.get(HOST)?.to_str().ok()?.parse().ok();
+    uri.authority().cloned().or_else(host)
+}
+
+/// Whether it is an address or this machine, which nobody else can claim to be.
+fn is_plain(authority: &Authority) -> bool {
+    let host = authority.host();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let is_known = host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok();
+    is_known && !authority.as_str().contains('@')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_believed_and_names_are_not() {
+        let site = Site {
+            origin: "http://127.0.0.1:8080".into(),
+            is_configured: false,
+        };
+        for (host, expected) in [
+            ("192.0.2.1:8080", "http://192.0.2.1:8080"),
+            ("[2001:db8::1]:8080", "http://[2001:db8::1]:8080"),
+            ("localhost", "http://localhost"),
+            ("evil.example", "http://127.0.0.1:8080"),
+            ("evil.example:8080", "http://127.0.0.1:8080"),
+            ("u@127.0.0.1", "http://127.0.0.1:8080"),
+            ("$(touch x)", "http://127.0.0.1:8080"),
+            ("evil.example/x?", "http://127.0.0.1:8080"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, host.parse().expect("a value"));
+            assert_eq!(
+                seen(&site, &Uri::from_static("/"), &headers),
+                expected,
+                "{host}"
+            );
+        }
+    }
 }

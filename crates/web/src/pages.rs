@@ -23,24 +23,61 @@ pub(crate) mod start;
 
 pub(crate) use compression::is_compressible;
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use http::{
     HeaderValue, StatusCode,
-    header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS},
+    header::{
+        CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+        X_FRAME_OPTIONS,
+    },
 };
+use keygate_core::Problem;
+use keygate_http::retry_after;
 
 /// Everything comes from here, nothing stands in the page itself, and no other site may frame it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-fn page(status: StatusCode, template: &impl Template) -> Response {
+/// How a page is answered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outcome {
+    status: StatusCode,
+    retry_after: Option<Duration>,
+}
+
+impl From<StatusCode> for Outcome {
+    fn from(status: StatusCode) -> Self {
+        Self {
+            status,
+            retry_after: None,
+        }
+    }
+}
+
+impl From<&Problem> for Outcome {
+    fn from(problem: &Problem) -> Self {
+        let status = StatusCode::from_u16(problem.code.status());
+        Self {
+            status: status.unwrap_or(StatusCode::BAD_REQUEST),
+            retry_after: problem.retry_after,
+        }
+    }
+}
+
+fn page(outcome: impl Into<Outcome>, template: &impl Template) -> Response {
     let html = template.render().expect("the templates render from memory");
-    let mut response = (status, Html(html)).into_response();
+    let outcome = outcome.into();
+    let mut response = (outcome.status, Html(html)).into_response();
     let headers = response.headers_mut();
+    if let Some(after) = outcome.retry_after {
+        headers.insert(RETRY_AFTER, retry_after(after));
+    }
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    // Some addresses hold a token. Without a referrer to ourselves, browsers would send no origin.
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    // Some addresses hold a token. With no referrer at all, browsers would send no origin with a form.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     response

@@ -8,7 +8,6 @@ use http::Method;
 use tower_http::compression::CompressionLayer;
 
 use crate::{
-    answer::method_not_allowed,
     api::{account, accounts, admin, keys, session},
     assets, guard, health, openapi, pages,
     state::WebState,
@@ -141,7 +140,7 @@ pub fn router(state: WebState) -> Router {
     }
     router
         .fallback(pages::message::nothing_here)
-        .method_not_allowed_fallback(method_not_allowed)
+        .method_not_allowed_fallback(pages::message::other_method)
         // Before the session is looked at: what another page began is none of ours.
         .layer(from_fn_with_state(state.clone(), guard::same_origin_json))
         .layer(CompressionLayer::new().compress_when(pages::is_compressible))

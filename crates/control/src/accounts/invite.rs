@@ -59,6 +59,7 @@ impl Control {
         let invitation = Invitation {
             token_hash: token.hash(),
             kind,
+            created_by: actor.account_id(),
             created_at: now,
             expires_at,
         };

@@ -15,6 +15,9 @@ impl Control {
         after: Option<AccountId>,
     ) -> Result<Vec<AccountSummary>, Problem> {
         let search = search.trim().to_lowercase();
+        if search.contains('\0') {
+            return Ok(Vec::new());
+        }
         let page = AccountPage {
             search: (!search.is_empty()).then_some(search),
             after,

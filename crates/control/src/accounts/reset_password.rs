@@ -2,26 +2,34 @@ use std::{net::IpAddr, time::Duration};
 
 use keygate_core::{Account, AccountId, Code, Problem, Token};
 use keygate_storage::{Action, Actor, PasswordReset};
+use serde_json::json;
 
-use super::{invite::OneTimeToken, sign_up::parse_new_password, suspend::changed};
-use crate::{Control, unavailable};
+use super::{
+    invite::OneTimeToken,
+    sign_up::parse_new_password,
+    suspend::{changed, refuse_own},
+};
+use crate::{Control, Proven, unavailable};
 
 const LIFETIME: Duration = Duration::from_hours(24);
 
 impl Control {
     /// A token with which the owner of an account gives it a new password. It takes the place of the
-    /// one before and works once, within a day.
+    /// one before and works once, within a day. Nobody makes one for their own account, since changing
+    /// a password takes the present one.
     pub async fn create_password_reset(
         &self,
         actor: Actor,
         account_id: AccountId,
     ) -> Result<OneTimeToken, Problem> {
+        refuse_own(actor, account_id)?;
         let token = Token::generate(&*self.random);
         let now = self.clock.now();
         let expires_at = now.plus(LIFETIME);
         let reset = PasswordReset {
             token_hash: token.hash(),
             account_id,
+            created_by: actor.account_id(),
             created_at: now,
             expires_at,
         };
@@ -36,8 +44,13 @@ impl Control {
         let token = Token::parse(token).ok_or_else(link_invalid)?;
         let found = self.store.lookup_password_reset(token.hash()).await;
         let (reset, account) = found.map_err(unavailable)?.ok_or_else(link_invalid)?;
-        let is_fresh = self.clock.now() < reset.expires_at;
-        is_fresh.then_some(account).ok_or_else(link_invalid)
+        if self.clock.now() >= reset.expires_at {
+            return Err(link_invalid());
+        }
+        match account.suspended_at {
+            None => Ok(account),
+            Some(_) => Err(keygate_core::Denial::AccountSuspended.into()),
+        }
     }
 
     /// Replaces the password of the account that the token belongs to. All its sessions end.
@@ -46,17 +59,25 @@ impl Control {
         token: &str,
         new: &str,
         address: IpAddr,
-    ) -> Result<Account, Problem> {
+    ) -> Result<Proven, Problem> {
         self.attempts.count_address(address)?;
         let account = self.get_password_reset(token).await?;
         let new = parse_new_password(new)?;
-        let hash = self.passwords.hash_new(new, account.email.clone()).await?;
+        let password_hash = self.passwords.hash_new(new, account.email.clone()).await?;
         let token = Token::parse(token).ok_or_else(link_invalid)?;
         let actor = Actor::Account(account.id);
-        let audit = self.entry(actor, Action::AccountSetPassword, account.id);
-        let done = self.store.reset_password(token.hash(), hash, audit).await;
+        let mut audit = self.entry(actor, Action::AccountSetPassword, account.id);
+        audit.detail = Some(json!({"by": "link"}).to_string());
+        let done = self
+            .store
+            .reset_password(token.hash(), password_hash.clone(), audit)
+            .await;
+        let proven = Proven {
+            account,
+            password_hash,
+        };
         done.map_err(unavailable)?
-            .then_some(account)
+            .then_some(proven)
             .ok_or_else(link_invalid)
     }
 }

@@ -2,9 +2,10 @@ use std::net::IpAddr;
 
 use keygate_core::{Account, AccountId, Code, EmailAddress, Password, Problem, Role, Token};
 use keygate_storage::{Action, Actor, Admission, InsertAccount, InvitationKind, NewAccount};
+use serde_json::json;
 
 use super::list::parse_email;
-use crate::{Control, unavailable};
+use crate::{Control, Proven, unavailable};
 
 /// Who may make an account, apart from the operator and the very first one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,7 +34,7 @@ pub struct SignUp<'a> {
 impl Control {
     /// Makes an account for somebody, if the setting or an invitation lets them in. Whoever follows the
     /// set-up link becomes the first admin.
-    pub async fn sign_up(&self, request: SignUp<'_>) -> Result<Account, Problem> {
+    pub async fn sign_up(&self, request: SignUp<'_>) -> Result<Proven, Problem> {
         self.attempts.count_address(request.address)?;
         let (admission, role) = self.admission(request.invitation).await?;
         let email = parse_email(request.email)?;
@@ -52,8 +53,8 @@ impl Control {
         let email = parse_email(email)?;
         let password = parse_new_password(password)?;
         let operator = Some(Actor::Operator);
-        self.make_account(email, password, role, Admission::Free, operator)
-            .await
+        let made = self.make_account(email, password, role, Admission::Free, operator);
+        Ok(made.await?.account)
     }
 
     /// Whether somebody can make an account without a link.
@@ -89,7 +90,7 @@ impl Control {
         role: Role,
         admission: Admission,
         actor: Option<Actor>,
-    ) -> Result<Account, Problem> {
+    ) -> Result<Proven, Problem> {
         let password_hash = self.passwords.hash_new(password, email.clone()).await?;
         let now = self.clock.now();
         let account = Account {
@@ -102,15 +103,21 @@ impl Control {
         let new = NewAccount {
             id: account.id,
             email: account.email.clone(),
-            password_hash,
+            password_hash: password_hash.clone(),
             role,
             created_at: now,
         };
         let actor = actor.unwrap_or(Actor::Account(account.id));
-        let audit = self.entry(actor, Action::AccountCreate, account.id);
+        let mut audit = self.entry(actor, Action::AccountCreate, account.id);
+        if matches!(admission, Admission::Invitation(_)) {
+            audit.detail = Some(json!({"by": "link"}).to_string());
+        }
         let inserted = self.store.insert_account(new, admission, audit).await;
         match inserted.map_err(unavailable)? {
-            InsertAccount::Inserted => Ok(account),
+            InsertAccount::Inserted => Ok(Proven {
+                account,
+                password_hash,
+            }),
             InsertAccount::EmailTaken => Err(email_taken()),
             InsertAccount::InvitationInvalid => Err(invitation_invalid()),
         }

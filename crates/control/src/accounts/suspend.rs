@@ -12,12 +12,7 @@ impl Control {
         actor: Actor,
         account_id: AccountId,
     ) -> Result<(), Problem> {
-        if matches!(actor, Actor::Session(own, _) if own == account_id) {
-            return Err(Problem::new(
-                Code::InvalidRequest,
-                "This is the account you are signed in to. Another admin can suspend it.",
-            ));
-        }
+        refuse_own(actor, account_id)?;
         let audit = self.entry(actor, Action::AccountSuspend, account_id);
         let found = self.store.suspend_account(account_id, audit).await;
         changed(found.map_err(unavailable)?)
@@ -29,6 +24,15 @@ impl Control {
         let found = self.store.resume_account(account_id, audit).await;
         changed(found.map_err(unavailable)?)
     }
+}
+
+/// Refuses what an admin may do to all accounts but their own.
+pub(super) fn refuse_own(actor: Actor, account_id: AccountId) -> Result<(), Problem> {
+    if actor.account_id() != Some(account_id) {
+        return Ok(());
+    }
+    let why = "This is the account you are signed in to. Another admin can do it.";
+    Err(Problem::new(Code::InvalidRequest, why))
 }
 
 pub(super) fn changed(found: bool) -> Result<(), Problem> {

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use keygate_core::{
-    AccountId, ApiKey, Code, KeyId, Problem, Scope, Scopes, Timestamp,
+    AccountId, ApiKey, Code, FormId, KeyId, Problem, Scope, Scopes, Timestamp,
     key::{KeyName, KeySecret},
 };
-use keygate_storage::{Action, Actor, AuditPage, InsertKey, NewKey};
+use keygate_storage::{Action, Actor, InsertKey, NewKey};
 use serde_json::json;
 
 use super::key_limit_reached;
@@ -13,8 +13,6 @@ use crate::{Control, unavailable};
 /// Somebody wants a key.
 #[derive(Debug, Clone)]
 pub struct IssueKey {
-    /// Its id, if it was [reserved](Control::reserve_key_id), so that it is not issued twice.
-    pub id: Option<KeyId>,
     /// What it is called.
     pub name: KeyName,
     /// What it opens; `None` for chat and read. Never `admin`, which is given to a key later.
@@ -50,29 +48,25 @@ pub struct IssuedKey {
     pub secret: KeySecret,
 }
 
-/// How long a reserved id can be used.
-const RESERVED_FOR: Duration = Duration::from_hours(24);
+/// What came of a form for a new key.
+#[derive(Debug)]
+pub enum Issued {
+    /// The key.
+    Now(Box<IssuedKey>),
+    /// It has been sent before, and made the key with this id, which may be gone.
+    Before(KeyId),
+}
+
+/// How long a form can be sent.
+const FORM_LIFETIME: Duration = Duration::from_hours(24);
+/// What another node's clock may be ahead.
+const SKEW: Duration = Duration::from_mins(1);
 
 impl Control {
-    /// An id for a key that is issued within a day: by it, a form that is sent twice makes one key.
-    pub fn reserve_key_id(&self) -> KeyId {
-        KeyId::generate(self.clock.now(), &*self.random)
-    }
-
-    /// Refuses an id that was not reserved within the last day, or that a key has or had.
-    async fn refuse_used(&self, id: KeyId, now: Timestamp) -> Result<(), Problem> {
-        if id.made_at() > now || id.made_at().plus(RESERVED_FOR) <= now {
-            let why = "The form is older than a day. Nothing was created; send it again.";
-            return Err(Problem::new(Code::InvalidRequest, why));
-        }
-        let page = AuditPage {
-            subject_id: Some(id.to_string()),
-            limit: 1,
-            ..AuditPage::default()
-        };
-        let entries = self.store.list_audit_entries(page).await;
-        let is_new = entries.map_err(unavailable)?.is_empty();
-        is_new.then_some(()).ok_or_else(id_taken)
+    /// An id for a form for a new key, which can be sent within a day: it makes one key, however often it
+    /// is sent.
+    pub fn new_key_form(&self) -> FormId {
+        FormId::generate(self.clock.now(), &*self.random)
     }
 
     /// Issues a key to an account.
@@ -82,14 +76,36 @@ impl Control {
         account_id: AccountId,
         request: IssueKey,
     ) -> Result<IssuedKey, Problem> {
+        match self.issue(actor, account_id, request, None).await? {
+            Issued::Now(issued) => Ok(*issued),
+            Issued::Before(_) => unreachable!("no form was sent"),
+        }
+    }
+
+    /// Issues the key that a form asks for, once.
+    pub async fn issue_key_by_form(
+        &self,
+        actor: Actor,
+        account_id: AccountId,
+        request: IssueKey,
+        form: FormId,
+    ) -> Result<Issued, Problem> {
+        refuse_old(form, self.clock.now())?;
+        self.issue(actor, account_id, request, Some(form)).await
+    }
+
+    async fn issue(
+        &self,
+        actor: Actor,
+        account_id: AccountId,
+        request: IssueKey,
+        form: Option<FormId>,
+    ) -> Result<Issued, Problem> {
         let now = self.clock.now();
         request.refuse_unissuable(now)?;
-        if let Some(id) = request.id {
-            self.refuse_used(id, now).await?;
-        }
         let secret = self.format.generate(&*self.random);
         let key = ApiKey {
-            id: request.id.unwrap_or_else(|| self.reserve_key_id()),
+            id: KeyId::generate(now, &*self.random),
             account_id,
             name: request.name,
             key_prefix: self.format.shown_prefix(&secret),
@@ -106,19 +122,25 @@ impl Control {
         let new = NewKey {
             key: key.clone(),
             hash: self.hasher.hash(secret.expose()),
+            form,
         };
         let max_active = self.policy.max_active_keys;
         let inserted = self.store.insert_key(new, max_active, audit).await;
         match inserted.map_err(unavailable)? {
-            InsertKey::Inserted => Ok(IssuedKey { key, secret }),
+            InsertKey::Inserted => Ok(Issued::Now(Box::new(IssuedKey { key, secret }))),
             InsertKey::LimitReached => Err(key_limit_reached(max_active)),
-            InsertKey::IdTaken => Err(id_taken()),
+            InsertKey::Repeated(earlier) => Ok(Issued::Before(earlier)),
         }
     }
 }
 
-fn id_taken() -> Problem {
-    Problem::new(Code::KeyExists, "This key was created already.")
+fn refuse_old(form: FormId, now: Timestamp) -> Result<(), Problem> {
+    let made_at = form.made_at();
+    if made_at.is_some_and(|at| at.minus(SKEW) <= now && now < at.plus(FORM_LIFETIME)) {
+        return Ok(());
+    }
+    let why = "The form is older than a day. Nothing was created; send it again.";
+    Err(Problem::new(Code::InvalidRequest, why))
 }
 
 fn default_scopes() -> Scopes {

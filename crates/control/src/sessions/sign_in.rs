@@ -29,6 +29,13 @@ impl Client<'_> {
     }
 }
 
+/// Somebody who has just shown that an account is theirs.
+pub struct Proven {
+    /// The account.
+    pub account: Account,
+    pub(crate) password_hash: String,
+}
+
 /// A session that has just begun.
 #[derive(Debug)]
 pub struct SignedIn {
@@ -83,6 +90,19 @@ impl Control {
         };
         let right = self.passwords.verify(password, hash).await?;
         stored.filter(|_| right).ok_or_else(invalid_credentials)
+    }
+
+    /// Begins a session of somebody who has just made an account, or reset its password.
+    pub async fn sign_in_proven(
+        &self,
+        proven: Proven,
+        client: &Client<'_>,
+    ) -> Result<SignedIn, Problem> {
+        let Proven {
+            account,
+            password_hash,
+        } = proven;
+        self.start_session(&account, password_hash, client).await
     }
 
     /// Begins a session of an account whose password was checked to have this hash.

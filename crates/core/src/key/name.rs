@@ -1,5 +1,9 @@
 use std::fmt;
 
+use unicode_normalization::UnicodeNormalization;
+
+use crate::unicode::{is_bidi_control, is_invisible};
+
 /// What the owner calls a key: 1 to 255 Unicode scalar values, trimmed, no control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyName(String);
@@ -7,7 +11,7 @@ pub struct KeyName(String);
 /// The text cannot name a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeyName {
-    /// Nothing is left once white space is trimmed.
+    /// Nothing that can be seen is left once white space is trimmed.
     #[error("must not be empty")]
     Empty,
     /// More than 255 characters are left.
@@ -25,7 +29,7 @@ impl KeyName {
     /// Trims and takes a name.
     pub fn parse(text: &str) -> Result<Self, InvalidKeyName> {
         let name = text.trim();
-        if name.is_empty() {
+        if name.chars().all(is_invisible) {
             Err(InvalidKeyName::Empty)
         } else if name.chars().count() > Self::MAX_CHARS {
             Err(InvalidKeyName::TooLong)
@@ -40,17 +44,18 @@ impl KeyName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether somebody who types `text` means this name: white space around it and how accents are
+    /// composed (NFC) make no difference.
+    pub fn is_typed_as(&self, text: &str) -> bool {
+        text.trim().nfc().eq(self.0.nfc())
+    }
 }
 
 /// Control characters are those of Unicode's category Cc, its line and paragraph separators, and
 /// those that turn the direction of the text around them, since a name is shown among other text.
 fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_bidi_control(c)
-}
-
-/// Unicode's property `Bidi_Control` (UAX 9).
-pub(crate) fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 impl fmt::Display for KeyName {
@@ -82,9 +87,23 @@ mod tests {
 
     #[test]
     fn blank_names_are_empty() {
-        for text in ["", " ", "\t\r\n", "\u{2003}\u{3000}"] {
+        for text in [
+            "",
+            " ",
+            "\t\r\n",
+            "\u{2003}\u{3000}",
+            "\u{2060}",
+            "\u{feff} \u{ad}",
+        ] {
             assert_eq!(KeyName::parse(text), Err(InvalidKeyName::Empty), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_name_is_typed_in_either_composition() {
+        let name = KeyName::parse("Cafe\u{301} \u{2764}\u{fe0f}").expect("a name");
+        assert!(name.is_typed_as(" Caf\u{e9} \u{2764}\u{fe0f}\n"));
+        assert!(!name.is_typed_as("Cafe \u{2764}\u{fe0f}"));
     }
 
     #[test]

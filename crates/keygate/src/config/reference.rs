@@ -22,7 +22,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         name: "server.public_url",
         default: "the address listened on",
         example: "\"https://keys.example.com\"",
-        help: "The address in the browser: scheme, host and port. With `https` the session cookie is `Secure` and bound to the host.",
+        help: "The address in the browser: scheme, host and port. Needed where that is not an address or `localhost`: forms sent by another name are refused. With `https` the session cookie is `Secure` and bound to the host.",
     },
     Setting {
         name: "server.drain_delay",

@@ -173,7 +173,6 @@ async fn issue_key(
     let scopes = scopes
         .ok_or_else(|| Problem::invalid_parameter("scopes", "must be chat, read or write"))?;
     let request = IssueKey {
-        id: None,
         name: parse_key_name(name)?,
         scopes: (!scopes.is_empty()).then_some(scopes),
         expires_at: expires_at.map(parse_expires_at).transpose()?,

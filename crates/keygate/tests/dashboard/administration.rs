@@ -2,23 +2,20 @@
 
 use crate::{
     browser::Options,
-    person::{BOTH_WAYS, Person, setup_link},
-    support::{Caller, EMAIL, PASSWORD, Program, Upstream},
+    person::{BOTH_WAYS, Person, Scene},
+    support::{Caller, PASSWORD},
 };
 
 const BOB: &str = "bob@example.com";
 
 async fn an_admin_looks_after_accounts(options: Options) {
-    let upstream = Upstream::start().await;
-    let program = Program::with_upstream(&upstream.url());
-    let ada = Person::at(&program, options).await;
+    let Scene { program, ada, .. } = &Scene::open(options).await;
     let admin = &ada.browser;
-    ada.sign_up(&setup_link(&program), EMAIL).await;
     admin.click("Accounts").await;
     admin.click("Invite somebody").await;
     admin.see("It works once").await;
     let invitation = ada.text_of("#link").await;
-    let bob = Person::at(&program, options).await;
+    let bob = Person::at(program, options).await;
     bob.sign_up(&invitation, BOB).await;
     let secret = bob.create_key("Bob's").await;
     let mut caller = Caller::connect(&program.url).await;

@@ -40,9 +40,7 @@ async fn a_key_is_created_and_revoked_by_the_keyboard_alone() {
     browser.tab_to("Done, I have copied it").await;
     browser.press("Enter").await;
 
-    browser
-        .see("scopes: chat, read, write · never expires")
-        .await;
+    browser.see("scopes: chat, read, write never expires").await;
     browser.tab_to("Type the key's name to confirm").await;
     browser.press("Lap").await;
     browser.press("top").await;

@@ -2,16 +2,13 @@
 
 use crate::{
     browser::Options,
-    person::{BOTH_WAYS, Person, setup_link},
-    support::{Caller, EMAIL, Program, Upstream},
+    person::{BOTH_WAYS, Scene},
+    support::Caller,
 };
 
 async fn keys_are_created_changed_and_revoked(options: Options) {
-    let upstream = Upstream::start().await;
-    let program = Program::with_upstream(&upstream.url());
-    let ada = Person::at(&program, options).await;
+    let Scene { program, ada, .. } = &Scene::open(options).await;
     let browser = &ada.browser;
-    ada.sign_up(&setup_link(&program), EMAIL).await;
 
     browser.goto("/keys/new").await;
     browser.fill("Name", "  ").await;
@@ -90,11 +87,8 @@ async fn keys_are_created_changed_and_revoked_without_scripts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_is_searched_and_sorted_and_the_limit_is_said() {
-    let upstream = Upstream::start().await;
-    let program = Program::with_upstream(&upstream.url());
-    let ada = Person::at(&program, BOTH_WAYS[1]).await;
+    let Scene { ada, .. } = &Scene::open(BOTH_WAYS[1]).await;
     let browser = &ada.browser;
-    ada.sign_up(&setup_link(&program), EMAIL).await;
     for name in ["delta", "Alpha", "charlie", "bravo"] {
         ada.create_key(name).await;
     }

@@ -2,12 +2,33 @@ use serde_json::Value;
 
 use crate::{
     browser::{Browser, Options},
-    support::{PASSWORD, Program},
+    support::{EMAIL, PASSWORD, Program, Upstream},
 };
 
 /// Somebody at a browser, and what they do again and again.
 pub struct Person {
     pub browser: Browser,
+}
+
+/// A program in front of an upstream, and Ada, who has made its first account.
+pub struct Scene {
+    pub program: Program,
+    pub ada: Person,
+    _upstream: Upstream,
+}
+
+impl Scene {
+    pub async fn open(options: Options) -> Self {
+        let upstream = Upstream::start().await;
+        let program = Program::with_upstream(&upstream.url());
+        let ada = Person::at(&program, options).await;
+        ada.sign_up(&setup_link(&program), EMAIL).await;
+        Self {
+            program,
+            ada,
+            _upstream: upstream,
+        }
+    }
 }
 
 /// The address of the page for the first account.

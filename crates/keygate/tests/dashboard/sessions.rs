@@ -2,20 +2,17 @@
 
 use crate::{
     browser::Options,
-    person::{BOTH_WAYS, Person, setup_link},
-    support::{EMAIL, PASSWORD, Program, Upstream},
+    person::{BOTH_WAYS, Person, Scene},
+    support::{EMAIL, PASSWORD},
 };
 
 const NEW: &str = "a wholly different set of words";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_ends_in_the_middle_of_a_form_loses_no_typed_text() {
-    let upstream = Upstream::start().await;
     for options in BOTH_WAYS {
-        let program = Program::with_upstream(&upstream.url());
-        let ada = Person::at(&program, options).await;
+        let Scene { program, ada, .. } = &Scene::open(options).await;
         let browser = &ada.browser;
-        ada.sign_up(&setup_link(&program), EMAIL).await;
         browser.goto("/keys/new").await;
         browser.fill("Name", "Ünï & <Co> 🔑").await;
         browser.check("write", true).await;
@@ -43,12 +40,9 @@ async fn a_session_that_ends_in_the_middle_of_a_form_loses_no_typed_text() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_signs_in_changes_the_password_and_ends_other_sessions() {
-    let upstream = Upstream::start().await;
     for options in BOTH_WAYS {
-        let program = Program::with_upstream(&upstream.url());
-        let ada = Person::at(&program, options).await;
+        let Scene { program, ada, .. } = &Scene::open(options).await;
         let browser = &ada.browser;
-        ada.sign_up(&setup_link(&program), EMAIL).await;
         browser.click("Sign out").await;
         browser.see("You are signed out.").await;
         browser.back().await;
@@ -60,7 +54,7 @@ async fn somebody_signs_in_changes_the_password_and_ends_other_sessions() {
         browser.click("Sign in").await;
         browser.see("API keys").await;
 
-        let elsewhere = Person::at(&program, options).await;
+        let elsewhere = Person::at(program, options).await;
         elsewhere.sign_in(EMAIL, PASSWORD).await;
         browser.goto("/account").await;
         browser.see("127.0.0.1").await;
@@ -91,10 +85,7 @@ async fn somebody_signs_in_changes_the_password_and_ends_other_sessions() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operators_link_gives_a_new_password() {
-    let upstream = Upstream::start().await;
-    let program = Program::with_upstream(&upstream.url());
-    let ada = Person::at(&program, Options::default()).await;
-    ada.sign_up(&setup_link(&program), EMAIL).await;
+    let Scene { program, ada, .. } = &Scene::open(Options::default()).await;
     let made = program.cli(&["account", "reset-link", EMAIL], "");
     assert!(made.status.success(), "{made:?}");
     let link = String::from_utf8(made.stdout).expect("UTF-8");

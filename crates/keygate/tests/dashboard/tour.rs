@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     browser::{Browser, Options},
-    person::{Person, setup_link},
+    person::{Person, Scene, setup_link},
     support::{Account, EMAIL, PASSWORD, Program, Upstream, eventually},
 };
 
@@ -130,11 +130,8 @@ async fn pages_before_signing_in_are_fit_to_be_seen() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_an_account_are_fit_to_be_seen() {
-    let upstream = Upstream::start().await;
-    let program = Program::with_upstream(&upstream.url());
-    let ada = Person::at(&program, Options::default()).await;
+    let Scene { program, ada, .. } = &Scene::open(Options::default()).await;
     let browser = &ada.browser;
-    ada.sign_up(&setup_link(&program), EMAIL).await;
     look(browser, "keys-empty").await;
     let account = Account::sign_in(&program.url).await;
     let id = fill(&account).await;
@@ -170,11 +167,8 @@ async fn pages_of_an_account_are_fit_to_be_seen() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_admins_are_fit_to_be_seen() {
-    let upstream = Upstream::start().await;
-    let program = Program::with_upstream(&upstream.url());
-    let ada = Person::at(&program, Options::default()).await;
+    let Scene { program, ada, .. } = &Scene::open(Options::default()).await;
     let browser = &ada.browser;
-    ada.sign_up(&setup_link(&program), EMAIL).await;
     let account = Account::sign_in(&program.url).await;
     fill(&account).await;
     fill_oddly(&account).await;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     cluster::Cluster,
-    support::{Account, Caller, Program, Spawn, Upstream, keygate},
+    support::{Account, Caller, EMAIL, Program, Spawn, Upstream, keygate},
 };
 
 fn copy(folder: &Path, from: &str, to: &str) -> Output {
@@ -51,6 +51,12 @@ async fn keys_work_on_after_the_move_and_after_the_move_back() {
     let url = cluster_guard.server.create_database();
     let file = format!("sqlite:{}", old.data().join("keygate.db").display());
 
+    let reset_link = |old: &Program| {
+        let made = old.cli(&["account", "reset-link", EMAIL], "");
+        assert!(made.status.success(), "{made:?}");
+    };
+    reset_link(&old);
+
     // While the old one runs.
     let first = copied(&copy(old.folder(), &file, &url));
     assert!(
@@ -62,11 +68,16 @@ async fn keys_work_on_after_the_move_and_after_the_move_back() {
         "{first:?}"
     );
     account.delete(&revoked_id).await;
+    reset_link(&old);
     assert!(old.terminate().success());
     // The rest, and nothing but the rest.
     let second = copied(&copy(old.folder(), &file, &url));
     assert!(
         second.contains(&("api_keys".to_owned(), [1, 0, 1])),
+        "{second:?}"
+    );
+    assert!(
+        second.contains(&("password_resets".to_owned(), [1, 1, 0])),
         "{second:?}"
     );
     let third = copied(&copy(old.folder(), &file, &url));

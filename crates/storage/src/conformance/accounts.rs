@@ -13,6 +13,7 @@ async fn invite(f: &Fixture, kind: InvitationKind, expires_in_millis: i64) -> To
     let invitation = Invitation {
         token_hash,
         kind,
+        created_by: None,
         created_at: NOW,
         expires_at: at(expires_in_millis),
     };
@@ -232,6 +233,7 @@ async fn reset_link(f: &Fixture, account_id: AccountId, millis: i64) -> Option<T
     let reset = PasswordReset {
         token_hash: Token::generate(&OsRandom).hash(),
         account_id,
+        created_by: None,
         created_at: NOW,
         expires_at: at(millis),
     };
@@ -307,6 +309,7 @@ pub async fn an_admin_whose_session_is_over_changes_no_account(f: Fixture) {
     let reset = PasswordReset {
         token_hash: over.token_hash,
         account_id: ada,
+        created_by: None,
         created_at: NOW,
         expires_at: at(1_000),
     };
@@ -316,6 +319,7 @@ pub async fn an_admin_whose_session_is_over_changes_no_account(f: Fixture) {
     let invitation = Invitation {
         token_hash: over.token_hash,
         kind: InvitationKind::Invite,
+        created_by: None,
         created_at: NOW,
         expires_at: at(1_000),
     };
@@ -326,4 +330,54 @@ pub async fn an_admin_whose_session_is_over_changes_no_account(f: Fixture) {
     assert_eq!(after, before);
     let found = f.store.lookup_password_reset(over.token_hash).await;
     assert_eq!(found.expect("answers"), None);
+}
+
+pub async fn links_end_with_the_rights_of_who_made_them(f: Fixture) {
+    let admin = f.account("admin@example.com").await;
+    let ada = f.account("ada@example.com").await;
+    let suspend = async |id| {
+        let entry = Fixture::entry(Action::AccountSuspend);
+        assert!(f.store.suspend_account(id, entry).await.expect("answers"));
+    };
+    let set_role = async |id| {
+        let entry = Fixture::entry(Action::AccountSetRole);
+        let set = f.store.set_role(id, Role::Member, entry).await;
+        assert!(set.expect("answers"));
+    };
+    for round in 0..4 {
+        let invitation = Invitation {
+            token_hash: Token::generate(&OsRandom).hash(),
+            kind: InvitationKind::Invite,
+            created_by: Some(admin),
+            created_at: NOW,
+            expires_at: at(1_000),
+        };
+        let entry = Fixture::entry(Action::InvitationCreate);
+        let kept = f.store.insert_invitation(invitation.clone(), entry).await;
+        kept.expect("answers");
+        let reset = PasswordReset {
+            token_hash: Token::generate(&OsRandom).hash(),
+            account_id: ada,
+            created_by: Some(admin),
+            created_at: NOW,
+            expires_at: at(1_000),
+        };
+        let entry = Fixture::entry(Action::PasswordResetCreate);
+        let kept = f.store.insert_password_reset(reset.clone(), entry).await;
+        assert!(kept.expect("answers"));
+        match round {
+            0 => suspend(admin).await,
+            1 => set_role(admin).await,
+            2 => suspend(ada).await,
+            _ => set_role(ada).await,
+        }
+        let found = f.store.lookup_password_reset(reset.token_hash).await;
+        assert_eq!(found.expect("answers"), None, "{round}");
+        assert!(!self::reset(&f, reset.token_hash).await, "{round}");
+        let found = f.store.lookup_invitation(invitation.token_hash).await;
+        let is_there = found.expect("answers").is_some();
+        assert_eq!(is_there, round > 1, "only the maker's rights count");
+    }
+    let late = reset_link(&f, ada, 1_000).await.expect("kept");
+    assert!(!reset(&f, late).await, "ada is suspended");
 }

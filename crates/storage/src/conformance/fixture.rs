@@ -131,6 +131,7 @@ impl Fixture {
                 created_at: at(offset_millis),
             },
             hash: KeyHasher::default().hash(secret.expose()),
+            form: None,
         }
     }
 
@@ -224,9 +225,7 @@ impl Fixture {
         };
         let entries = self.store.list_audit_entries(page).await;
         let entries = entries.expect("the store answers");
-        entries
-            .into_iter()
-            .map(|found| found.entry.action)
-            .collect()
+        let parse = |found: &crate::RecordedEntry| Action::parse(&found.action).expect("an action");
+        entries.iter().map(parse).collect()
     }
 }

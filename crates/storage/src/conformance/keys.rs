@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use keygate_core::{
-    KeyId, OsRandom, RecorderId, Scope,
+    FormId, KeyId, OsRandom, RecorderId, Scope,
     key::{KeyHash, KeyName},
 };
 
 use super::fixture::{Fixture, NOW, at};
 use crate::{
-    Action, ChangeListener, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus, UpdateKey,
+    Action, ChangeListener, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus, NewKey,
+    UpdateKey,
 };
 
 pub async fn a_key_reads_back_as_it_was_issued(f: Fixture) {
@@ -359,13 +360,59 @@ pub async fn names_come_back_as_they_went_in(f: Fixture) {
     }
 }
 
-pub async fn one_id_has_one_key(f: Fixture) {
+pub async fn a_form_makes_one_key_of_an_account(f: Fixture) {
     let ada = f.account("ada@example.com").await;
-    let (key, _) = f.key(ada, "first").await;
+    let bob = f.account("bob@example.com").await;
+    let form = FormId::generate(NOW, &OsRandom);
+    let by_form = |account_id| NewKey {
+        form: Some(form),
+        ..Fixture::new_key(account_id, "by a form", 0)
+    };
+    let first = by_form(ada);
+    assert_eq!(f.insert_key(first.clone(), 1).await, InsertKey::Inserted);
     let before = f.audited().await;
-    let mut second = Fixture::new_key(ada, "second", 0);
-    second.key.id = key.id;
-    assert_eq!(f.insert_key(second, 1).await, InsertKey::IdTaken);
+    let repeated = InsertKey::Repeated(first.key.id);
+    assert_eq!(f.insert_key(by_form(ada), 1).await, repeated);
     assert_eq!(f.audited().await, before);
-    assert_eq!(f.list(ada, KeyStatus::All).await, [key]);
+    assert_eq!(f.insert_key(by_form(bob), 1).await, InsertKey::Inserted);
+    let entry = Fixture::entry(Action::KeyRevoke);
+    let deleted = f.store.delete_key(ada, first.key.id, entry).await;
+    assert!(deleted.expect("answers"));
+    assert_eq!(f.insert_key(by_form(ada), 1).await, repeated);
+    assert_eq!(f.list(ada, KeyStatus::All).await, []);
+}
+
+pub async fn a_form_that_is_sent_many_times_at_once_makes_one_key(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let form = FormId::generate(NOW, &OsRandom);
+    let f = Arc::new(f);
+    let creates: Vec<_> = (0..30)
+        .map(|_| {
+            let f = f.clone();
+            tokio::spawn(async move {
+                let key = NewKey {
+                    form: Some(form),
+                    ..Fixture::new_key(ada, "by a form", 0)
+                };
+                f.insert_key(key, 10).await
+            })
+        })
+        .collect();
+    let mut repeated = 0;
+    for create in creates {
+        let done = create.await.expect("no panic");
+        repeated += usize::from(matches!(done, InsertKey::Repeated(_)));
+    }
+    assert_eq!(repeated, 29);
+    assert_eq!(f.list(ada, KeyStatus::All).await.len(), 1);
+}
+
+pub async fn a_refused_form_can_be_sent_again(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let key = NewKey {
+        form: Some(FormId::generate(NOW, &OsRandom)),
+        ..Fixture::new_key(ada, "by a form", 0)
+    };
+    assert_eq!(f.insert_key(key.clone(), 0).await, InsertKey::LimitReached);
+    assert_eq!(f.insert_key(key, 1).await, InsertKey::Inserted);
 }

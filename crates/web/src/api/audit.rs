@@ -18,7 +18,7 @@ pub(crate) struct EntryResponse {
     /// The address of the account that made the change, or `operator`.
     actor: String,
     #[schema(schema_with = types::action)]
-    action: &'static str,
+    action: String,
     /// The address of the account that it concerns.
     #[schema(value_type = Option<String>, format = Email, required)]
     account: Option<EmailAddress>,
@@ -38,18 +38,16 @@ impl EntryResponse {
 
 impl From<RecordedEntry> for EntryResponse {
     fn from(recorded: RecordedEntry) -> Self {
-        let actor = recorded.actor_email.map(|email| email.to_string());
-        let entry = recorded.entry;
+        let actor = recorded.actor.map(|email| email.to_string());
+        let detail = recorded.detail;
         Self {
             id: recorded.id,
-            at: entry.at,
+            at: recorded.at,
             actor: actor.unwrap_or_else(|| "operator".into()),
-            action: entry.action.as_str(),
-            account: recorded.account_email,
-            subject_id: entry.subject_id,
-            detail: entry
-                .detail
-                .and_then(|detail| serde_json::from_str(&detail).ok()),
+            action: recorded.action,
+            account: recorded.account,
+            subject_id: recorded.subject_id,
+            detail: detail.and_then(|detail| serde_json::from_str(&detail).ok()),
         }
     }
 }

@@ -143,7 +143,6 @@ fn meaning(code: Code) -> &'static str {
         | Code::InsufficientScope
         | Code::ForwardAuthRefused
         | Code::MethodNotAllowed
-        | Code::KeyExists
         | Code::UpstreamUnreachable
         | Code::UpstreamTimeout => unreachable!("no call of the management API answers it"),
     }

@@ -1,6 +1,6 @@
 use askama::Template;
 use axum::{Extension, extract::State, response::Response};
-use http::{StatusCode, Uri};
+use http::Uri;
 use keygate_control::{Session, SignedInSession};
 use keygate_core::{Code, EmailAddress, Problem, SessionId, Timestamp};
 
@@ -115,16 +115,16 @@ async fn show_form(state: &WebState, signed_in: &SignedInSession, form: Form) ->
     };
     let (account, current) = (&signed_in.account, signed_in.session.id);
     let now = state.control().now();
-    let status = form.status();
+    let outcome = form.outcome();
     let view = |session| SessionView::new(session, current, now);
     let shown = AccountPage {
         frame,
-        notice: notice(form.text("done")).filter(|_| status == StatusCode::OK),
+        notice: notice(form.text("done")).filter(|_| form.is_fine()),
         form,
         email: account.email.clone(),
         role: account.role.as_str(),
         created: Moment::new(account.created_at, now),
         sessions: sessions.into_iter().map(view).collect(),
     };
-    page(status, &shown)
+    page(outcome, &shown)
 }

@@ -5,7 +5,7 @@ use axum::{
 use http::{StatusCode, Uri, header::CONTENT_TYPE};
 use keygate_core::{Code, Problem};
 
-use super::{frame::Frame, message};
+use super::{Outcome, frame::Frame, message};
 use crate::{fields::read_body, state::WebState};
 
 /// What somebody typed into a form, and what is wrong with it.
@@ -24,7 +24,8 @@ impl FromRequest<WebState> for Form {
         let content_type = parts.headers.get(CONTENT_TYPE);
         let content_type = content_type.and_then(|value| value.to_str().ok());
         let essence = content_type.and_then(|value| value.split(';').next());
-        let body = if essence == Some("application/x-www-form-urlencoded") {
+        let form = "application/x-www-form-urlencoded";
+        let body = if essence.is_some_and(|name| name.trim().eq_ignore_ascii_case(form)) {
             read_body(&parts.headers, body).await
         } else {
             let why = "The form was not understood. Load the page again.";
@@ -86,11 +87,15 @@ impl Form {
         self.problems.push(problem);
     }
 
-    /// The status of the page that shows the form again.
-    pub(crate) fn status(&self) -> StatusCode {
+    /// Whether nothing is wrong.
+    pub(crate) fn is_fine(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// How a page that shows the form is answered.
+    pub(crate) fn outcome(&self) -> Outcome {
         let problem = self.problems.first();
-        let status = problem.map_or(200, |problem| problem.code.status());
-        StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST)
+        problem.map_or_else(|| StatusCode::OK.into(), Outcome::from)
     }
 
     /// What is wrong with a field.

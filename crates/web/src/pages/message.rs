@@ -1,11 +1,11 @@
 use askama::Template;
 use axum::{body::Body, response::Response};
-use http::{HeaderMap, StatusCode, header::ACCEPT};
+use http::{HeaderMap, Uri, header::ACCEPT};
 use keygate_core::{Code, Problem};
 use keygate_http::problem_response;
 
 use super::{frame::Frame, page};
-use crate::answer::not_found;
+use crate::answer::{method_not_allowed, not_found};
 
 #[derive(Template)]
 #[template(path = "message.html")]
@@ -23,20 +23,19 @@ pub(crate) fn show(frame: Frame, problem: &Problem) -> Response {
         Code::StorageUnavailable | Code::Overloaded => "Not now",
         _ => "That did not work",
     };
-    let status = StatusCode::from_u16(problem.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let message = &problem.message;
     let message = MessagePage {
         frame,
         title,
         message,
     };
-    page(status, &message)
+    page(problem, &message)
 }
 
 /// What went wrong before it was clear which page was meant: a page for a browser that loads one, JSON
 /// for whoever else asks.
-pub(crate) fn refuse(headers: &HeaderMap, problem: &Problem) -> Response {
-    if wants_html(headers) {
+pub(crate) fn refuse(uri: &Uri, headers: &HeaderMap, problem: &Problem) -> Response {
+    if wants_html(headers) && !uri.path().starts_with("/api/") {
         show(Frame::signed_out(""), problem)
     } else {
         problem_response::<Body>(problem)
@@ -44,8 +43,13 @@ pub(crate) fn refuse(headers: &HeaderMap, problem: &Problem) -> Response {
 }
 
 /// What is at no address.
-pub(crate) async fn nothing_here(headers: HeaderMap) -> Response {
-    refuse(&headers, &not_found())
+pub(crate) async fn nothing_here(uri: Uri, headers: HeaderMap) -> Response {
+    refuse(&uri, &headers, &not_found())
+}
+
+/// What takes another method.
+pub(crate) async fn other_method(uri: Uri, headers: HeaderMap) -> Response {
+    refuse(&uri, &headers, &method_not_allowed())
 }
 
 fn wants_html(headers: &HeaderMap) -> bool {

@@ -10,47 +10,48 @@ pub(crate) struct EntryView {
     /// Who made the change.
     pub(crate) who: String,
     /// The name of the action.
-    pub(crate) action: &'static str,
+    pub(crate) action: String,
     /// What was done, in words.
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     /// The address of the account that it concerns.
     pub(crate) account: String,
     /// The key or session.
     pub(crate) subject: String,
-    /// The new values.
-    pub(crate) detail: String,
+    /// The new values, each by itself, so that none can be taken for another.
+    pub(crate) values: Vec<String>,
 }
 
 impl EntryView {
     pub(crate) fn new(recorded: RecordedEntry, now: Timestamp) -> Self {
-        let text = |email: Option<keygate_core::EmailAddress>| email.map(|email| email.to_string());
-        let entry = recorded.entry;
+        let actor = recorded.actor.map(|email| email.to_string());
+        let account = recorded.account.map(|email| email.to_string());
         Self {
-            at: Moment::new(entry.at, now),
-            who: text(recorded.actor_email).unwrap_or_else(|| "operator".into()),
-            action: entry.action.as_str(),
-            what: what(entry.action),
-            account: text(recorded.account_email).unwrap_or_default(),
-            subject: entry.subject_id.unwrap_or_default(),
-            detail: entry.detail.as_deref().map(detail).unwrap_or_default(),
+            at: Moment::new(recorded.at, now),
+            who: actor.unwrap_or_else(|| "operator".into()),
+            what: what(&recorded.action),
+            action: recorded.action,
+            account: account.unwrap_or_default(),
+            subject: recorded.subject_id.unwrap_or_default(),
+            values: recorded.detail.as_deref().map(values).unwrap_or_default(),
         }
     }
 }
 
 /// What was done with a key.
-fn what(action: Action) -> &'static str {
-    match action {
-        Action::KeyIssue => "Created",
-        Action::KeyUpdate => "Changed",
-        Action::KeyRevoke => "Revoked",
-        other => other.as_str(),
+fn what(action: &str) -> String {
+    match Action::parse(action) {
+        Some(Action::KeyIssue) => "Created",
+        Some(Action::KeyUpdate) => "Changed",
+        Some(Action::KeyRevoke) => "Revoked",
+        _ => action,
     }
+    .to_owned()
 }
 
-/// The new values of an entry: `name: CI · scopes: chat, read`.
-fn detail(json: &str) -> String {
+/// The new values of an entry, like `name: CI`.
+fn values(json: &str) -> Vec<String> {
     let Ok(Value::Object(values)) = serde_json::from_str(json) else {
-        return String::new();
+        return Vec::new();
     };
     let shown = values.iter().map(|(name, value)| match (&**name, value) {
         ("is_active", Value::Bool(true)) => "switched on".into(),
@@ -59,7 +60,7 @@ fn detail(json: &str) -> String {
         ("expires_at", Value::String(end)) => format!("expires: {}", exact(end)),
         (name, value) => format!("{name}: {}", plain(value)),
     });
-    shown.collect::<Vec<_>>().join(" · ")
+    shown.collect()
 }
 
 fn plain(value: &Value) -> String {
@@ -75,15 +76,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn new_values_read_like_a_sentence() {
+    fn new_values_are_in_plain_words() {
         assert_eq!(
-            detail(r#"{"name":"CI","scopes":["chat","read"],"expires_at":null}"#),
-            "name: CI · scopes: chat, read · never expires"
+            values(r#"{"name":"CI","scopes":["chat","read"],"expires_at":null}"#),
+            ["name: CI", "scopes: chat, read", "never expires"]
         );
         assert_eq!(
-            detail(r#"{"is_active":false,"expires_at":"2027-01-31T23:59:59.999Z"}"#),
-            "switched off · expires: 31 Jan 2027, 23:59 UTC"
+            values(r#"{"is_active":false,"expires_at":"2027-01-31T23:59:59.999Z"}"#),
+            ["switched off", "expires: 31 Jan 2027, 23:59 UTC"]
         );
-        assert_eq!(detail("no JSON"), "");
+        assert_eq!(values("no JSON"), [""; 0]);
     }
 }

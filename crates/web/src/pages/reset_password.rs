@@ -1,6 +1,6 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
-use http::{StatusCode, Uri};
+use http::Uri;
 use keygate_core::EmailAddress;
 
 use super::{form::Form, frame::Frame, page, sign_in};
@@ -30,10 +30,7 @@ pub(crate) async fn submit(
     let (token, password) = (form.text("token"), form.text("password"));
     let reset = control.reset_password(token, password, client.address);
     let signed_in = match reset.await {
-        Ok(account) => {
-            let email = account.email.as_str();
-            control.sign_in(email, password, &client).await
-        }
+        Ok(proven) => control.sign_in_proven(proven, &client).await,
         Err(problem) => Err(problem),
     };
     match signed_in {
@@ -50,13 +47,13 @@ async fn show_form(state: &WebState, mut form: Form) -> Response {
     let email = match account {
         Ok(account) => Some(account.email),
         Err(problem) => {
-            if form.status() == StatusCode::OK {
+            if form.is_fine() {
                 form.refuse(problem);
             }
             None
         }
     };
-    let status = form.status();
+    let outcome = form.outcome();
     let frame = Frame::signed_out("");
-    page(status, &ResetPasswordPage { frame, form, email })
+    page(outcome, &ResetPasswordPage { frame, form, email })
 }

@@ -3,7 +3,7 @@ use axum::{
     extract::{FromRequest, Request, State},
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, Method, StatusCode, Uri, header::SET_COOKIE};
+use http::{Method, StatusCode, Uri, header::SET_COOKIE};
 use keygate_control::SignedIn;
 
 use super::{form::Form, frame::Frame, go_to, page, with_query};
@@ -17,6 +17,9 @@ struct SignInPage {
     notice: Option<&'static str>,
     signup_is_open: bool,
 }
+
+/// A page's address with all that somebody can have typed is shorter.
+const MAX_NEXT: usize = 8 * 1024;
 
 /// What was typed into these is kept for whoever has to sign in again.
 const KEPT: [&str; 4] = ["name", "scopes", "expires", "date"];
@@ -65,6 +68,7 @@ pub(crate) async fn ask(state: &WebState, request: Request, is_over: bool) -> Re
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         let query = request.uri().query();
         let next = query.map_or(path.clone(), |query| format!("{path}?{query}"));
+        let next = if is_own_page(&next) { next } else { path };
         let mut pairs = vec![("next", &*next)];
         if is_over {
             pairs.push(("because", "over"));
@@ -86,23 +90,25 @@ fn with_typed(path: &str, typed: &Form) -> String {
     with_query(path, KEPT.into_iter().flat_map(kept))
 }
 
-/// Whether it is a path of this host: `//` and `/\` would lead elsewhere.
+/// Whether it is a path of this host: `//` and `/\` would lead elsewhere, also with a tab or a line's end
+/// between, which browsers leave out (URL standard, section 4.4).
 fn is_own_page(next: &str) -> bool {
-    next.starts_with('/')
+    next.len() <= MAX_NEXT
+        && next.starts_with('/')
         && !next.starts_with("//")
         && !next.contains('\\')
-        && HeaderValue::from_str(next).is_ok()
+        && next.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn show_form(state: &WebState, form: Form, notice: Option<&'static str>) -> Response {
-    let status = form.status();
+    let outcome = form.outcome();
     let sign_in = SignInPage {
         frame: Frame::signed_out("signin"),
         form,
         notice,
         signup_is_open: state.control().signup_is_open(),
     };
-    page(status, &sign_in).into_response()
+    page(outcome, &sign_in).into_response()
 }
 
 #[cfg(test)]
@@ -121,6 +127,9 @@ mod tests {
             "/\\evil.example",
             "https://evil.example",
             "/\n",
+            "/\t/evil.example",
+            "/ü",
+            &format!("/{}", "x".repeat(MAX_NEXT)),
             "javascript:alert(1)",
         ] {
             assert!(!is_own_page(other), "{other:?}");

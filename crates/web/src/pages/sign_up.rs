@@ -33,9 +33,8 @@ pub(crate) async fn submit(
         address: client.address,
     };
     let control = state.control();
-    let made = control.sign_up(sign_up).await;
-    let signed_in = match made {
-        Ok(_) => control.sign_in(email, password, &client).await,
+    let signed_in = match control.sign_up(sign_up).await {
+        Ok(proven) => control.sign_in_proven(proven, &client).await,
         Err(problem) => Err(problem),
     };
     match signed_in {
@@ -48,7 +47,7 @@ pub(crate) async fn submit(
 }
 
 fn show_form(form: Form) -> Response {
-    let status = form.status();
+    let outcome = form.outcome();
     let frame = Frame::signed_out("");
-    page(status, &SignUpPage { frame, form })
+    page(outcome, &SignUpPage { frame, form })
 }

@@ -183,10 +183,7 @@ impl TestApp {
         };
         let entries = self.store.list_audit_entries(page).await;
         let entries = entries.expect("the store answers");
-        entries
-            .iter()
-            .map(|found| found.entry.action.to_string())
-            .collect()
+        entries.iter().map(|found| found.action.clone()).collect()
     }
 
     /// Breaks the store.

@@ -88,7 +88,6 @@ pub(crate) async fn create(
 ) -> Answer<impl IntoResponse> {
     let mut fields = fields.only(&["name", "scopes", "expires_at"])?;
     let request = IssueKey {
-        id: None,
         name: parse_key_name(&fields.required_string("name")?)?,
         scopes: take_scopes(&mut fields)?,
         expires_at: take_expires_at(&mut fields)?,

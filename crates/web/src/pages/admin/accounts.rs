@@ -1,6 +1,6 @@
 use askama::Template;
 use axum::{Extension, extract::State, response::Response};
-use http::{StatusCode, Uri};
+use http::Uri;
 use keygate_control::{AccountSummary, SignedInSession};
 use keygate_core::{AccountId, Code, EmailAddress, Problem, Timestamp};
 
@@ -129,11 +129,11 @@ async fn show_form(state: &WebState, signed_in: &SignedInSession, form: Form) ->
         Ok(accounts) => accounts,
         Err(problem) => return message::show(frame, &problem),
     };
-    let (now, own, status) = (control.now(), signed_in.account.id, form.status());
+    let (now, own, outcome) = (control.now(), signed_in.account.id, form.outcome());
     let last = accounts.last().filter(|_| accounts.len() == 100);
     let shown = AccountsPage {
         frame,
-        notice: notice(form.text("done")).filter(|_| status == StatusCode::OK),
+        notice: notice(form.text("done")).filter(|_| form.is_fine()),
         can_invite: control.invitations_are_allowed(),
         search: search.to_owned(),
         next: last.map(|last| next(search, last.account.id)),
@@ -143,7 +143,7 @@ async fn show_form(state: &WebState, signed_in: &SignedInSession, form: Form) ->
             .collect(),
         form,
     };
-    page(status, &shown)
+    page(outcome, &shown)
 }
 
 fn next(search: &str, last: AccountId) -> String {

@@ -44,7 +44,7 @@ pub(crate) async fn audit(
             .collect(),
         form,
     };
-    page(shown.form.status(), &shown)
+    page(shown.form.outcome(), &shown)
 }
 
 async fn list(state: &WebState, form: &Form) -> Result<Vec<RecordedEntry>, Problem> {
@@ -52,10 +52,15 @@ async fn list(state: &WebState, form: &Form) -> Result<Vec<RecordedEntry>, Probl
     let filter = AuditFilter {
         email: given("account"),
         subject_id: given("subject"),
-        action: given("action").and_then(Action::parse),
+        action: given("action").map(parse_action).transpose()?,
         before: given("before").and_then(|number| number.parse().ok()),
     };
     state.control().list_audit_entries(filter).await
+}
+
+fn parse_action(name: &str) -> Result<Action, Problem> {
+    let rule = "must be one of those in the list";
+    Action::parse(name).ok_or_else(|| Problem::invalid_parameter("action", rule))
 }
 
 fn older(form: &Form, last: u64) -> String {

@@ -1,8 +1,8 @@
 use askama::Template;
 use axum::{Extension, extract::State, response::Response};
 use http::Uri;
-use keygate_control::{IssueKey, SignedInSession, parse_key_name};
-use keygate_core::{Code, KeyId, Problem, Scope};
+use keygate_control::{IssueKey, Issued, SignedInSession, parse_key_name};
+use keygate_core::{Code, FormId, Problem, Scope, Timestamp};
 
 use super::{
     created,
@@ -23,8 +23,8 @@ const OFFERED: [Scope; 3] = [Scope::Chat, Scope::Read, Scope::Write];
 struct NewPage {
     frame: Frame,
     form: Form,
-    /// The key's id, so that a form that is sent twice makes one key.
-    id: KeyId,
+    /// So that it makes one key, however often it is sent.
+    id: FormId,
     choices: Vec<ScopeChoice>,
     expiries: Vec<ExpiryChoice>,
 }
@@ -52,15 +52,13 @@ pub(crate) async fn create(
 ) -> Response {
     let frame = Frame::of(&signed_in, "keys");
     let control = state.control();
-    let Some(key) = parse(&mut form, control.now()) else {
+    let Some((id, key)) = parse(&mut form, control.now()) else {
         return show_form(&state, &signed_in, form);
     };
-    let account_id = signed_in.account.id;
-    match control.issue_key(signed_in.actor(), account_id, key).await {
-        Ok(issued) => created::show(frame, &issued, &origin, control.now()),
-        Err(problem) if problem.code == Code::KeyExists => {
-            go_to(&format!("/keys/{}", form.text("id")))
-        }
+    let (actor, account_id) = (signed_in.actor(), signed_in.account.id);
+    match control.issue_key_by_form(actor, account_id, key, id).await {
+        Ok(Issued::Now(issued)) => created::show(frame, &issued, &origin, control.now()),
+        Ok(Issued::Before(earlier)) => go_to(&format!("/keys/{earlier}?done=before")),
         Err(problem) => {
             form.refuse(problem);
             show_form(&state, &signed_in, form)
@@ -69,29 +67,29 @@ pub(crate) async fn create(
 }
 
 /// The key that is wanted; or nothing, and what is wrong is noted.
-fn parse(form: &mut Form, now: keygate_core::Timestamp) -> Option<IssueKey> {
-    let id = KeyId::parse(form.text("id"));
+fn parse(form: &mut Form, now: Timestamp) -> Option<(FormId, IssueKey)> {
+    let id = FormId::parse(form.text("id"));
     let id = id.ok_or_else(|| Problem::new(Code::InvalidRequest, "Load the page again."));
     let id = form.accept(id);
     let name = form.accept(parse_key_name(form.text("name")));
     let scopes = form.accept(scopes::parse(form));
     let expires_at = form.accept(expiry::parse(form, now));
-    Some(IssueKey {
-        id: Some(id?),
+    let key = IssueKey {
         name: name?,
         scopes: Some(scopes?),
         expires_at: expires_at?,
-    })
+    };
+    Some((id?, key))
 }
 
 fn show_form(state: &WebState, signed_in: &SignedInSession, form: Form) -> Response {
-    let status = form.status();
+    let outcome = form.outcome();
     let new = NewPage {
         frame: Frame::of(signed_in, "keys"),
-        id: state.control().reserve_key_id(),
+        id: state.control().new_key_form(),
         choices: scopes::choices(&form, &OFFERED),
         expiries: expiry::choices(&form),
         form,
     };
-    page(status, &new)
+    page(outcome, &new)
 }

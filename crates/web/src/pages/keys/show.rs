@@ -1,6 +1,6 @@
 use askama::Template;
 use axum::{Extension, extract::State, response::Response};
-use http::{StatusCode, Uri};
+use http::Uri;
 use keygate_control::{KeyChanges, RecordedEntry, SignedInSession, parse_key_name};
 use keygate_core::{ApiKey, Code, Problem, Scope};
 
@@ -99,7 +99,7 @@ fn switch(on: bool) -> KeyChanges {
 async fn revoke(state: &WebState, signed_in: &SignedInSession, id: &str, form: &Form) -> Done {
     let (control, account_id) = (state.control(), signed_in.account.id);
     let key = control.get_key(account_id, id).await?;
-    if form.text("confirm").trim() != key.name.as_str() {
+    if !key.name.is_typed_as(form.text("confirm")) {
         let rule = "is not the key's name, so nothing was revoked";
         return Err(Problem::invalid_parameter("confirm", rule));
     }
@@ -114,6 +114,9 @@ fn notice(done: &str) -> Option<&'static str> {
         "changed" => Some("The changes are saved."),
         "on" => Some("The key is switched on."),
         "off" => Some("The key is switched off. It opens nothing."),
+        "before" => Some(
+            "The form was sent before, and made this key. If you have not copied its secret, revoke it and create another.",
+        ),
         _ => None,
     }
 }
@@ -152,17 +155,24 @@ fn render(
     mut form: Form,
 ) -> Response {
     // What was typed, or else what the key is.
-    if !form.has("name") {
+    let is_filled_in = form.has("name");
+    if !is_filled_in {
         form.set("name", [key.name.as_str()]);
         form.set("scopes", names(key.scopes));
     }
+    let notice = if is_filled_in {
+        Some("What is filled in below is not saved yet. Look at it, then save it.")
+    } else {
+        notice(form.text("done"))
+    };
+    let notice = notice.filter(|_| form.is_fine());
     let now = state.control().now();
     let last = history.last().filter(|_| history.len() == 100);
     let older = last.map(|last| format!("/keys/{}?before={}#history", key.id, last.id));
-    let status = form.status();
+    let outcome = form.outcome();
     let shown = KeyPage {
         frame,
-        notice: notice(form.text("done")).filter(|_| status == StatusCode::OK),
+        notice,
         choices: scopes::choices(&form, &Scope::ALL),
         form,
         key: KeyView::new(key, now),
@@ -174,5 +184,5 @@ fn render(
             .collect(),
         older,
     };
-    page(status, &shown)
+    page(outcome, &shown)
 }

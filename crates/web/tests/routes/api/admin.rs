@@ -98,11 +98,16 @@ async fn a_suspended_account_is_shut_until_it_is_resumed() {
 }
 
 #[tokio::test]
-async fn nobody_suspends_their_own_account() {
+async fn nobody_suspends_or_resets_their_own_account() {
     let (app, cookie) = app().await;
     let id = id_of(&app, "admin@example.com").await;
-    let path = format!("/api/admin/accounts/{id}/suspend");
-    insta::assert_snapshot!(app.post(&path).cookie(&cookie).send().await);
+    for what in ["suspend", "password-reset"] {
+        let path = format!("/api/admin/accounts/{id}/{what}");
+        let refused = app.post(&path).cookie(&cookie).send().await;
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(refused);
+        }
+    }
     assert_eq!(
         app.get("/api/session").cookie(&cookie).send().await.status,
         200
@@ -198,4 +203,36 @@ async fn the_record_is_listed_and_filtered() {
         let refused = format!(r#"400 "invalid_parameter" "{param}""#);
         assert_eq!(list(query).await.summary(), refused);
     }
+}
+
+#[tokio::test]
+async fn links_end_when_whoever_made_them_is_no_admin_any_more() {
+    let (app, cookie) = app().await;
+    app.account("ada@example.com").await;
+    let id = id_of(&app, "ada@example.com").await;
+    let made = app
+        .post(&format!("/api/admin/accounts/{id}/password-reset"))
+        .cookie(&cookie)
+        .send()
+        .await;
+    let link = made.json()["link"].as_str().expect("a link").to_owned();
+    let admin = app.control.get_account("admin@example.com").await;
+    let admin = admin.expect("it is there").id;
+    let demoted = app.control.set_role(admin, Role::Member).await;
+    demoted.expect("the operator may");
+    let (_, token) = link.split_once("token=").expect("a token");
+    let body = json!({"token": token, "password": "a wholly different set of words"});
+    let late = app
+        .post("/api/account/password-reset")
+        .json(&body.to_string());
+    let refused = r#"400 "invalid_parameter" "token""#;
+    assert_eq!(late.send().await.summary(), refused);
+}
+
+#[tokio::test]
+async fn what_cannot_be_there_is_not_found() {
+    let (app, cookie) = app().await;
+    assert_eq!(accounts(&app, &cookie, "?search=%00").await, json!([]));
+    let list = app.get("/api/admin/audit?subject=%00").cookie(&cookie);
+    assert_eq!(list.send().await.json(), json!([]));
 }

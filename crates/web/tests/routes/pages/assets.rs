@@ -32,7 +32,12 @@ async fn assets_may_be_kept_under_the_address_that_pages_name() {
 #[tokio::test]
 async fn there_are_no_others() {
     let app = TestApp::new();
-    for path in ["/assets/other.css", "/assets/..%2Fsrc%2Flib.rs", "/assets/"] {
+    for path in [
+        "/assets/other.css",
+        "/assets/..%2Fsrc%2Flib.rs",
+        "/assets/",
+        "/assets/%ff",
+    ] {
         assert_eq!(app.get(path).send().await.status, 404, "{path}");
     }
 }

@@ -20,7 +20,7 @@ async fn pages_are_private_and_load_nothing_from_elsewhere() {
             insta::assert_snapshot!(headers.join("\n"), @r"
             cache-control: no-store
             content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'
-            referrer-policy: same-origin
+            referrer-policy: strict-origin
             x-content-type-options: nosniff
             x-frame-options: DENY
             ");
@@ -77,6 +77,22 @@ async fn a_browser_is_told_in_a_page_and_a_script_in_json() {
     let refused = call.header("sec-fetch-site", "cross-site").send().await;
     assert_eq!(refused.status, 403);
     assert!(refused.body.contains("Another web page began this request"));
+    let method = app
+        .get("/signout")
+        .header("accept", "text/html")
+        .send()
+        .await;
+    assert_eq!(method.status, 405);
+    assert!(
+        method.body.contains("<h1>That did not work</h1>"),
+        "{method}"
+    );
+    let api = app
+        .get("/api/nothing")
+        .header("accept", "text/html")
+        .send()
+        .await;
+    assert_eq!(api.summary(), r#"404 "not_found" null"#);
 }
 
 #[tokio::test]

@@ -26,9 +26,9 @@ fn ids(keys: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn a_form_that_is_sent_twice_makes_one_key() {
     let (app, cookie) = TestApp::signed_in().await;
-    let id = form_id(&app, &cookie).await;
+    let form = form_id(&app, &cookie).await;
     let fields = [
-        ("id", &*id),
+        ("id", &*form),
         ("name", "CI"),
         ("scopes", "chat"),
         ("expires", "7"),
@@ -36,18 +36,19 @@ async fn a_form_that_is_sent_twice_makes_one_key() {
     let created = create(&app, &cookie, &fields).await;
     assert_eq!(created.status, 201, "{created}");
     assert!(created.body.contains("ask_"));
-    let page = format!("/keys/{id}");
+    let keys = app.all_keys(&cookie).await;
+    assert_eq!(keys[0]["expires_at"], "2026-06-17T08:00:00.000Z");
+    let id = ids(&keys)[0];
+    let page = format!("/keys/{id}?done=before");
     for _ in 0..2 {
         let again = create(&app, &cookie, &fields).await;
         assert_eq!(again.headers["location"], page.as_str(), "{again}");
     }
-    let keys = app.all_keys(&cookie).await;
-    assert_eq!(ids(&keys), [&*id]);
-    assert_eq!(keys[0]["expires_at"], "2026-06-17T08:00:00.000Z");
-    app.delete(&format!("/api/keys/{id}"))
-        .cookie(&cookie)
-        .send()
-        .await;
+    assert_eq!(ids(&app.all_keys(&cookie).await), [id]);
+    let shown = app.get(&page).cookie(&cookie).send().await;
+    assert!(shown.body.contains("The form was sent before"), "{shown}");
+    let path = format!("/api/keys/{id}");
+    app.delete(&path).cookie(&cookie).send().await;
     let again = create(&app, &cookie, &fields).await;
     assert_eq!(again.status, 303, "also when it is gone");
     assert_eq!(ids(&app.all_keys(&cookie).await), [""; 0]);
@@ -56,28 +57,43 @@ async fn a_form_that_is_sent_twice_makes_one_key() {
 #[tokio::test]
 async fn a_form_works_for_a_day() {
     let (app, cookie) = TestApp::signed_in().await;
-    let id = form_id(&app, &cookie).await;
-    let eve = app.account("eve@example.com").await;
-    app.clock.advance_millis(3_000_000);
-    let fields = [
-        ("id", &*id),
-        ("name", "CI"),
-        ("scopes", "chat"),
-        ("expires", "never"),
-    ];
-    assert_eq!(create(&app, &cookie, &fields).await.status, 201);
-    let taken = create(&app, &eve, &fields).await;
-    assert_eq!(taken.status, 303, "nobody else's key comes of it");
-    assert_eq!(ids(&app.all_keys(&eve).await), [""; 0]);
-    for id in ["", "x", "0197593d-1c00-7000-8000-000000000000"] {
+    let form = form_id(&app, &cookie).await;
+    let send = async |form: &str| {
         let fields = [
-            ("id", id),
+            ("id", form),
             ("name", "CI"),
             ("scopes", "chat"),
             ("expires", "never"),
         ];
-        assert_eq!(create(&app, &cookie, &fields).await.status, 400, "{id}");
+        create(&app, &cookie, &fields).await.status
+    };
+    for odd in [
+        "",
+        "x",
+        "0197593d-1c00-7000-8000-000000000000",
+        "019eb08b-9c00-4000-8000-000000000001",
+        "ffffffff-ffff-7fff-bfff-ffffffffffff",
+    ] {
+        assert_eq!(send(odd).await, 400, "{odd}");
     }
+    assert_eq!(send(&form).await, 201);
+}
+
+#[tokio::test]
+async fn a_key_of_an_old_form_is_the_newest() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let form = form_id(&app, &cookie).await;
+    app.clock.advance_millis(1_000);
+    app.key(&cookie, r#"{"name":"meanwhile"}"#).await;
+    app.clock.advance_millis(1_000);
+    let fields = [
+        ("id", &*form),
+        ("name", "at last"),
+        ("scopes", "chat"),
+        ("expires", "never"),
+    ];
+    assert_eq!(create(&app, &cookie, &fields).await.status, 201);
+    assert_eq!(app.all_keys(&cookie).await[0]["name"], "at last");
 }
 
 #[tokio::test]
@@ -124,9 +140,9 @@ async fn the_last_day_ends_in_utc_unless_a_script_knows_better() {
         ("", "2027-01-31T23:59:59.999Z"),
         ("2027-02-01T04:59:59.999Z", "2027-02-01T04:59:59.999Z"),
     ] {
-        let id = form_id(&app, &cookie).await;
+        let form = form_id(&app, &cookie).await;
         let fields = [
-            ("id", &*id),
+            ("id", &*form),
             ("name", "a"),
             ("scopes", "chat"),
             ("expires", "date"),
@@ -134,8 +150,8 @@ async fn the_last_day_ends_in_utc_unless_a_script_knows_better() {
             ("expires_at", exact),
         ];
         assert_eq!(create(&app, &cookie, &fields).await.status, 201);
-        let key = app.get(&format!("/api/keys/{id}")).cookie(&cookie).send();
-        assert_eq!(key.await.json()["expires_at"], expected);
+        assert_eq!(app.all_keys(&cookie).await[0]["expires_at"], expected);
+        app.clock.advance_millis(1);
     }
 }
 
@@ -305,7 +321,7 @@ async fn a_long_history_is_paged() {
         assert_eq!(change(&app, &cookie, id, &fields).await.status, 303);
     }
     let page = app.get(&format!("/keys/{id}")).cookie(&cookie).send().await;
-    assert!(page.body.contains("name: name 99 "), "{page}");
+    assert!(page.body.contains("name: name 99<"), "{page}");
     assert!(!page.body.contains("name: first name"), "{page}");
     let links = page.body.split("href=\"").skip(1);
     let mut links = links.filter_map(|link| link.split_once('"'));
@@ -314,4 +330,29 @@ async fn a_long_history_is_paged() {
     let older = older.split('#').next().expect("a path");
     let page = app.get(older).cookie(&cookie).send().await;
     assert!(page.body.contains("name: first name"), "{page}");
+}
+
+#[tokio::test]
+async fn what_a_link_fills_in_is_said_not_to_be_saved() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let key = app.key(&cookie, r#"{"name":"CI","scopes":["read"]}"#).await;
+    let id = key["id"].as_str().expect("text");
+    let link = format!("/keys/{id}?name=CI&scopes=admin&done=changed");
+    let page = app.get(&link).cookie(&cookie).send().await;
+    assert_eq!(page.checked(), ["admin"]);
+    assert!(page.body.contains("is not saved yet"), "{page}");
+    assert!(!page.body.contains("The changes are saved."), "{page}");
+}
+
+#[tokio::test]
+async fn a_name_cannot_pass_for_another_value_in_the_history() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let body = r#"{"name":"CI · scopes: read","scopes":["write"]}"#;
+    let key = app.key(&cookie, body).await;
+    let id = key["id"].as_str().expect("text");
+    let page = app.get(&format!("/keys/{id}")).cookie(&cookie).send().await;
+    for value in ["name: CI · scopes: read", "scopes: write", "never expires"] {
+        assert!(page.body.contains(&format!(">{value}</li>")), "{page}");
+    }
+    assert!(!page.body.contains(">scopes: read</li>"), "{page}");
 }

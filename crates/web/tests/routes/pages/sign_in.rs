@@ -19,6 +19,7 @@ async fn signing_in_leads_to_the_keys_or_where_one_wanted_to_go() {
         ("//evil.example", "/keys"),
         ("https://evil.example/", "/keys"),
         ("/\\evil.example", "/keys"),
+        ("/\t/evil.example", "/keys"),
     ] {
         let answer = sign_in(&app, PASSWORD, next).await;
         assert_eq!(answer.status, 303, "{answer}");
@@ -93,4 +94,15 @@ async fn signing_out_ends_the_session() {
     assert_eq!(ended.summary(), r#"401 "session_expired" null"#);
     let again = app.post("/signout").cookie(&cookie).form("").send().await;
     assert_eq!(again.status, 303);
+}
+
+#[tokio::test]
+async fn too_many_attempts_say_when_to_come_back() {
+    let (app, _) = TestApp::signed_in().await;
+    for _ in 0..9 {
+        sign_in(&app, "wrong horse battery staple", "").await;
+    }
+    let refused = sign_in(&app, PASSWORD, "").await;
+    assert_eq!(refused.status, 429);
+    assert_eq!(refused.headers["retry-after"], "10");
 }

@@ -52,3 +52,23 @@ async fn what_is_no_form_is_refused() {
     let odd = app.post("/signup").form("%ff").send().await;
     assert!(odd.status.is_client_error(), "{odd}");
 }
+
+#[tokio::test]
+async fn whoever_signs_up_is_signed_in_however_often_others_tried() {
+    let app = TestApp::new();
+    for _ in 0..10 {
+        let body = r#"{"email":"ada@example.com","password":"wrong horse battery staple"}"#;
+        app.post("/api/session").json(body).send().await;
+    }
+    let link = app.control.create_setup_link().await.expect("answers");
+    let token = link.expect("there is no account yet");
+    let fields = [
+        ("token", token.expose()),
+        ("email", "ada@example.com"),
+        ("password", PASSWORD),
+    ];
+    let made = app.post("/signup").form(&encoded(&fields)).send().await;
+    assert_eq!(made.headers["location"], "/keys?done=welcome", "{made}");
+    let page = app.get("/keys").cookie(&made.cookie()).send().await;
+    assert_eq!(page.status, 200);
+}
