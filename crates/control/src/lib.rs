@@ -17,7 +17,7 @@ use keygate_core::{
     AccountId, Clock, Problem, Random, Timestamp,
     key::{KeyFormat, KeyHasher},
 };
-use keygate_storage::{HasherBinding, StorageError, Store};
+use keygate_storage::{AuditEntry, HasherBinding, StorageError, Store};
 
 use attempts::Attempts;
 use passwords::Passwords;
@@ -25,7 +25,7 @@ use passwords::Passwords;
 pub use accounts::{OneTimeToken, SignUp, Signup};
 pub use audit::AuditFilter;
 pub use keygate_storage::{
-    AccountSummary, Action, Actor, AuditEntry, KeyChanges, KeyStatus, RecordedEntry, Session,
+    AccountSummary, Action, Actor, KeyChanges, KeyStatus, RecordedEntry, Session,
 };
 pub use keys::{IssueKey, Issued, IssuedKey, parse_expires_at, parse_key_name};
 pub use sessions::{Client, Proven, SignedIn, SignedInSession};
