@@ -7,6 +7,16 @@ use crate::{Control, unavailable};
 const PAGE: u32 = 100;
 
 impl Control {
+    /// Whether there is an account.
+    pub async fn is_set_up(&self) -> Result<bool, Problem> {
+        let page = AccountPage {
+            limit: 1,
+            ..AccountPage::default()
+        };
+        let listed = self.store.list_accounts(page, self.clock.now()).await;
+        Ok(!listed.map_err(unavailable)?.is_empty())
+    }
+
     /// Up to 100 accounts, oldest first: those whose address has `search` in it; `after` is the id that
     /// the last page ended with. For operators and admins.
     pub async fn list_accounts(

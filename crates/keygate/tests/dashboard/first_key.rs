@@ -41,7 +41,7 @@ async fn the_first_start_leads_to_the_first_call() {
     let browser = &ada.browser;
 
     browser.goto("/").await;
-    browser.see("Accounts are made by invitation").await;
+    browser.see("There is no account yet.").await;
     browser.goto(&setup_link(&program)).await;
     browser.fill("E-mail address", EMAIL).await;
     browser.fill("Password", "password1234").await;

@@ -62,6 +62,13 @@ impl Proxy {
 impl Drop for Proxy {
     #[expect(clippy::print_stderr, reason = "what a failed test needs")]
     fn drop(&mut self) {
+        // A master that is killed would leave its workers behind.
+        let pid = self.child.id().to_string();
+        let _ = Command::new("kill").arg(pid).status();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {

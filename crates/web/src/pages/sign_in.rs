@@ -1,7 +1,7 @@
 use askama::Template;
 use axum::{
     extract::{FromRequest, Request, State},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use http::{Method, StatusCode, Uri, header::SET_COOKIE};
 use keygate_control::SignedIn;
@@ -21,6 +21,8 @@ struct SignInPage {
 /// A page's address with all that somebody can have typed is shorter.
 const MAX_NEXT: usize = 8 * 1024;
 
+const NOT_SET_UP: &str = "There is no account yet. Make the first one with the link that keygate printed when it started.";
+
 /// What was typed into these is kept for whoever has to sign in again.
 const KEPT: [&str; 4] = ["name", "scopes", "expires", "date"];
 
@@ -30,6 +32,7 @@ pub(crate) async fn show(State(state): State<WebState>, uri: Uri) -> Response {
     let notice = match form.text("because") {
         "over" => Some("Your session is over. Sign in again to go on."),
         "signed-out" => Some("You are signed out."),
+        _ if matches!(state.control().is_set_up().await, Ok(false)) => Some(NOT_SET_UP),
         _ => None,
     };
     show_form(&state, form, notice)
@@ -108,7 +111,7 @@ fn show_form(state: &WebState, form: Form, notice: Option<&'static str>) -> Resp
         notice,
         signup_is_open: state.control().signup_is_open(),
     };
-    page(outcome, &sign_in).into_response()
+    page(outcome, &sign_in)
 }
 
 #[cfg(test)]

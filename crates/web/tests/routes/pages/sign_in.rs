@@ -106,3 +106,12 @@ async fn too_many_attempts_say_when_to_come_back() {
     assert_eq!(refused.status, 429);
     assert_eq!(refused.headers["retry-after"], "10");
 }
+
+#[tokio::test]
+async fn before_there_is_an_account_the_page_says_how_to_make_it() {
+    let app = TestApp::new();
+    let hint = "There is no account yet.";
+    assert!(app.get("/signin").send().await.body.contains(hint));
+    app.account("ada@example.com").await;
+    assert!(!app.get("/signin").send().await.body.contains(hint));
+}
