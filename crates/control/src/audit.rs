@@ -1,10 +1,7 @@
 use keygate_core::{Code, InvalidEmail, Problem};
 use keygate_storage::{Action, AuditPage, RecordedEntry};
 
-use crate::{Control, unavailable};
-
-/// How many entries one page has at most.
-const PAGE: u32 = 100;
+use crate::{Control, PAGE, unavailable};
 
 /// Which entries of the record to list.
 #[derive(Debug, Clone, Copy, Default)]

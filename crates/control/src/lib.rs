@@ -22,13 +22,16 @@ use keygate_storage::{AuditEntry, HasherBinding, StorageError, Store};
 use attempts::Attempts;
 use passwords::Passwords;
 
-pub use accounts::{OneTimeToken, SignUp, Signup};
+pub use accounts::{OneTimeToken, SignUp, Signup, parse_account_id};
 pub use audit::AuditFilter;
 pub use keygate_storage::{
     AccountSummary, Action, Actor, KeyChanges, KeyStatus, RecordedEntry, Session,
 };
 pub use keys::{IssueKey, Issued, IssuedKey, parse_expires_at, parse_key_name};
 pub use sessions::{Client, Proven, SignedIn, SignedInSession};
+
+/// How many keys, accounts or entries one page of a list has at most.
+pub const PAGE: u32 = 100;
 
 /// The settings that the use cases obey.
 #[derive(Debug, Clone)]

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_core::{
@@ -8,7 +6,7 @@ use keygate_core::{
 };
 use keygate_storage::{
     AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStore,
-    NewKey, StorageError, UpdateKey, statements,
+    NewKey, REMEMBER_FORMS, StorageError, UpdateKey, statements,
 };
 use sqlx::{PgConnection, query};
 
@@ -17,9 +15,6 @@ use crate::{
     query::{all, execute, exists, optional},
     row::{ToUuid, signed},
 };
-
-/// For so long a form makes no second key.
-const REMEMBER_FORMS: Duration = Duration::from_hours(48);
 
 /// The keys that are active at `$2`: the same rule as [`KeyState::of`], held to it by the suite.
 macro_rules! active {

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use keygate_core::{
     AccountId, ApiKey, Credential, FormId, KeyId, Scopes, Timestamp,
@@ -5,6 +7,9 @@ use keygate_core::{
 };
 
 use crate::{AuditEntry, StorageError};
+
+/// For so long a form makes no second key.
+pub const REMEMBER_FORMS: Duration = Duration::from_hours(48);
 
 /// A key to be kept.
 #[derive(Debug, Clone)]
@@ -116,7 +121,7 @@ pub trait CredentialStore: Send + Sync {
 #[async_trait]
 pub trait KeyStore: Send + Sync {
     /// Keeps a key, unless the account has `max_active` active ones at `key.created_at`, or its form
-    /// has made one. A form is remembered for two days.
+    /// has made one within [`REMEMBER_FORMS`].
     async fn insert_key(
         &self,
         key: NewKey,

@@ -37,7 +37,7 @@ pub use error::StorageError;
 pub use feed::{ChangeFeed, FeedPage, FeedReader};
 pub use keys::{
     CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus, KeyStore, NewKey,
-    UpdateKey,
+    REMEMBER_FORMS, UpdateKey,
 };
 pub use lease::Lease;
 pub use sessions::{Session, SessionOrigin, SessionStore};

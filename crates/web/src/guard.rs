@@ -57,10 +57,16 @@ pub(crate) async fn require_session(
     mut request: Request,
     next: Next,
 ) -> Answer<Response> {
+    authenticate(&state, &mut request).await?;
+    Ok(next.run(request).await)
+}
+
+/// Tells the handlers of a request whose session it comes with.
+async fn authenticate(state: &WebState, request: &mut Request) -> Result<(), Problem> {
     let token = state.cookie().read(request.headers());
     let signed_in = state.control().authenticate(token).await?;
     request.extensions_mut().insert(signed_in);
-    Ok(next.run(request).await)
+    Ok(())
 }
 
 /// Lets through the sessions of admins only.
@@ -79,12 +85,8 @@ pub(crate) async fn require_signed_in(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let token = state.cookie().read(request.headers());
-    match state.control().authenticate(token).await {
-        Ok(signed_in) => {
-            request.extensions_mut().insert(signed_in);
-            next.run(request).await
-        }
+    match authenticate(&state, &mut request).await {
+        Ok(()) => next.run(request).await,
         Err(problem) => match problem.code {
             Code::SessionRequired => sign_in::ask(&state, request, false).await,
             Code::SessionExpired => sign_in::ask(&state, request, true).await,

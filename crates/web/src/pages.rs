@@ -34,6 +34,7 @@ use http::{
         X_FRAME_OPTIONS,
     },
 };
+use keygate_control::PAGE;
 use keygate_core::Problem;
 use keygate_http::retry_after;
 
@@ -81,6 +82,11 @@ fn page(outcome: impl Into<Outcome>, template: &impl Template) -> Response {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     response
+}
+
+/// The last item of a page of a list, if more may come after it.
+fn last_of_full<T>(items: &[T]) -> Option<&T> {
+    items.last().filter(|_| items.len() == PAGE as usize)
 }
 
 /// A path with a query.

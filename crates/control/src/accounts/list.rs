@@ -1,10 +1,7 @@
 use keygate_core::{Account, AccountId, Code, EmailAddress, Problem};
 use keygate_storage::{AccountPage, AccountSummary};
 
-use crate::{Control, unavailable};
-
-/// How many accounts one page has at most.
-const PAGE: u32 = 100;
+use crate::{Control, PAGE, unavailable};
 
 impl Control {
     /// Whether there is an account.
@@ -53,7 +50,7 @@ impl Control {
 
     /// The account with this id. For operators and admins.
     pub async fn get_account_summary(&self, id: &str) -> Result<AccountSummary, Problem> {
-        let id = AccountId::parse(id).ok_or_else(account_not_found)?;
+        let id = parse_account_id(id)?;
         let found = self.store.lookup_account_summary(id, self.clock.now());
         let found = found.await.map_err(unavailable)?;
         found.ok_or_else(account_not_found)
@@ -62,6 +59,11 @@ impl Control {
 
 pub(super) fn parse_email(text: &str) -> Result<EmailAddress, Problem> {
     EmailAddress::parse(text).map_err(|rule| Problem::invalid_parameter("email", rule))
+}
+
+/// Takes an account's id. What is none and an unknown one are all the same.
+pub fn parse_account_id(id: &str) -> Result<AccountId, Problem> {
+    AccountId::parse(id).ok_or_else(account_not_found)
 }
 
 pub(super) fn account_not_found() -> Problem {

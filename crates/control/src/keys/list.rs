@@ -2,10 +2,8 @@ use keygate_core::{AccountId, ApiKey, KeyId, Problem};
 use keygate_storage::{AuditPage, KeyPage, KeyStatus, RecordedEntry};
 
 use super::key_not_found;
-use crate::{Control, unavailable};
+use crate::{Control, PAGE, unavailable};
 
-/// How many keys one page has at most.
-const PAGE: u32 = 100;
 /// How many keys that are not active are listed together, of either kind.
 const MAX_OTHERS: usize = 1_000;
 

@@ -8,7 +8,9 @@ use super::link;
 use crate::{
     links::LinkResponse,
     origin::Origin,
-    pages::{form::Form, frame::Frame, go_to, message, moment::Moment, page, with_query},
+    pages::{
+        form::Form, frame::Frame, go_to, last_of_full, message, moment::Moment, page, with_query,
+    },
     state::WebState,
 };
 
@@ -130,7 +132,7 @@ async fn show_form(state: &WebState, signed_in: &SignedInSession, form: Form) ->
         Err(problem) => return message::show(frame, &problem),
     };
     let (now, own, outcome) = (control.now(), signed_in.account.id, form.outcome());
-    let last = accounts.last().filter(|_| accounts.len() == 100);
+    let last = last_of_full(&accounts);
     let shown = AccountsPage {
         frame,
         notice: notice(form.text("done")).filter(|_| form.is_fine()),

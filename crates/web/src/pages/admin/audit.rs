@@ -5,7 +5,7 @@ use keygate_control::{Action, AuditFilter, RecordedEntry, SignedInSession};
 use keygate_core::Problem;
 
 use crate::{
-    pages::{form::Form, frame::Frame, page, record::EntryView, with_query},
+    pages::{form::Form, frame::Frame, last_of_full, page, record::EntryView, with_query},
     state::WebState,
 };
 
@@ -31,7 +31,7 @@ pub(crate) async fn audit(
     let mut form = Form::of_query(&uri);
     let entries = list(&state, &form).await;
     let entries = form.accept(entries).unwrap_or_default();
-    let last = entries.last().filter(|_| entries.len() == 100);
+    let last = last_of_full(&entries);
     let now = state.control().now();
     let shown = AuditPage {
         frame: Frame::of(&signed_in, "audit"),

@@ -9,7 +9,7 @@ use super::{
     scopes::{self, ScopeChoice},
 };
 use crate::{
-    pages::{form::Form, frame::Frame, go_to, message, page, record::EntryView},
+    pages::{form::Form, frame::Frame, go_to, last_of_full, message, page, record::EntryView},
     path_id::PathId,
     state::WebState,
 };
@@ -167,7 +167,7 @@ fn render(
     };
     let notice = notice.filter(|_| form.is_fine());
     let now = state.control().now();
-    let last = history.last().filter(|_| history.len() == 100);
+    let last = last_of_full(&history);
     let older = last.map(|last| format!("/keys/{}?before={}#history", key.id, last.id));
     let outcome = form.outcome();
     let shown = KeyPage {

@@ -1,6 +1,6 @@
 use axum::{Extension, Json, extract::State, response::IntoResponse};
 use http::StatusCode;
-use keygate_control::SignedInSession;
+use keygate_control::{SignedInSession, parse_account_id};
 use keygate_core::Code;
 
 use crate::{
@@ -37,7 +37,7 @@ pub(crate) async fn reset_password(
     PathId(id): PathId,
 ) -> Answer<impl IntoResponse> {
     let control = state.control();
-    let account_id = control.get_account_summary(&id).await?.account.id;
+    let account_id = parse_account_id(&id)?;
     let token = control.create_password_reset(signed_in.actor(), account_id);
     let link = LinkResponse::to_reset_password(&origin, &token.await?);
     Ok((StatusCode::CREATED, Json(link)))

@@ -1,6 +1,6 @@
 use axum::{Extension, extract::State, response::IntoResponse};
 use http::StatusCode;
-use keygate_control::SignedInSession;
+use keygate_control::{SignedInSession, parse_account_id};
 use keygate_core::Code;
 
 use crate::{
@@ -34,7 +34,7 @@ pub(crate) async fn suspend(
     PathId(id): PathId,
 ) -> Answer<impl IntoResponse> {
     let control = state.control();
-    let account_id = control.get_account_summary(&id).await?.account.id;
+    let account_id = parse_account_id(&id)?;
     control
         .suspend_account(signed_in.actor(), account_id)
         .await?;
