@@ -72,8 +72,16 @@ id! {
     FormId
 }
 id! {
+    /// Names an incident.
+    IncidentId
+}
+id! {
     /// Names an API key. It is not secret.
     KeyId
+}
+id! {
+    /// Names what probes components, as long as it runs.
+    ProberId
 }
 id! {
     /// Names what counts the uses of keys, as long as it runs.
@@ -82,6 +90,10 @@ id! {
 id! {
     /// Names a session. It is not the cookie's token.
     SessionId
+}
+id! {
+    /// Names what was said of an incident.
+    UpdateId
 }
 
 #[cfg(test)]

@@ -6,14 +6,17 @@
 
 mod account;
 mod clock;
+mod component;
 mod evaluate;
 mod id;
+mod incident;
 pub mod key;
 mod network;
 mod password;
 mod problem;
 mod random;
 mod scope;
+mod text;
 mod timestamp;
 mod token;
 mod unicode;
@@ -22,8 +25,13 @@ pub use account::{Account, EmailAddress, InvalidEmail, Role};
 #[cfg(feature = "testing")]
 pub use clock::ManualClock;
 pub use clock::{Clock, MONOTONIC_LAG, SystemClock};
+pub use component::ComponentId;
 pub use evaluate::{Attempt, Credential, Decision, Denial, evaluate};
-pub use id::{AccountId, FormId, KeyId, RecorderId, SessionId};
+pub use id::{AccountId, FormId, IncidentId, KeyId, ProberId, RecorderId, SessionId, UpdateId};
+pub use incident::{
+    Incident, IncidentKind, IncidentMessage, IncidentState, IncidentTitle, IncidentUpdate,
+    InvalidMessage, InvalidTitle,
+};
 pub use key::{ApiKey, KeyState};
 pub use network::client_network;
 pub use password::{InvalidPassword, Password};

@@ -53,10 +53,9 @@ pub(crate) async fn insert(db: &mut PgConnection, entry: &AuditEntry) -> Result<
         }
     }
     let actor_id = entry.actor.account_id();
-    let actor = actor_id.map_or("operator", |_| "account");
     let row = query(INSERT)
         .bind(entry.at.as_millis())
-        .bind(actor)
+        .bind(entry.actor.as_str())
         .bind(actor_id.map(|id| id.uuid()))
         .bind(entry.action.as_str())
         .bind(entry.account_id.map(|id| id.uuid()))

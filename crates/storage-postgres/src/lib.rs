@@ -8,11 +8,13 @@ mod audit;
 mod database;
 mod error;
 mod feed;
+mod incidents;
 mod keys;
 mod migrations;
 mod query;
 mod row;
 mod sessions;
+mod status;
 mod tables;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -1,4 +1,6 @@
-use keygate_core::{AccountId, FormId, KeyId, RecorderId, SessionId};
+use keygate_core::{
+    AccountId, FormId, IncidentId, KeyId, ProberId, RecorderId, SessionId, UpdateId,
+};
 use keygate_storage::{Columns, StorageError};
 use sqlx::{Decode, Postgres, Row, Type, postgres::PgRow, types::Uuid};
 
@@ -53,7 +55,7 @@ macro_rules! to_uuid {
     };
 }
 
-to_uuid!(AccountId FormId KeyId RecorderId SessionId);
+to_uuid!(AccountId FormId IncidentId KeyId ProberId RecorderId SessionId UpdateId);
 
 /// A number that the database keeps with a sign.
 pub(crate) fn signed(number: u64) -> i64 {

@@ -27,9 +27,11 @@ async fn every_statement_is_one_for_the_server() {
         crate::accounts::STATEMENTS,
         crate::audit::STATEMENTS,
         crate::feed::STATEMENTS,
+        crate::incidents::STATEMENTS,
         crate::keys::STATEMENTS,
         crate::migrations::STATEMENTS,
         crate::sessions::STATEMENTS,
+        crate::status::STATEMENTS,
         crate::usage::STATEMENTS,
     ];
     for sql in all.concat() {
@@ -54,19 +56,19 @@ async fn nodes_that_start_together_make_one_schema() {
         store.expect("it opens");
     }
     let versions = SERVER.sql(name(&url), "SELECT version FROM keygate_schema");
-    assert_eq!(versions, "4");
+    assert_eq!(versions, "5");
 }
 
 #[tokio::test]
 async fn a_later_schema_says_which_programs_run_on_it() {
     let url = SERVER.create_database();
     open(&url).await.expect("it opens").database.close().await;
-    SERVER.sql(name(&url), "UPDATE keygate_schema SET version = 5");
+    SERVER.sql(name(&url), "UPDATE keygate_schema SET version = 6");
     open(&url).await.expect("the version before runs on it");
     SERVER.sql(name(&url), "UPDATE keygate_schema SET runs_from = 5");
     let refused = open(&url).await.err().expect("it is refused");
     assert!(
-        matches!(refused, StorageError::Newer { found: 5, known: 4 }),
+        matches!(refused, StorageError::Newer { found: 6, known: 5 }),
         "{refused}"
     );
 }

@@ -44,10 +44,9 @@ pub(crate) fn insert(db: &Connection, entry: &AuditEntry) -> Result<(), StorageE
         }
     }
     let actor_id = entry.actor.account_id();
-    let actor = actor_id.map_or("operator", |_| "account");
     let params = params![
         entry.at.as_millis(),
-        actor,
+        entry.actor.as_str(),
         actor_id.as_ref().map(AccountId::as_bytes),
         entry.action.as_str(),
         entry.account_id.as_ref().map(AccountId::as_bytes),

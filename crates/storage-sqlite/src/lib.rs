@@ -8,6 +8,7 @@ mod accounts;
 mod audit;
 mod connection;
 mod error;
+mod incidents;
 mod keys;
 mod lock;
 mod lookups;
@@ -17,6 +18,7 @@ mod readers;
 mod reading;
 mod row;
 mod sessions;
+mod status;
 mod tables;
 mod usage;
 mod worker;
@@ -54,6 +56,7 @@ impl SqliteStore {
         let lock = DatabaseLock::take(path)?;
         let mut writing = connection::open_writer(path)?;
         migrations::run(&mut writing, path)?;
+        status::release_all(&writing)?;
         let readers = Arc::new(Readers::open(path)?);
         Ok(Self {
             writer: Writer::start(writing)?,
@@ -112,8 +115,10 @@ mod tests {
         let all = [
             accounts::STATEMENTS,
             audit::STATEMENTS,
+            incidents::STATEMENTS,
             keys::STATEMENTS,
             sessions::STATEMENTS,
+            status::STATEMENTS,
             usage::STATEMENTS,
         ];
         for sql in all.concat() {

@@ -16,7 +16,7 @@ pub struct AuditEntry {
     pub action: Action,
     /// Whose account it concerns.
     pub account_id: Option<AccountId>,
-    /// The id of the key or session it concerns.
+    /// The id of the key, session or incident that it concerns.
     pub subject_id: Option<String>,
     /// The new values, as JSON; never a secret.
     pub detail: Option<String>,
@@ -32,14 +32,25 @@ pub enum Actor {
     Session(AccountId, SessionId),
     /// Whoever may run keygate's commands on its machine.
     Operator,
+    /// Nobody: keygate itself, by what its probes find.
+    Prober,
 }
 
 impl Actor {
-    /// The account that acts; `None` for the operator.
+    /// The account that acts, if it is one.
     pub fn account_id(&self) -> Option<AccountId> {
         match self {
             Self::Account(id) | Self::Session(id, _) => Some(*id),
-            Self::Operator => None,
+            Self::Operator | Self::Prober => None,
+        }
+    }
+
+    /// The word under which it is kept.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Account(_) | Self::Session(..) => "account",
+            Self::Operator => "operator",
+            Self::Prober => "prober",
         }
     }
 }
@@ -94,6 +105,12 @@ actions! {
     KeyUpdate => "key.update",
     /// A key was revoked for good.
     KeyRevoke => "key.revoke",
+    /// An incident was posted, or maintenance scheduled.
+    IncidentCreate => "incident.create",
+    /// Something was said of an incident.
+    IncidentUpdate => "incident.update",
+    /// An incident, or something that was said of it, was changed.
+    IncidentEdit => "incident.edit",
 }
 
 impl fmt::Display for Action {
@@ -109,16 +126,37 @@ pub struct RecordedEntry {
     pub id: u64,
     /// When.
     pub at: Timestamp,
-    /// The address of the account that made the change; `None` for the operator.
-    pub actor: Option<EmailAddress>,
+    /// Who made the change.
+    pub actor: RecordedActor,
     /// The name of what was done, which a later version may have given.
     pub action: String,
     /// The address of the account that it concerns.
     pub account: Option<EmailAddress>,
-    /// The id of the key or session that it concerns.
+    /// The id of the key, session or incident that it concerns.
     pub subject_id: Option<String>,
     /// The new values, as JSON.
     pub detail: Option<String>,
+}
+
+/// Who made a change, as far as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordedActor {
+    /// The owner of the account with this address.
+    Account(EmailAddress),
+    /// Whoever may run keygate's commands.
+    Operator,
+    /// keygate itself.
+    Prober,
+}
+
+impl fmt::Display for RecordedActor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(email) => email.fmt(f),
+            Self::Operator => f.write_str("operator"),
+            Self::Prober => f.write_str("prober"),
+        }
+    }
 }
 
 /// Which part of the record to list.
@@ -126,7 +164,7 @@ pub struct RecordedEntry {
 pub struct AuditPage {
     /// Only what concerns this account.
     pub account_id: Option<AccountId>,
-    /// Only what concerns the key or session with this id.
+    /// Only what concerns the key, session or incident with this id.
     pub subject_id: Option<String>,
     /// Only what was done like this.
     pub action: Option<Action>,

@@ -1,12 +1,14 @@
 use keygate_core::{
-    Account, AccountId, ApiKey, Credential, EmailAddress, KeyId, Role, Scopes, SessionId,
-    Timestamp, TokenHash,
+    Account, AccountId, ApiKey, ComponentId, Credential, EmailAddress, Incident, IncidentId,
+    IncidentKind, IncidentMessage, IncidentState, IncidentTitle, IncidentUpdate, KeyId, ProberId,
+    Role, Scopes, SessionId, Timestamp, TokenHash, UpdateId,
     key::{KeyHash, KeyName},
 };
 
 use crate::{
-    AccountSummary, Invitation, InvitationKind, PasswordReset, RecordedEntry, Session,
-    SessionOrigin, StorageError, StoredAccount,
+    AccountSummary, Invitation, InvitationKind, LatestProbe, PasswordReset, ProbeClaim,
+    RecordedActor, RecordedEntry, Rollup, Session, SessionOrigin, StorageError, StoredAccount,
+    Tally,
 };
 
 /// The columns of an account, under names that stay apart in a join; what [`Columns::account`] reads.
@@ -212,13 +214,98 @@ pub trait Columns {
         Ok(RecordedEntry {
             id: self.count("id")?,
             at: self.timestamp("at")?,
-            actor: email("actor_email")?,
+            actor: match (email("actor_email")?, &*self.some_text("actor")?) {
+                (Some(email), _) => RecordedActor::Account(email),
+                (None, "prober") => RecordedActor::Prober,
+                (None, _) => RecordedActor::Operator,
+            },
             action: self.some_text("action")?,
             account: email("account_email")?,
             subject_id: self.text("subject_id")?,
             detail: self.text("detail")?,
         })
     }
+
+    /// A component.
+    fn component(&self) -> Result<ComponentId, StorageError> {
+        component(&self.some_text("component")?)
+    }
+
+    /// Who probes a component.
+    fn probe_claim(&self) -> Result<ProbeClaim, StorageError> {
+        Ok(ProbeClaim {
+            component: self.component()?,
+            prober: some(self.id("prober_id")?).map(ProberId::from_bytes)?,
+            beat: self.count("beat")?,
+        })
+    }
+
+    /// The last probe of a component.
+    fn latest_probe(&self) -> Result<LatestProbe, StorageError> {
+        Ok(LatestProbe {
+            component: self.component()?,
+            at: self.timestamp("at")?,
+            is_up: self.flag("is_up")?,
+            duration_ms: self.count("duration_ms")?,
+        })
+    }
+
+    /// How many probes of a component succeeded and failed.
+    fn tally(&self) -> Result<Tally, StorageError> {
+        Ok(Tally {
+            up: self.count("up")?,
+            down: self.count("down")?,
+        })
+    }
+
+    /// What the probes of an hour or a day say.
+    fn rollup(&self) -> Result<Rollup, StorageError> {
+        Ok(Rollup {
+            component: self.component()?,
+            starts_at: self.timestamp("starts_at")?,
+            tally: self.tally()?,
+            known_ms: self.count("known_ms")?,
+            up_duration_ms: self.count("up_duration_ms")?,
+        })
+    }
+
+    /// An incident, without what was said of it.
+    fn incident(&self) -> Result<Incident, StorageError> {
+        let components = self.some_text("components")?;
+        Ok(Incident {
+            id: some(self.id("incident_id")?).map(IncidentId::from_bytes)?,
+            kind: IncidentKind::parse(&self.some_text("kind")?)
+                .ok_or(StorageError::Corrupt("kind of incident"))?,
+            title: IncidentTitle::parse(&self.some_text("title")?)
+                .map_err(|_| StorageError::Corrupt("title"))?,
+            components: components
+                .split_whitespace()
+                .map(component)
+                .collect::<Result<_, _>>()?,
+            starts_at: self.timestamp("starts_at")?,
+            ends_at: self.optional_timestamp("ends_at")?,
+            updates: Vec::new(),
+        })
+    }
+
+    /// Something that was said of an incident, if there is anything.
+    fn incident_update(&self) -> Result<Option<IncidentUpdate>, StorageError> {
+        let Some(id) = self.id("update_id")?.map(UpdateId::from_bytes) else {
+            return Ok(None);
+        };
+        Ok(Some(IncidentUpdate {
+            id,
+            at: self.timestamp("at")?,
+            state: IncidentState::parse(&self.some_text("state")?)
+                .ok_or(StorageError::Corrupt("state of an incident"))?,
+            message: IncidentMessage::parse(&self.some_text("message")?)
+                .map_err(|_| StorageError::Corrupt("message"))?,
+        }))
+    }
+}
+
+fn component(text: &str) -> Result<ComponentId, StorageError> {
+    ComponentId::parse(text).ok_or(StorageError::Corrupt("component"))
 }
 
 fn email(text: &str) -> Result<EmailAddress, StorageError> {

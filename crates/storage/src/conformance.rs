@@ -11,6 +11,7 @@ pub mod audit;
 mod fixture;
 pub mod keys;
 pub mod sessions;
+pub mod status;
 
 pub use fixture::Fixture;
 
@@ -71,6 +72,13 @@ macro_rules! conformance_tests {
             a_form_makes_one_key_of_an_account
             a_form_that_is_sent_many_times_at_once_makes_one_key
             a_refused_form_can_be_sent_again
+        );
+        $crate::conformance_tests!(@module $open, status:
+            one_prober_probes_a_component_until_it_falls_silent
+            probes_add_up_and_none_counts_twice
+            what_is_old_is_forgotten
+            a_component_has_one_open_outage
+            incidents_are_changed_and_listed_newest_first
         );
     };
     (@module $open:path, $module:ident: $($name:ident)*) => {

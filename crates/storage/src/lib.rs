@@ -19,6 +19,7 @@ mod keys;
 mod lease;
 mod sessions;
 mod statements;
+mod status;
 pub mod tables;
 mod usage;
 
@@ -30,7 +31,7 @@ pub use accounts::{
     AccountPage, AccountStore, AccountSummary, Admission, InsertAccount, Invitation,
     InvitationKind, NewAccount, PasswordReset, StoredAccount,
 };
-pub use audit::{Action, Actor, AuditEntry, AuditPage, AuditStore, RecordedEntry};
+pub use audit::{Action, Actor, AuditEntry, AuditPage, AuditStore, RecordedActor, RecordedEntry};
 pub use change::{ChangeListener, ChangeListeners};
 pub use columns::Columns;
 pub use error::StorageError;
@@ -41,12 +42,16 @@ pub use keys::{
 };
 pub use lease::Lease;
 pub use sessions::{Session, SessionOrigin, SessionStore};
+pub use status::{
+    EditIncident, IncidentPage, LatestProbe, Period, Probe, ProbeClaim, ProbeRecord, Rollup,
+    StatusHistory, StatusStore, Tally, components_text, gather_incidents,
+};
 pub use usage::{KeyUse, UsageFlush, UsageStore};
 
 /// A whole backend.
 #[async_trait]
 pub trait Store:
-    AccountStore + SessionStore + KeyStore + CredentialStore + UsageStore + AuditStore
+    AccountStore + SessionStore + KeyStore + CredentialStore + UsageStore + AuditStore + StatusStore
 {
     /// From now on `listener` is told of each key that a change concerns, after the change is
     /// durable and before the method that made it returns.

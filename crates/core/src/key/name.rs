@@ -2,7 +2,7 @@ use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::unicode::{is_bidi_control, is_invisible};
+use crate::text::{LineFault, check_line};
 
 /// What the owner calls a key: 1 to 255 Unicode scalar values, trimmed, no control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,16 +28,8 @@ impl KeyName {
 
     /// Trims and takes a name.
     pub fn parse(text: &str) -> Result<Self, InvalidKeyName> {
-        let name = text.trim();
-        if name.chars().all(is_invisible) {
-            Err(InvalidKeyName::Empty)
-        } else if name.chars().count() > Self::MAX_CHARS {
-            Err(InvalidKeyName::TooLong)
-        } else if name.chars().any(is_control) {
-            Err(InvalidKeyName::ControlCharacter)
-        } else {
-            Ok(Self(name.to_owned()))
-        }
+        let name = check_line(text, Self::MAX_CHARS)?;
+        Ok(Self(name.to_owned()))
     }
 
     /// The name.
@@ -52,10 +44,14 @@ impl KeyName {
     }
 }
 
-/// Control characters are those of Unicode's category Cc, its line and paragraph separators, and
-/// those that turn the direction of the text around them, since a name is shown among other text.
-fn is_control(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_bidi_control(c)
+impl From<LineFault> for InvalidKeyName {
+    fn from(fault: LineFault) -> Self {
+        match fault {
+            LineFault::Empty => Self::Empty,
+            LineFault::TooLong => Self::TooLong,
+            LineFault::ControlCharacter => Self::ControlCharacter,
+        }
+    }
 }
 
 impl fmt::Display for KeyName {

@@ -1,7 +1,7 @@
 //! The record of changes.
 
 use super::fixture::{Fixture, NOW, PASSWORD_HASH};
-use crate::{Action, Actor, AuditEntry, AuditPage, RecordedEntry};
+use crate::{Action, Actor, AuditEntry, AuditPage, RecordedActor, RecordedEntry};
 
 async fn list(f: &Fixture, page: AuditPage) -> Vec<RecordedEntry> {
     let limit = if page.limit == 0 { 1_000 } else { page.limit };
@@ -53,7 +53,7 @@ pub async fn entries_are_found_by_account_subject_and_action(f: Fixture) {
     let expected = RecordedEntry {
         id: found[1].id,
         at: first.at,
-        actor: Some(ada.clone()),
+        actor: RecordedActor::Account(ada.clone()),
         action: "key.issue".into(),
         account: Some(ada),
         subject_id: first.subject_id,

@@ -15,14 +15,14 @@ pub(crate) struct EntryResponse {
     /// When it was done.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// The address of the account that made the change, or `operator`.
+    /// The address of the account that made the change, or `operator`, or `prober` for keygate itself.
     actor: String,
     #[schema(schema_with = types::action)]
     action: String,
     /// The address of the account that it concerns.
     #[schema(value_type = Option<String>, format = Email, required)]
     account: Option<EmailAddress>,
-    /// The id of the key or session that it concerns.
+    /// The id of the key, session or incident that it concerns.
     #[schema(required)]
     subject_id: Option<String>,
     /// The new values; which there are depends on the action.
@@ -38,12 +38,11 @@ impl EntryResponse {
 
 impl From<RecordedEntry> for EntryResponse {
     fn from(recorded: RecordedEntry) -> Self {
-        let actor = recorded.actor.map(|email| email.to_string());
         let detail = recorded.detail;
         Self {
             id: recorded.id,
             at: recorded.at,
-            actor: actor.unwrap_or_else(|| "operator".into()),
+            actor: recorded.actor.to_string(),
             action: recorded.action,
             account: recorded.account,
             subject_id: recorded.subject_id,

@@ -23,11 +23,10 @@ pub(crate) struct EntryView {
 
 impl EntryView {
     pub(crate) fn new(recorded: RecordedEntry, now: Timestamp) -> Self {
-        let actor = recorded.actor.map(|email| email.to_string());
         let account = recorded.account.map(|email| email.to_string());
         Self {
             at: Moment::new(recorded.at, now),
-            who: actor.unwrap_or_else(|| "operator".into()),
+            who: recorded.actor.to_string(),
             what: what(&recorded.action),
             action: recorded.action,
             account: account.unwrap_or_default(),

@@ -1,0 +1,329 @@
+//! What went wrong, or is planned, and what is said of it.
+
+use std::fmt;
+
+use crate::{
+    ComponentId, IncidentId, Timestamp, UpdateId,
+    text::{LineFault, check_line, is_control},
+    unicode::is_invisible,
+};
+
+/// What an incident is called: one line of 1 to 120 Unicode scalar values, trimmed, no control
+/// characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentTitle(String);
+
+/// The text cannot be a title.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTitle {
+    /// Nothing that can be seen is left once white space is trimmed.
+    #[error("must not be empty")]
+    Empty,
+    /// More than 120 characters are left.
+    #[error("must have at most {} characters", IncidentTitle::MAX_CHARS)]
+    TooLong,
+    /// It holds a control character.
+    #[error("must be one line without control characters")]
+    ControlCharacter,
+}
+
+impl IncidentTitle {
+    /// The most Unicode scalar values a title has.
+    pub const MAX_CHARS: usize = 120;
+
+    /// Trims and takes a title.
+    pub fn parse(text: &str) -> Result<Self, InvalidTitle> {
+        match check_line(text, Self::MAX_CHARS) {
+            Ok(line) if line.chars().any(is_out_of_place) => Err(InvalidTitle::ControlCharacter),
+            Ok(line) => Ok(Self(line.to_owned())),
+            Err(LineFault::Empty) => Err(InvalidTitle::Empty),
+            Err(LineFault::TooLong) => Err(InvalidTitle::TooLong),
+            Err(LineFault::ControlCharacter) => Err(InvalidTitle::ControlCharacter),
+        }
+    }
+
+    /// The title.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What is said of an incident: plain text of 1 to 10,000 Unicode scalar values, which may have
+/// several lines, ended by LF however they were sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentMessage(String);
+
+/// The text cannot be a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidMessage {
+    /// Nothing that can be seen is left once white space is trimmed.
+    #[error("must not be empty")]
+    Empty,
+    /// More than 10,000 characters are left.
+    #[error("must have at most 10,000 characters")]
+    TooLong,
+    /// It holds a control character other than a line end or a tab.
+    #[error("must not contain control characters other than line ends and tabs")]
+    ControlCharacter,
+}
+
+impl IncidentMessage {
+    /// The most Unicode scalar values a message has.
+    pub const MAX_CHARS: usize = 10_000;
+
+    /// Trims and takes a message.
+    pub fn parse(text: &str) -> Result<Self, InvalidMessage> {
+        let message = text.trim().replace("\r\n", "\n").replace('\r', "\n");
+        if message.chars().all(is_invisible) {
+            Err(InvalidMessage::Empty)
+        } else if message.chars().count() > Self::MAX_CHARS {
+            Err(InvalidMessage::TooLong)
+        } else if message.chars().any(is_out_of_place) {
+            Err(InvalidMessage::ControlCharacter)
+        } else {
+            Ok(Self(message))
+        }
+    }
+
+    /// The message.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What neither a page nor a feed can show as text; XML 1.0 (section 2.2) has no U+FFFE and U+FFFF.
+fn is_out_of_place(c: char) -> bool {
+    is_control(c) && !matches!(c, '\n' | '\t') || matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)* }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The word that stands for it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// What this word stands for.
+            pub fn parse(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$variant),)* _ => None }
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// How an incident came to be.
+    IncidentKind {
+        /// Found by probes.
+        Outage => "outage",
+        /// Posted by somebody.
+        Incident => "incident",
+        /// Planned.
+        Maintenance => "maintenance",
+    }
+}
+
+words! {
+    /// How far an incident is.
+    IncidentState {
+        /// What is wrong is being looked for.
+        Investigating => "investigating",
+        /// What is wrong is known.
+        Identified => "identified",
+        /// It was mended, and is watched.
+        Monitoring => "monitoring",
+        /// It is over.
+        Resolved => "resolved",
+        /// Maintenance is to begin.
+        Scheduled => "scheduled",
+        /// Maintenance has begun.
+        InProgress => "in_progress",
+        /// Maintenance is over.
+        Completed => "completed",
+    }
+}
+
+/// Something that went wrong, or maintenance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incident {
+    /// Its id.
+    pub id: IncidentId,
+    /// How it came to be.
+    pub kind: IncidentKind,
+    /// What it is called.
+    pub title: IncidentTitle,
+    /// What it concerns.
+    pub components: Vec<ComponentId>,
+    /// When it began, or is to begin.
+    pub starts_at: Timestamp,
+    /// When it was over, or maintenance is to be.
+    pub ends_at: Option<Timestamp>,
+    /// What was said of it, oldest first.
+    pub updates: Vec<IncidentUpdate>,
+}
+
+/// Something that was said of an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentUpdate {
+    /// Its id.
+    pub id: UpdateId,
+    /// When it was said.
+    pub at: Timestamp,
+    /// How far the incident was.
+    pub state: IncidentState,
+    /// What was said.
+    pub message: IncidentMessage,
+}
+
+impl Incident {
+    /// How far it is at `now`: maintenance goes by its times, others by what was said last.
+    pub fn state(&self, now: Timestamp) -> IncidentState {
+        let is_over = self.ends_at.is_some_and(|end| end <= now);
+        match (self.kind, is_over) {
+            (IncidentKind::Maintenance, true) => IncidentState::Completed,
+            (IncidentKind::Maintenance, false) if self.starts_at <= now => {
+                IncidentState::InProgress
+            }
+            (IncidentKind::Maintenance, false) => IncidentState::Scheduled,
+            (_, true) => IncidentState::Resolved,
+            (_, false) => {
+                let last = self.updates.last();
+                last.map_or(IncidentState::Investigating, |update| update.state)
+            }
+        }
+    }
+
+    /// Whether it is over at `now`.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        let over = [IncidentState::Resolved, IncidentState::Completed];
+        over.contains(&self.state(now))
+    }
+
+    /// Whether it is maintenance that is being done at `now`.
+    pub fn is_maintenance_in_progress(&self, now: Timestamp) -> bool {
+        self.state(now) == IncidentState::InProgress
+    }
+}
+
+impl fmt::Display for IncidentTitle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for IncidentMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl serde::Serialize for IncidentTitle {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl serde::Serialize for IncidentMessage {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SeededRandom;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn incident(kind: IncidentKind, starts_at: i64, ends_at: Option<i64>) -> Incident {
+        let random = SeededRandom::new(1);
+        Incident {
+            id: IncidentId::generate(at(0), &random),
+            kind,
+            title: IncidentTitle::parse("Slow").expect("a title"),
+            components: Vec::new(),
+            starts_at: at(starts_at),
+            ends_at: ends_at.map(at),
+            updates: vec![IncidentUpdate {
+                id: UpdateId::generate(at(0), &random),
+                at: at(0),
+                state: IncidentState::Identified,
+                message: IncidentMessage::parse("A disk").expect("a message"),
+            }],
+        }
+    }
+
+    #[test]
+    fn maintenance_goes_by_its_times() {
+        let planned = incident(IncidentKind::Maintenance, 100, Some(200));
+        for (now, expected) in [
+            (99, IncidentState::Scheduled),
+            (100, IncidentState::InProgress),
+            (199, IncidentState::InProgress),
+            (200, IncidentState::Completed),
+        ] {
+            assert_eq!(planned.state(at(now)), expected, "{now}");
+        }
+        let called_off = incident(IncidentKind::Maintenance, 100, Some(50));
+        assert_eq!(called_off.state(at(50)), IncidentState::Completed);
+    }
+
+    #[test]
+    fn an_incident_goes_by_what_was_said_last() {
+        let open = incident(IncidentKind::Incident, 0, None);
+        assert_eq!(open.state(at(1)), IncidentState::Identified);
+        assert!(!open.is_over(at(1)));
+        let over = incident(IncidentKind::Outage, 0, Some(10));
+        assert_eq!(over.state(at(10)), IncidentState::Resolved);
+        assert!(over.is_over(at(10)));
+    }
+
+    #[test]
+    fn a_title_is_one_line() {
+        assert_eq!(
+            IncidentTitle::parse(" <b>a</b> ").expect("text").as_str(),
+            "<b>a</b>"
+        );
+        for (text, fault) in [
+            ("a\r\nb", InvalidTitle::ControlCharacter),
+            ("a\u{ffff}b", InvalidTitle::ControlCharacter),
+            (" \u{2060}", InvalidTitle::Empty),
+            (&*"a".repeat(121), InvalidTitle::TooLong),
+        ] {
+            assert_eq!(IncidentTitle::parse(text), Err(fault));
+        }
+    }
+
+    #[test]
+    fn a_message_keeps_its_lines_and_nothing_that_is_no_text() {
+        let message = IncidentMessage::parse("\r\na\r\nb\rc\n\td\n").expect("text");
+        assert_eq!(message.as_str(), "a\nb\nc\n\td");
+        IncidentMessage::parse(&"\u{1f511}".repeat(10_000)).expect("10,000 characters");
+        for (text, fault) in [
+            ("a\0b", InvalidMessage::ControlCharacter),
+            ("a\u{202e}b", InvalidMessage::ControlCharacter),
+            ("a\u{ffff}b", InvalidMessage::ControlCharacter),
+            ("\r\n", InvalidMessage::Empty),
+            (&*"a".repeat(10_001), InvalidMessage::TooLong),
+        ] {
+            assert_eq!(IncidentMessage::parse(text), Err(fault));
+        }
+    }
+}

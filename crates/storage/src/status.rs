@@ -1,0 +1,319 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keygate_core::{
+    ComponentId, Incident, IncidentId, IncidentMessage, IncidentTitle, IncidentUpdate, ProberId,
+    Timestamp, UpdateId,
+};
+
+use crate::{AuditEntry, StorageError};
+
+/// How long probes are kept one by one.
+const KEEP_PROBES: Duration = Duration::from_hours(25);
+/// How long it is kept what they say in sum, and outages.
+const KEEP_ROLLUPS: Duration = Duration::from_hours(91 * 24);
+
+/// A probe that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// What was probed.
+    pub component: ComponentId,
+    /// When it began.
+    pub at: Timestamp,
+    /// Whether it succeeded.
+    pub is_up: bool,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// How long after the probe before it this one may come for the time between them to be known.
+    pub max_gap: Duration,
+}
+
+/// Who probes a component. Nobody else does as long as `beat` goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeClaim {
+    /// The component.
+    pub component: ComponentId,
+    /// Who probes it.
+    pub prober: ProberId,
+    /// Greater after each probe.
+    pub beat: u64,
+}
+
+/// The last probe of a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LatestProbe {
+    /// The component.
+    pub component: ComponentId,
+    /// When the probe began.
+    pub at: Timestamp,
+    /// Whether it succeeded.
+    pub is_up: bool,
+    /// How long it took.
+    pub duration_ms: u64,
+}
+
+/// How many probes succeeded and failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many succeeded.
+    pub up: u64,
+    /// How many failed.
+    pub down: u64,
+}
+
+/// What the probes of a component say in sum for an hour or a day, in UTC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollup {
+    /// The component.
+    pub component: ComponentId,
+    /// When the hour or day began.
+    pub starts_at: Timestamp,
+    /// How many succeeded and failed.
+    pub tally: Tally,
+    /// For how much of the time it is known how the component did.
+    pub known_ms: u64,
+    /// How long those took that succeeded, together.
+    pub up_duration_ms: u64,
+}
+
+/// How long a rollup is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Period {
+    /// An hour.
+    Hour,
+    /// A day.
+    Day,
+}
+
+impl Period {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Hour, Self::Day];
+
+    /// The word under which it is kept.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+        }
+    }
+
+    /// How long it is.
+    pub const fn length(self) -> Duration {
+        match self {
+            Self::Hour => Duration::from_hours(1),
+            Self::Day => Duration::from_hours(24),
+        }
+    }
+
+    /// When the one began that `at` lies in.
+    pub fn start_of(self, at: Timestamp) -> Timestamp {
+        let length = i64::try_from(self.length().as_millis()).expect("a few hours");
+        Timestamp::from_millis(at.as_millis() - at.as_millis().rem_euclid(length))
+    }
+}
+
+/// What the probes say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StatusHistory {
+    /// The last probe of each component.
+    pub latest: Vec<LatestProbe>,
+    /// The probes of the last 24 hours, to the millisecond.
+    pub last_day: Vec<(ComponentId, Tally)>,
+    /// The hours that began within the last 7 days, oldest first.
+    pub hours: Vec<Rollup>,
+    /// The days that began within the last 90 days, oldest first.
+    pub days: Vec<Rollup>,
+}
+
+impl StatusHistory {
+    /// After when the probes, hours and days lie that a history of this moment has.
+    pub fn since(now: Timestamp) -> [Timestamp; 3] {
+        [1, 7, 90].map(|days| now.minus(Duration::from_hours(days * 24)))
+    }
+}
+
+/// Which incidents to list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct IncidentPage {
+    /// Only those that are open, or were over after this.
+    pub ended_after: Option<Timestamp>,
+    /// Only those made before this one.
+    pub before: Option<IncidentId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// What is to stand in the place of an incident's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EditIncident {
+    /// Its title.
+    pub title: IncidentTitle,
+    /// What it concerns.
+    pub components: Vec<ComponentId>,
+    /// When it began.
+    pub starts_at: Timestamp,
+    /// When it was over.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// How the service does, and what is said of it.
+#[async_trait]
+pub trait StatusStore: Send + Sync {
+    /// Who probes what.
+    async fn list_claims(&self) -> Result<Vec<ProbeClaim>, StorageError>;
+
+    /// From now on `prober` probes a component, if the claim on it is still `seen`, or there is still
+    /// none. Whether that is so.
+    async fn claim_component(
+        &self,
+        component: ComponentId,
+        prober: ProberId,
+        seen: Option<ProbeClaim>,
+    ) -> Result<bool, StorageError>;
+
+    /// `prober` probes nothing any more.
+    async fn release_claims(&self, prober: ProberId) -> Result<(), StorageError>;
+
+    /// Writes something that everybody may overwrite, and reads it again.
+    async fn write_and_read(&self, prober: ProberId) -> Result<(), StorageError>;
+
+    /// Keeps a probe, and adds it up; the newest three of its component are the answer, newest first.
+    /// `None`, and it is not kept, if `prober` no longer probes the component. One that is there
+    /// already counts once. What is older than it has to be is forgotten.
+    async fn record_probe(
+        &self,
+        prober: ProberId,
+        probe: Probe,
+    ) -> Result<Option<Vec<LatestProbe>>, StorageError>;
+
+    /// What the probes say at this moment.
+    async fn read_history(&self, now: Timestamp) -> Result<StatusHistory, StorageError>;
+
+    /// Keeps a new incident with what was said of it. False, and nothing is kept, if it is an outage
+    /// of a component that has one already.
+    async fn insert_incident(
+        &self,
+        incident: Incident,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError>;
+
+    /// Adds what was said of an incident, and says when it is over. Whether there is one.
+    async fn add_incident_update(
+        &self,
+        id: IncidentId,
+        update: IncidentUpdate,
+        ends_at: Option<Timestamp>,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError>;
+
+    /// Changes an incident. Whether there is one.
+    async fn edit_incident(
+        &self,
+        id: IncidentId,
+        edit: EditIncident,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError>;
+
+    /// Changes what was said of an incident. Whether it was.
+    async fn edit_incident_update(
+        &self,
+        incident_id: IncidentId,
+        id: UpdateId,
+        message: IncidentMessage,
+        audit: AuditEntry,
+    ) -> Result<bool, StorageError>;
+
+    /// An incident.
+    async fn lookup_incident(&self, id: IncidentId) -> Result<Option<Incident>, StorageError>;
+
+    /// The open outage of a component.
+    async fn lookup_outage(&self, component: ComponentId)
+    -> Result<Option<Incident>, StorageError>;
+
+    /// Incidents, the newest first.
+    async fn list_incidents(&self, page: IncidentPage) -> Result<Vec<Incident>, StorageError>;
+}
+
+/// What a backend does with a probe, worked out from the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeRecord {
+    /// For how long before the probe it is known how the component did.
+    pub known_ms: i64,
+    /// Whether it is the first of an hour: a good time to forget what is old.
+    pub begins_hour: bool,
+}
+
+impl ProbeRecord {
+    /// What to do with `probe` if the last one was made at `previous`.
+    pub fn of(probe: &Probe, previous: Option<Timestamp>) -> Self {
+        let max_gap = i64::try_from(probe.max_gap.as_millis()).unwrap_or(i64::MAX);
+        let since = previous.map(|previous| probe.at.as_millis() - previous.as_millis());
+        let hour = |at| Period::Hour.start_of(at);
+        Self {
+            known_ms: since.filter(|gap| (0..=max_gap).contains(gap)).unwrap_or(0),
+            begins_hour: previous.map(hour) != Some(hour(probe.at)),
+        }
+    }
+
+    /// Before when probes, and what they say in sum, are forgotten.
+    pub fn keep_since(probe: &Probe) -> [Timestamp; 2] {
+        [KEEP_PROBES, KEEP_ROLLUPS].map(|kept| probe.at.minus(kept))
+    }
+}
+
+/// Puts rows that each have an incident and something that was said of it together.
+pub fn gather_incidents(rows: Vec<(Incident, Option<IncidentUpdate>)>) -> Vec<Incident> {
+    let mut incidents: Vec<Incident> = Vec::new();
+    for (incident, update) in rows {
+        if incidents.last().is_none_or(|last| last.id != incident.id) {
+            incidents.push(incident);
+        }
+        let last = incidents.last_mut().expect("it was added");
+        last.updates.extend(update);
+    }
+    incidents
+}
+
+/// How a set of components is kept.
+pub fn components_text(components: &[ComponentId]) -> String {
+    let names: Vec<&str> = components.iter().map(ComponentId::as_str).collect();
+    names.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn probe(at: i64) -> Probe {
+        Probe {
+            component: ComponentId::storage(),
+            at: Timestamp::from_millis(at),
+            is_up: true,
+            duration_ms: 1,
+            max_gap: Duration::from_millis(100),
+        }
+    }
+
+    #[test]
+    fn the_time_after_a_gap_is_not_known() {
+        let known = |at, previous: Option<i64>| {
+            ProbeRecord::of(&probe(at), previous.map(Timestamp::from_millis)).known_ms
+        };
+        assert_eq!(known(1_000, None), 0);
+        assert_eq!(known(1_000, Some(900)), 100);
+        assert_eq!(known(1_000, Some(899)), 0);
+        assert_eq!(known(1_000, Some(1_001)), 0, "the clock was set back");
+    }
+
+    #[test]
+    fn hours_and_days_begin_in_utc() {
+        let at = Timestamp::parse_rfc3339("2026-06-10T23:59:59.999Z").expect("a time");
+        let hour = Period::Hour.start_of(at);
+        assert_eq!(hour.to_string(), "2026-06-10T23:00:00.000Z");
+        assert_eq!(Period::Hour.start_of(hour), hour);
+        assert_eq!(
+            Period::Day.start_of(at).to_string(),
+            "2026-06-10T00:00:00.000Z"
+        );
+    }
+}
