@@ -65,7 +65,7 @@ async fn a_later_schema_says_which_programs_run_on_it() {
     open(&url).await.expect("it opens").database.close().await;
     SERVER.sql(name(&url), "UPDATE keygate_schema SET version = 6");
     open(&url).await.expect("the version before runs on it");
-    SERVER.sql(name(&url), "UPDATE keygate_schema SET runs_from = 5");
+    SERVER.sql(name(&url), "UPDATE keygate_schema SET runs_from = 6");
     let refused = open(&url).await.err().expect("it is refused");
     assert!(
         matches!(refused, StorageError::Newer { found: 6, known: 5 }),
