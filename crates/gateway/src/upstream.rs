@@ -91,6 +91,26 @@ impl Upstream {
         self.socket.as_ref()
     }
 
+    pub(crate) fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    /// Where a connection leads, whether or not it is to be encrypted.
+    pub(crate) fn host_and_port(&self) -> (&str, u16) {
+        let default = if self.scheme == Scheme::HTTPS {
+            443
+        } else {
+            80
+        };
+        let port = self.authority.port_u16().unwrap_or(default);
+        (host(&self.authority), port)
+    }
+
+    /// The path under which its requests are, like `/v1`.
+    pub fn path(&self) -> &str {
+        self.pattern.prefix()
+    }
+
     pub(crate) fn authority(&self) -> &str {
         self.authority.as_str()
     }
@@ -148,15 +168,19 @@ fn split(url: &str) -> Result<(Scheme, Authority, String), InvalidUpstream> {
 }
 
 fn socket(scheme: &Scheme, authority: &Authority) -> Option<Socket> {
+    (*scheme == Scheme::HTTP).then(|| Socket {
+        host: host(authority).to_owned(),
+        port: authority.port_u16().unwrap_or(80),
+    })
+}
+
+/// The host of an authority; an IPv6 address without the brackets in which it stands.
+fn host(authority: &Authority) -> &str {
     let host = authority.host();
-    // An IPv6 address stands in brackets.
     let address = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));
-    (*scheme == Scheme::HTTP).then(|| Socket {
-        host: address.unwrap_or(host).to_owned(),
-        port: authority.port_u16().unwrap_or(80),
-    })
+    address.unwrap_or(host)
 }
 
 fn bearer(credential: &str) -> Result<HeaderValue, InvalidUpstream> {
@@ -171,6 +195,18 @@ fn bearer(credential: &str) -> Result<HeaderValue, InvalidUpstream> {
 }
 
 fn client(scheme: &Scheme, connect_timeout: Duration) -> Result<UpstreamClient, InvalidUpstream> {
+    let connector = connector(scheme, connect_timeout)?;
+    Ok(Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_timer(TokioTimer::new())
+        .build(connector))
+}
+
+/// What makes connections to an upstream, with or without TLS.
+pub(crate) fn connector(
+    scheme: &Scheme,
+    connect_timeout: Duration,
+) -> Result<HttpsConnector<HttpConnector>, InvalidUpstream> {
     let mut tcp = HttpConnector::new();
     tcp.set_connect_timeout(Some(connect_timeout));
     tcp.set_nodelay(true);
@@ -188,11 +224,7 @@ fn client(scheme: &Scheme, connect_timeout: Duration) -> Result<UpstreamClient, 
                 .with_no_client_auth(),
         )
     };
-    let connector = builder.https_or_http().enable_http1().wrap_connector(tcp);
-    Ok(Client::builder(TokioExecutor::new())
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_timer(TokioTimer::new())
-        .build(connector))
+    Ok(builder.https_or_http().enable_http1().wrap_connector(tcp))
 }
 
 /// The upstreams by path; the longest path that covers a request wins.
@@ -210,6 +242,11 @@ impl Upstreams {
         self.0
             .iter()
             .position(|upstream| upstream.pattern.matches(path))
+    }
+
+    /// All of them, the longest path first.
+    pub fn iter(&self) -> impl Iterator<Item = &Upstream> {
+        self.0.iter()
     }
 
     /// Closes connections that have waited too long for a request.

@@ -38,6 +38,10 @@ fn is_level(word: &str) -> bool {
 
 /// Whether standard error is a terminal that wants colours.
 pub(crate) fn colours() -> bool {
-    std::io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    wants_colours(&std::io::stderr())
+}
+
+/// Whether it is a terminal that wants colours.
+pub(crate) fn wants_colours(output: &impl IsTerminal) -> bool {
+    output.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

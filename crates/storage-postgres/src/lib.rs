@@ -8,6 +8,7 @@ mod audit;
 mod database;
 mod error;
 mod feed;
+mod inspection;
 mod keys;
 mod migrations;
 mod query;
@@ -34,6 +35,8 @@ use tokio::{sync::Notify, task::JoinHandle};
 use database::Database;
 use feed::Feed;
 use write::Write;
+
+pub use inspection::Inspection;
 
 /// How the database is reached and used.
 #[derive(Debug, Clone)]

@@ -8,6 +8,7 @@ mod accounts;
 mod audit;
 mod connection;
 mod error;
+mod inspection;
 mod keys;
 mod lock;
 mod lookups;
@@ -33,6 +34,7 @@ use lookups::Lookups;
 use readers::Readers;
 use writer::{Write, Writer};
 
+pub use inspection::Inspection;
 pub use reading::SqliteReader;
 
 /// A SQLite database, open for this process alone.

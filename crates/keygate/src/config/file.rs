@@ -91,6 +91,23 @@ impl File {
         Self::parse(&text).map_err(|why| Failure::new(format!("{}: {why}", path.display())))
     }
 
+    /// The files with secrets that it names, each with its setting.
+    pub(crate) fn secret_files(&self) -> Vec<(&'static str, &str)> {
+        let pepper = self.keys.pepper_file.as_deref();
+        let pepper = pepper.map(|path| ("keys.pepper_file", path));
+        let credentials = self.upstream.iter().filter_map(|upstream| {
+            let path = upstream.credential_file.as_deref()?;
+            Some(("upstream.credential_file", path))
+        });
+        pepper.into_iter().chain(credentials).collect()
+    }
+
+    /// Whether a password can stand in it.
+    pub(crate) fn names_a_server(&self) -> bool {
+        let database = self.storage.database.as_deref();
+        database.is_some_and(|database| database.contains("://"))
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut unknown = Vec::new();
         let parsed = toml::Deserializer::parse(text).and_then(|document| {

@@ -66,6 +66,11 @@ impl Settings {
         Self::resolve(flags, file, folder.unwrap_or(Path::new("")))
     }
 
+    /// The data folder where none is named.
+    pub(crate) fn default_data() -> PathBuf {
+        DEFAULT_DATA.into()
+    }
+
     /// Where people reach the program, if it listens on `address`: the public address, or the
     /// one that it listens on, which for all interfaces is also loopback.
     pub(crate) fn origin(&self, address: SocketAddr) -> String {
@@ -84,7 +89,7 @@ impl Settings {
     }
 
     fn resolve(flags: &Flags, file: File, folder: &Path) -> Result<Self, Failure> {
-        let data = flags.data.clone().unwrap_or_else(|| DEFAULT_DATA.into());
+        let data = flags.data.clone().unwrap_or_else(Self::default_data);
         let listen = flags.listen.clone().or(file.server.listen);
         Ok(Self {
             database: Database::resolve(flags.database.as_deref(), &file.storage, &data)?,
