@@ -1,7 +1,7 @@
 use std::{fmt, time::Duration};
 
 use http::{
-    HeaderValue, Uri,
+    HeaderName, HeaderValue, Uri,
     uri::{Authority, PathAndQuery, Scheme},
 };
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -9,6 +9,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use keygate_traces::RequestSpan;
 
 use crate::{body::RequestBody, express::Pool, is_data_plane, path::Pattern};
 
@@ -118,6 +119,11 @@ impl Upstream {
     /// What goes before the path of a request.
     pub(crate) fn base_path(&self) -> &str {
         &self.base_path
+    }
+
+    /// Begins the span of what this upstream is asked, and writes the headers that tell it.
+    pub(crate) fn begin_span(&self, span: &RequestSpan, header: impl FnMut(&HeaderName, &[u8])) {
+        span.ask_upstream(&self.to_string(), self.host_and_port(), header);
     }
 
     /// How long the upstream may be silent once the request has begun. It leaves room for
@@ -247,6 +253,11 @@ impl Upstreams {
     /// All of them, the longest path first.
     pub fn iter(&self) -> impl Iterator<Item = &Upstream> {
         self.0.iter()
+    }
+
+    /// Whether all of them are spoken to without encryption.
+    pub(crate) fn are_plain(&self) -> bool {
+        self.0.iter().all(|upstream| upstream.socket.is_some())
     }
 
     /// Closes connections that have waited too long for a request.

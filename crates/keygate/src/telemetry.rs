@@ -1,8 +1,10 @@
 use std::io::IsTerminal;
 
+use keygate_http::RequestLine;
+use keygate_traces::Traces;
 use tracing_subscriber::EnvFilter;
 
-use crate::failure::Failure;
+use crate::{config::TraceSettings, failure::Failure};
 
 /// Logs to standard error: for people on a terminal, as JSON lines elsewhere.
 pub(crate) fn start(filter: &str) -> Result<(), Failure> {
@@ -28,6 +30,20 @@ pub(crate) fn start(filter: &str) -> Result<(), Failure> {
         builder.json().flatten_event(true).init();
     }
     Ok(())
+}
+
+/// Where traces go, if anywhere.
+pub(crate) fn traces(
+    settings: Option<&TraceSettings>,
+    line: &RequestLine,
+) -> Result<Option<Traces>, Failure> {
+    let Some(TraceSettings { endpoint, ratio }) = settings else {
+        return Ok(None);
+    };
+    let traces = Traces::to(endpoint, *ratio, line.clone());
+    let traces =
+        traces.map_err(|error| Failure::new(format!("Traces cannot be sent ({error})")))?;
+    Ok(Some(traces))
 }
 
 fn is_level(word: &str) -> bool {

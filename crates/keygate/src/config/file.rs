@@ -16,6 +16,7 @@ pub(crate) struct File {
     pub(crate) upstream: Vec<Upstream>,
     pub(crate) route: Vec<Route>,
     pub(crate) storage: Storage,
+    pub(crate) traces: Traces,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -77,6 +78,13 @@ pub(crate) struct Storage {
     pub(crate) lease: Option<String>,
     pub(crate) on_storage_loss: Option<String>,
     pub(crate) max_stale: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Traces {
+    pub(crate) otlp_endpoint: Option<String>,
+    pub(crate) sample_ratio: Option<f64>,
 }
 
 impl File {
