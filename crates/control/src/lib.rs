@@ -129,13 +129,12 @@ impl Control {
     }
 }
 
-/// Tells the log what the store said, and the client that it does not answer, or that the session
-/// was over before the change was made.
+/// Tells the client that the store does not answer, or that the session was over before the change
+/// was made.
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 fn unavailable(error: StorageError) -> Problem {
     if matches!(error, StorageError::SessionOver) {
         return sessions::session_expired();
     }
-    tracing::error!(%error, "the store failed");
-    Problem::storage_unavailable()
+    Problem::storage_unavailable(&error)
 }

@@ -162,6 +162,8 @@ pub struct Problem {
     pub param: Option<Cow<'static, str>>,
     /// When to try again, for `rate_limit_exceeded` and `overloaded`.
     pub retry_after: Option<Duration>,
+    /// What is behind it, for the log and the operator; never for clients.
+    pub cause: Option<Box<str>>,
 }
 
 impl Problem {
@@ -172,6 +174,7 @@ impl Problem {
             message: message.into(),
             param: None,
             retry_after: None,
+            cause: None,
         }
     }
 
@@ -189,17 +192,22 @@ impl Problem {
         self
     }
 
+    /// The same, with what is behind it.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<str>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
     /// A field whose value breaks its rule: the message begins with the field's name.
     pub fn invalid_parameter(param: &'static str, rule: impl std::fmt::Display) -> Self {
         Self::new(Code::InvalidParameter, format!("\"{param}\" {rule}.")).with_param(param)
     }
 
-    /// The database does not answer. What it said belongs in the log.
-    pub fn storage_unavailable() -> Self {
-        Self::new(
-            Code::StorageUnavailable,
-            "The key store does not answer at the moment. Try again shortly.",
-        )
+    /// The database does not answer; this is what it said instead.
+    pub fn storage_unavailable(error: &impl std::fmt::Display) -> Self {
+        let message = "The key store does not answer at the moment. Try again shortly.";
+        Self::new(Code::StorageUnavailable, message).because(error.to_string())
     }
 
     /// The body: `{"error":{"message","type","code","param"}}`.

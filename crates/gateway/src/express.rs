@@ -20,6 +20,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 use keygate_core::{Clock, Credential};
 use keygate_http::{Peer, RequestId, RequestIds, RequestLine, ambiguous_framing, problem_response};
+use keygate_traces::{RequestSpan, Traces};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
@@ -51,6 +52,8 @@ pub struct Express {
     pub request_ids: Arc<RequestIds>,
     /// Writes requests to the log.
     pub request_line: RequestLine,
+    /// What becomes of requests, if somebody wants to know.
+    pub traces: Option<Traces>,
     /// What answers are dated by.
     pub clock: Arc<dyn Clock>,
 }
@@ -76,7 +79,13 @@ enum Decision<'a> {
     Forward(Credential, &'a Upstream),
     Allow(Credential),
     Refuse(Response<Bytes>),
-    NotServed,
+}
+
+/// Which part of the data plane a request is for.
+#[derive(Clone, Copy)]
+enum Part {
+    Gateway,
+    ForwardAuth,
 }
 
 impl Express {
@@ -131,11 +140,17 @@ impl Express {
         else {
             return Fate::NotServed;
         };
+        let Some(part) = self.part(&method, target) else {
+            return Fate::NotServed;
+        };
         let id = self.request_ids.choose(&request);
+        let traces = self.traces.as_ref();
+        let span = traces.map(|traces| traces.begin(&method, path_of(target), &request, &id));
+        let span = span.as_ref();
         outbox.begin(method == Method::HEAD);
         outbox.note_stale(self.authorizer.stale_seconds());
-        let answered = match self.decide(&method, target, request, peer).await {
-            Decision::NotServed => return Fate::NotServed,
+        let decided = self.decide(part, &method, target, request, peer, span);
+        let answered = match decided.await {
             Decision::Forward(key, upstream) => {
                 let exchange = Exchange {
                     request,
@@ -143,6 +158,7 @@ impl Express {
                     upstream,
                     key: &key,
                     id: &id,
+                    span,
                 };
                 exchange.run(client, outbox).await
             }
@@ -155,6 +171,9 @@ impl Express {
                 client.send(outbox).await
             }
         };
+        if let (Some(span), Ok(())) = (span, &answered) {
+            span.note_answer(outbox.status(), outbox.failure());
+        }
         if tracing::enabled!(tracing::Level::DEBUG) {
             self.log(&method, target, &id, outbox);
         }
@@ -176,32 +195,44 @@ impl Express {
         let _ = client.send(outbox).await;
     }
 
+    /// What of it is asked for, if the express lane serves that.
+    fn part(&self, method: &Method, target: &str) -> Option<Part> {
+        let path = path_of(target);
+        if is_data_plane(path) && !matches!(*method, Method::TRACE | Method::CONNECT) {
+            self.gateway.is_plain(target).then_some(Part::Gateway)
+        } else {
+            is_forward_auth(path).then_some(Part::ForwardAuth)
+        }
+    }
+
     async fn decide(
         &self,
+        part: Part,
         method: &Method,
         target: &str,
         request: Request<'_>,
         peer: Peer<'_>,
+        span: Option<&RequestSpan>,
     ) -> Decision<'_> {
-        let path = path_of(target);
-        if is_data_plane(path) && !matches!(*method, Method::TRACE | Method::CONNECT) {
-            match self.gateway.admit(method, target, &request, peer).await {
-                Ok((_, upstream)) if upstream.socket().is_none() => Decision::NotServed,
-                Ok((key, upstream)) => Decision::Forward(key, upstream),
-                Err(refusal) => Decision::Refuse(refusal),
+        match part {
+            Part::Gateway => {
+                let admitted = self.gateway.admit(method, target, &request, peer, span);
+                match admitted.await {
+                    Ok((key, upstream)) => Decision::Forward(key, upstream),
+                    Err(refusal) => Decision::Refuse(refusal),
+                }
             }
-        } else if is_forward_auth(path) {
-            let question = Question {
-                method,
-                target,
-                headers: &request,
-            };
-            match self.forward_auth.decide(&question, peer).await {
-                Ok(key) => Decision::Allow(key),
-                Err(refusal) => Decision::Refuse(refusal),
+            Part::ForwardAuth => {
+                let question = Question {
+                    method,
+                    target,
+                    headers: &request,
+                };
+                match self.forward_auth.decide(&question, peer, span).await {
+                    Ok(key) => Decision::Allow(key),
+                    Err(refusal) => Decision::Refuse(refusal),
+                }
             }
-        } else {
-            Decision::NotServed
         }
     }
 

@@ -12,8 +12,11 @@ use envoy_types::ext_authz::v3::{
     },
 };
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header, uri::PathAndQuery};
-use keygate_http::{RequestIds, TrustedProxies, X_REQUEST_ID};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, uri::PathAndQuery,
+};
+use keygate_http::{RequestId, RequestIds, TrustedProxies, X_REQUEST_ID, failure_of};
+use keygate_traces::{RequestSpan, Traces};
 use tokio::net::TcpListener;
 use tonic::{
     Request, Status,
@@ -37,6 +40,7 @@ pub struct ExtAuthz {
     authorizer: Arc<Authorizer>,
     request_ids: Arc<RequestIds>,
     trusted_proxies: TrustedProxies,
+    traces: Option<Traces>,
 }
 
 impl ExtAuthz {
@@ -45,11 +49,13 @@ impl ExtAuthz {
         authorizer: Arc<Authorizer>,
         request_ids: Arc<RequestIds>,
         trusted_proxies: TrustedProxies,
+        traces: Option<Traces>,
     ) -> Self {
         Self {
             authorizer,
             request_ids,
             trusted_proxies,
+            traces,
         }
     }
 
@@ -69,14 +75,24 @@ impl ExtAuthz {
             .await
     }
 
+    /// A span of the question, in the trace that Envoy says it belongs to.
+    fn begin_span(&self, metadata: &HeaderMap, id: &RequestId) -> Option<RequestSpan> {
+        let traces = self.traces.as_ref()?;
+        let span = traces.begin(&Method::POST, PATH, metadata, id);
+        span.note_route(PATH);
+        Some(span)
+    }
+
     async fn decide(
         &self,
         request: HttpRequest,
         client: Option<IpAddr>,
         is_trusted: bool,
+        metadata: &HeaderMap,
     ) -> CheckResponse {
-        let mut headers = headers(&request);
-        let id = self.request_ids.assign(&mut headers);
+        let headers = headers(&request);
+        let id = self.request_ids.choose(&headers);
+        let span = self.begin_span(metadata, &id);
         let decided = match original(&request) {
             _ if !is_trusted => Err(forbidden(UNTRUSTED)),
             None => Err(forbidden(MALFORMED)),
@@ -88,6 +104,18 @@ impl ExtAuthz {
                     .await
             }
         };
+        if let Err(refusal) = &decided
+            && let Some(failure) = failure_of(refusal)
+        {
+            failure.log(&id);
+        }
+        if let Some(span) = span {
+            let refusal = decided.as_ref().err();
+            let status = refusal.map_or(StatusCode::OK, Response::status);
+            let failure = refusal.and_then(failure_of);
+            span.note_answer(status, failure.map(|failure| failure.code.as_str()));
+        }
+        let id = id.to_header();
         match decided {
             Ok(key) => {
                 let mut identity = HeaderMap::new();
@@ -103,6 +131,7 @@ impl ExtAuthz {
 }
 
 const MALFORMED: &str = "The original method or path is none.";
+const PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
 
 #[tonic::async_trait]
 impl Authorization for ExtAuthz {
@@ -112,14 +141,16 @@ impl Authorization for ExtAuthz {
     ) -> Result<tonic::Response<CheckResponse>, Status> {
         let peer = request.remote_addr();
         let is_trusted = peer.is_some_and(|peer| self.trusted_proxies.trusts(peer.ip()));
-        let request = request.into_inner();
+        let (metadata, _, request) = request.into_parts();
         let client = request.get_client_address();
         let client = client.and_then(|address| address.parse().ok());
         let http = request
             .attributes
             .and_then(|attributes| attributes.request?.http)
             .ok_or_else(|| Status::invalid_argument("attributes.request.http is missing"))?;
-        let decided = self.decide(http, client, is_trusted).await;
+        let decided = self
+            .decide(http, client, is_trusted, metadata.as_ref())
+            .await;
         Ok(tonic::Response::new(decided))
     }
 }

@@ -6,12 +6,13 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response, Version, uri::PathAndQuery};
+use http::{HeaderMap, Request, Response, Version, uri::PathAndQuery};
 use hyper::body::Incoming;
 use keygate_core::{Code, Credential, Problem};
+use keygate_traces::RequestSpan;
 use tokio::time::{Instant, sleep_until};
 
-use crate::{body::RequestBody, headers, upstream::Upstream};
+use crate::{body::RequestBody, headers, identity, upstream::Upstream};
 
 /// When a piece of the request last went to the upstream.
 pub(crate) struct Progress {
@@ -54,9 +55,30 @@ pub(crate) async fn forward(
     target: &PathAndQuery,
     upstream: &Upstream,
     key: &Credential,
+    span: Option<&RequestSpan>,
 ) -> Result<Response<Incoming>, Problem> {
     let progress = Progress::begin();
-    let request = prepare(request, target, upstream, key, progress.clone())?;
+    let mut request = prepare(request, target, upstream, key, progress.clone())?;
+    if let Some(span) = span {
+        let mut told = HeaderMap::new();
+        upstream.begin_span(span, identity::into(&mut told));
+        headers::of_trace(request.headers_mut(), told);
+    }
+    let answered = ask(request, upstream, &progress).await;
+    if let Some(span) = span {
+        match &answered {
+            Ok(answer) => span.note_upstream_status(answer.status()),
+            Err(problem) => span.note_upstream_failure(problem.code.as_str()),
+        }
+    }
+    answered
+}
+
+async fn ask(
+    request: Request<RequestBody>,
+    upstream: &Upstream,
+    progress: &Progress,
+) -> Result<Response<Incoming>, Problem> {
     let mut answer = std::pin::pin!(upstream.client.request(request));
     loop {
         let deadline = progress.last() + upstream.silence_timeout();
@@ -110,20 +132,14 @@ fn broken_body() -> Problem {
 }
 
 pub(crate) fn unreachable_problem(upstream: &Upstream, error: &dyn std::error::Error) -> Problem {
-    let cause = error
+    let source = error
         .source()
         .map_or_else(String::new, |source| format!(": {source}"));
-    tracing::warn!(%upstream, "the upstream failed: {error}{cause}");
-    Problem::new(
-        Code::UpstreamUnreachable,
-        "The service behind this gateway cannot be reached, or broke off. It is not known whether it has acted on the request.",
-    )
+    let message = "The service behind this gateway cannot be reached, or broke off. It is not known whether it has acted on the request.";
+    Problem::new(Code::UpstreamUnreachable, message).because(format!("{upstream}: {error}{source}"))
 }
 
 pub(crate) fn timeout_problem(upstream: &Upstream) -> Problem {
-    tracing::warn!(%upstream, "the upstream did not answer in time");
-    Problem::new(
-        Code::UpstreamTimeout,
-        "The service behind this gateway did not answer in time.",
-    )
+    let message = "The service behind this gateway did not answer in time.";
+    Problem::new(Code::UpstreamTimeout, message).because(upstream.to_string())
 }

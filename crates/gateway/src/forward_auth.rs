@@ -8,6 +8,7 @@ use http::{
 use http_body_util::Full;
 use keygate_core::Credential;
 use keygate_http::{Headers, Peer};
+use keygate_traces::RequestSpan;
 
 use crate::{
     Authorizer,
@@ -50,7 +51,11 @@ impl ForwardAuth {
         &self,
         question: &Question<'_, impl Headers>,
         peer: Peer<'_>,
+        span: Option<&RequestSpan>,
     ) -> Result<Credential, Response<Bytes>> {
+        if let Some(span) = span {
+            span.note_route(PATH);
+        }
         let decided = match question.original(peer.is_trusted()) {
             Ok((method, target)) => {
                 let authorizer = &self.authorizer;
@@ -66,14 +71,19 @@ impl ForwardAuth {
     }
 
     /// 200 with the identity headers, or the refusal.
-    pub async fn handle<B>(&self, request: &Request<B>, peer: Peer<'_>) -> Response<Full<Bytes>> {
+    pub async fn handle<B>(
+        &self,
+        request: &Request<B>,
+        peer: Peer<'_>,
+        span: Option<&RequestSpan>,
+    ) -> Response<Full<Bytes>> {
         let target = request.uri().path_and_query();
         let question = Question {
             method: request.method(),
             target: target.map_or("", PathAndQuery::as_str),
             headers: request.headers(),
         };
-        let decided = self.decide(&question, peer).await;
+        let decided = self.decide(&question, peer, span).await;
         let answer = decided.map_or_else(|refusal| refusal, |key| permission(&key));
         answer.map(Full::new)
     }

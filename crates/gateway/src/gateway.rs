@@ -6,6 +6,7 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use keygate_core::{Code, Credential, Problem};
 use keygate_http::{Headers, Peer, problem_response};
+use keygate_traces::RequestSpan;
 use keygate_verify::refusal_response;
 
 use crate::{
@@ -19,6 +20,8 @@ use crate::{
 pub struct Gateway {
     authorizer: Arc<Authorizer>,
     upstreams: Upstreams,
+    /// Whether none of the upstreams is to be spoken to in TLS.
+    is_plain: bool,
 }
 
 impl Gateway {
@@ -26,6 +29,7 @@ impl Gateway {
     pub fn new(authorizer: Arc<Authorizer>, upstreams: Upstreams) -> Self {
         Self {
             authorizer,
+            is_plain: upstreams.are_plain(),
             upstreams,
         }
     }
@@ -41,8 +45,9 @@ impl Gateway {
         &self,
         request: Request<Incoming>,
         peer: Peer<'_>,
+        span: Option<&RequestSpan>,
     ) -> Response<ResponseBody> {
-        match self.admit_and_forward(request, peer).await {
+        match self.admit_and_forward(request, peer, span).await {
             Ok(response) => response.map(Either::Right),
             Err(response) => response.map(Full::new).map(Either::Left),
         }
@@ -52,6 +57,7 @@ impl Gateway {
         &self,
         request: Request<Incoming>,
         peer: Peer<'_>,
+        span: Option<&RequestSpan>,
     ) -> Result<Response<Incoming>, Response<Bytes>> {
         if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
             return Err(method_not_allowed());
@@ -60,10 +66,23 @@ impl Gateway {
             return Err(problem_response(&no_upstream()));
         };
         let (method, headers) = (request.method(), request.headers());
-        let (key, upstream) = self.admit(method, target.as_str(), headers, peer).await?;
-        forward(request, &target, upstream, &key)
+        let admitted = self.admit(method, target.as_str(), headers, peer, span);
+        let (key, upstream) = admitted.await?;
+        forward(request, &target, upstream, &key, span)
             .await
             .map_err(|problem| problem_response(&problem))
+    }
+
+    /// Whether a request for this target would go out without encryption, or nowhere.
+    pub(crate) fn is_plain(&self, target: &str) -> bool {
+        self.is_plain || {
+            let path = Readings::of(path_of(target)).ok();
+            let upstream = path.and_then(|path| {
+                path.agree(|path| self.upstreams.position(path))
+                    .unwrap_or_default()
+            });
+            upstream.is_none_or(|upstream| self.upstreams.at(upstream).socket().is_some())
+        }
     }
 
     /// The key that opens the door and the upstream that the request is for, or the refusal.
@@ -73,10 +92,14 @@ impl Gateway {
         target: &str,
         headers: &impl Headers,
         peer: Peer<'_>,
+        span: Option<&RequestSpan>,
     ) -> Result<(Credential, &Upstream), Response<Bytes>> {
         let admitted = async {
             let path = Readings::of(path_of(target))?;
             let upstream = path.agree(|path| self.upstreams.position(path))?;
+            if let (Some(span), Some(upstream)) = (span, upstream) {
+                span.note_route(self.upstreams.at(upstream).path());
+            }
             let client = || Some(peer.client(headers));
             let key = self
                 .authorizer

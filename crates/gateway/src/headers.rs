@@ -6,6 +6,7 @@ use http::{
 };
 use keygate_core::Credential;
 use keygate_http::X_REQUEST_ID;
+use keygate_traces::is_trace_context;
 
 use crate::identity;
 
@@ -59,6 +60,12 @@ pub(crate) fn for_upstream(
     if let Some(authorization) = authorization {
         headers.insert(AUTHORIZATION, authorization.clone());
     }
+}
+
+/// Puts what the upstream is told of the trace in the place of what the client said.
+pub(crate) fn of_trace(headers: &mut HeaderMap, told: HeaderMap) {
+    keep(headers, |name| !is_trace_context(name));
+    headers.extend(told);
 }
 
 /// Turns an upstream's headers into those that the client gets.

@@ -11,6 +11,7 @@ mod gateway;
 mod headers;
 mod identity;
 mod path;
+mod probe;
 mod routes;
 mod upstream;
 
@@ -21,6 +22,7 @@ pub use ext_authz::ExtAuthz;
 pub use forward_auth::{ForwardAuth, is_forward_auth};
 pub use gateway::Gateway;
 pub use path::{InvalidPattern, Pattern};
+pub use probe::{Probe, ProbeError};
 pub use routes::{Route, RouteTable};
 pub use upstream::{InvalidUpstream, Upstream, Upstreams};
 

@@ -111,6 +111,11 @@ impl Pattern {
             .ok_or(InvalidPattern)
     }
 
+    /// What it fixes of a path.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.path
+    }
+
     /// How many bytes of a path it fixes.
     pub(crate) fn len(&self) -> usize {
         self.path.len()

@@ -1,7 +1,7 @@
 use std::{fmt, time::Duration};
 
 use http::{
-    HeaderValue, Uri,
+    HeaderName, HeaderValue, Uri,
     uri::{Authority, PathAndQuery, Scheme},
 };
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -9,6 +9,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use keygate_traces::RequestSpan;
 
 use crate::{body::RequestBody, express::Pool, is_data_plane, path::Pattern};
 
@@ -91,6 +92,26 @@ impl Upstream {
         self.socket.as_ref()
     }
 
+    pub(crate) fn scheme(&self) -> &Scheme {
+        &self.scheme
+    }
+
+    /// Where a connection leads, whether or not it is to be encrypted.
+    pub(crate) fn host_and_port(&self) -> (&str, u16) {
+        let default = if self.scheme == Scheme::HTTPS {
+            443
+        } else {
+            80
+        };
+        let port = self.authority.port_u16().unwrap_or(default);
+        (host(&self.authority), port)
+    }
+
+    /// The path under which its requests are, like `/v1`.
+    pub fn path(&self) -> &str {
+        self.pattern.prefix()
+    }
+
     pub(crate) fn authority(&self) -> &str {
         self.authority.as_str()
     }
@@ -98,6 +119,11 @@ impl Upstream {
     /// What goes before the path of a request.
     pub(crate) fn base_path(&self) -> &str {
         &self.base_path
+    }
+
+    /// Begins the span of what this upstream is asked, and writes the headers that tell it.
+    pub(crate) fn begin_span(&self, span: &RequestSpan, header: impl FnMut(&HeaderName, &[u8])) {
+        span.ask_upstream(&self.to_string(), self.host_and_port(), header);
     }
 
     /// How long the upstream may be silent once the request has begun. It leaves room for
@@ -148,15 +174,19 @@ fn split(url: &str) -> Result<(Scheme, Authority, String), InvalidUpstream> {
 }
 
 fn socket(scheme: &Scheme, authority: &Authority) -> Option<Socket> {
+    (*scheme == Scheme::HTTP).then(|| Socket {
+        host: host(authority).to_owned(),
+        port: authority.port_u16().unwrap_or(80),
+    })
+}
+
+/// The host of an authority; an IPv6 address without the brackets in which it stands.
+fn host(authority: &Authority) -> &str {
     let host = authority.host();
-    // An IPv6 address stands in brackets.
     let address = host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'));
-    (*scheme == Scheme::HTTP).then(|| Socket {
-        host: address.unwrap_or(host).to_owned(),
-        port: authority.port_u16().unwrap_or(80),
-    })
+    address.unwrap_or(host)
 }
 
 fn bearer(credential: &str) -> Result<HeaderValue, InvalidUpstream> {
@@ -171,6 +201,18 @@ fn bearer(credential: &str) -> Result<HeaderValue, InvalidUpstream> {
 }
 
 fn client(scheme: &Scheme, connect_timeout: Duration) -> Result<UpstreamClient, InvalidUpstream> {
+    let connector = connector(scheme, connect_timeout)?;
+    Ok(Client::builder(TokioExecutor::new())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_timer(TokioTimer::new())
+        .build(connector))
+}
+
+/// What makes connections to an upstream, with or without TLS.
+pub(crate) fn connector(
+    scheme: &Scheme,
+    connect_timeout: Duration,
+) -> Result<HttpsConnector<HttpConnector>, InvalidUpstream> {
     let mut tcp = HttpConnector::new();
     tcp.set_connect_timeout(Some(connect_timeout));
     tcp.set_nodelay(true);
@@ -188,11 +230,7 @@ fn client(scheme: &Scheme, connect_timeout: Duration) -> Result<UpstreamClient, 
                 .with_no_client_auth(),
         )
     };
-    let connector = builder.https_or_http().enable_http1().wrap_connector(tcp);
-    Ok(Client::builder(TokioExecutor::new())
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_timer(TokioTimer::new())
-        .build(connector))
+    Ok(builder.https_or_http().enable_http1().wrap_connector(tcp))
 }
 
 /// The upstreams by path; the longest path that covers a request wins.
@@ -210,6 +248,16 @@ impl Upstreams {
         self.0
             .iter()
             .position(|upstream| upstream.pattern.matches(path))
+    }
+
+    /// All of them, the longest path first.
+    pub fn iter(&self) -> impl Iterator<Item = &Upstream> {
+        self.0.iter()
+    }
+
+    /// Whether all of them are spoken to without encryption.
+    pub(crate) fn are_plain(&self) -> bool {
+        self.0.iter().all(|upstream| upstream.socket.is_some())
     }
 
     /// Closes connections that have waited too long for a request.

@@ -1,10 +1,10 @@
-use std::time::Duration;
+use std::{fmt::Display, sync::Arc, time::Duration};
 
 use http::{
     HeaderValue, Response, StatusCode,
     header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
 };
-use keygate_core::Problem;
+use keygate_core::{Code, Problem};
 
 /// The answer that tells a client of a problem: the contract's JSON, never to be stored, with
 /// `Retry-After` in whole seconds where there is one.
@@ -18,7 +18,41 @@ pub fn problem_response<B: From<Vec<u8>>>(problem: &Problem) -> Response<B> {
     if let Some(after) = problem.retry_after {
         headers.insert(RETRY_AFTER, retry_after(after));
     }
+    if let Some(failure) = ServerFailure::of(problem) {
+        response.extensions_mut().insert(failure);
+    }
     response
+}
+
+/// What failed in keygate or behind it. It goes with the answer as far as to where the request's id is
+/// known, so that the log says both in one line.
+#[derive(Debug, Clone)]
+pub struct ServerFailure {
+    /// Which error was answered.
+    pub code: Code,
+    cause: Option<Arc<str>>,
+}
+
+/// The failure that an answer of keygate's own tells of, if it does.
+pub fn failure_of<B>(response: &Response<B>) -> Option<&ServerFailure> {
+    response.extensions().get()
+}
+
+impl ServerFailure {
+    /// What goes with the answer that tells of this problem, if that is none of the client's.
+    pub fn of(problem: &Problem) -> Option<Self> {
+        (problem.code.status() >= 500).then(|| Self {
+            code: problem.code,
+            cause: problem.cause.as_deref().map(Arc::from),
+        })
+    }
+
+    /// Writes the one line of the log about the request with this id.
+    pub fn log(&self, id: &impl Display) {
+        let code = self.code.as_str();
+        let cause = self.cause.as_deref();
+        tracing::warn!(request_id = %id, code, cause, "a request failed");
+    }
 }
 
 /// The value of `Retry-After`: whole seconds, rounded up, at least one.
@@ -29,8 +63,6 @@ pub fn retry_after(after: Duration) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
-    use keygate_core::Code;
-
     use super::*;
 
     #[test]

@@ -33,10 +33,9 @@ impl RequestIds {
     }
 
     /// The id of a request, put into its headers if it was not there.
-    pub fn assign(&self, headers: &mut HeaderMap) -> HeaderValue {
-        let id = HeaderValue::from_bytes(self.choose(headers).as_bytes());
-        let id = id.expect("plain words are header values");
-        headers.insert(X_REQUEST_ID, id.clone());
+    pub fn assign(&self, headers: &mut HeaderMap) -> RequestId {
+        let id = self.choose(headers);
+        headers.insert(X_REQUEST_ID, id.to_header());
         id
     }
 
@@ -73,6 +72,11 @@ impl RequestId {
             bytes,
             length: word.len(),
         }
+    }
+
+    /// The id as it stands in a header.
+    pub fn to_header(&self) -> HeaderValue {
+        HeaderValue::from_bytes(self.as_bytes()).expect("plain words are header values")
     }
 
     /// The id's characters, all of them ASCII.
@@ -119,9 +123,9 @@ mod tests {
         let id = ids.assign(&mut headers);
         assert_eq!(
             headers.get_all(X_REQUEST_ID).iter().collect::<Vec<_>>(),
-            [&id]
+            [&id.to_header()]
         );
-        id.to_str().expect("plain").to_owned()
+        id.to_string()
     }
 
     #[test]

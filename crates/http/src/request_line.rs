@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use http::Method;
 use percent_encoding::percent_decode_str;
 
@@ -18,13 +20,22 @@ impl RequestLine {
 
     /// The line for a request.
     pub fn of(&self, method: &Method, path: &str) -> String {
+        format!("{method} {}", self.path(path))
+    }
+
+    /// The path as it is written down.
+    pub fn path<'a>(&self, path: &'a str) -> Cow<'a, str> {
         let path = percent_decode_str(path).decode_utf8_lossy();
-        let path = if path.contains(&self.key_prefix) {
-            "[redacted]"
+        if self.may_hold_key(&path) {
+            Cow::Borrowed("[redacted]")
         } else {
-            &path
-        };
-        format!("{method} {path}")
+            path
+        }
+    }
+
+    /// Whether there may be a key in a text.
+    pub fn may_hold_key(&self, text: &str) -> bool {
+        text.contains(&self.key_prefix)
     }
 }
 

@@ -3,6 +3,7 @@
 mod account;
 mod config;
 mod demo;
+mod doctor;
 mod key;
 mod output;
 mod serve;
@@ -116,6 +117,8 @@ enum Command {
     /// Check the configuration, or read about it
     #[command(subcommand)]
     Config(config::Config),
+    /// Look for what is wrong with the configuration, the data and what stands around; changes nothing
+    Doctor(doctor::Doctor),
     /// Print the reference of the management API, in OpenAPI
     #[command(hide = true)]
     Openapi,
@@ -126,7 +129,7 @@ enum Command {
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     match start(cli) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             output::error(&failure);
             ExitCode::FAILURE
@@ -134,7 +137,7 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-fn start(cli: Cli) -> Result<(), Failure> {
+fn start(cli: Cli) -> Result<ExitCode, Failure> {
     refuse_unknown_variables()?;
     telemetry::start(&cli.global.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -155,11 +158,13 @@ fn start(cli: Cli) -> Result<(), Failure> {
             Command::Key(key) => key.run(&Settings::load(&flags)?).await,
             Command::Storage(storage) => storage.run().await,
             Command::Config(config) => config.run(flags),
+            Command::Doctor(doctor) => return Ok(doctor.run(flags).await),
             Command::Openapi => {
                 output::line(keygate_web::openapi_json().trim_end());
                 Ok(())
             }
-        }
+        }?;
+        Ok(ExitCode::SUCCESS)
     })
 }
 

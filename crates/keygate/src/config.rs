@@ -6,5 +6,6 @@ mod reference;
 mod resolve;
 
 pub(crate) use database::Database;
+pub(crate) use file::File;
 pub(crate) use reference::{did_you_mean, reference_page};
-pub(crate) use resolve::{Flags, Settings};
+pub(crate) use resolve::{Flags, Settings, TraceSettings};

@@ -21,7 +21,11 @@ impl fmt::Display for Failure {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self(problem.message.into_owned())
+        let Problem { message, cause, .. } = problem;
+        Self(match cause {
+            Some(cause) => format!("{message} ({cause})"),
+            None => message.into_owned(),
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 mod cli;
 mod config;
 mod demo;
+mod doctor;
 mod failure;
 mod operator;
 mod server;

@@ -10,7 +10,7 @@ mod client;
 mod command;
 mod listener;
 
-pub(crate) use client::run;
+pub(crate) use client::{is_running, run};
 pub(crate) use command::Command;
 pub(crate) use listener::Listener;
 

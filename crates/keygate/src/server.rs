@@ -7,6 +7,7 @@ mod ext_authz;
 mod listeners;
 mod patience;
 mod running;
+mod traced;
 
 pub(crate) use data_folder::create_data_folder;
 pub(crate) use running::{Running, bind_hasher, control};

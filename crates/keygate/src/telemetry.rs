@@ -1,8 +1,10 @@
 use std::io::IsTerminal;
 
+use keygate_http::RequestLine;
+use keygate_traces::Traces;
 use tracing_subscriber::EnvFilter;
 
-use crate::failure::Failure;
+use crate::{config::TraceSettings, failure::Failure};
 
 /// Logs to standard error: for people on a terminal, as JSON lines elsewhere.
 pub(crate) fn start(filter: &str) -> Result<(), Failure> {
@@ -30,6 +32,20 @@ pub(crate) fn start(filter: &str) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Where traces go, if anywhere.
+pub(crate) fn traces(
+    settings: Option<&TraceSettings>,
+    line: &RequestLine,
+) -> Result<Option<Traces>, Failure> {
+    let Some(TraceSettings { endpoint, ratio }) = settings else {
+        return Ok(None);
+    };
+    let traces = Traces::to(endpoint, *ratio, line.clone());
+    let traces =
+        traces.map_err(|error| Failure::new(format!("Traces cannot be sent ({error})")))?;
+    Ok(Some(traces))
+}
+
 fn is_level(word: &str) -> bool {
     word.trim()
         .parse::<tracing_subscriber::filter::LevelFilter>()
@@ -38,6 +54,10 @@ fn is_level(word: &str) -> bool {
 
 /// Whether standard error is a terminal that wants colours.
 pub(crate) fn colours() -> bool {
-    std::io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    wants_colours(&std::io::stderr())
+}
+
+/// Whether it is a terminal that wants colours.
+pub(crate) fn wants_colours(output: &impl IsTerminal) -> bool {
+    output.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -9,6 +9,7 @@ mod database;
 mod error;
 mod feed;
 mod incidents;
+mod inspection;
 mod keys;
 mod migrations;
 mod query;
@@ -36,6 +37,8 @@ use tokio::{sync::Notify, task::JoinHandle};
 use database::Database;
 use feed::Feed;
 use write::Write;
+
+pub use inspection::Inspection;
 
 /// How the database is reached and used.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use sqlx::{PgConnection, query, raw_sql};
 use crate::{
     database::Database,
     error::unavailable,
-    query::{execute, optional},
+    query::{execute, exists, optional},
     row::column,
 };
 
@@ -71,29 +71,12 @@ pub(crate) async fn run(database: &Database, name: &str) -> Result<(), StorageEr
 
 async fn migrate(db: &mut PgConnection, name: &str) -> Result<(), StorageError> {
     raw_sql(LOCK).execute(&mut *db).await.map_err(unavailable)?;
-    let found = optional(db, query(VERSION), |row| {
-        Ok((column(row.0, "version")?, column(row.0, "runs_from")?))
-    });
-    let (version, runs_from): (i32, i32) = match found.await? {
-        Some(found) => found,
-        None if optional(db, query(FOREIGN), |_| Ok(())).await?.is_some() => {
-            return Err(StorageError::Foreign(name.to_owned()));
-        }
-        None => (0, 0),
-    };
+    let (version, mut runs_from) = found(db, name).await?;
     let known = known_version();
     if version >= known {
-        return if runs_from <= known {
-            Ok(())
-        } else {
-            Err(StorageError::Newer {
-                found: version.into(),
-                known: known.into(),
-            })
-        };
+        return refuse_newer(version, runs_from);
     }
     let done = usize::try_from(version).map_err(|_| StorageError::Foreign(name.to_owned()))?;
-    let mut runs_from = runs_from;
     for migration in &MIGRATIONS[done..] {
         raw_sql(migration.sql)
             .execute(&mut *db)
@@ -105,20 +88,54 @@ async fn migrate(db: &mut PgConnection, name: &str) -> Result<(), StorageError> 
     execute(db, set).await.map(|_| ())
 }
 
-fn known_version() -> i32 {
+/// The schema version that is on record, and which programs run on it.
+async fn found(db: &mut PgConnection, name: &str) -> Result<(i32, i32), StorageError> {
+    let found = optional(db, query(VERSION), |row| {
+        Ok((column(row.0, "version")?, column(row.0, "runs_from")?))
+    });
+    if let Some(found) = found.await? {
+        return Ok(found);
+    }
+    refuse_foreign(db, name).await?;
+    Ok((0, 0))
+}
+
+/// Refuses a database in which another program has what keygate would make.
+pub(crate) async fn refuse_foreign(db: &mut PgConnection, name: &str) -> Result<(), StorageError> {
+    if exists(db, query(FOREIGN)).await? {
+        return Err(StorageError::Foreign(name.to_owned()));
+    }
+    Ok(())
+}
+
+/// Refuses a schema that is not meant for this program.
+fn refuse_newer(version: i32, runs_from: i32) -> Result<(), StorageError> {
+    let known = known_version();
+    if runs_from <= known {
+        return Ok(());
+    }
+    Err(StorageError::Newer {
+        found: version.into(),
+        known: known.into(),
+    })
+}
+
+/// The schema version of a database that is only looked at.
+pub(crate) async fn version(db: &mut PgConnection, name: &str) -> Result<i64, StorageError> {
+    let (version, runs_from) = found(db, name).await?;
+    refuse_newer(version, runs_from)?;
+    Ok(version.into())
+}
+
+pub(crate) fn known_version() -> i32 {
     i32::try_from(MIGRATIONS.len()).expect("few migrations")
 }
 
 /// Refuses a server that cannot keep every name, and warns of one that forgets what it acknowledged
 /// when its power fails.
 pub(crate) async fn look_at_server(database: &Database) -> Result<(), StorageError> {
-    let found = database.read(|db| {
-        optional(db, query(SERVER), |row| {
-            Ok((row.flag("durable")?, row.flag("unicode")?))
-        })
-        .boxed()
-    });
-    let (durable, unicode) = found.await?.unwrap_or_default();
+    let found = database.read(|db| server(db).boxed()).await;
+    let Server { durable, unicode } = found?;
     if !unicode {
         let why = "the database's encoding must be UTF8".to_owned();
         return Err(StorageError::Unavailable(why));
@@ -129,4 +146,21 @@ pub(crate) async fn look_at_server(database: &Database) -> Result<(), StorageErr
         );
     }
     Ok(())
+}
+
+/// What of a server matters to what is kept there.
+#[derive(Default)]
+pub(crate) struct Server {
+    pub(crate) durable: bool,
+    pub(crate) unicode: bool,
+}
+
+pub(crate) async fn server(db: &mut PgConnection) -> Result<Server, StorageError> {
+    let found = optional(db, query(SERVER), |row| {
+        Ok(Server {
+            durable: row.flag("durable")?,
+            unicode: row.flag("unicode")?,
+        })
+    });
+    Ok(found.await?.unwrap_or_default())
 }

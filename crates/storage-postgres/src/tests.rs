@@ -28,6 +28,7 @@ async fn every_statement_is_one_for_the_server() {
         crate::audit::STATEMENTS,
         crate::feed::STATEMENTS,
         crate::incidents::STATEMENTS,
+        crate::inspection::STATEMENTS,
         crate::keys::STATEMENTS,
         crate::migrations::STATEMENTS,
         crate::sessions::STATEMENTS,

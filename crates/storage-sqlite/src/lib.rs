@@ -9,6 +9,7 @@ mod audit;
 mod connection;
 mod error;
 mod incidents;
+mod inspection;
 mod keys;
 mod lock;
 mod lookups;
@@ -35,6 +36,7 @@ use lookups::Lookups;
 use readers::Readers;
 use writer::{Write, Writer};
 
+pub use inspection::Inspection;
 pub use reading::SqliteReader;
 
 /// A SQLite database, open for this process alone.

@@ -48,6 +48,12 @@ pub(crate) fn require_current(path: &Path) -> Result<(), StorageError> {
     )))
 }
 
+/// The schema version of a database that is only looked at.
+pub(crate) fn version(connection: &Connection, path: &Path) -> Result<i64, StorageError> {
+    let version = refuse_unknown(connection, path)?;
+    Ok(i64::try_from(version).expect("few migrations"))
+}
+
 /// The schema version, where the file is new or one of ours that this program knows.
 fn refuse_unknown(connection: &Connection, path: &Path) -> Result<usize, StorageError> {
     let foreign = |_| StorageError::Foreign(path.display().to_string());
@@ -72,6 +78,6 @@ fn refuse_unknown(connection: &Connection, path: &Path) -> Result<usize, Storage
     }
 }
 
-fn known_version() -> i64 {
+pub(crate) fn known_version() -> i64 {
     i64::try_from(MIGRATIONS.len()).expect("few migrations")
 }

@@ -12,7 +12,7 @@ use keygate_http::ClientAddress;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Verifier, refusal_response};
+use crate::{Refusal, Verifier, refusal_response};
 
 /// A tower layer that lets requests through whose key has a scope. What is behind it finds the key's
 /// [`Credential`](keygate_core::Credential) among the request's extensions, and no longer the key itself.
@@ -82,7 +82,12 @@ where
                     request.extensions_mut().insert(key);
                     inner.call(request).await
                 }
-                Err(refusal) => Ok(refusal_response(&refusal)),
+                Err(refusal) => {
+                    if let Refusal::Unavailable(error) = &refusal {
+                        tracing::error!(%error, "a key could not be looked up");
+                    }
+                    Ok(refusal_response(&refusal))
+                }
             }
         })
     }

@@ -24,10 +24,7 @@ pub enum Refusal {
 pub fn refusal_response<B: From<Bytes>>(refusal: &Refusal) -> Response<B> {
     let response: Response<Vec<u8>> = match refusal {
         Refusal::Denied(denial) => denial_response(*denial),
-        Refusal::Unavailable(error) => {
-            tracing::error!(%error, "a key could not be looked up");
-            problem_response(&Problem::storage_unavailable())
-        }
+        Refusal::Unavailable(error) => problem_response(&Problem::storage_unavailable(error)),
         Refusal::TooMany(wait) => problem_response(&too_many(*wait)),
     };
     response.map(|body| B::from(body.into()))

@@ -21,5 +21,5 @@ mod state;
 pub use api::keys::{CreateKeyResponse, KeyResponse};
 pub use links::{password_link, signup_link};
 pub use openapi::openapi_json;
-pub use routes::{Access, Route, router, routes};
+pub use routes::{Access, Route, matched_route, router, routes};
 pub use state::{Site, WebState};

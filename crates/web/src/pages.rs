@@ -36,17 +36,18 @@ use http::{
 };
 use keygate_control::PAGE;
 use keygate_core::Problem;
-use keygate_http::retry_after;
+use keygate_http::{ServerFailure, retry_after};
 
 /// Everything comes from here, nothing stands in the page itself, and no other site may frame it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// How a page is answered.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Outcome {
     status: StatusCode,
     retry_after: Option<Duration>,
+    failure: Option<ServerFailure>,
 }
 
 impl From<StatusCode> for Outcome {
@@ -54,6 +55,7 @@ impl From<StatusCode> for Outcome {
         Self {
             status,
             retry_after: None,
+            failure: None,
         }
     }
 }
@@ -64,6 +66,7 @@ impl From<&Problem> for Outcome {
         Self {
             status: status.unwrap_or(StatusCode::BAD_REQUEST),
             retry_after: problem.retry_after,
+            failure: ServerFailure::of(problem),
         }
     }
 }
@@ -72,6 +75,9 @@ fn page(outcome: impl Into<Outcome>, template: &impl Template) -> Response {
     let html = template.render().expect("the templates render from memory");
     let outcome = outcome.into();
     let mut response = (outcome.status, Html(html)).into_response();
+    if let Some(failure) = outcome.failure {
+        response.extensions_mut().insert(failure);
+    }
     let headers = response.headers_mut();
     if let Some(after) = outcome.retry_after {
         headers.insert(RETRY_AFTER, retry_after(after));

@@ -1,7 +1,9 @@
 use axum::{
     Router,
+    extract::{MatchedPath, Request},
     handler::Handler,
-    middleware::{from_fn, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::Response,
     routing::{MethodFilter, MethodRouter, on},
 };
 use http::Method;
@@ -139,6 +141,7 @@ pub fn router(state: WebState) -> Router {
         router = router.route(path, guarded(access, handler, &state));
     }
     router
+        .route_layer(from_fn(note_route))
         .fallback(pages::message::nothing_here)
         .method_not_allowed_fallback(pages::message::other_method)
         // Before the session is looked at: what another page began is none of ours.
@@ -147,6 +150,21 @@ pub fn router(state: WebState) -> Router {
         // Around everything, so that refusals are not kept either.
         .layer(from_fn(guard::no_store))
         .with_state(state)
+}
+
+/// The route that a request took, as a template, where the answer comes from one.
+pub fn matched_route<B>(answer: &http::Response<B>) -> Option<&str> {
+    let path: &MatchedPath = answer.extensions().get()?;
+    Some(path.as_str())
+}
+
+/// Notes with an answer which route was taken.
+async fn note_route(path: Option<MatchedPath>, request: Request, next: Next) -> Response {
+    let mut answer = next.run(request).await;
+    if let Some(path) = path {
+        answer.extensions_mut().insert(path);
+    }
+    answer
 }
 
 fn guarded(

@@ -5,6 +5,7 @@ use std::{io, time::Duration};
 use http::header;
 use keygate_core::{Credential, Problem};
 use keygate_http::{RequestId, X_REQUEST_ID, problem_response};
+use keygate_traces::{RequestSpan, is_trace_context};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -35,6 +36,7 @@ pub(super) struct Exchange<'a> {
     pub(super) upstream: &'a Upstream,
     pub(super) key: &'a Credential,
     pub(super) id: &'a RequestId,
+    pub(super) span: Option<&'a RequestSpan>,
 }
 
 impl Exchange<'_> {
@@ -62,6 +64,9 @@ impl Exchange<'_> {
                 return self.fail(&problem, client, outbox).await;
             }
         };
+        if let Some(span) = self.span {
+            span.note_upstream_status(answer.status);
+        }
         outbox.end_of_head(self.id, answer.has_date);
         let mut framing = answer.framing;
         let length = match framing.follow(&inbound) {
@@ -139,9 +144,13 @@ impl Exchange<'_> {
         }
         outbox.header(&header::HOST, upstream.authority().as_bytes());
         for (name, value) in self.request.headers() {
-            if headers::is_for_upstream(name) {
+            let is_replaced = self.span.is_some() && is_trace_context(name);
+            if headers::is_for_upstream(name) && !is_replaced {
                 outbox.raw_header(name, value);
             }
+        }
+        if let Some(span) = self.span {
+            upstream.begin_span(span, |name, value| outbox.header(name, value));
         }
         outbox.identity(self.key);
         outbox.header(&X_REQUEST_ID, self.id.as_bytes());
@@ -161,6 +170,9 @@ impl Exchange<'_> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
+        if let Some(span) = self.span {
+            span.note_upstream_failure(problem.code.as_str());
+        }
         outbox.response(&problem_response(problem), self.id);
         client.send(outbox).await
     }

@@ -3,7 +3,7 @@ use std::{io::Write, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use keygate_core::{Clock, Credential};
-use keygate_http::{RequestId, X_REQUEST_ID};
+use keygate_http::{RequestId, ServerFailure, X_REQUEST_ID, failure_of};
 use tokio::sync::watch;
 
 use crate::{X_KEYGATE_STALE, forward_auth::write_permission, identity};
@@ -18,6 +18,7 @@ pub(super) struct Outbox {
     is_head: bool,
     is_last: bool,
     stale_seconds: Option<HeaderValue>,
+    failure: Option<ServerFailure>,
     draining: watch::Receiver<()>,
     date: Date,
 }
@@ -31,6 +32,7 @@ impl Outbox {
             is_head: false,
             is_last: false,
             stale_seconds: None,
+            failure: None,
             draining,
             date: Date {
                 clock,
@@ -45,6 +47,7 @@ impl Outbox {
         self.bytes.clear();
         self.is_head = is_head;
         self.stale_seconds = None;
+        self.failure = None;
     }
 
     /// What the answer goes by is so old.
@@ -68,6 +71,11 @@ impl Outbox {
 
     pub(super) fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// What failed, if the answer is keygate's own and says so.
+    pub(super) fn failure(&self) -> Option<&'static str> {
+        self.failure.as_ref().map(|failure| failure.code.as_str())
     }
 
     pub(super) fn is_head(&self) -> bool {
@@ -147,8 +155,12 @@ impl Outbox {
         self.end_of_head(id, false);
     }
 
-    /// An answer of keygate's own.
+    /// An answer of keygate's own. The log is told of what failed.
     pub(super) fn response(&mut self, response: &Response<Bytes>, id: &RequestId) {
+        self.failure = failure_of(response).cloned();
+        if let Some(failure) = &self.failure {
+            failure.log(id);
+        }
         self.bytes.clear();
         self.status_line(response.status());
         for (name, value) in response.headers() {

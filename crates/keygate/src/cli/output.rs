@@ -5,7 +5,11 @@ use std::io::{IsTerminal, Write};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
-use crate::{failure::Failure, telemetry};
+use crate::{
+    doctor::{Finding, State},
+    failure::Failure,
+    telemetry,
+};
 
 pub(crate) fn line(text: &str) {
     // Whoever no longer reads has heard enough.
@@ -30,6 +34,25 @@ pub(crate) fn error(failure: &Failure) {
         "error:"
     };
     let _ = writeln!(std::io::stderr(), "{label} {failure}");
+}
+
+/// What the doctor found, on a line, and what to do on an indented one.
+pub(crate) fn finding(found: &Finding) {
+    let colour = match found.state {
+        State::Ok => 32,
+        State::Warning => 33,
+        State::Wrong => 31,
+    };
+    let word = format!("{:7}", found.state.as_str());
+    let word = if telemetry::wants_colours(&std::io::stdout()) {
+        format!("\u{1b}[{colour}m{word}\u{1b}[0m")
+    } else {
+        word
+    };
+    line(&format!("{word}  {}: {}", found.check, found.message));
+    if let Some(advice) = &found.advice {
+        line(&format!("         {advice}"));
+    }
 }
 
 /// A table of the rows of a JSON array: a heading and the field that stands below it.

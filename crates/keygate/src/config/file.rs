@@ -16,6 +16,7 @@ pub(crate) struct File {
     pub(crate) upstream: Vec<Upstream>,
     pub(crate) route: Vec<Route>,
     pub(crate) storage: Storage,
+    pub(crate) traces: Traces,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -79,6 +80,13 @@ pub(crate) struct Storage {
     pub(crate) max_stale: Option<String>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Traces {
+    pub(crate) otlp_endpoint: Option<String>,
+    pub(crate) sample_ratio: Option<f64>,
+}
+
 impl File {
     /// Reads a file; a setting that does not exist is an error that names the nearest one.
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
@@ -89,6 +97,23 @@ impl File {
             ))
         })?;
         Self::parse(&text).map_err(|why| Failure::new(format!("{}: {why}", path.display())))
+    }
+
+    /// The files with secrets that it names, each with its setting.
+    pub(crate) fn secret_files(&self) -> Vec<(&'static str, &str)> {
+        let pepper = self.keys.pepper_file.as_deref();
+        let pepper = pepper.map(|path| ("keys.pepper_file", path));
+        let credentials = self.upstream.iter().filter_map(|upstream| {
+            let path = upstream.credential_file.as_deref()?;
+            Some(("upstream.credential_file", path))
+        });
+        pepper.into_iter().chain(credentials).collect()
+    }
+
+    /// Whether a password can stand in it.
+    pub(crate) fn names_a_server(&self) -> bool {
+        let database = self.storage.database.as_deref();
+        database.is_some_and(|database| database.contains("://"))
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, String> {

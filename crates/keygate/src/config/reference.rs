@@ -168,6 +168,18 @@ pub(crate) const SETTINGS: &[Setting] = &[
         example: "\"10m\"",
         help: "How long `serve-cached` may go on.",
     },
+    Setting {
+        name: "traces.otlp_endpoint",
+        default: "none",
+        example: "\"http://127.0.0.1:4317\"",
+        help: "Where OpenTelemetry traces are sent: a collector that takes OTLP over gRPC.",
+    },
+    Setting {
+        name: "traces.sample_ratio",
+        default: "1.0",
+        example: "0.1",
+        help: "Which part of the traces that begin here is kept, from 0 to 1. Of others, those that their caller keeps.",
+    },
 ];
 
 /// The flags, each with its variable and what it does.

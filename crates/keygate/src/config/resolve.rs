@@ -36,6 +36,12 @@ pub(crate) struct Flags {
     pub(crate) database: Option<String>,
 }
 
+/// Where traces go, and how many of them.
+pub(crate) struct TraceSettings {
+    pub(crate) endpoint: String,
+    pub(crate) ratio: f64,
+}
+
 /// The settings that hold, each checked.
 pub(crate) struct Settings {
     pub(crate) data: PathBuf,
@@ -53,6 +59,7 @@ pub(crate) struct Settings {
     pub(crate) policy: Policy,
     pub(crate) upstreams: Upstreams,
     pub(crate) routes: RouteTable,
+    pub(crate) traces: Option<TraceSettings>,
 }
 
 impl Settings {
@@ -64,6 +71,11 @@ impl Settings {
         };
         let folder = flags.config.as_deref().and_then(Path::parent);
         Self::resolve(flags, file, folder.unwrap_or(Path::new("")))
+    }
+
+    /// The data folder where none is named.
+    pub(crate) fn default_data() -> PathBuf {
+        DEFAULT_DATA.into()
     }
 
     /// Where people reach the program, if it listens on `address`: the public address, or the
@@ -84,7 +96,7 @@ impl Settings {
     }
 
     fn resolve(flags: &Flags, file: File, folder: &Path) -> Result<Self, Failure> {
-        let data = flags.data.clone().unwrap_or_else(|| DEFAULT_DATA.into());
+        let data = flags.data.clone().unwrap_or_else(Self::default_data);
         let listen = flags.listen.clone().or(file.server.listen);
         Ok(Self {
             database: Database::resolve(flags.database.as_deref(), &file.storage, &data)?,
@@ -109,6 +121,7 @@ impl Settings {
             policy: policy(file.keys.max_active, &file.accounts)?,
             upstreams: upstreams(file.upstream, flags.upstream.as_deref(), folder)?,
             routes: routes(file.route)?,
+            traces: traces(&file.traces)?,
         })
     }
 }
@@ -140,6 +153,28 @@ fn public_url(text: String) -> Result<String, Failure> {
     } else {
         Err(invalid("server.public_url", text, rule))
     }
+}
+
+fn traces(section: &file::Traces) -> Result<Option<TraceSettings>, Failure> {
+    let ratio = section.sample_ratio.unwrap_or(1.0);
+    if !(0.0..=1.0).contains(&ratio) {
+        let rule = "must be between 0 and 1";
+        return Err(invalid("traces.sample_ratio", ratio, rule));
+    }
+    let Some(endpoint) = &section.otlp_endpoint else {
+        return Ok(None);
+    };
+    let authority = endpoint.strip_prefix("http://");
+    let authority = authority.map(|rest| rest.trim_end_matches('/').parse());
+    let authority: Option<http::uri::Authority> = authority.and_then(Result::ok);
+    if authority.is_none_or(|authority| authority.as_str().contains('@')) {
+        let rule = "must be http://, host and port, like http://127.0.0.1:4317";
+        return Err(invalid("traces.otlp_endpoint", endpoint, rule));
+    }
+    Ok(Some(TraceSettings {
+        endpoint: endpoint.clone(),
+        ratio,
+    }))
 }
 
 fn trusted_proxies(networks: &[String]) -> Result<TrustedProxies, Failure> {
@@ -371,6 +406,9 @@ mod tests {
             "[storage]\ndatabase = \"postgres://host/keygate\"\npool_size = 0",
             "[storage]\ndatabase = \"postgres://host/keygate\"\nlease = \"1ms\"",
             "[storage]\ndatabase = \"postgres://host/keygate\"\non_storage_loss = \"hope\"",
+            "[traces]\notlp_endpoint = \"localhost:4317\"",
+            "[traces]\notlp_endpoint = \"https://collector.example.com:4317\"",
+            "[traces]\nsample_ratio = 1.5",
             "[[upstream]]\npath = \"/v1\"",
             "[[upstream]]\nurl = \"localhost:11434\"",
             "[[upstream]]\nurl = \"http://a\"\npath = \"/api\"",

@@ -49,6 +49,11 @@ pub(crate) async fn run(settings: &Settings, command: Command) -> Result<Value, 
     Err(StorageError::InUse(settings.database.to_string()).into())
 }
 
+/// Whether a keygate runs on this data folder.
+pub(crate) async fn is_running(data: &Path) -> bool {
+    matches!(connect(data).await, Ok(Some(_)))
+}
+
 async fn connect(data: &Path) -> Result<Option<UnixStream>, Failure> {
     let path = socket_path(data);
     match UnixStream::connect(&path).await {

@@ -134,7 +134,7 @@ impl Desk {
         }
         match command.execute(&self.control, &self.origin).await {
             Ok(value) => Reply::Done(value),
-            Err(problem) => Reply::Refused(problem.message.into_owned()),
+            Err(problem) => Reply::Refused(Failure::from(problem).to_string()),
         }
     }
 }

@@ -7,9 +7,13 @@ use hyper::body::Incoming;
 use keygate_core::Problem;
 use keygate_gateway::{Express, ResponseBody, X_KEYGATE_STALE, is_data_plane, is_forward_auth};
 use keygate_http::{
-    Peer, TrustedProxies, X_REQUEST_ID, problem_response, refuse_ambiguous_framing,
+    Peer, TrustedProxies, X_REQUEST_ID, failure_of, problem_response, refuse_ambiguous_framing,
 };
+use keygate_traces::RequestSpan;
+use keygate_web::matched_route;
 use tower::ServiceExt;
+
+use super::traced::Traced;
 
 /// Both planes behind one listener.
 pub(super) struct App {
@@ -19,7 +23,7 @@ pub(super) struct App {
     pub(super) trusted_proxies: TrustedProxies,
 }
 
-pub(super) type AppBody = Either<ResponseBody, Body>;
+type AppBody = Either<ResponseBody, Body>;
 
 impl App {
     /// Answers a request of `peer`. Every response carries the request's id.
@@ -27,30 +31,56 @@ impl App {
         self: Arc<Self>,
         peer: IpAddr,
         mut request: Request<Incoming>,
-    ) -> Result<Response<AppBody>, Infallible> {
+    ) -> Result<Response<Traced<AppBody>>, Infallible> {
         let id = self.express.request_ids.assign(request.headers_mut());
+        let begin = |traces: &keygate_traces::Traces| {
+            let path = request.uri().path();
+            traces.begin(request.method(), path, request.headers(), &id)
+        };
+        let span = self.express.traces.as_ref().map(begin);
         let line = tracing::enabled!(tracing::Level::DEBUG).then(|| {
             let line = &self.express.request_line;
             line.of(request.method(), request.uri().path())
         });
-        let mut response = if let Err(problem) = refuse_ambiguous_framing(&request) {
+        let mut response = self.dispatch(peer, request, span.as_ref()).await;
+        let failure = failure_of(&response);
+        if let Some(failure) = failure {
+            failure.log(&id);
+        }
+        if let Some(span) = &span {
+            let failure = failure.map(|failure| failure.code.as_str());
+            span.note_answer(response.status(), failure);
+        }
+        if let Some(line) = line {
+            let status = response.status().as_u16();
+            tracing::debug!(request_id = %id, status, request = ?line, "answered");
+        }
+        response.headers_mut().insert(X_REQUEST_ID, id.to_header());
+        Ok(response.map(|body| Traced::new(body, span)))
+    }
+
+    async fn dispatch(
+        &self,
+        peer: IpAddr,
+        request: Request<Incoming>,
+        span: Option<&RequestSpan>,
+    ) -> Response<AppBody> {
+        if let Err(problem) = refuse_ambiguous_framing(&request) {
             close_with(&problem)
         } else if is_data_plane(request.uri().path()) {
             let gateway = &self.express.gateway;
-            self.on_the_data_plane(gateway.handle(request, self.peer(peer)).await)
+            self.on_the_data_plane(gateway.handle(request, self.peer(peer), span).await)
         } else if is_forward_auth(request.uri().path()) {
             let forward_auth = &self.express.forward_auth;
-            let answer = forward_auth.handle(&request, self.peer(peer)).await;
+            let answer = forward_auth.handle(&request, self.peer(peer), span).await;
             self.on_the_data_plane(answer.map(Either::Left))
         } else {
-            self.manage(peer, request).await.map(Either::Right)
-        };
-        if let Some(line) = line {
-            let status = response.status().as_u16();
-            tracing::debug!(request_id = ?id, status, request = ?line, "answered");
+            let answer = self.manage(peer, request).await;
+            if let (Some(span), Some(route)) = (span, matched_route(&answer)) {
+                span.note_route(route);
+            }
+            answer.map(Either::Right)
         }
-        response.headers_mut().insert(X_REQUEST_ID, id);
-        Ok(response)
     }
 
     fn on_the_data_plane(&self, mut answer: Response<ResponseBody>) -> Response<AppBody> {

@@ -6,12 +6,13 @@ use keygate_core::{OsRandom, SystemClock};
 use keygate_gateway::{Authorizer, Express, ExtAuthz, ForwardAuth, Gateway};
 use keygate_http::{RequestIds, RequestLine, TrustedProxies};
 use keygate_storage::{HasherBinding, Store};
+use keygate_traces::Traces;
 use keygate_verify::Verifier;
 use keygate_web::{Site, WebState, signup_link};
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{app::App, connections, create_data_folder, ext_authz, listeners::Listeners};
-use crate::{config::Settings, failure::Failure, operator, store};
+use crate::{config::Settings, failure::Failure, operator, store, telemetry};
 
 /// How often the last uses of keys are written down.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -27,6 +28,7 @@ pub(crate) struct Running {
     store: Arc<dyn Store>,
     verifier: Arc<Verifier>,
     web: WebState,
+    traces: Option<Traces>,
     operator: operator::Listener,
     flushing: JoinHandle<()>,
     stop: oneshot::Sender<()>,
@@ -38,6 +40,8 @@ impl Running {
     /// Starts everything. What can be refused is refused before anything is made.
     pub(crate) async fn start(settings: Settings) -> Result<Self, Failure> {
         operator::check_socket_path(&settings.data)?;
+        let request_line = RequestLine::without_keys(settings.format.prefix());
+        let traces = telemetry::traces(settings.traces.as_ref(), &request_line)?;
         // The ports before the data folder, which is not made where one is taken.
         let listeners = Listeners::bind(&settings).await?;
         let address = listeners.http.local_addr().unwrap_or(settings.listen);
@@ -71,6 +75,7 @@ impl Running {
             authorizer: Arc::new(Authorizer::new(verifier.clone(), settings.routes)),
             request_ids: Arc::new(RequestIds::new(&OsRandom)),
             trusted_proxies: settings.trusted_proxies,
+            traces: traces.clone(),
         };
         let authorizer = services.authorizer.clone();
         let express = Express {
@@ -78,7 +83,8 @@ impl Running {
             forward_auth: ForwardAuth::new(authorizer.clone()),
             authorizer,
             request_ids: services.request_ids.clone(),
-            request_line: RequestLine::without_keys(settings.format.prefix()),
+            request_line,
+            traces: traces.clone(),
             clock: Arc::new(SystemClock),
         };
         let app = App {
@@ -96,6 +102,7 @@ impl Running {
             store,
             verifier,
             web,
+            traces,
             operator,
             stop,
             drain_delay: settings.drain_delay,
@@ -123,6 +130,9 @@ impl Running {
         self.flushing.abort();
         self.verifier.usage().flush_or_log(&*self.store).await;
         self.store.close().await;
+        if let Some(traces) = self.traces {
+            traces.close().await;
+        }
     }
 }
 
@@ -161,6 +171,7 @@ struct Services {
     authorizer: Arc<Authorizer>,
     request_ids: Arc<RequestIds>,
     trusted_proxies: TrustedProxies,
+    traces: Option<Traces>,
 }
 
 fn serve(
@@ -176,6 +187,7 @@ fn serve(
             services.authorizer,
             services.request_ids,
             services.trusted_proxies,
+            services.traces,
         );
         servers.push(tokio::spawn(ext_authz::serve(service, listener, stopped)));
     }

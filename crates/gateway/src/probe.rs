@@ -1,0 +1,106 @@
+use std::{
+    io,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
+use http_body_util::Empty;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tokio::{net::lookup_host, time::timeout};
+
+use crate::{Upstream, upstream::connector};
+
+/// How an upstream answers when it is asked once, as clients' requests would ask it.
+#[derive(Debug)]
+pub struct Probe {
+    /// What was asked for.
+    pub path: String,
+    /// The status of the answer.
+    pub status: StatusCode,
+    /// The time by the upstream's clock, to the second, if it says.
+    pub date: Option<SystemTime>,
+}
+
+/// Why an upstream gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// Its name has no address.
+    #[error("its name has no address: {0}")]
+    Name(io::Error),
+    /// Nobody listens there.
+    #[error("the connection was refused")]
+    Refused,
+    /// It took too long.
+    #[error("it did not answer within {} seconds", .0.as_secs())]
+    Silent(Duration),
+    /// The certificate or something else about TLS is wrong.
+    #[error("TLS failed: {0}")]
+    Tls(rustls::Error),
+    /// Something else went wrong.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Upstream {
+    /// Asks the upstream something that changes nothing, with the configured credential. The whole of it
+    /// may take `patience`.
+    pub async fn probe(&self, patience: Duration) -> Result<Probe, ProbeError> {
+        let probed = timeout(patience, self.ask()).await;
+        probed.unwrap_or(Err(ProbeError::Silent(patience)))
+    }
+
+    async fn ask(&self) -> Result<Probe, ProbeError> {
+        let (host, port) = self.host_and_port();
+        let _ = lookup_host((host, port)).await.map_err(ProbeError::Name)?;
+        let path = self.probe_path();
+        let uri = self.uri(&path.parse().map_err(other)?).map_err(other)?;
+        let mut request = Request::new(Empty::<Bytes>::new());
+        *request.method_mut() = Method::GET;
+        *request.uri_mut() = uri;
+        if let Some(authorization) = &self.authorization {
+            let headers = request.headers_mut();
+            headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
+        let connector = connector(self.scheme(), self.connect_timeout).map_err(other)?;
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let answer = client.request(request).await.map_err(|error| why(&error))?;
+        let date = answer.headers().get(header::DATE);
+        let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+        Ok(Probe {
+            path,
+            status: answer.status(),
+            date,
+        })
+    }
+
+    /// What every API in the shape of `OpenAI`'s has, or where this upstream begins.
+    fn probe_path(&self) -> String {
+        match self.path() {
+            "/v1" => "/v1/models".to_owned(),
+            path => path.to_owned(),
+        }
+    }
+}
+
+fn other(error: impl std::fmt::Display) -> ProbeError {
+    ProbeError::Other(error.to_string())
+}
+
+/// What is at the bottom of an error, as far as it has a name.
+fn why(error: &(dyn std::error::Error + 'static)) -> ProbeError {
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return ProbeError::Tls(tls.clone());
+    }
+    let io = error.downcast_ref::<io::Error>();
+    match io.map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionRefused) => return ProbeError::Refused,
+        Some(io::ErrorKind::TimedOut) => return other("connecting took too long"),
+        _ => {}
+    }
+    // What an `io::Error` wraps is not its source.
+    if let Some(inner) = io.and_then(io::Error::get_ref) {
+        return why(inner);
+    }
+    error.source().map_or_else(|| other(error), why)
+}

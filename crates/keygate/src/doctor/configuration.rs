@@ -1,0 +1,71 @@
+//! The configuration file and the files with secrets that it names.
+
+use std::path::Path;
+
+use super::{
+    Finding,
+    permissions::{Openness, mode, openness},
+};
+use crate::config::{File, Flags, Settings};
+
+const CHECK: &str = "configuration";
+const SECRET: &str = "secret";
+
+/// What there is to say, and the settings where they are valid.
+pub(super) fn check(flags: &Flags) -> (Vec<Finding>, Option<Settings>) {
+    let settings = Settings::load(flags);
+    let mut found = vec![match (&settings, &flags.config) {
+        (Ok(_), Some(path)) => Finding::ok(CHECK, format!("{} is valid.", path.display())),
+        (Ok(_), None) => Finding::ok(CHECK, "There is no file; the defaults hold."),
+        (Err(failure), _) => {
+            let mut found = Finding::failure(CHECK, failure);
+            let first = found.advice.take().map_or(String::new(), |text| text + " ");
+            found.advice = Some(format!(
+                "{first}Then run this again: the database, the upstreams, the ports and the clock could not be looked at."
+            ));
+            found
+        }
+    }];
+    if let Some(path) = &flags.config {
+        found.extend(secrets(path));
+    }
+    (found, settings.ok())
+}
+
+/// Says of each file with a secret whether others can read it.
+fn secrets(config: &Path) -> Vec<Finding> {
+    let Ok(file) = File::read(config) else {
+        return Vec::new();
+    };
+    let folder = config.parent().unwrap_or(Path::new(""));
+    let mut found = Vec::new();
+    for (setting, path) in file.secret_files() {
+        found.extend(secret(setting, &folder.join(path)));
+    }
+    if file.names_a_server() {
+        found.extend(secret("storage.database", config));
+    }
+    found
+}
+
+/// A file that cannot be read is no longer a valid configuration, which is said there.
+fn secret(setting: &str, path: &Path) -> Option<Finding> {
+    let metadata = path.metadata().ok()?;
+    let path = path.display();
+    if openness(&metadata) == Openness::Everybody {
+        return Some(Finding::wrong(
+            SECRET,
+            format!(
+                "Everybody on this machine can get at {path} of {setting} (mode {}).",
+                mode(&metadata)
+            ),
+            format!(
+                "Leave it to the user that runs keygate: chmod 600 {path}. If others may have read it, change the secret."
+            ),
+        ));
+    }
+    Some(Finding::ok(
+        SECRET,
+        format!("{path} of {setting} is not open to everybody."),
+    ))
+}

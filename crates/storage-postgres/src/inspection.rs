@@ -1,0 +1,89 @@
+use futures_util::FutureExt;
+use keygate_core::Timestamp;
+use keygate_storage::{Columns, StorageError, statements};
+use sqlx::{PgConnection, query};
+
+use crate::{
+    PostgresOptions,
+    database::Database,
+    error::unavailable,
+    migrations::{self, Server},
+    query::{exists, optional},
+    row::column,
+};
+
+/// What an operator wants to know of a database before a node opens it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// The server's version, like `15.14`.
+    pub server: String,
+    /// Whether every name can be kept: the encoding is UTF8.
+    pub is_unicode: bool,
+    /// Whether what the server acknowledges survives a loss of power.
+    pub is_durable: bool,
+    /// The time by the server's clock.
+    pub now: Timestamp,
+    /// Its schema version; 0 where nothing of keygate's is in it yet.
+    pub version: i64,
+    /// The latest schema version that this program knows.
+    pub known: i64,
+    /// When the newest change was made that is on record.
+    pub newest_entry: Option<Timestamp>,
+}
+
+statements! {
+    NOW = "SELECT current_setting('server_version') AS server, \
+        (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT AS now";
+    IS_OURS = "SELECT 1 WHERE to_regclass('keygate_schema') IS NOT NULL";
+    NEWEST = "SELECT max(at) AS at FROM audit_entries";
+}
+
+impl Inspection {
+    /// Looks at the database and leaves everything as it is.
+    ///
+    /// Fails where it does not answer, is that of another program, or was written by a later version
+    /// on which this one does not run.
+    pub async fn of(options: &PostgresOptions) -> Result<Self, StorageError> {
+        let connect = options.connect().map_err(unavailable)?;
+        let database = Database::new(connect, options, 1, options.statement_timeout);
+        let name = options.name();
+        let found = database
+            .read(move |db| {
+                let name = name.clone();
+                async move { inspect(db, &name).await }.boxed()
+            })
+            .await;
+        database.close().await;
+        found
+    }
+}
+
+async fn inspect(db: &mut PgConnection, name: &str) -> Result<Inspection, StorageError> {
+    let Server { durable, unicode } = migrations::server(db).await?;
+    let (server, now) = optional(db, query(NOW), |row| {
+        Ok((column::<String>(row.0, "server")?, column(row.0, "now")?))
+    })
+    .await?
+    .unwrap_or_default();
+    let version = if exists(db, query(IS_OURS)).await? {
+        migrations::version(db, name).await?
+    } else {
+        migrations::refuse_foreign(db, name).await?;
+        0
+    };
+    let newest = if version > 0 {
+        optional(db, query(NEWEST), |row| row.number("at")).await?
+    } else {
+        None
+    };
+    Ok(Inspection {
+        // Some add where they come from: "15.14 (Debian 15.14-0+deb12u1)".
+        server: server.split(' ').next().unwrap_or_default().to_owned(),
+        is_unicode: unicode,
+        is_durable: durable,
+        now: Timestamp::from_millis(now),
+        version,
+        known: migrations::known_version().into(),
+        newest_entry: newest.flatten().map(Timestamp::from_millis),
+    })
+}
