@@ -132,11 +132,11 @@ fn broken_body() -> Problem {
 }
 
 pub(crate) fn unreachable_problem(upstream: &Upstream, error: &dyn std::error::Error) -> Problem {
-    let source = error
-        .source()
-        .map_or_else(String::new, |source| format!(": {source}"));
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    let chain: Vec<String> = chain.map(ToString::to_string).collect();
     let message = "The service behind this gateway cannot be reached, or broke off. It is not known whether it has acted on the request.";
-    Problem::new(Code::UpstreamUnreachable, message).because(format!("{upstream}: {error}{source}"))
+    Problem::new(Code::UpstreamUnreachable, message)
+        .because(format!("{upstream}: {}", chain.join(": ")))
 }
 
 pub(crate) fn timeout_problem(upstream: &Upstream) -> Problem {

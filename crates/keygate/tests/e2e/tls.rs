@@ -15,7 +15,7 @@ use tokio_rustls::{
     rustls::{ServerConfig, pki_types::PrivateKeyDer},
 };
 
-use crate::support::{Account, Program, Spawn};
+use crate::support::{Account, EMAIL, Program, Spawn};
 
 /// An upstream at `https://localhost:…`, and its certificate in PEM.
 async fn upstream() -> (String, String) {
@@ -67,12 +67,19 @@ async fn an_upstream_with_a_trusted_certificate_is_reached() {
     let folder = tempfile::TempDir::new().expect("a temporary folder");
     let trusted = folder.path().join("ca.pem");
     std::fs::write(&trusted, certificate).expect("written");
-    let program = Program::start(Spawn {
+    let mut program = Program::start(Spawn {
         upstream: Some(url),
         env: vec![("SSL_CERT_FILE".into(), trusted.display().to_string())],
         ..Spawn::default()
     });
     assert_eq!(get(&program).await, (200, "over TLS".to_owned()));
+    assert!(program.terminate().success());
+    let listed = program.cli(&["key", "list", "--account", EMAIL, "--json"], "");
+    let keys: serde_json::Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+    assert_eq!(
+        keys[0]["requests"], 1,
+        "one request is one use, though the express lane leaves it to hyper"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
