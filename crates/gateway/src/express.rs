@@ -26,8 +26,9 @@ use tokio::{
 };
 
 use crate::{
-    Authorizer, ForwardAuth, Gateway, Upstream,
+    Authorizer, ForwardAuth, Gateway,
     forward_auth::{Question, is_forward_auth},
+    gateway::Passage,
     is_data_plane,
     path::path_of,
 };
@@ -73,7 +74,7 @@ enum Fate {
 
 /// Where a request goes, and whose it is.
 enum Decision<'a> {
-    Forward(Credential, &'a Upstream),
+    Forward(Passage<'a>),
     Allow(Credential),
     Refuse(Response<Bytes>),
     NotServed,
@@ -136,12 +137,11 @@ impl Express {
         outbox.note_stale(self.authorizer.stale_seconds());
         let answered = match self.decide(&method, target, request, peer).await {
             Decision::NotServed => return Fate::NotServed,
-            Decision::Forward(key, upstream) => {
+            Decision::Forward(passage) => {
                 let exchange = Exchange {
                     request,
                     target,
-                    upstream,
-                    key: &key,
+                    passage: &passage,
                     id: &id,
                 };
                 exchange.run(client, outbox).await
@@ -185,9 +185,16 @@ impl Express {
     ) -> Decision<'_> {
         let path = path_of(target);
         if is_data_plane(path) && !matches!(*method, Method::TRACE | Method::CONNECT) {
-            match self.gateway.admit(method, target, &request, peer).await {
-                Ok((_, upstream)) if upstream.socket().is_none() => Decision::NotServed,
-                Ok((key, upstream)) => Decision::Forward(key, upstream),
+            let destination = self.gateway.destination(target);
+            let upstream = destination.as_ref().ok().and_then(|to| to.upstream);
+            // Before the key is asked about, which is to be counted once.
+            if upstream.is_some_and(|upstream| upstream.socket().is_none()) {
+                return Decision::NotServed;
+            }
+            let gateway = &self.gateway;
+            let admitted = gateway.admit(destination, method, target, &request, peer);
+            match admitted.await {
+                Ok(passage) => Decision::Forward(passage),
                 Err(refusal) => Decision::Refuse(refusal),
             }
         } else if is_forward_auth(path) {

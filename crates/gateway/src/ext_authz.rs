@@ -12,8 +12,10 @@ use envoy_types::ext_authz::v3::{
     },
 };
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header, uri::PathAndQuery};
-use keygate_http::{RequestIds, TrustedProxies, X_REQUEST_ID};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, uri::PathAndQuery,
+};
+use keygate_http::{Plane, RequestIds, Requests, RouteRequests, TrustedProxies, X_REQUEST_ID};
 use tokio::net::TcpListener;
 use tonic::{
     Request, Status,
@@ -32,24 +34,31 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// How many checks one connection may have under way.
 const MAX_STREAMS: u32 = 1_024;
 
+/// What Envoy calls.
+const ROUTE: &str = "/envoy.service.auth.v3.Authorization/Check";
+
 /// Answers Envoy's questions whether a request may pass.
 pub struct ExtAuthz {
     authorizer: Arc<Authorizer>,
     request_ids: Arc<RequestIds>,
     trusted_proxies: TrustedProxies,
+    answers: RouteRequests,
 }
 
 impl ExtAuthz {
-    /// Decides as `authorizer` does about what the trusted proxies ask.
+    /// Decides as `authorizer` does about what the trusted proxies ask. The answers count among
+    /// `requests`, each by the status that the client gets.
     pub fn new(
         authorizer: Arc<Authorizer>,
         request_ids: Arc<RequestIds>,
         trusted_proxies: TrustedProxies,
+        requests: &Requests,
     ) -> Self {
         Self {
             authorizer,
             request_ids,
             trusted_proxies,
+            answers: requests.on_route(Plane::ExtAuthz, ROUTE),
         }
     }
 
@@ -88,6 +97,10 @@ impl ExtAuthz {
                     .await
             }
         };
+        let status = decided
+            .as_ref()
+            .map_or_else(Response::status, |_| StatusCode::OK);
+        self.answers.count(status);
         match decided {
             Ok(key) => {
                 let mut identity = HeaderMap::new();

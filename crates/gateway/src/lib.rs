@@ -12,10 +12,11 @@ mod headers;
 mod identity;
 mod path;
 mod routes;
+mod streams;
 mod upstream;
 
 pub use authorizer::{Authorizer, X_KEYGATE_STALE};
-pub use body::ResponseBody;
+pub use body::{ResponseBody, Streamed};
 pub use express::{Express, Outcome};
 pub use ext_authz::ExtAuthz;
 pub use forward_auth::{ForwardAuth, is_forward_auth};

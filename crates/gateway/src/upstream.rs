@@ -19,6 +19,7 @@ pub(crate) type UpstreamClient = Client<HttpsConnector<HttpConnector>, RequestBo
 
 /// An HTTP API behind the data plane.
 pub struct Upstream {
+    path: String,
     pattern: Pattern,
     scheme: Scheme,
     authority: Authority,
@@ -73,6 +74,7 @@ impl Upstream {
             .ok_or(InvalidUpstream::Path)?;
         let (scheme, authority, base_path) = split(url)?;
         Ok(Self {
+            path: path.to_owned(),
             pattern,
             client: client(&scheme, connect_timeout)?,
             socket: socket(&scheme, &authority),
@@ -84,6 +86,11 @@ impl Upstream {
             connect_timeout,
             response_timeout,
         })
+    }
+
+    /// The path of the requests that go to it, with all below.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 
     /// Where to connect for HTTP without encryption.
@@ -212,9 +219,13 @@ impl Upstreams {
             .position(|upstream| upstream.pattern.matches(path))
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Upstream> {
+        self.0.iter()
+    }
+
     /// Closes connections that have waited too long for a request.
     pub(crate) fn sweep(&self) {
-        for upstream in &self.0 {
+        for upstream in self.iter() {
             upstream.pool.sweep();
         }
     }
