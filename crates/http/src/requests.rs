@@ -53,7 +53,8 @@ impl Requests {
     /// Counts from now on, for whoever reads `registry`.
     pub fn register(&self, registry: &mut Registry) {
         let family = self.0.get_or_init(Family::default);
-        let help = "Requests that were answered, by the plane, the route and the status of the answer";
+        let help =
+            "Requests that were answered, by the plane, the route and the status of the answer";
         registry.register("requests", help, family.clone());
     }
 
@@ -103,9 +104,8 @@ impl RouteRequests {
             return;
         };
         let place = usize::from(status.as_u16() - LOWEST);
-        let counter = self.by_status[place].get_or_init(|| {
-            family.get_or_create_owned(&labels(self.plane, &self.route, status))
-        });
+        let counter = self.by_status[place]
+            .get_or_init(|| family.get_or_create_owned(&labels(self.plane, &self.route, status)));
         counter.inc();
     }
 }

@@ -17,6 +17,7 @@ mod error;
 mod feed;
 mod keys;
 mod lease;
+mod metrics;
 mod sessions;
 mod statements;
 pub mod tables;
@@ -25,6 +26,7 @@ mod usage;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use prometheus_client::registry::Registry;
 
 pub use accounts::{
     AccountPage, AccountStore, AccountSummary, Admission, InsertAccount, Invitation,
@@ -40,6 +42,7 @@ pub use keys::{
     REMEMBER_FORMS, UpdateKey,
 };
 pub use lease::Lease;
+pub use metrics::{FeedMetrics, Latencies, Operation};
 pub use sessions::{Session, SessionOrigin, SessionStore};
 pub use usage::{KeyUse, UsageFlush, UsageStore};
 
@@ -54,6 +57,9 @@ pub trait Store:
 
     /// Until when what was read may be used without asking again.
     fn lease(&self) -> Arc<Lease>;
+
+    /// From now on what is asked of the database is timed, for whoever reads `registry`.
+    fn register_metrics(&self, registry: &mut Registry);
 
     /// Whether the database answers.
     async fn check(&self) -> Result<(), StorageError>;
