@@ -7,4 +7,4 @@ mod resolve;
 
 pub(crate) use database::Database;
 pub(crate) use reference::{did_you_mean, reference_page};
-pub(crate) use resolve::{Flags, Settings};
+pub(crate) use resolve::{Flags, MetricsListen, Settings};
