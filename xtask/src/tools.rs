@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use crate::run::{Failure, root, succeed};
 
 /// Debian's packages, each with a command that shows that it is there.
-const PACKAGES: [(&str, &[&str]); 11] = [
+const PACKAGES: [(&str, &[&str]); 12] = [
     ("curl", &["curl", "--version"]),
     ("nginx-light", &["nginx", "-v"]),
     ("haproxy", &["haproxy", "-v"]),
@@ -13,6 +13,10 @@ const PACKAGES: [(&str, &[&str]); 11] = [
     (
         "postgresql",
         &["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"],
+    ),
+    (
+        "prometheus",
+        &["sh", "-c", "command -v prometheus promtool"],
     ),
     ("pgbouncer", &["/usr/sbin/pgbouncer", "--version"]),
     ("python3-venv", &["python3", "-c", "import venv, ensurepip"]),
