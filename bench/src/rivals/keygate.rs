@@ -14,6 +14,8 @@ const CONFIG: &str = "\
 trusted_proxies = [\"127.0.0.1\"]
 [keys]
 max_active = 100
+[metrics]
+listen = \"127.0.0.1:0\"
 ";
 
 /// The program before the upstream, with everything on.
@@ -24,6 +26,13 @@ pub(crate) fn serve(world: &World, port: u16) -> Result<Vec<String>, Failure> {
         port,
         Some(world.upstream_port),
     )
+}
+
+/// The same, with nothing counted.
+pub(crate) fn serve_uncounted(world: &World, port: u16) -> Result<Vec<String>, Failure> {
+    let mut command = serve(world, port)?;
+    command.extend(["--metrics-listen", "off"].map(str::to_owned));
+    Ok(command)
 }
 
 /// The program without an upstream, with a listener for Envoy as well.

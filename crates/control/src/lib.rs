@@ -18,9 +18,11 @@ use keygate_core::{
     key::{KeyFormat, KeyHasher},
 };
 use keygate_storage::{AuditEntry, HasherBinding, StorageError, Store};
+use prometheus_client::registry::Registry;
 
 use attempts::Attempts;
 use passwords::Passwords;
+use sessions::SignInFailures;
 
 pub use accounts::{OneTimeToken, SignUp, Signup, parse_account_id};
 pub use audit::AuditFilter;
@@ -68,6 +70,7 @@ pub struct Control {
     policy: Policy,
     passwords: Passwords,
     attempts: Attempts,
+    sign_in_failures: SignInFailures,
 }
 
 impl Control {
@@ -83,6 +86,7 @@ impl Control {
         Self {
             passwords: Passwords::new(random.clone()),
             attempts: Attempts::new(clock.clone()),
+            sign_in_failures: SignInFailures::default(),
             store,
             clock,
             random,
@@ -90,6 +94,11 @@ impl Control {
             hasher,
             policy,
         }
+    }
+
+    /// Counts failed attempts to sign in from now on, for whoever reads `registry`.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.sign_in_failures.register(registry);
     }
 
     /// Whether the store can check secrets with this hasher. To be asked once, at the start.

@@ -9,10 +9,36 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 
-use crate::forward::Progress;
+use crate::{forward::Progress, streams::OpenStream};
 
 /// What the gateway answers with: its own words, or the upstream's as they come.
-pub type ResponseBody = Either<Full<Bytes>, Incoming>;
+pub type ResponseBody = Either<Full<Bytes>, Streamed>;
+
+/// An answer's body on its way to the client, which counts as open until it is dropped.
+pub struct Streamed {
+    pub(crate) upstream: Incoming,
+    pub(crate) _open: OpenStream,
+}
+
+impl Body for Streamed {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.upstream).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.upstream.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.upstream.size_hint()
+    }
+}
 
 /// A request's body on its way to the upstream: passed on as it comes, each piece noted.
 pub(crate) struct RequestBody {

@@ -27,10 +27,11 @@ use tokio::{
 };
 
 use crate::{
-    Authorizer, ForwardAuth, Gateway, Upstream,
+    Authorizer, ForwardAuth, Gateway,
     forward_auth::{Question, is_forward_auth},
+    gateway::{Destination, Passage},
     is_data_plane,
-    path::path_of,
+    path::{AmbiguousPath, path_of},
 };
 
 pub(crate) use pool::Pool;
@@ -76,15 +77,14 @@ enum Fate {
 
 /// Where a request goes, and whose it is.
 enum Decision<'a> {
-    Forward(Credential, &'a Upstream),
+    Forward(Passage<'a>),
     Allow(Credential),
     Refuse(Response<Bytes>),
 }
 
 /// Which part of the data plane a request is for.
-#[derive(Clone, Copy)]
-enum Part {
-    Gateway,
+enum Part<'g, 't> {
+    Gateway(Result<Destination<'g, 't>, AmbiguousPath>),
     ForwardAuth,
 }
 
@@ -151,12 +151,11 @@ impl Express {
         outbox.note_stale(self.authorizer.stale_seconds());
         let decided = self.decide(part, &method, target, request, peer, span);
         let answered = match decided.await {
-            Decision::Forward(key, upstream) => {
+            Decision::Forward(passage) => {
                 let exchange = Exchange {
                     request,
                     target,
-                    upstream,
-                    key: &key,
+                    passage: &passage,
                     id: &id,
                     span,
                 };
@@ -195,30 +194,34 @@ impl Express {
         let _ = client.send(outbox).await;
     }
 
-    /// What of it is asked for, if the express lane serves that.
-    fn part(&self, method: &Method, target: &str) -> Option<Part> {
+    /// What of it is asked for, if the express lane serves that, which speaks no TLS to upstreams.
+    fn part<'t>(&self, method: &Method, target: &'t str) -> Option<Part<'_, 't>> {
         let path = path_of(target);
         if is_data_plane(path) && !matches!(*method, Method::TRACE | Method::CONNECT) {
-            self.gateway.is_plain(target).then_some(Part::Gateway)
+            let destination = self.gateway.destination(target);
+            let upstream = destination.as_ref().ok().and_then(|to| to.upstream);
+            let is_plain = upstream.is_none_or(|upstream| upstream.socket().is_some());
+            is_plain.then_some(Part::Gateway(destination))
         } else {
             is_forward_auth(path).then_some(Part::ForwardAuth)
         }
     }
 
-    async fn decide(
-        &self,
-        part: Part,
+    async fn decide<'g>(
+        &'g self,
+        part: Part<'g, '_>,
         method: &Method,
         target: &str,
         request: Request<'_>,
         peer: Peer<'_>,
         span: Option<&RequestSpan>,
-    ) -> Decision<'_> {
+    ) -> Decision<'g> {
         match part {
-            Part::Gateway => {
-                let admitted = self.gateway.admit(method, target, &request, peer, span);
+            Part::Gateway(destination) => {
+                let gateway = &self.gateway;
+                let admitted = gateway.admit(destination, method, target, &request, peer, span);
                 match admitted.await {
-                    Ok((key, upstream)) => Decision::Forward(key, upstream),
+                    Ok(passage) => Decision::Forward(passage),
                     Err(refusal) => Decision::Refuse(refusal),
                 }
             }

@@ -15,7 +15,9 @@ use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, uri::PathAndQuery,
 };
-use keygate_http::{RequestId, RequestIds, TrustedProxies, X_REQUEST_ID, failure_of};
+use keygate_http::{
+    Plane, RequestId, RequestIds, Requests, RouteRequests, TrustedProxies, X_REQUEST_ID, failure_of,
+};
 use keygate_traces::{RequestSpan, Traces};
 use tokio::net::TcpListener;
 use tonic::{
@@ -35,27 +37,34 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// How many checks one connection may have under way.
 const MAX_STREAMS: u32 = 1_024;
 
+/// What Envoy calls.
+const ROUTE: &str = "/envoy.service.auth.v3.Authorization/Check";
+
 /// Answers Envoy's questions whether a request may pass.
 pub struct ExtAuthz {
     authorizer: Arc<Authorizer>,
     request_ids: Arc<RequestIds>,
     trusted_proxies: TrustedProxies,
     traces: Option<Traces>,
+    answers: RouteRequests,
 }
 
 impl ExtAuthz {
-    /// Decides as `authorizer` does about what the trusted proxies ask.
+    /// Decides as `authorizer` does about what the trusted proxies ask. The answers count among
+    /// `requests`, each by the status that the client gets.
     pub fn new(
         authorizer: Arc<Authorizer>,
         request_ids: Arc<RequestIds>,
         trusted_proxies: TrustedProxies,
         traces: Option<Traces>,
+        requests: &Requests,
     ) -> Self {
         Self {
             authorizer,
             request_ids,
             trusted_proxies,
             traces,
+            answers: requests.on_route(Plane::ExtAuthz, ROUTE),
         }
     }
 
@@ -104,15 +113,14 @@ impl ExtAuthz {
                     .await
             }
         };
-        if let Err(refusal) = &decided
-            && let Some(failure) = failure_of(refusal)
-        {
+        let refusal = decided.as_ref().err();
+        let status = refusal.map_or(StatusCode::OK, Response::status);
+        let failure = refusal.and_then(failure_of);
+        self.answers.count(status);
+        if let Some(failure) = failure {
             failure.log(&id);
         }
         if let Some(span) = span {
-            let refusal = decided.as_ref().err();
-            let status = refusal.map_or(StatusCode::OK, Response::status);
-            let failure = refusal.and_then(failure_of);
             span.note_answer(status, failure.map(|failure| failure.code.as_str()));
         }
         let id = id.to_header();

@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Method, Request, Response, Uri, header::CACHE_CONTROL,
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header::CACHE_CONTROL,
     uri::PathAndQuery,
 };
 use http_body_util::Full;
 use keygate_core::Credential;
-use keygate_http::{Headers, Peer};
+use keygate_http::{Headers, Peer, Plane, Requests, RouteRequests};
 use keygate_traces::RequestSpan;
 
 use crate::{
@@ -38,12 +38,16 @@ pub fn is_forward_auth(path: &str) -> bool {
 /// `auth_request`, Caddy's `forward_auth`, Traefik's `ForwardAuth`, Envoy's `ext_authz` over HTTP.
 pub struct ForwardAuth {
     authorizer: Arc<Authorizer>,
+    answers: RouteRequests,
 }
 
 impl ForwardAuth {
-    /// Decides as `authorizer` does.
-    pub fn new(authorizer: Arc<Authorizer>) -> Self {
-        Self { authorizer }
+    /// Decides as `authorizer` does. The answers count among `requests`.
+    pub fn new(authorizer: Arc<Authorizer>, requests: &Requests) -> Self {
+        Self {
+            authorizer,
+            answers: requests.on_route(Plane::ForwardAuth, PATH),
+        }
     }
 
     /// The key that opens the door to the request that `question` is about, or the refusal.
@@ -67,6 +71,10 @@ impl ForwardAuth {
             }
             Err(Unclear(why)) => Err(forbidden(why)),
         };
+        let status = decided
+            .as_ref()
+            .map_or_else(Response::status, |_| StatusCode::OK);
+        self.answers.count(status);
         decided.map_err(with_error_header)
     }
 

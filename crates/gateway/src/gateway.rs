@@ -1,37 +1,69 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, header::ALLOW};
+use http::{HeaderValue, Method, Request, Response, header::ALLOW, uri::PathAndQuery};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use keygate_core::{Code, Credential, Problem};
-use keygate_http::{Headers, Peer, problem_response};
+use keygate_http::{Headers, NO_ROUTE, Peer, Plane, Requests, RouteRequests, problem_response};
 use keygate_traces::RequestSpan;
 use keygate_verify::refusal_response;
+use prometheus_client::registry::Registry;
 
 use crate::{
     Authorizer, ResponseBody, Upstream, Upstreams,
     authorizer::{AMBIGUOUS_PATH, Refused},
+    body::Streamed,
     forward::forward,
-    path::{Readings, path_of},
+    path::{AmbiguousPath, Readings, path_of},
+    streams::{OpenStream, OpenStreams},
 };
 
 /// The data plane. One of it serves all connections.
 pub struct Gateway {
     authorizer: Arc<Authorizer>,
     upstreams: Upstreams,
-    /// Whether none of the upstreams is to be spoken to in TLS.
-    is_plain: bool,
+    /// What counts the answers for each upstream, in their order.
+    answers: Vec<RouteRequests>,
+    /// What counts those to requests that belong to no upstream.
+    unrouted: RouteRequests,
+    open: OpenStreams,
+}
+
+/// What a request is for, by its path alone.
+pub(crate) struct Destination<'g, 't> {
+    path: Readings<'t>,
+    pub(crate) upstream: Option<&'g Upstream>,
+    answers: &'g RouteRequests,
+}
+
+/// A request that was let through.
+pub(crate) struct Passage<'g> {
+    pub(crate) key: Credential,
+    pub(crate) upstream: &'g Upstream,
+    /// What counts its answer.
+    pub(crate) answers: &'g RouteRequests,
+    /// Kept until the answer is over.
+    pub(crate) open: OpenStream,
 }
 
 impl Gateway {
-    /// A gateway to these upstreams for requests that `authorizer` lets through.
-    pub fn new(authorizer: Arc<Authorizer>, upstreams: Upstreams) -> Self {
+    /// A gateway to these upstreams for requests that `authorizer` lets through. Its answers count
+    /// among `requests`, each by the path of its upstream.
+    pub fn new(authorizer: Arc<Authorizer>, upstreams: Upstreams, requests: &Requests) -> Self {
+        let answers = |route: &str| requests.on_route(Plane::Gateway, route);
         Self {
             authorizer,
-            is_plain: upstreams.are_plain(),
+            answers: upstreams.iter().map(|to| answers(to.path())).collect(),
+            unrouted: answers(NO_ROUTE),
             upstreams,
+            open: OpenStreams::default(),
         }
+    }
+
+    /// Counts the answers under way from now on, for whoever reads `registry`.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.open.register(registry);
     }
 
     /// Closes connections to upstreams that have waited too long for a request. To be called every
@@ -58,57 +90,89 @@ impl Gateway {
         request: Request<Incoming>,
         peer: Peer<'_>,
         span: Option<&RequestSpan>,
-    ) -> Result<Response<Incoming>, Response<Bytes>> {
+    ) -> Result<Response<Streamed>, Response<Bytes>> {
+        let target = request.uri().path_and_query().cloned();
+        let target = target.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let destination = self.destination(target.as_str());
         if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
-            return Err(method_not_allowed());
+            let refusal = method_not_allowed();
+            self.answers_to(&destination).count(refusal.status());
+            return Err(refusal);
         }
-        let Some(target) = request.uri().path_and_query().cloned() else {
-            return Err(problem_response(&no_upstream()));
-        };
         let (method, headers) = (request.method(), request.headers());
-        let admitted = self.admit(method, target.as_str(), headers, peer, span);
-        let (key, upstream) = admitted.await?;
-        forward(request, &target, upstream, &key, span)
-            .await
-            .map_err(|problem| problem_response(&problem))
+        let admitted = self.admit(destination, method, target.as_str(), headers, peer, span);
+        let Passage {
+            key,
+            upstream,
+            answers,
+            open,
+        } = admitted.await?;
+        let answer = forward(request, &target, upstream, &key, span).await;
+        let answer = answer.map_err(|problem| problem_response(&problem));
+        let status = match &answer {
+            Ok(answer) => answer.status(),
+            Err(failure) => failure.status(),
+        };
+        answers.count(status);
+        Ok(answer?.map(|upstream| Streamed {
+            upstream,
+            _open: open,
+        }))
     }
 
-    /// Whether a request for this target would go out without encryption, or nowhere.
-    pub(crate) fn is_plain(&self, target: &str) -> bool {
-        self.is_plain || {
-            let path = Readings::of(path_of(target)).ok();
-            let upstream = path.and_then(|path| {
-                path.agree(|path| self.upstreams.position(path))
-                    .unwrap_or_default()
-            });
-            upstream.is_none_or(|upstream| self.upstreams.at(upstream).socket().is_some())
-        }
-    }
-
-    /// The key that opens the door and the upstream that the request is for, or the refusal.
-    pub(crate) async fn admit(
+    /// What the request with this path and query is for.
+    pub(crate) fn destination<'t>(
         &self,
+        target: &'t str,
+    ) -> Result<Destination<'_, 't>, AmbiguousPath> {
+        let path = Readings::of(path_of(target))?;
+        let place = path.agree(|path| self.upstreams.position(path))?;
+        Ok(Destination {
+            path,
+            upstream: place.map(|place| self.upstreams.at(place)),
+            answers: place.map_or(&self.unrouted, |place| &self.answers[place]),
+        })
+    }
+
+    fn answers_to<'g>(
+        &'g self,
+        destination: &Result<Destination<'g, '_>, AmbiguousPath>,
+    ) -> &'g RouteRequests {
+        let destination = destination.as_ref();
+        destination.map_or(&self.unrouted, |destination| destination.answers)
+    }
+
+    /// Lets a request through, or counts and gives the refusal.
+    pub(crate) async fn admit<'g>(
+        &'g self,
+        destination: Result<Destination<'g, '_>, AmbiguousPath>,
         method: &Method,
         target: &str,
         headers: &impl Headers,
         peer: Peer<'_>,
         span: Option<&RequestSpan>,
-    ) -> Result<(Credential, &Upstream), Response<Bytes>> {
+    ) -> Result<Passage<'g>, Response<Bytes>> {
+        let answers = self.answers_to(&destination);
         let admitted = async {
-            let path = Readings::of(path_of(target))?;
-            let upstream = path.agree(|path| self.upstreams.position(path))?;
+            let destination = destination.map_err(|ambiguous| refused(ambiguous.into()))?;
+            let (path, upstream) = (destination.path, destination.upstream);
             if let (Some(span), Some(upstream)) = (span, upstream) {
-                span.note_route(self.upstreams.at(upstream).path());
+                span.note_route(upstream.path());
             }
             let client = || Some(peer.client(headers));
             let key = self
                 .authorizer
                 .authorize(method, target, &path, headers, client);
-            Ok((key.await?, upstream))
+            let key = key.await.map_err(refused)?;
+            Ok(Passage {
+                key,
+                upstream: upstream.ok_or_else(|| problem_response(&no_upstream()))?,
+                answers,
+                open: self.open.open(),
+            })
         };
-        let (key, upstream) = admitted.await.map_err(refused)?;
-        let upstream = upstream.ok_or_else(|| problem_response(&no_upstream()))?;
-        Ok((key, self.upstreams.at(upstream)))
+        let admitted = admitted.await;
+        admitted.inspect_err(|refusal: &Response<Bytes>| answers.count(refusal.status()))
     }
 }
 

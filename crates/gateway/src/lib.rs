@@ -13,10 +13,11 @@ mod identity;
 mod path;
 mod probe;
 mod routes;
+mod streams;
 mod upstream;
 
 pub use authorizer::{Authorizer, X_KEYGATE_STALE};
-pub use body::ResponseBody;
+pub use body::{ResponseBody, Streamed};
 pub use express::{Express, Outcome};
 pub use ext_authz::ExtAuthz;
 pub use forward_auth::{ForwardAuth, is_forward_auth};

@@ -255,14 +255,9 @@ impl Upstreams {
         self.0.iter()
     }
 
-    /// Whether all of them are spoken to without encryption.
-    pub(crate) fn are_plain(&self) -> bool {
-        self.0.iter().all(|upstream| upstream.socket.is_some())
-    }
-
     /// Closes connections that have waited too long for a request.
     pub(crate) fn sweep(&self) {
-        for upstream in &self.0 {
+        for upstream in self.iter() {
             upstream.pool.sweep();
         }
     }

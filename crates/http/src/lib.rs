@@ -1,4 +1,5 @@
-//! What both planes say alike over HTTP: errors, request ids, and who the client is.
+//! What both planes say alike over HTTP: errors, request ids, who the client is, and
+//! how requests are counted.
 
 mod client;
 mod framing;
@@ -6,6 +7,7 @@ mod headers;
 mod problem;
 mod request_id;
 mod request_line;
+mod requests;
 
 pub use client::{ClientAddress, Peer, TrustedProxies};
 pub use framing::{ambiguous_framing, refuse_ambiguous_framing};
@@ -13,3 +15,4 @@ pub use headers::Headers;
 pub use problem::{ServerFailure, failure_of, problem_response, retry_after};
 pub use request_id::{RequestId, RequestIds, X_REQUEST_ID};
 pub use request_line::RequestLine;
+pub use requests::{NO_ROUTE, Plane, Requests, RouteRequests};

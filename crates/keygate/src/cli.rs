@@ -20,11 +20,12 @@ use crate::{
 };
 
 /// The variables that are read.
-const VARIABLES: [&str; 6] = [
+const VARIABLES: [&str; 7] = [
     "KEYGATE_DATA",
     "KEYGATE_CONFIG",
     "KEYGATE_DATABASE",
     "KEYGATE_LISTEN",
+    "KEYGATE_METRICS_LISTEN",
     "KEYGATE_UPSTREAM",
     "KEYGATE_LOG",
 ];
@@ -80,6 +81,9 @@ struct ListenFlag {
 struct ServerFlags {
     #[command(flatten)]
     listen: ListenFlag,
+    /// The address and port on which /metrics is answered, or off [default: 127.0.0.1:9464]
+    #[arg(long, env = "KEYGATE_METRICS_LISTEN", value_name = "ADDRESS")]
+    metrics_listen: Option<String>,
     #[arg(
         long,
         env = "KEYGATE_UPSTREAM",
@@ -93,6 +97,7 @@ impl ServerFlags {
     fn join(self, flags: Flags) -> Flags {
         Flags {
             listen: self.listen.listen,
+            metrics_listen: self.metrics_listen,
             upstream: self.upstream,
             ..flags
         }

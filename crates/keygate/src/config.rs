@@ -8,4 +8,4 @@ mod resolve;
 pub(crate) use database::Database;
 pub(crate) use file::File;
 pub(crate) use reference::{did_you_mean, reference_page};
-pub(crate) use resolve::{Flags, Settings, TraceSettings};
+pub(crate) use resolve::{Flags, MetricsListen, Settings, TraceSettings};

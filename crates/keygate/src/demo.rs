@@ -41,6 +41,7 @@ pub(crate) async fn start(listen: Option<String>) -> Result<Demo, Failure> {
     let settings = Settings::load(&Flags {
         data: Some(folder.path().to_owned()),
         listen,
+        metrics_listen: Some("off".to_owned()),
         upstream: Some(format!("http://{}", echo.address)),
         ..Flags::default()
     })?;

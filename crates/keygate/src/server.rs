@@ -5,6 +5,7 @@ mod connections;
 mod data_folder;
 mod ext_authz;
 mod listeners;
+mod metrics;
 mod patience;
 mod running;
 mod traced;

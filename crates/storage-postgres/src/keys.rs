@@ -6,7 +6,7 @@ use keygate_core::{
 };
 use keygate_storage::{
     AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStore,
-    NewKey, REMEMBER_FORMS, StorageError, UpdateKey, statements,
+    NewKey, Operation, REMEMBER_FORMS, StorageError, UpdateKey, statements,
 };
 use sqlx::{PgConnection, query};
 
@@ -132,12 +132,13 @@ async fn require_hasher(db: &mut PgConnection, fingerprint: &str) -> Result<(), 
 #[async_trait]
 impl CredentialStore for PostgresStore {
     async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError> {
-        let found = self.read(move |db| {
+        let found = self.query(move |db| {
             let lookup = query(CREDENTIAL).bind(hash.as_bytes().to_vec());
             optional(db, lookup, |row| row.credential()).boxed()
         });
         // Whoever waits for it may have begun later than it did, but not by more than the lease.
-        let found = tokio::time::timeout(self.term, found).await;
+        let found = tokio::time::timeout(self.term, found);
+        let found = self.latencies.time(Operation::Lookup, found).await;
         found.unwrap_or_else(|_| Err(StorageError::Unavailable("no answer in time".into())))
     }
 }

@@ -29,8 +29,12 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures_util::{FutureExt, future::BoxFuture};
 use keygate_core::Clock;
-use keygate_storage::{ChangeListener, ChangeListeners, FeedReader, Lease, StorageError, Store};
+use keygate_storage::{
+    ChangeListener, ChangeListeners, FeedMetrics, FeedReader, Latencies, Lease, Operation,
+    StorageError, Store,
+};
 use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
 use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use tokio::{sync::Notify, task::JoinHandle};
 
@@ -125,6 +129,8 @@ pub struct PostgresStore {
     /// The hasher with which this process issues keys.
     fingerprint: Mutex<Option<String>>,
     tasks: Vec<JoinHandle<()>>,
+    latencies: Latencies,
+    feed_metrics: FeedMetrics,
 }
 
 impl PostgresStore {
@@ -162,6 +168,7 @@ impl PostgresStore {
             options.lease,
             clock,
         );
+        let feed_metrics = reader.metrics();
         let tasks = vec![
             tokio::spawn(reader.run(wake.clone())),
             tokio::spawn(feed::listen(of_feed, wake)),
@@ -175,6 +182,8 @@ impl PostgresStore {
             term: options.lease,
             fingerprint: Mutex::default(),
             tasks,
+            latencies: Latencies::default(),
+            feed_metrics,
         })
     }
 
@@ -186,7 +195,8 @@ impl PostgresStore {
         + 'static,
     ) -> Result<T, StorageError> {
         let (database, listeners) = (self.database.clone(), self.listeners.clone());
-        in_task(async move { write::write(&database, &listeners, work).await }).await
+        let written = in_task(async move { write::write(&database, &listeners, work).await });
+        self.latencies.time(Operation::Write, written).await
     }
 
     /// The same for what only reads: a connection that is left in the middle of an answer would have
@@ -198,16 +208,32 @@ impl PostgresStore {
         + Sync
         + 'static,
     ) -> Result<T, StorageError> {
+        let read = self.query(work);
+        self.latencies.time(Operation::Read, read).await
+    }
+
+    /// What reads, without taking the time.
+    async fn query<T: Send + 'static>(
+        &self,
+        work: impl for<'a> Fn(&'a mut PgConnection) -> BoxFuture<'a, Result<T, StorageError>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<T, StorageError> {
         let database = self.database.clone();
         in_task(async move { database.read(work).await }).await
     }
 }
 
-async fn in_task<T: Send + 'static>(
+/// Begins the work at once. Whoever waits for it holds none of it.
+fn in_task<T: Send + 'static>(
     work: impl Future<Output = Result<T, StorageError>> + Send + 'static,
-) -> Result<T, StorageError> {
-    let done = tokio::spawn(work).await;
-    done.map_err(|panic| StorageError::Unavailable(panic.to_string()))?
+) -> impl Future<Output = Result<T, StorageError>> {
+    let task = tokio::spawn(work);
+    async {
+        task.await
+            .map_err(|panic| StorageError::Unavailable(panic.to_string()))?
+    }
 }
 
 impl Drop for PostgresStore {
@@ -226,6 +252,11 @@ impl Store for PostgresStore {
 
     fn lease(&self) -> Arc<Lease> {
         self.lease.clone()
+    }
+
+    fn register_metrics(&self, registry: &mut Registry) {
+        self.latencies.register(registry);
+        self.feed_metrics.clone().register(registry);
     }
 
     async fn check(&self) -> Result<(), StorageError> {

@@ -5,7 +5,7 @@ use keygate_core::{
 };
 use keygate_storage::{
     AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStore,
-    NewKey, REMEMBER_FORMS, StorageError, UpdateKey, statements,
+    NewKey, Operation, REMEMBER_FORMS, StorageError, UpdateKey, statements,
 };
 use rusqlite::{Connection, params};
 
@@ -113,7 +113,8 @@ pub(crate) fn lookup_credential(
 #[async_trait]
 impl CredentialStore for SqliteStore {
     async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError> {
-        self.lookups.credential(hash).await
+        let found = self.lookups.credential(hash);
+        self.latencies.time(Operation::Lookup, found).await
     }
 }
 

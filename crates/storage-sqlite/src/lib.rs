@@ -28,7 +28,8 @@ mod writer;
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use keygate_storage::{ChangeListener, Lease, StorageError, Store};
+use keygate_storage::{ChangeListener, Latencies, Lease, Operation, StorageError, Store};
+use prometheus_client::registry::Registry;
 use rusqlite::Connection;
 
 use lock::DatabaseLock;
@@ -44,6 +45,7 @@ pub struct SqliteStore {
     writer: Writer,
     readers: Arc<Readers>,
     lookups: Lookups,
+    latencies: Latencies,
     _lock: DatabaseLock,
 }
 
@@ -64,6 +66,7 @@ impl SqliteStore {
             writer: Writer::start(writing)?,
             readers,
             lookups: Lookups::start(path)?,
+            latencies: Latencies::default(),
             _lock: lock,
         })
     }
@@ -72,14 +75,16 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&mut Write<'_>) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
-        self.writer.write(work).await
+        let written = self.writer.write(work);
+        self.latencies.time(Operation::Write, written).await
     }
 
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
-        self.readers.read(work).await
+        let read = self.readers.read(work);
+        self.latencies.time(Operation::Read, read).await
     }
 }
 
@@ -91,6 +96,10 @@ impl Store for SqliteStore {
 
     fn lease(&self) -> Arc<Lease> {
         Arc::new(Lease::endless())
+    }
+
+    fn register_metrics(&self, registry: &mut Registry) {
+        self.latencies.register(registry);
     }
 
     async fn check(&self) -> Result<(), StorageError> {

@@ -2,9 +2,10 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use keygate_core::{Clock, key::KeyHash};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::{sync::Notify, time};
 
-use crate::{ChangeListeners, Lease, StorageError};
+use crate::{ChangeListeners, FeedMetrics, Lease, StorageError};
 
 /// The changes that several processes make to one database, each with a revision. Revisions become
 /// visible in their order: whoever has seen one has seen all before it.
@@ -37,6 +38,7 @@ pub struct FeedReader<F> {
     term: Duration,
     clock: Arc<dyn Clock>,
     was_stale: bool,
+    metrics: FeedMetrics,
 }
 
 /// How many readings there are to a term at least.
@@ -52,6 +54,11 @@ impl<F: ChangeFeed> FeedReader<F> {
         term: Duration,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let metrics = FeedMetrics {
+            revision: Gauge::default(),
+            lease: lease.clone(),
+        };
+        metrics.revision.set(position);
         Self {
             feed,
             position,
@@ -60,7 +67,13 @@ impl<F: ChangeFeed> FeedReader<F> {
             term,
             clock,
             was_stale: false,
+            metrics,
         }
+    }
+
+    /// How far it has come, also while it reads.
+    pub fn metrics(&self) -> FeedMetrics {
+        self.metrics.clone()
     }
 
     /// Reads without end: whenever it is woken, and often enough for the lease.
@@ -92,6 +105,7 @@ impl<F: ChangeFeed> FeedReader<F> {
             self.listeners.everything_changed();
         }
         self.position = page.position;
+        self.metrics.revision.set(page.position);
         if page.is_last {
             if self.lease.is_lost() {
                 tracing::info!("the change feed is read again");

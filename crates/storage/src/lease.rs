@@ -58,6 +58,12 @@ impl Lease {
             .is_some_and(|limited| limited.age() < limited.max_stale)
     }
 
+    /// How long ago the reading began that last proved something, if there was one.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        let age = self.0.as_ref().map(Limited::age);
+        age.filter(|age| *age < Duration::MAX)
+    }
+
     /// How old what is in memory is, where it is used though the lease is over, since the database
     /// is away.
     pub fn stale_age(&self) -> Option<Duration> {

@@ -17,6 +17,7 @@ mod error;
 mod feed;
 mod keys;
 mod lease;
+mod metrics;
 mod sessions;
 mod statements;
 mod status;
@@ -26,6 +27,7 @@ mod usage;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use prometheus_client::registry::Registry;
 
 pub use accounts::{
     AccountPage, AccountStore, AccountSummary, Admission, InsertAccount, Invitation,
@@ -41,6 +43,7 @@ pub use keys::{
     REMEMBER_FORMS, UpdateKey,
 };
 pub use lease::Lease;
+pub use metrics::{FeedMetrics, Latencies, Operation};
 pub use sessions::{Session, SessionOrigin, SessionStore};
 pub use status::{
     EditIncident, IncidentPage, LatestProbe, Period, Probe, ProbeClaim, ProbeRecord, Rollup,
@@ -59,6 +62,9 @@ pub trait Store:
 
     /// Until when what was read may be used without asking again.
     fn lease(&self) -> Arc<Lease>;
+
+    /// From now on what is asked of the database is timed, for whoever reads `registry`.
+    fn register_metrics(&self, registry: &mut Registry);
 
     /// Whether the database answers.
     async fn check(&self) -> Result<(), StorageError>;

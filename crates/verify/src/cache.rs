@@ -49,6 +49,10 @@ impl<E: Entries, P: Default> GuardedCache<E, P> {
         self.entries.get(hash)
     }
 
+    pub(crate) fn entries(&self) -> &E {
+        &self.entries
+    }
+
     /// Begins a fill, or joins the one that is under way. To be called before the database is read.
     pub(crate) fn begin_fill(&self, hash: KeyHash) -> Ticket<'_, E, P> {
         let mut table = self.table();

@@ -20,6 +20,7 @@ type Map = HashMap<KeyHash, Arc<CachedKey>, Prehashed>;
 pub(crate) struct Generations {
     current: ArcSwap<Pair>,
     size: usize,
+    evicted: AtomicUsize,
 }
 
 struct Pair {
@@ -48,7 +49,22 @@ impl Default for Generations {
 impl Generations {
     fn of(size: usize) -> Self {
         let current = ArcSwap::from_pointee(Pair::new(new(), new()));
-        Self { current, size }
+        Self {
+            current,
+            size,
+            evicted: 0.into(),
+        }
+    }
+
+    /// How many keys there are.
+    pub(crate) fn len(&self) -> usize {
+        let pair = self.current.load();
+        pair.young.len() + pair.old.len()
+    }
+
+    /// How many were forgotten to make room for others.
+    pub(crate) fn evicted(&self) -> usize {
+        self.evicted.load(Ordering::Relaxed)
     }
 }
 
@@ -70,6 +86,7 @@ impl Entries for Generations {
         pair.young.pin().insert(hash, key);
         // What is put in is put in under a lock, so that one alone finds it full.
         if pair.count.fetch_add(1, Ordering::Relaxed) + 1 == self.size {
+            self.evicted.fetch_add(pair.old.len(), Ordering::Relaxed);
             let next = Pair::new(new(), pair.young.clone());
             self.current.store(std::sync::Arc::new(next));
         }
@@ -118,7 +135,9 @@ mod tests {
                 assert!(keys.get(&hash(recent)).is_some(), "{recent} of {number}");
             }
             let there = (0..=number).filter(|number| keys.get(&hash(*number)).is_some());
-            assert!(there.count() <= 20);
+            assert_eq!(there.count(), keys.len());
+            assert!(keys.len() <= 20);
+            assert_eq!(keys.len() + keys.evicted(), usize::from(number) + 1);
         }
     }
 

@@ -9,6 +9,7 @@ mod cache;
 mod cached_key;
 mod generations;
 mod layer;
+mod metrics;
 mod prehashed;
 mod refusal;
 mod strangers;

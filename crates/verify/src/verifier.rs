@@ -1,4 +1,8 @@
-use std::{net::IpAddr, sync, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{self, OnceLock},
+    time::Duration,
+};
 
 use keygate_core::{
     Attempt, Clock, Credential, Decision, Denial, Random, RecorderId, Scope, evaluate,
@@ -6,12 +10,18 @@ use keygate_core::{
 };
 use keygate_http::Headers;
 use keygate_storage::{ChangeListener, CredentialStore, Lease, StorageError, Store};
+use prometheus_client::registry::Registry;
 use tokio::sync::OnceCell;
 use triomphe::Arc;
 
 use crate::{
-    Refusal, UsageRecorder, bearer::presented_key, cache::GuardedCache, cached_key::CachedKey,
-    generations::Generations, strangers::Strangers,
+    Refusal, UsageRecorder,
+    bearer::presented_key,
+    cache::GuardedCache,
+    cached_key::CachedKey,
+    generations::Generations,
+    metrics::{CacheReading, Metrics},
+    strangers::Strangers,
 };
 
 /// How long a client waits for its refusal once it has tried too many keys: it could ask again at
@@ -34,6 +44,7 @@ pub struct Verifier {
     usage: UsageRecorder,
     strangers: Strangers,
     lease: sync::Arc<Lease>,
+    metrics: OnceLock<Metrics>,
 }
 
 impl Verifier {
@@ -55,6 +66,7 @@ impl Verifier {
             usage: UsageRecorder::new(recorder),
             strangers: Strangers::default(),
             lease: sync::Arc::new(Lease::endless()),
+            metrics: OnceLock::new(),
         }
     }
 
@@ -69,6 +81,17 @@ impl Verifier {
         verifier
     }
 
+    /// Counts verifications from now on, for whoever reads `registry`.
+    pub fn register_metrics(self: &sync::Arc<Self>, registry: &mut Registry) {
+        self.metrics.get_or_init(|| Metrics::register(registry));
+        let reading = CacheReading(sync::Arc::downgrade(self));
+        registry.register_collector(Box::new(reading));
+    }
+
+    pub(crate) fn cached_keys(&self) -> &Generations {
+        self.cache.entries()
+    }
+
     /// Whether the request with these headers and this target (path and query) may do what needs
     /// `scope`. If so, the key counts as used now, and the answer is what is known of it.
     ///
@@ -81,12 +104,29 @@ impl Verifier {
         scope: Scope,
         client: impl FnOnce() -> Option<IpAddr>,
     ) -> Result<Credential, Refusal> {
+        let verified = self.decide(headers, target, scope, client).await;
+        if let Some(metrics) = self.metrics.get() {
+            metrics.count(&verified);
+        }
+        verified
+    }
+
+    async fn decide(
+        &self,
+        headers: &impl Headers,
+        target: &str,
+        scope: Scope,
+        client: impl FnOnce() -> Option<IpAddr>,
+    ) -> Result<Credential, Refusal> {
         let presented = presented_key(headers, target, &self.format)?;
         let hash = self.hasher.hash(presented);
         // Before the look into memory: what is renewed after it proves nothing about what it found.
         let is_fresh = self.lease.holds();
         let key = match self.cache.get(&hash) {
-            Some(key) if is_fresh => key,
+            Some(key) if is_fresh => {
+                self.count_hit();
+                key
+            }
             // What is in the cache is well formed; the checksum keeps the rest from the database.
             None if self.format.check(presented).is_err() => return Err(Denial::Invalid.into()),
             // Apart, so that what a look-up needs takes no room in the future of every request.
@@ -116,6 +156,7 @@ impl Verifier {
         client: Option<IpAddr>,
     ) -> Result<Arc<CachedKey>, Refusal> {
         if self.strangers.are(&hash) {
+            self.count_hit();
             return Err(Denial::Invalid.into());
         }
         if let Some(wait) = client.and_then(|client| self.strangers.wait(client)) {
@@ -136,6 +177,7 @@ impl Verifier {
         known: Arc<CachedKey>,
     ) -> Result<Arc<CachedKey>, Refusal> {
         if self.stale_age().is_some() {
+            self.count_hit();
             return Ok(known);
         }
         match self.lookup(hash).await {
@@ -148,6 +190,13 @@ impl Verifier {
         }
     }
 
+    /// Notes that what is in memory was enough.
+    fn count_hit(&self) {
+        if let Some(metrics) = self.metrics.get() {
+            metrics.hits.inc();
+        }
+    }
+
     /// How old what is in memory is, where decisions go by it though the store is away.
     pub fn stale_age(&self) -> Option<Duration> {
         self.lease.stale_age()
@@ -155,6 +204,9 @@ impl Verifier {
 
     /// Asks the database, once for all who wait for the same key.
     async fn lookup(&self, hash: KeyHash) -> Result<Found, StorageError> {
+        if let Some(metrics) = self.metrics.get() {
+            metrics.misses.inc();
+        }
         loop {
             let fill = self.cache.begin_fill(hash);
             let found = fill

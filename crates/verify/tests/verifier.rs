@@ -18,6 +18,7 @@ use keygate_storage::{
 };
 use keygate_storage_sqlite::SqliteStore;
 use keygate_verify::{Refusal, Verifier};
+use prometheus_client::{encoding::text::encode, registry::Registry};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
@@ -389,4 +390,41 @@ async fn each_use_counts_once_though_answers_get_lost() {
     assert_eq!(world.used(id).await, (1_003, 8));
     usage.flush(&ledger).await.expect("answered");
     assert_eq!(world.used(id).await, (1_003, 8));
+}
+
+#[tokio::test]
+async fn metrics_say_how_keys_were_decided_about() {
+    let world = World::new().await;
+    let (id, secret) = world.issue(None).await;
+    world.verify(&secret).await.expect("before anybody counts");
+    let mut registry = Registry::default();
+    world.verifier.register_metrics(&mut registry);
+    let (_, other) = world.issue(None).await;
+    for secret in [&secret, &other, &other] {
+        world.verify(secret).await.expect("accepted");
+    }
+    world.switch(id, false).await;
+    world.verify(&secret).await.expect_err("off");
+    let stranger = KeyFormat::default().generate(&OsRandom);
+    for _ in 0..2 {
+        world.verify(&stranger).await.expect_err("never issued");
+    }
+    verify_text(&world.verifier, "none")
+        .await
+        .expect_err("no key");
+    let mut text = String::new();
+    encode(&mut text, &registry).expect("memory is there");
+    for (name, expected) in [
+        ("verifications_total{outcome=\"allowed\"}", 3),
+        ("verifications_total{outcome=\"revoked\"}", 1),
+        ("verifications_total{outcome=\"invalid\"}", 3),
+        ("verifications_total{outcome=\"missing\"}", 0),
+        ("cache_hits_total", 3),
+        ("cache_misses_total", 3),
+        ("cache_entries", 2),
+        ("cache_evictions_total", 0),
+    ] {
+        let line = format!("\n{name} {expected}\n");
+        assert!(text.contains(&line), "{line} in {text}");
+    }
 }

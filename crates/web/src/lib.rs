@@ -6,6 +6,7 @@ mod api;
 mod assets;
 mod client;
 mod cookie;
+mod count;
 mod fields;
 mod guard;
 mod health;

@@ -11,7 +11,7 @@ use tower_http::compression::CompressionLayer;
 
 use crate::{
     api::{account, accounts, admin, keys, session},
-    assets, guard, health, openapi, pages,
+    assets, count, guard, health, openapi, pages,
     state::WebState,
 };
 
@@ -149,6 +149,7 @@ pub fn router(state: WebState) -> Router {
         .layer(CompressionLayer::new().compress_when(pages::is_compressible))
         // Around everything, so that refusals are not kept either.
         .layer(from_fn(guard::no_store))
+        .layer(from_fn_with_state(state.clone(), count::answers))
         .with_state(state)
 }
 

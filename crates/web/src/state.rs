@@ -1,9 +1,13 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use keygate_control::Control;
+use keygate_http::Requests;
 
 use crate::cookie::SessionCookie;
 
@@ -32,17 +36,24 @@ struct Shared {
     site: Site,
     cookie: SessionCookie,
     draining: AtomicBool,
+    requests: Requests,
 }
 
 impl WebState {
-    /// Handlers over these use cases, at this address.
-    pub fn new(control: Arc<Control>, site: Site, session_absolute: std::time::Duration) -> Self {
+    /// Handlers over these use cases, at this address. Their answers count among `requests`.
+    pub fn new(
+        control: Arc<Control>,
+        site: Site,
+        session_absolute: Duration,
+        requests: Requests,
+    ) -> Self {
         let cookie = SessionCookie::new(site.is_https(), session_absolute);
         Self(Arc::new(Shared {
             control,
             site,
             cookie,
             draining: false.into(),
+            requests,
         }))
     }
 
@@ -53,6 +64,10 @@ impl WebState {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.0.draining.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn requests(&self) -> &Requests {
+        &self.0.requests
     }
 
     pub(crate) fn control(&self) -> &Control {

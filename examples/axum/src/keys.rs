@@ -11,7 +11,7 @@ use keygate_core::{
     OsRandom, SystemClock,
     key::{KeyFormat, KeyHasher},
 };
-use keygate_http::ClientAddress;
+use keygate_http::{ClientAddress, Requests};
 use keygate_storage::Store;
 use keygate_storage_sqlite::SqliteStore;
 use keygate_verify::Verifier;
@@ -57,7 +57,9 @@ pub(crate) async fn open(path: &str, origin: String) -> Result<Keys, Box<dyn Err
         origin,
         is_configured: false,
     };
-    let state = WebState::new(Arc::new(control), site, session_absolute);
+    // What it counts is shown nowhere.
+    let requests = Requests::default();
+    let state = WebState::new(Arc::new(control), site, session_absolute, requests);
     Ok(Keys {
         verifier,
         management: keygate_web::router(state),

@@ -54,6 +54,16 @@ impl Control {
         password: &str,
         client: &Client<'_>,
     ) -> Result<SignedIn, Problem> {
+        let signed_in = self.try_sign_in(email, password, client).await;
+        signed_in.inspect_err(|problem| self.sign_in_failures.count(problem))
+    }
+
+    async fn try_sign_in(
+        &self,
+        email: &str,
+        password: &str,
+        client: &Client<'_>,
+    ) -> Result<SignedIn, Problem> {
         let Ok(email) = EmailAddress::parse(email) else {
             self.attempts.count_address(client.address)?;
             return Err(invalid_credentials());

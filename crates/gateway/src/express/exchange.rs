@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use http::header;
-use keygate_core::{Credential, Problem};
+use keygate_core::Problem;
 use keygate_http::{RequestId, X_REQUEST_ID, problem_response};
 use keygate_traces::{RequestSpan, is_trace_context};
 use tokio::{
@@ -20,8 +20,8 @@ use super::{
     outbox::Outbox,
 };
 use crate::{
-    Upstream,
     forward::{timeout_problem, unreachable_problem},
+    gateway::Passage,
     headers,
     upstream::Socket,
 };
@@ -33,8 +33,7 @@ const READ_SIZE: usize = 16 * 1024;
 pub(super) struct Exchange<'a> {
     pub(super) request: Request<'a>,
     pub(super) target: &'a str,
-    pub(super) upstream: &'a Upstream,
-    pub(super) key: &'a Credential,
+    pub(super) passage: &'a Passage<'a>,
     pub(super) id: &'a RequestId,
     pub(super) span: Option<&'a RequestSpan>,
 }
@@ -56,11 +55,11 @@ impl Exchange<'_> {
             Err(Interrupted::ClientGone) => return Err(io::ErrorKind::ConnectionAborted.into()),
             Err(Interrupted::TimedOut) => {
                 return self
-                    .fail(&timeout_problem(self.upstream), client, outbox)
+                    .fail(&timeout_problem(self.passage.upstream), client, outbox)
                     .await;
             }
             Err(Interrupted::Failed(error)) => {
-                let problem = unreachable_problem(self.upstream, &error);
+                let problem = unreachable_problem(self.passage.upstream, &error);
                 return self.fail(&problem, client, outbox).await;
             }
         };
@@ -72,7 +71,7 @@ impl Exchange<'_> {
         let length = match framing.follow(&inbound) {
             Ok(length) => length,
             Err(malformed) => {
-                let problem = unreachable_problem(self.upstream, &malformed);
+                let problem = unreachable_problem(self.passage.upstream, &malformed);
                 return self.fail(&problem, client, outbox).await;
             }
         };
@@ -81,10 +80,11 @@ impl Exchange<'_> {
             is_clean: length == inbound.len(),
         };
         push_piece(outbox, framing, &inbound[..length]);
+        self.passage.answers.count(outbox.status());
         client.send(outbox).await?;
         body.pass(&mut upstream, inbound, client, outbox).await?;
         if body.is_clean && answer.is_reusable {
-            self.upstream.pool.give_back(upstream);
+            self.passage.upstream.pool.give_back(upstream);
         }
         Ok(())
     }
@@ -99,15 +99,19 @@ impl Exchange<'_> {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let socket = self.upstream.socket().expect("checked by the caller");
+        let socket = self
+            .passage
+            .upstream
+            .socket()
+            .expect("checked by the caller");
         self.write_request(outbox);
-        client.allow(self.upstream.silence_timeout());
-        let mut upstream = match self.upstream.pool.take() {
+        client.allow(self.passage.upstream.silence_timeout());
+        let mut upstream = match self.passage.upstream.pool.take() {
             Some(upstream) => upstream,
             None => client.watch(self.connect(socket)).await?,
         };
         client.watch(upstream.write_all(outbox.bytes())).await?;
-        client.allow(self.upstream.silence_timeout());
+        client.allow(self.passage.upstream.silence_timeout());
         loop {
             inbound.reserve(READ_SIZE);
             if client.watch(upstream.read_buf(inbound)).await? == 0 {
@@ -125,13 +129,13 @@ impl Exchange<'_> {
 
     async fn connect(&self, Socket { host, port }: &Socket) -> io::Result<TcpStream> {
         let connecting = TcpStream::connect((host.as_str(), *port));
-        let stream = timeout(self.upstream.connect_timeout, connecting).await??;
+        let stream = timeout(self.passage.upstream.connect_timeout, connecting).await??;
         stream.set_nodelay(true)?;
         Ok(stream)
     }
 
     fn write_request(&self, outbox: &mut Outbox) {
-        let upstream = self.upstream;
+        let upstream = self.passage.upstream;
         outbox.clear();
         for part in [
             self.request.method(),
@@ -152,7 +156,7 @@ impl Exchange<'_> {
         if let Some(span) = self.span {
             upstream.begin_span(span, |name, value| outbox.header(name, value));
         }
-        outbox.identity(self.key);
+        outbox.identity(&self.passage.key);
         outbox.header(&X_REQUEST_ID, self.id.as_bytes());
         if let Some(authorization) = &upstream.authorization {
             outbox.header(&header::AUTHORIZATION, authorization.as_bytes());
@@ -174,6 +178,7 @@ impl Exchange<'_> {
             span.note_upstream_failure(problem.code.as_str());
         }
         outbox.response(&problem_response(problem), self.id);
+        self.passage.answers.count(outbox.status());
         client.send(outbox).await
     }
 }

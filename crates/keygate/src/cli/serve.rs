@@ -40,8 +40,15 @@ async fn announce(running: &Running, upstreams: &str) -> Result<(), Failure> {
     if let Some(address) = running.ext_authz_address {
         output::line(&format!("Envoy's ext_authz is answered on {address}"));
     }
+    if let Some(address) = running
+        .metrics_address
+        .filter(|_| running.metrics_are_asked_for)
+    {
+        output::line(&format!("Metrics are served on http://{address}/metrics"));
+    }
     output::line(&format!("keygate listens on {}", running.origin));
-    tracing::info!(address = %running.address, upstreams, "listening");
+    let metrics = running.metrics_address.map(tracing::field::display);
+    tracing::info!(address = %running.address, upstreams, metrics, "listening");
     Ok(())
 }
 

@@ -13,6 +13,7 @@ pub(crate) struct File {
     pub(crate) accounts: Accounts,
     pub(crate) server: Server,
     pub(crate) ext_authz: ExtAuthz,
+    pub(crate) metrics: Metrics,
     pub(crate) upstream: Vec<Upstream>,
     pub(crate) route: Vec<Route>,
     pub(crate) storage: Storage,
@@ -47,6 +48,12 @@ pub(crate) struct Server {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct ExtAuthz {
+    pub(crate) listen: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Metrics {
     pub(crate) listen: Option<String>,
 }
 

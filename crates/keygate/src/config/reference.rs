@@ -43,6 +43,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         help: "The address and port on which Envoy's `ext_authz` (gRPC, v3) is answered.",
     },
     Setting {
+        name: "metrics.listen",
+        default: "127.0.0.1:9464",
+        example: "\"127.0.0.1:9464\"",
+        help: "The address and port on which `/metrics` is answered, to whoever asks; or `off`, and nothing is counted. Where it is left out and the port is taken, keygate goes on without. Also `--metrics-listen` and `KEYGATE_METRICS_LISTEN`.",
+    },
+    Setting {
         name: "keys.prefix",
         default: "ask_",
         example: "\"acme_\"",
@@ -183,7 +189,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
 ];
 
 /// The flags, each with its variable and what it does.
-const FLAGS: [(&str, &str, &str); 6] = [
+const FLAGS: [(&str, &str, &str); 7] = [
     (
         "--data",
         "KEYGATE_DATA",
@@ -199,6 +205,11 @@ const FLAGS: [(&str, &str, &str); 6] = [
         "--listen",
         "KEYGATE_LISTEN",
         "The address and port to listen on.",
+    ),
+    (
+        "--metrics-listen",
+        "KEYGATE_METRICS_LISTEN",
+        "The address and port on which `/metrics` is answered, or `off`.",
     ),
     ("--upstream", "KEYGATE_UPSTREAM", "The upstream for `/v1`."),
     (

@@ -21,6 +21,9 @@ use crate::failure::Failure;
 
 const DEFAULT_DATA: &str = "./keygate-data";
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+/// The port that exporters of metrics have by custom.
+const DEFAULT_METRICS_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 const MIN_PEPPER_BYTES: usize = 32;
 
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,6 +35,7 @@ pub(crate) struct Flags {
     pub(crate) data: Option<PathBuf>,
     pub(crate) config: Option<PathBuf>,
     pub(crate) listen: Option<String>,
+    pub(crate) metrics_listen: Option<String>,
     pub(crate) upstream: Option<String>,
     pub(crate) database: Option<String>,
 }
@@ -42,6 +46,17 @@ pub(crate) struct TraceSettings {
     pub(crate) ratio: f64,
 }
 
+/// Where metrics are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MetricsListen {
+    /// Nowhere, and nothing is counted.
+    Off,
+    /// There, as the operator says.
+    At(SocketAddr),
+    /// There, if it is free.
+    Default(SocketAddr),
+}
+
 /// The settings that hold, each checked.
 pub(crate) struct Settings {
     pub(crate) data: PathBuf,
@@ -49,6 +64,7 @@ pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     /// Where Envoy's questions are answered, if they are.
     pub(crate) ext_authz_listen: Option<SocketAddr>,
+    pub(crate) metrics_listen: MetricsListen,
     /// How long to go on after `/readyz` has said that it is over.
     pub(crate) drain_delay: Duration,
     /// The configured public address, without a slash at its end.
@@ -110,6 +126,12 @@ impl Settings {
                 .listen
                 .map(|text| listen_address("ext_authz.listen", &text))
                 .transpose()?,
+            metrics_listen: metrics_listen(
+                flags
+                    .metrics_listen
+                    .as_deref()
+                    .or(file.metrics.listen.as_deref()),
+            )?,
             drain_delay: match file.server.drain_delay.as_deref() {
                 None => Duration::ZERO,
                 text => duration("server.drain_delay", text, Duration::ZERO)?,
@@ -135,6 +157,19 @@ pub(super) fn invalid(setting: &str, value: impl Display, rule: impl Display) ->
 fn listen_address(setting: &str, text: &str) -> Result<SocketAddr, Failure> {
     let rule = "must be an address and a port, like 127.0.0.1:8080";
     text.parse().map_err(|_| invalid(setting, text, rule))
+}
+
+fn metrics_listen(text: Option<&str>) -> Result<MetricsListen, Failure> {
+    let setting = "metrics.listen (--metrics-listen)";
+    let rule = "must be an address and a port, like 127.0.0.1:9464, or off";
+    match text {
+        None => Ok(MetricsListen::Default(DEFAULT_METRICS_LISTEN)),
+        Some("off") => Ok(MetricsListen::Off),
+        Some(text) => {
+            let address = text.parse().map_err(|_| invalid(setting, text, rule))?;
+            Ok(MetricsListen::At(address))
+        }
+    }
 }
 
 fn public_url(text: String) -> Result<String, Failure> {
@@ -388,11 +423,39 @@ mod tests {
     }
 
     #[test]
+    fn metrics_are_where_they_are_set_to_be_and_the_flag_comes_first() {
+        let at = |file: &str, flag: Option<&str>| {
+            let flags = Flags {
+                metrics_listen: flag.map(str::to_owned),
+                ..Flags::default()
+            };
+            let file = File::parse(file).expect("valid");
+            let settings = Settings::resolve(&flags, file, Path::new(""));
+            settings.expect("valid").metrics_listen
+        };
+        let address = |text: &str| text.parse().expect("an address");
+        let set = "[metrics]\nlisten = \"10.0.0.1:9464\"";
+        let off = "[metrics]\nlisten = \"off\"";
+        assert_eq!(
+            at("", None),
+            MetricsListen::Default(address("127.0.0.1:9464"))
+        );
+        assert_eq!(at(set, None), MetricsListen::At(address("10.0.0.1:9464")));
+        assert_eq!(at(off, None), MetricsListen::Off);
+        assert_eq!(at(set, Some("off")), MetricsListen::Off);
+        assert_eq!(
+            at(off, Some("[::1]:1")),
+            MetricsListen::At(address("[::1]:1"))
+        );
+    }
+
+    #[test]
     fn bad_values_name_their_setting_and_its_rule() {
         let mut failures = String::new();
         for text in [
             "[server]\nlisten = \"8080\"",
             "[ext_authz]\nlisten = \"9191\"",
+            "[metrics]\nlisten = \"no\"",
             "[server]\npublic_url = \"keys.example.com\"",
             "[server]\npublic_url = \"https://keys.example.com/path\"",
             "[server]\ntrusted_proxies = [\"everyone\"]",

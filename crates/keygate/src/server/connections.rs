@@ -23,7 +23,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// How many requests one HTTP/2 connection may have under way.
 const MAX_STREAMS: u32 = 256;
 /// How long to wait when the system has no more descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How often idle connections to upstreams are looked through.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// How long requests under way may take once the program is to stop.
@@ -161,7 +161,8 @@ impl Connection {
     }
 }
 
-fn connection_builder() -> auto::Builder<TokioExecutor> {
+/// What serves connections, whatever HTTP they speak.
+pub(super) fn connection_builder() -> auto::Builder<TokioExecutor> {
     let mut server = auto::Builder::new(TokioExecutor::new());
     server
         .http1()

@@ -4,15 +4,20 @@ use futures_util::FutureExt;
 use keygate_control::Control;
 use keygate_core::{OsRandom, SystemClock};
 use keygate_gateway::{Authorizer, Express, ExtAuthz, ForwardAuth, Gateway};
-use keygate_http::{RequestIds, RequestLine, TrustedProxies};
+use keygate_http::{RequestIds, RequestLine, Requests, TrustedProxies};
 use keygate_storage::{HasherBinding, Store};
 use keygate_traces::Traces;
 use keygate_verify::Verifier;
 use keygate_web::{Site, WebState, signup_link};
-use tokio::{sync::oneshot, task::JoinHandle};
+use prometheus_client::registry::Registry;
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use super::{app::App, connections, create_data_folder, ext_authz, listeners::Listeners};
-use crate::{config::Settings, failure::Failure, operator, store, telemetry};
+use super::{app::App, connections, create_data_folder, ext_authz, listeners::Listeners, metrics};
+use crate::{
+    config::{MetricsListen, Settings},
+    failure::Failure,
+    operator, store, telemetry,
+};
 
 /// How often the last uses of keys are written down.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -25,6 +30,10 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     /// Where Envoy's questions are answered, if they are.
     pub(crate) ext_authz_address: Option<SocketAddr>,
+    /// Where metrics are served, if they are.
+    pub(crate) metrics_address: Option<SocketAddr>,
+    /// Whether the operator said where.
+    pub(crate) metrics_are_asked_for: bool,
     store: Arc<dyn Store>,
     verifier: Arc<Verifier>,
     web: WebState,
@@ -45,10 +54,9 @@ impl Running {
         // The ports before the data folder, which is not made where one is taken.
         let listeners = Listeners::bind(&settings).await?;
         let address = listeners.http.local_addr().unwrap_or(settings.listen);
-        let ext_authz_address = listeners
-            .ext_authz
-            .as_ref()
-            .and_then(|socket| socket.local_addr().ok());
+        let ext_authz_address = address_of(listeners.ext_authz.as_ref());
+        let metrics_address = address_of(listeners.metrics.as_ref());
+        let requests = Requests::default();
         create_data_folder(&settings.data)?;
         let store = store::open(&settings.database).await?;
         let control = control(&settings, store.clone());
@@ -69,36 +77,55 @@ impl Running {
             settings.hasher.clone(),
         )
         .subscribed_to(&*store);
-        let web = web(&settings, control.clone(), origin.clone());
+        let web = web(&settings, control.clone(), origin.clone(), requests.clone());
         let (stop, stopped) = oneshot::channel();
         let services = Services {
             authorizer: Arc::new(Authorizer::new(verifier.clone(), settings.routes)),
             request_ids: Arc::new(RequestIds::new(&OsRandom)),
             trusted_proxies: settings.trusted_proxies,
             traces: traces.clone(),
+            requests,
         };
+        let requests = &services.requests;
         let authorizer = services.authorizer.clone();
         let express = Express {
-            gateway: Gateway::new(authorizer.clone(), settings.upstreams),
-            forward_auth: ForwardAuth::new(authorizer.clone()),
+            gateway: Gateway::new(authorizer.clone(), settings.upstreams, requests),
+            forward_auth: ForwardAuth::new(authorizer.clone(), requests),
             authorizer,
             request_ids: services.request_ids.clone(),
             request_line,
             traces: traces.clone(),
             clock: Arc::new(SystemClock),
         };
+        let registry = listeners.metrics.is_some().then(|| {
+            let mut registry = metrics::registry();
+            requests.register(&mut registry);
+            express.gateway.register_metrics(&mut registry);
+            verifier.register_metrics(&mut registry);
+            store.register_metrics(&mut registry);
+            control.register_metrics(&mut registry);
+            registry
+        });
         let app = App {
             express,
             router: keygate_web::router(web.clone()),
             trusted_proxies: services.trusted_proxies.clone(),
         };
         Ok(Self {
-            servers: serve(listeners, app, services, stopped.map(drop).shared()),
+            servers: serve(
+                listeners,
+                app,
+                services,
+                registry,
+                stopped.map(drop).shared(),
+            ),
             flushing: tokio::spawn(flush_regularly(verifier.clone(), store.clone())),
             control,
             origin,
             address,
             ext_authz_address,
+            metrics_address,
+            metrics_are_asked_for: matches!(settings.metrics_listen, MetricsListen::At(_)),
             store,
             verifier,
             web,
@@ -136,6 +163,10 @@ impl Running {
     }
 }
 
+fn address_of(listener: Option<&TcpListener>) -> Option<SocketAddr> {
+    listener.and_then(|listener| listener.local_addr().ok())
+}
+
 /// The use cases over a store.
 pub(crate) fn control(settings: &Settings, store: Arc<dyn Store>) -> Arc<Control> {
     Arc::new(Control::new(
@@ -148,12 +179,12 @@ pub(crate) fn control(settings: &Settings, store: Arc<dyn Store>) -> Arc<Control
     ))
 }
 
-fn web(settings: &Settings, control: Arc<Control>, origin: String) -> WebState {
+fn web(settings: &Settings, control: Arc<Control>, origin: String, requests: Requests) -> WebState {
     let site = Site {
         origin,
         is_configured: settings.public_url.is_some(),
     };
-    WebState::new(control, site, settings.policy.session_absolute)
+    WebState::new(control, site, settings.policy.session_absolute, requests)
 }
 
 /// Refuses a store whose keys were hashed in another way: none of them would work.
@@ -172,12 +203,14 @@ struct Services {
     request_ids: Arc<RequestIds>,
     trusted_proxies: TrustedProxies,
     traces: Option<Traces>,
+    requests: Requests,
 }
 
 fn serve(
     listeners: Listeners,
     app: App,
     services: Services,
+    registry: Option<Registry>,
     stopped: impl Future<Output = ()> + Clone + Send + 'static,
 ) -> Vec<JoinHandle<()>> {
     let http = connections::serve(listeners.http, Arc::new(app), stopped.clone());
@@ -188,8 +221,13 @@ fn serve(
             services.request_ids,
             services.trusted_proxies,
             services.traces,
+            &services.requests,
         );
+        let stopped = stopped.clone();
         servers.push(tokio::spawn(ext_authz::serve(service, listener, stopped)));
+    }
+    if let (Some(listener), Some(registry)) = (listeners.metrics, registry) {
+        servers.push(tokio::spawn(metrics::serve(listener, registry, stopped)));
     }
     servers
 }

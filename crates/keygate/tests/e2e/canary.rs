@@ -5,7 +5,7 @@ use std::path::Path;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use crate::support::{Account, EMAIL, PASSWORD, Program, Spawn, Upstream};
+use crate::support::{Account, EMAIL, Metrics, PASSWORD, Program, Spawn, Upstream};
 
 /// No 12 characters in a row of a canary may be anywhere.
 const PART: usize = 12;
@@ -141,12 +141,19 @@ fn calls(id: &str, key: &str, link: &str, token: &str) -> Vec<Call> {
     ]
 }
 
+async fn account_id(account: &Account) -> String {
+    let session = account.call(Method::GET, "/api/session").send().await;
+    let session: Value = session.expect("it answers").json().await.expect("JSON");
+    session["id"].as_str().expect("an id").to_owned()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_any_log_answer_or_file() {
     let upstream = Upstream::start().await;
     let mut program = Program::start(Spawn {
         upstream: Some(upstream.url()),
         log: Some("trace".into()),
+        metrics: Metrics::Anywhere,
         ..Spawn::default()
     });
     let account = Account::create(&program).await;
@@ -172,8 +179,10 @@ async fn no_secret_is_in_any_log_answer_or_file() {
     let client = || Client::builder().redirect(reqwest::redirect::Policy::none());
     let http1 = client().build().expect("a client");
     let http2 = client().http2_prior_knowledge().build().expect("a client");
+    let mut identities = Vec::from([EMAIL.to_owned(), account_id(&account).await]);
     for client in [http1, http2] {
         let (id, _) = account.key(&["read"]).await;
+        identities.push(id.clone());
         for (method, path, body, status) in calls(&id, &key, link, token) {
             let mut request = client.request(method.clone(), format!("{}{path}", program.url));
             request = request.header("cookie", &account.cookie).bearer_auth(&key);
@@ -218,22 +227,36 @@ async fn no_secret_is_in_any_log_answer_or_file() {
         "that session is over already"
     );
 
+    let identities = identities.into_iter().map(|text| Canary {
+        name: "identity",
+        text,
+    });
+    let unbounded: Vec<Canary> = canaries.into_iter().chain(identities).collect();
+    for accept in ["*/*", "application/openmetrics-text"] {
+        let request = Client::new().get(program.metrics_url());
+        let metrics = request.header("accept", accept).send().await;
+        let metrics = metrics.expect("it answers").text().await.expect("text");
+        assert!(metrics.contains("route=\"/api/keys/{id}\""), "{metrics}");
+        assert_clean(&unbounded, metrics.as_bytes(), "the metrics");
+    }
+    let canaries = &unbounded[..4];
+
     assert!(!upstream.seen().is_empty());
     for seen in upstream.seen() {
         assert_clean(
-            &canaries,
+            canaries,
             format!("{seen:?}").as_bytes(),
             "a request to the upstream",
         );
     }
 
-    assert_files_clean(&canaries, &program.data());
+    assert_files_clean(canaries, &program.data());
     program.kill();
-    assert_files_clean(&canaries, &program.data());
+    assert_files_clean(canaries, &program.data());
     let mut program = program.restart();
     assert!(program.terminate().success());
-    assert_files_clean(&canaries, &program.data());
+    assert_files_clean(canaries, &program.data());
     let log = program.log();
     assert!(log.contains("\"level\":\"TRACE\""), "the log is at TRACE");
-    assert_clean(&canaries, log.as_bytes(), "the log");
+    assert_clean(canaries, log.as_bytes(), "the log");
 }

@@ -1,7 +1,8 @@
-//! What operators look at: the doctor's findings and traces.
+//! What operators look at: the doctor's findings, metrics and traces.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod doctor;
+mod metrics;
 mod traces;

@@ -19,7 +19,20 @@ pub struct Spawn {
     pub log: Option<String>,
     /// A database that is not in the data folder.
     pub database: Option<String>,
+    pub metrics: Metrics,
     pub env: Vec<(String, String)>,
+}
+
+/// Where a program serves its metrics.
+#[derive(Default)]
+pub enum Metrics {
+    /// Nowhere, so that programs beside each other do not fight for the port.
+    #[default]
+    Off,
+    /// On any port of 127.0.0.1.
+    Anywhere,
+    /// Where it does by itself.
+    Unset,
 }
 
 /// A running `keygate serve`. It is killed when dropped.
@@ -64,6 +77,15 @@ impl Program {
         if let Some(filter) = &spawn.log {
             command.args(["--log", filter]);
         }
+        match spawn.metrics {
+            Metrics::Off => {}
+            Metrics::Anywhere => {
+                command.args(["--metrics-listen", "127.0.0.1:0"]);
+            }
+            Metrics::Unset => {
+                command.env_remove(METRICS_LISTEN);
+            }
+        }
         command.envs(spawn.env.clone());
         let log = File::options()
             .create(true)
@@ -81,6 +103,13 @@ impl Program {
             spawn,
             folder,
         }
+    }
+
+    /// Where it says that it serves its metrics.
+    pub fn metrics_url(&self) -> &str {
+        let mut greeting = self.greeting.lines();
+        let url = greeting.find_map(|line| line.strip_prefix("Metrics are served on "));
+        url.expect("it says so")
     }
 
     pub fn pid(&self) -> u32 {
@@ -185,7 +214,9 @@ impl Drop for Program {
     }
 }
 
-/// The program, without the environment's settings, in a folder of its own.
+const METRICS_LISTEN: &str = "KEYGATE_METRICS_LISTEN";
+
+/// The program, without the environment's settings and without metrics, in a folder of its own.
 pub fn keygate(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keygate"));
     command.current_dir(folder);
@@ -194,6 +225,7 @@ pub fn keygate(folder: &Path) -> Command {
             command.env_remove(name);
         }
     }
+    command.env(METRICS_LISTEN, "off");
     command
 }
 

@@ -10,7 +10,7 @@ use keygate_core::{
     ManualClock, Role, SeededRandom, Timestamp,
     key::{KeyFormat, KeyHasher},
 };
-use keygate_http::ClientAddress;
+use keygate_http::{ClientAddress, Requests};
 use keygate_storage::Store;
 use keygate_storage_sqlite::SqliteStore;
 use keygate_web::{Site, WebState, router};
@@ -84,7 +84,12 @@ impl TestApp {
             KeyHasher::default(),
             policy,
         ));
-        let state = WebState::new(control.clone(), options.site, Duration::from_hours(2));
+        let state = WebState::new(
+            control.clone(),
+            options.site,
+            Duration::from_hours(2),
+            Requests::default(),
+        );
         Self {
             router: router(state.clone()),
             state,

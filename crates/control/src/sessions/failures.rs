@@ -1,0 +1,70 @@
+use std::sync::OnceLock;
+
+use keygate_core::{Code, Problem};
+use prometheus_client::{
+    metrics::{counter::Counter, family::Family},
+    registry::Registry,
+};
+
+/// Why nobody is signed in, each with its name.
+#[derive(Clone, Copy)]
+enum Reason {
+    WrongCredentials,
+    TooManyAttempts,
+    AccountSuspended,
+    Overloaded,
+    StorageUnavailable,
+}
+
+const REASONS: [(Reason, &str); 5] = [
+    (Reason::WrongCredentials, "wrong_credentials"),
+    (Reason::TooManyAttempts, "too_many_attempts"),
+    (Reason::AccountSuspended, "account_suspended"),
+    (Reason::Overloaded, "overloaded"),
+    (Reason::StorageUnavailable, "storage_unavailable"),
+];
+
+impl Reason {
+    fn of(problem: &Problem) -> Self {
+        match problem.code {
+            Code::InvalidCredentials => Self::WrongCredentials,
+            Code::RateLimitExceeded => Self::TooManyAttempts,
+            Code::AccountSuspended => Self::AccountSuspended,
+            Code::Overloaded => Self::Overloaded,
+            _ => Self::StorageUnavailable,
+        }
+    }
+}
+
+/// Counts attempts to sign in that failed, once it is registered.
+#[derive(Default)]
+pub(crate) struct SignInFailures(OnceLock<[Counter; REASONS.len()]>);
+
+impl SignInFailures {
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let family = Family::<[(&str, &str); 1], Counter>::default();
+        self.0.get_or_init(|| {
+            REASONS.map(|(_, name)| family.get_or_create_owned(&[("reason", name)]))
+        });
+        let help = "Attempts to sign in that failed, by the reason";
+        registry.register("sign_in_failures", help, family);
+    }
+
+    pub(crate) fn count(&self, problem: &Problem) {
+        if let Some(counters) = self.0.get() {
+            counters[Reason::of(problem) as usize].inc();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_counts_under_its_own_name() {
+        for (place, (reason, name)) in REASONS.into_iter().enumerate() {
+            assert_eq!(reason as usize, place, "{name}");
+        }
+    }
+}
