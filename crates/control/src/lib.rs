@@ -10,6 +10,7 @@ mod audit;
 mod keys;
 mod passwords;
 mod sessions;
+mod status;
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,6 +24,7 @@ use prometheus_client::registry::Registry;
 use attempts::Attempts;
 use passwords::Passwords;
 use sessions::SignInFailures;
+use status::Board;
 
 pub use accounts::{OneTimeToken, SignUp, Signup, parse_account_id};
 pub use audit::AuditFilter;
@@ -31,6 +33,11 @@ pub use keygate_storage::{
 };
 pub use keys::{IssueKey, Issued, IssuedKey, parse_expires_at, parse_key_name};
 pub use sessions::{Client, Proven, SignedIn, SignedInSession};
+pub use status::{
+    Component, ComponentStatus, Day, Health, Hour, IncidentEdit, PostIncident, ProbeFault, Probers,
+    ScheduleMaintenance, Status, StatusPolicy, Target, Uptime, parse_incident_message,
+    parse_incident_state, parse_incident_title, parse_moment,
+};
 
 /// How many keys, accounts or entries one page of a list has at most.
 pub const PAGE: u32 = 100;
@@ -46,16 +53,20 @@ pub struct Policy {
     pub session_idle: Duration,
     /// How long a session lives at most.
     pub session_absolute: Duration,
+    /// What is probed, and how often.
+    pub status: StatusPolicy,
 }
 
 impl Default for Policy {
-    /// 10 keys, accounts by invitation, sessions of 7 days unused and 30 days in all.
+    /// 10 keys, accounts by invitation, sessions of 7 days unused and 30 days in all, and what
+    /// [`StatusPolicy`] has.
     fn default() -> Self {
         Self {
             max_active_keys: 10,
             signup: Signup::default(),
             session_idle: Duration::from_hours(7 * 24),
             session_absolute: Duration::from_hours(30 * 24),
+            status: StatusPolicy::default(),
         }
     }
 }
@@ -71,6 +82,7 @@ pub struct Control {
     passwords: Passwords,
     attempts: Attempts,
     sign_in_failures: SignInFailures,
+    board: Board,
 }
 
 impl Control {
@@ -87,6 +99,7 @@ impl Control {
             passwords: Passwords::new(random.clone()),
             attempts: Attempts::new(clock.clone()),
             sign_in_failures: SignInFailures::default(),
+            board: Board::new(&policy.status),
             store,
             clock,
             random,

@@ -213,9 +213,14 @@ impl Incident {
         over.contains(&self.state(now))
     }
 
-    /// Whether it is maintenance that is being done at `now`.
-    pub fn is_maintenance_in_progress(&self, now: Timestamp) -> bool {
-        self.state(now) == IncidentState::InProgress
+    /// Whether it concerns a component. One that names none concerns all of them.
+    pub fn concerns(&self, component: &ComponentId) -> bool {
+        self.components.is_empty() || self.components.contains(component)
+    }
+
+    /// Whether it is maintenance of a component that is being done at `now`.
+    pub fn is_maintenance_of(&self, component: &ComponentId, now: Timestamp) -> bool {
+        self.state(now) == IncidentState::InProgress && self.concerns(component)
     }
 }
 

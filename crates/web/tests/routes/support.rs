@@ -75,6 +75,7 @@ impl TestApp {
             signup: options.signup,
             session_idle: Duration::from_hours(1),
             session_absolute: Duration::from_hours(2),
+            ..Policy::default()
         };
         let control = Arc::new(Control::new(
             store.clone(),

@@ -1,0 +1,135 @@
+//! What operators and admins say of incidents.
+
+mod edit;
+mod list;
+mod post;
+mod update;
+
+pub use edit::IncidentEdit;
+pub use post::{PostIncident, ScheduleMaintenance};
+
+use keygate_core::{
+    Code, ComponentId, Incident, IncidentId, IncidentMessage, IncidentState, IncidentTitle,
+    IncidentUpdate, Problem, Timestamp, UpdateId,
+};
+use keygate_storage::{Action, Actor, AuditEntry};
+use serde_json::{Value, json};
+
+use crate::Control;
+
+/// Takes what an incident is to be called.
+pub fn parse_incident_title(text: &str) -> Result<IncidentTitle, Problem> {
+    IncidentTitle::parse(text).map_err(|rule| Problem::invalid_parameter("title", rule))
+}
+
+/// Takes what is to be said of an incident.
+pub fn parse_incident_message(text: &str) -> Result<IncidentMessage, Problem> {
+    IncidentMessage::parse(text).map_err(|rule| Problem::invalid_parameter("message", rule))
+}
+
+/// Takes how far an incident is to be. Not every state suits every incident.
+pub fn parse_incident_state(word: &str) -> Result<IncidentState, Problem> {
+    let known: Vec<&str> = IncidentState::ALL.iter().map(|state| state.as_str()).collect();
+    let rule = || format!("must be one of {}", known.join(", "));
+    IncidentState::parse(word).ok_or_else(|| Problem::invalid_parameter("state", rule()))
+}
+
+/// Takes a time in RFC 3339, which stands in the field `param`.
+pub fn parse_moment(param: &'static str, text: &str) -> Result<Timestamp, Problem> {
+    Timestamp::parse_rfc3339(text).map_err(|rule| Problem::invalid_parameter(param, rule))
+}
+
+/// What incidents go through that people post.
+const OPEN_STATES: [IncidentState; 3] = [
+    IncidentState::Investigating,
+    IncidentState::Identified,
+    IncidentState::Monitoring,
+];
+
+impl Control {
+    /// The component with this id, among those that there are.
+    pub fn parse_component(&self, id: &str) -> Result<ComponentId, Problem> {
+        let components = &self.policy.status.components;
+        let found = components.iter().find(|one| one.id.as_str() == id);
+        found.map(|one| one.id.clone()).ok_or_else(|| {
+            let known: Vec<&str> = components.iter().map(|one| one.id.as_str()).collect();
+            let rule = format!("must be among {}", known.join(", "));
+            Problem::invalid_parameter("components", rule)
+        })
+    }
+
+    /// The components of the service, in the order in which they are shown.
+    pub fn components(&self) -> &[super::Component] {
+        &self.policy.status.components
+    }
+
+    pub(super) fn incident_entry(
+        &self,
+        actor: Actor,
+        action: Action,
+        id: IncidentId,
+        detail: Value,
+    ) -> AuditEntry {
+        AuditEntry {
+            at: self.clock.now(),
+            actor,
+            action,
+            account_id: None,
+            subject_id: Some(id.to_string()),
+            detail: Some(detail.to_string()),
+        }
+    }
+
+    fn new_update(&self, state: IncidentState, message: IncidentMessage) -> IncidentUpdate {
+        let now = self.clock.now();
+        IncidentUpdate {
+            id: UpdateId::generate(now, &*self.random),
+            at: now,
+            state,
+            message,
+        }
+    }
+}
+
+/// The values of a new incident, for the record of changes.
+pub(super) fn detail(incident: &Incident) -> Value {
+    let first = incident.updates.first();
+    json!({
+        "kind": incident.kind,
+        "title": incident.title,
+        "components": incident.components,
+        "starts_at": incident.starts_at,
+        "ends_at": incident.ends_at,
+        "state": first.map(|update| update.state),
+        "message": first.map(|update| shortened(&update.message)),
+    })
+}
+
+pub(super) fn update_detail(update: &IncidentUpdate) -> Value {
+    json!({"state": update.state, "message": shortened(&update.message)})
+}
+
+/// So much of a message as tells which one is meant: the record of changes never shrinks.
+fn shortened(message: &IncidentMessage) -> String {
+    const MAX_CHARS: usize = 200;
+    let text = message.as_str();
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn parse_id(id: &str) -> Result<IncidentId, Problem> {
+    IncidentId::parse(id).ok_or_else(not_found)
+}
+
+fn not_found() -> Problem {
+    Problem::new(Code::NotFound, "There is no such incident.")
+}
+
+/// In the order in which components are kept, each once.
+fn sorted(mut components: Vec<ComponentId>) -> Vec<ComponentId> {
+    components.sort();
+    components.dedup();
+    components
+}

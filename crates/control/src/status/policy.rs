@@ -1,0 +1,66 @@
+use std::time::Duration;
+
+use keygate_core::ComponentId;
+
+/// A part of the service, as people know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component {
+    /// Its id.
+    pub id: ComponentId,
+    /// What it is called.
+    pub name: String,
+}
+
+impl Component {
+    /// What every keygate has.
+    fn own() -> [Self; 3] {
+        [
+            (ComponentId::management_api(), "Management API"),
+            (ComponentId::data_plane(), "Data plane"),
+            (ComponentId::storage(), "Storage"),
+        ]
+        .map(|(id, name)| Self {
+            id,
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// What is probed, and how often.
+#[derive(Debug, Clone)]
+pub struct StatusPolicy {
+    /// The components, in the order in which they are shown.
+    pub components: Vec<Component>,
+    /// How long from one probe of a component to the next.
+    pub interval: Duration,
+    /// How long a probe may take before it has failed.
+    pub timeout: Duration,
+}
+
+impl Default for StatusPolicy {
+    /// What every keygate has, each 30 seconds, in at most 5.
+    fn default() -> Self {
+        Self {
+            components: Component::own().into(),
+            interval: Duration::from_secs(30),
+            timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl StatusPolicy {
+    /// The component with this id.
+    pub(crate) fn component(&self, id: &ComponentId) -> Option<&Component> {
+        self.components.iter().find(|component| component.id == *id)
+    }
+
+    /// How far apart two probes may be for the time between them to be known.
+    pub(crate) fn max_gap(&self) -> Duration {
+        self.interval * 2
+    }
+
+    /// How long the last probe says how a component does.
+    pub(crate) fn fresh_for(&self) -> Duration {
+        self.max_gap() + self.timeout
+    }
+}

@@ -1,0 +1,338 @@
+//! Probers of one database, moved turn by turn, with the clock held still between turns.
+
+use std::{collections::VecDeque, path::Path};
+
+use async_trait::async_trait;
+use keygate_core::{
+    Clock, Incident, IncidentState, ManualClock, SeededRandom, Timestamp,
+    key::{KeyFormat, KeyHasher},
+};
+use keygate_storage::{Actor, RecordedActor, Store};
+use keygate_storage_sqlite::SqliteStore;
+use parking_lot::Mutex;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    AuditFilter, ComponentStatus, Health, Policy, ScheduleMaintenance, parse_incident_message,
+    parse_incident_title,
+};
+
+const START: Timestamp = Timestamp::from_millis(1_781_078_400_000);
+const INTERVAL: i64 = 30_000;
+
+/// A component that does what it is told to.
+#[derive(Default)]
+struct Switch(Mutex<Option<ProbeFault>>);
+
+#[async_trait]
+impl Target for Switch {
+    async fn probe(&self) -> Result<(), ProbeFault> {
+        self.0.lock().map_or(Ok(()), Err)
+    }
+}
+
+struct World {
+    clock: Arc<ManualClock>,
+    store: Arc<SqliteStore>,
+    control: Arc<Control>,
+    switch: Arc<Switch>,
+    folder: TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let clock = Arc::new(ManualClock::at(START));
+        let store = open(folder.path());
+        Self {
+            control: control(&store, &clock, 1),
+            store,
+            clock,
+            switch: Arc::default(),
+            folder,
+        }
+    }
+
+    fn prober(&self) -> Prober {
+        self.prober_of(&self.control)
+    }
+
+    fn prober_of(&self, control: &Arc<Control>) -> Prober {
+        let id = ProberId::generate(self.clock.now(), &*control.random);
+        let data_plane = ComponentId::data_plane();
+        let component = control.policy.status.component(&data_plane);
+        let component = component.expect("it is there").clone();
+        Prober::new(control.clone(), id, component, self.switch.clone())
+    }
+
+    /// Probes so many times, one interval after the other.
+    async fn probe(&self, prober: &mut Prober, count: usize) {
+        for _ in 0..count {
+            prober.turn().await;
+            self.clock.advance_millis(INTERVAL);
+        }
+    }
+
+    fn fail(&self) {
+        *self.switch.0.lock() = Some(ProbeFault::Status(503));
+    }
+
+    fn recover(&self) {
+        *self.switch.0.lock() = None;
+    }
+
+    async fn seen(&self) -> ComponentStatus {
+        let status = self.control.read_status().await;
+        let mut components = status.components.into_iter();
+        let id = ComponentId::data_plane();
+        components
+            .find(|one| one.component.id == id)
+            .expect("it is there")
+    }
+
+    async fn incidents(&self) -> Vec<Incident> {
+        self.control.list_incidents(None).await.expect("listed")
+    }
+}
+
+fn open(folder: &Path) -> Arc<SqliteStore> {
+    Arc::new(SqliteStore::open(&folder.join("keygate.db")).expect("the database opens"))
+}
+
+fn control(store: &Arc<SqliteStore>, clock: &Arc<ManualClock>, seed: u64) -> Arc<Control> {
+    Arc::new(Control::new(
+        store.clone(),
+        clock.clone(),
+        Arc::new(SeededRandom::new(seed)),
+        KeyFormat::default(),
+        KeyHasher::default(),
+        Policy::default(),
+    ))
+}
+
+#[tokio::test]
+async fn three_failures_open_an_outage_and_three_successes_close_it() {
+    let world = World::new();
+    let mut prober = world.prober();
+    world.probe(&mut prober, 5).await;
+    assert_eq!(world.seen().await.health, Health::Operational);
+    world.fail();
+    world.probe(&mut prober, 2).await;
+    assert_eq!(world.seen().await.health, Health::Degraded);
+    assert_eq!(world.incidents().await, []);
+    world.probe(&mut prober, 1).await;
+    assert_eq!(world.seen().await.health, Health::Outage);
+    let [outage] = &world.incidents().await[..] else {
+        panic!("not one outage");
+    };
+    assert_eq!(outage.title.as_str(), "Data plane is down");
+    assert_eq!(outage.starts_at, START.plus(Duration::from_secs(150)));
+    assert_eq!(
+        outage.updates[0].message.as_str(),
+        "3 probes in a row failed: it answered with the status 503."
+    );
+    world.probe(&mut prober, 4).await;
+    assert_eq!(world.incidents().await.len(), 1, "one outage is one incident");
+
+    world.recover();
+    world.probe(&mut prober, 2).await;
+    assert_eq!(world.incidents().await[0].ends_at, None);
+    world.probe(&mut prober, 1).await;
+    let [outage] = &world.incidents().await[..] else {
+        panic!("not one outage");
+    };
+    assert_eq!(outage.ends_at, Some(START.plus(Duration::from_secs(360))));
+    assert_eq!(outage.state(world.clock.now()), IncidentState::Resolved);
+    assert_eq!(
+        outage.updates[1].message.as_str(),
+        "Probes succeed again, after 3 minutes."
+    );
+    let seen = world.seen().await;
+    assert_eq!(seen.health, Health::Operational);
+    for uptime in [seen.last_day, seen.last_week, seen.last_quarter] {
+        assert_eq!((uptime.tally.up, uptime.tally.down), (8, 7));
+        assert_eq!(uptime.basis_points(), Some(5_333), "8 of 15");
+    }
+    let entries = world.control.list_audit_entries(AuditFilter::default());
+    let entries = entries.await.expect("listed");
+    let recorded: Vec<_> = entries
+        .iter()
+        .map(|entry| (&*entry.action, &entry.actor))
+        .collect();
+    assert_eq!(
+        recorded,
+        [
+            ("incident.update", &RecordedActor::Prober),
+            ("incident.create", &RecordedActor::Prober)
+        ]
+    );
+}
+
+#[tokio::test]
+async fn while_nobody_probes_nothing_is_known() {
+    let world = World::new();
+    let mut prober = world.prober();
+    world.probe(&mut prober, 120).await;
+    world.clock.advance_millis(2 * 3_600_000);
+    assert_eq!(world.seen().await.health, Health::Unknown);
+    world.probe(&mut prober, 120).await;
+    let seen = world.seen().await;
+    assert_eq!(seen.health, Health::Operational);
+    assert_eq!(seen.last_day.basis_points(), Some(10_000));
+    // From each run's first probe to its last one: 119 intervals.
+    assert_eq!(seen.last_day.known_ms, 2 * 119 * 30_000);
+    let today = seen.days.last().expect("today");
+    assert_eq!(today.uptime.known_ms, seen.last_day.known_ms);
+    assert!(today.uptime.known_basis_points() < 2_500, "of 12 hours");
+    let before = &seen.days[..89];
+    assert!(before.iter().all(|day| day.uptime.basis_points().is_none()));
+}
+
+#[tokio::test]
+async fn failures_around_a_gap_are_not_three_in_a_row() {
+    let world = World::new();
+    let mut prober = world.prober();
+    world.fail();
+    world.probe(&mut prober, 2).await;
+    world.clock.advance_millis(3_600_000);
+    world.probe(&mut prober, 2).await;
+    assert_eq!(world.incidents().await, []);
+    world.probe(&mut prober, 1).await;
+    assert_eq!(world.incidents().await.len(), 1);
+}
+
+#[tokio::test]
+async fn one_probes_and_another_takes_over_within_a_minute_of_silence() {
+    let world = World::new();
+    let (mut first, mut second) = (world.prober(), world.prober());
+    for _ in 0..60 {
+        first.turn().await;
+        for _ in 0..3 {
+            second.turn().await;
+            world.clock.advance_millis(INTERVAL / 3);
+        }
+    }
+    assert_eq!(world.seen().await.last_day.tally.up, 60, "one at a time");
+    let silent_since = world.clock.now().minus(Duration::from_secs(30));
+    second.turn().await;
+    while matches!(second.role, Role::Watching(_)) {
+        world.clock.advance_millis(INTERVAL / 3);
+        second.turn().await;
+    }
+    let silence = world.clock.now().as_millis() - silent_since.as_millis();
+    assert!((45_000..=60_000).contains(&silence), "{silence}");
+    assert_eq!(world.seen().await.last_day.tally.up, 61);
+    first.turn().await;
+    assert!(matches!(first.role, Role::Watching(_)), "it notices");
+    assert_eq!(world.seen().await.last_day.tally.up, 61);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_does_not_make_two_probers() {
+    let world = World::new();
+    let (mut first, mut second) = (world.prober(), world.prober());
+    first.turn().await;
+    second.turn().await;
+    // Set back, by more than the silence that counts.
+    world.clock.advance_millis(-90_000);
+    second.turn().await;
+    assert!(matches!(second.role, Role::Watching(_)));
+}
+
+#[tokio::test]
+async fn what_was_released_is_taken_at_once() {
+    let world = World::new();
+    let (mut first, mut second) = (world.prober(), world.prober());
+    first.turn().await;
+    second.turn().await;
+    let released = world.control.store.release_claims(first.id).await;
+    released.expect("released");
+    second.turn().await;
+    assert!(matches!(second.role, Role::Probing(_)));
+}
+
+#[tokio::test]
+async fn a_restart_keeps_the_history_and_an_open_outage() {
+    let world = World::new();
+    let mut prober = world.prober();
+    world.fail();
+    world.probe(&mut prober, 3).await;
+    drop(prober);
+    world.store.close().await;
+    let World {
+        clock,
+        control: old,
+        switch,
+        folder,
+        store,
+    } = world;
+    drop((old, store));
+    let store = open(folder.path());
+    let world = World {
+        control: control(&store, &clock, 2),
+        store,
+        clock,
+        switch,
+        folder,
+    };
+    let mut prober = world.prober();
+    assert_eq!(world.seen().await.health, Health::Outage);
+    world.recover();
+    world.probe(&mut prober, 3).await;
+    let incidents = world.incidents().await;
+    assert_eq!(incidents.len(), 1);
+    assert!(incidents[0].is_over(world.clock.now()));
+    let tally = world.seen().await.last_quarter.tally;
+    assert_eq!((tally.up, tally.down), (3, 3));
+}
+
+#[tokio::test]
+async fn what_fails_during_its_maintenance_is_no_outage_until_it_is_over() {
+    let world = World::new();
+    let mut prober = world.prober();
+    let now = world.clock.now();
+    let planned = ScheduleMaintenance {
+        title: parse_incident_title("New disks").expect("a title"),
+        message: parse_incident_message("Ten minutes.").expect("a message"),
+        components: vec![ComponentId::data_plane()],
+        starts_at: now,
+        ends_at: now.plus(Duration::from_secs(300)),
+    };
+    let planned = world.control.schedule_maintenance(Actor::Operator, planned);
+    planned.await.expect("scheduled");
+    world.fail();
+    world.probe(&mut prober, 9).await;
+    assert_eq!(world.seen().await.health, Health::Maintenance);
+    assert_eq!(world.incidents().await.len(), 1);
+    world.probe(&mut prober, 2).await;
+    assert_eq!(world.seen().await.health, Health::Outage);
+    assert_eq!(world.incidents().await.len(), 2);
+}
+
+#[tokio::test]
+async fn without_the_database_the_last_known_state_is_shown_and_said_to_be_so() {
+    let world = World::new();
+    let mut prober = world.prober();
+    world.probe(&mut prober, 3).await;
+    let known = world.control.read_status().await;
+    assert_eq!(known.stale_since, None);
+    let read_at = known.at;
+    world.store.close().await;
+    world.fail();
+    world.probe(&mut prober, 3).await;
+    let status = world.control.read_status().await;
+    assert_eq!(status.stale_since, Some(read_at));
+    let health = |id: &ComponentId| {
+        let mut components = status.components.iter();
+        components.find(|one| one.component.id == *id).map(|one| one.health)
+    };
+    assert_eq!(health(&ComponentId::storage()), Some(Health::Outage));
+    let data_plane = health(&ComponentId::data_plane());
+    assert_eq!(data_plane, Some(Health::Outage), "as this node sees it");
+    let Role::Probing(queue) = &prober.role else {
+        panic!("it gave up");
+    };
+    assert_eq!(queue.len(), 3, "to be noted later");
+    assert_ne!(*queue, VecDeque::new());
+}

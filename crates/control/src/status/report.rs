@@ -1,0 +1,261 @@
+use std::time::Duration;
+
+use keygate_core::{ComponentId, Incident, IncidentKind, IncidentState, Timestamp};
+use keygate_storage::{LatestProbe, Period, Rollup, StatusHistory, Tally};
+
+use super::{
+    Component, StatusPolicy, Uptime,
+    board::{Live, Snapshot},
+};
+
+/// After so many failed probes in a row a component is out.
+pub(super) const OUT_AFTER: u32 = 3;
+
+/// How a component does. Later ones weigh more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// Its last probe succeeded.
+    Operational,
+    /// Nobody knows: it was not probed lately.
+    Unknown,
+    /// Maintenance is being done.
+    Maintenance,
+    /// Its last probe failed, or somebody says that something is wrong with it.
+    Degraded,
+    /// Three probes in a row failed.
+    Outage,
+}
+
+impl Health {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Operational,
+        Self::Unknown,
+        Self::Maintenance,
+        Self::Degraded,
+        Self::Outage,
+    ];
+
+    /// The word that stands for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Operational => "operational",
+            Self::Unknown => "unknown",
+            Self::Maintenance => "maintenance",
+            Self::Degraded => "degraded",
+            Self::Outage => "outage",
+        }
+    }
+}
+
+/// How the service does.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// When this was so.
+    pub at: Timestamp,
+    /// The database does not answer: this is what was known then, and what this node sees by itself.
+    /// It is `at` itself where nothing was ever known.
+    pub stale_since: Option<Timestamp>,
+    /// How it does as a whole.
+    pub health: Health,
+    /// Its components.
+    pub components: Vec<ComponentStatus>,
+    /// Incidents that are not over, and maintenance in progress, newest first.
+    pub current: Vec<Incident>,
+    /// Maintenance to come, the next first.
+    pub planned: Vec<Incident>,
+    /// What was over within 90 days, the latest first.
+    pub past: Vec<Incident>,
+}
+
+/// How a component does.
+#[derive(Debug, Clone)]
+pub struct ComponentStatus {
+    /// Which one.
+    pub component: Component,
+    /// How it does.
+    pub health: Health,
+    /// Its last probe.
+    pub latest: Option<LatestProbe>,
+    /// How it did in the last 24 hours.
+    pub last_day: Uptime,
+    /// How it did in the last 7 days.
+    pub last_week: Uptime,
+    /// How it did in the last 90 days.
+    pub last_quarter: Uptime,
+    /// The last 24 hours, oldest first, the present one last.
+    pub hours: Vec<Hour>,
+    /// The last 90 days in UTC, oldest first, today last.
+    pub days: Vec<Day>,
+}
+
+/// An hour of a component.
+#[derive(Debug, Clone, Copy)]
+pub struct Hour {
+    /// When it began.
+    pub starts_at: Timestamp,
+    /// How long its successful probes took on average.
+    pub response_ms: Option<u64>,
+}
+
+/// A day of a component.
+#[derive(Debug, Clone, Copy)]
+pub struct Day {
+    /// When it began.
+    pub starts_at: Timestamp,
+    /// How it did.
+    pub uptime: Uptime,
+}
+
+impl Status {
+    /// Puts together what is kept and what this node has seen itself.
+    pub(super) fn new(
+        policy: &StatusPolicy,
+        snapshot: Option<&Snapshot>,
+        is_stale: bool,
+        live: &dyn Fn(&ComponentId) -> Option<Live>,
+        now: Timestamp,
+    ) -> Self {
+        let nothing = StatusHistory::default();
+        let history = snapshot.map_or(&nothing, |snapshot| &snapshot.history);
+        let incidents = snapshot.map_or(&[][..], |snapshot| &snapshot.incidents);
+        let components: Vec<ComponentStatus> = policy
+            .components
+            .iter()
+            .map(|component| {
+                let mut status = ComponentStatus::new(component, history, now);
+                // Another node may have probed it since.
+                let kept = status.latest.as_ref().map(|latest| latest.at);
+                let live = live(&component.id).filter(|live| Some(live.probe.at) >= kept);
+                if let Some(live) = &live {
+                    status.latest = Some(live.probe.clone());
+                }
+                status.health = if is_stale && component.id == ComponentId::storage() {
+                    Health::Outage
+                } else {
+                    health(policy, &status, live.as_ref(), incidents, now)
+                };
+                status
+            })
+            .collect();
+        let (over, open): (Vec<_>, Vec<_>) = incidents
+            .iter()
+            .cloned()
+            .partition(|incident| incident.is_over(now));
+        let is_planned = |incident: &Incident| incident.state(now) == IncidentState::Scheduled;
+        let (mut planned, current): (Vec<_>, Vec<_>) = open.into_iter().partition(is_planned);
+        planned.sort_by_key(|incident| incident.starts_at);
+        let mut past = over;
+        past.sort_by_key(|incident| std::cmp::Reverse(incident.ends_at));
+        Self {
+            at: now,
+            stale_since: is_stale.then(|| snapshot.map_or(now, |snapshot| snapshot.read_at)),
+            health: overall(&components, &current),
+            components,
+            current,
+            planned,
+            past,
+        }
+    }
+}
+
+/// How the service does: as its worst component, or as somebody says of all of it.
+fn overall(components: &[ComponentStatus], current: &[Incident]) -> Health {
+    let components = components.iter().map(|component| component.health);
+    let of_all = current.iter().filter(|one| one.components.is_empty());
+    let said = of_all.map(|incident| match incident.kind {
+        IncidentKind::Maintenance => Health::Maintenance,
+        IncidentKind::Incident | IncidentKind::Outage => Health::Degraded,
+    });
+    components.chain(said).max().unwrap_or(Health::Operational)
+}
+
+fn health(
+    policy: &StatusPolicy,
+    status: &ComponentStatus,
+    live: Option<&Live>,
+    incidents: &[Incident],
+    now: Timestamp,
+) -> Health {
+    let id = &status.component.id;
+    let concerned = |incident: &&Incident| incident.components.contains(id) && !incident.is_over(now);
+    let open: Vec<&Incident> = incidents.iter().filter(concerned).collect();
+    let any = |kind| open.iter().any(|incident| incident.kind == kind);
+    let mut maintenance = incidents.iter();
+    let in_maintenance = maintenance.any(|incident| incident.is_maintenance_of(id, now));
+    let is_fresh = |latest: &&LatestProbe| latest.at.plus(policy.fresh_for()) >= now;
+    let fresh = status.latest.as_ref().filter(is_fresh);
+    let is_out = live.is_some_and(|live| live.failures >= OUT_AFTER && !live.probe.is_up);
+    match fresh {
+        _ if in_maintenance => Health::Maintenance,
+        None => Health::Unknown,
+        Some(_) if is_out || any(IncidentKind::Outage) => Health::Outage,
+        Some(latest) if !latest.is_up || any(IncidentKind::Incident) => Health::Degraded,
+        Some(_) => Health::Operational,
+    }
+}
+
+impl ComponentStatus {
+    fn new(component: &Component, history: &StatusHistory, now: Timestamp) -> Self {
+        let own = |rollups: &[Rollup]| -> Vec<Rollup> {
+            let own = rollups.iter().filter(|one| one.component == component.id);
+            own.cloned().collect()
+        };
+        let (hours, days) = (own(&history.hours), own(&history.days));
+        let starts = |period, count| starts_of_last(period, count, now);
+        let since = |period, count| starts(period, count).next().unwrap_or(now);
+        let after = |rollups: &[Rollup], since: Timestamp| {
+            let recent = rollups.iter().filter(|one| one.starts_at >= since);
+            Uptime::of_rollups(recent, since, now)
+        };
+        let tally = history.last_day.iter().find(|(id, _)| *id == component.id);
+        Self {
+            health: Health::Unknown,
+            latest: history
+                .latest
+                .iter()
+                .find(|latest| latest.component == component.id)
+                .cloned(),
+            last_day: Uptime {
+                // To the probe, where hours would be too coarse.
+                tally: tally.map_or(Tally::default(), |(_, tally)| *tally),
+                ..after(&hours, since(Period::Hour, 24))
+            },
+            last_week: after(&hours, since(Period::Hour, 7 * 24)),
+            last_quarter: after(&days, since(Period::Day, 90)),
+            hours: starts(Period::Hour, 24).map(|at| Hour::new(&hours, at)).collect(),
+            days: starts(Period::Day, 90)
+                .map(|at| Day::new(&days, at, now))
+                .collect(),
+            component: component.clone(),
+        }
+    }
+}
+
+impl Hour {
+    fn new(hours: &[Rollup], starts_at: Timestamp) -> Self {
+        let found = hours.iter().find(|hour| hour.starts_at == starts_at);
+        Self {
+            starts_at,
+            response_ms: found.and_then(|hour| hour.up_duration_ms.checked_div(hour.tally.up)),
+        }
+    }
+}
+
+impl Day {
+    fn new(days: &[Rollup], starts_at: Timestamp, now: Timestamp) -> Self {
+        let found = days.iter().filter(|day| day.starts_at == starts_at);
+        let end = starts_at.plus(Period::Day.length()).min(now);
+        Self {
+            starts_at,
+            uptime: Uptime::of_rollups(found, starts_at, end),
+        }
+    }
+}
+
+/// When the last `count` hours or days began, oldest first, the present one last.
+fn starts_of_last(period: Period, count: u32, now: Timestamp) -> impl Iterator<Item = Timestamp> {
+    let present = period.start_of(now);
+    let before = move |back: u32| -> Duration { period.length() * back };
+    (0..count).rev().map(move |back| present.minus(before(back)))
+}
