@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::text::{LineFault, check_line};
+
 /// Names a part of the service that is probed: `management_api`, `data_plane`, `storage`, or
 /// `upstream:` and the path of an upstream, like `upstream:/v1`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,6 +54,45 @@ impl fmt::Display for ComponentId {
 }
 
 impl serde::Serialize for ComponentId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// What people call a component: one line of 1 to 60 Unicode scalar values, trimmed, no control
+/// characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentName(String);
+
+/// The text cannot be a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be one line of 1 to {} characters", ComponentName::MAX_CHARS)]
+pub struct InvalidComponentName;
+
+impl ComponentName {
+    /// The most Unicode scalar values a name has.
+    pub const MAX_CHARS: usize = 60;
+
+    /// Trims and takes a name.
+    pub fn parse(text: &str) -> Result<Self, InvalidComponentName> {
+        let line = check_line(text, Self::MAX_CHARS);
+        line.map(|line| Self(line.to_owned()))
+            .map_err(|_: LineFault| InvalidComponentName)
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ComponentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl serde::Serialize for ComponentName {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
     }

@@ -25,7 +25,7 @@ pub use account::{Account, EmailAddress, InvalidEmail, Role};
 #[cfg(feature = "testing")]
 pub use clock::ManualClock;
 pub use clock::{Clock, MONOTONIC_LAG, SystemClock};
-pub use component::ComponentId;
+pub use component::{ComponentId, ComponentName, InvalidComponentName};
 pub use evaluate::{Attempt, Credential, Decision, Denial, evaluate};
 pub use id::{AccountId, FormId, IncidentId, KeyId, ProberId, RecorderId, SessionId, UpdateId};
 pub use incident::{

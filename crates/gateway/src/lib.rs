@@ -23,7 +23,7 @@ pub use ext_authz::ExtAuthz;
 pub use forward_auth::{ForwardAuth, is_forward_auth};
 pub use gateway::Gateway;
 pub use path::{InvalidPattern, Pattern};
-pub use probe::{Probe, ProbeError};
+pub use probe::{Probe, ProbeError, USER_AGENT};
 pub use routes::{Route, RouteTable};
 pub use upstream::{InvalidUpstream, Upstream, Upstreams};
 

@@ -4,12 +4,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::Empty;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::{net::lookup_host, time::timeout};
 
 use crate::{Upstream, upstream::connector};
+
+/// What keygate's own requests say they come from.
+pub const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("keygate/", env!("CARGO_PKG_VERSION")));
 
 /// How an upstream answers when it is asked once, as clients' requests would ask it.
 #[derive(Debug)]
@@ -53,13 +57,13 @@ impl Upstream {
     async fn ask(&self) -> Result<Probe, ProbeError> {
         let (host, port) = self.host_and_port();
         let _ = lookup_host((host, port)).await.map_err(ProbeError::Name)?;
-        let path = self.probe_path();
-        let uri = self.uri(&path.parse().map_err(other)?).map_err(other)?;
+        let uri = self.uri(&self.probe_path).map_err(other)?;
         let mut request = Request::new(Empty::<Bytes>::new());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        headers.insert(header::USER_AGENT, USER_AGENT);
         if let Some(authorization) = &self.authorization {
-            let headers = request.headers_mut();
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }
         let connector = connector(self.scheme(), self.connect_timeout).map_err(other)?;
@@ -68,18 +72,10 @@ impl Upstream {
         let date = answer.headers().get(header::DATE);
         let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
         Ok(Probe {
-            path,
+            path: self.probe_path.to_string(),
             status: answer.status(),
             date,
         })
-    }
-
-    /// What every API in the shape of `OpenAI`'s has, or where this upstream begins.
-    fn probe_path(&self) -> String {
-        match self.path() {
-            "/v1" => "/v1/models".to_owned(),
-            path => path.to_owned(),
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::{
     HeaderName, HeaderValue, Uri,
@@ -31,6 +31,8 @@ pub struct Upstream {
     /// Where the express lane connects to, unless it is to be encrypted.
     socket: Option<Socket>,
     pub(crate) pool: Pool,
+    /// What probes ask for.
+    pub(crate) probe_path: PathAndQuery,
 }
 
 /// A host, by name or address, and a port.
@@ -51,6 +53,9 @@ pub enum InvalidUpstream {
     /// The credential has characters that a header cannot carry.
     #[error("must hold one line of visible ASCII")]
     Credential,
+    /// What probes are to ask for is no path.
+    #[error("must be a path, like /health")]
+    ProbePath,
     /// The system's certificates could not be read.
     #[error("needs the system's CA certificates, which could not be read: {0}")]
     Certificates(std::io::Error),
@@ -84,7 +89,15 @@ impl Upstream {
             authorization: credential.map(bearer).transpose()?,
             connect_timeout,
             response_timeout,
+            probe_path: default_probe_path(path)?,
         })
+    }
+
+    /// Has probes ask for this path, with whatever goes before the path of a request.
+    pub fn with_probe_path(mut self, path: &str) -> Result<Self, InvalidUpstream> {
+        let parsed = path.parse().ok().filter(|_| path.starts_with('/'));
+        self.probe_path = parsed.ok_or(InvalidUpstream::ProbePath)?;
+        Ok(self)
     }
 
     /// Where to connect for HTTP without encryption.
@@ -151,6 +164,12 @@ impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}{}", self.scheme, self.authority, self.base_path)
     }
+}
+
+/// What every API in the shape of `OpenAI`'s has, or where the upstream begins.
+fn default_probe_path(path: &str) -> Result<PathAndQuery, InvalidUpstream> {
+    let path = if path == "/v1" { "/v1/models" } else { path };
+    path.parse().map_err(|_| InvalidUpstream::Path)
 }
 
 fn split(url: &str) -> Result<(Scheme, Authority, String), InvalidUpstream> {
@@ -234,13 +253,13 @@ pub(crate) fn connector(
 }
 
 /// The upstreams by path; the longest path that covers a request wins.
-pub struct Upstreams(Vec<Upstream>);
+pub struct Upstreams(Vec<Arc<Upstream>>);
 
 impl Upstreams {
     /// Sorts the upstreams.
     pub fn new(mut upstreams: Vec<Upstream>) -> Self {
         upstreams.sort_by_key(|upstream| std::cmp::Reverse(upstream.pattern.len()));
-        Self(upstreams)
+        Self(upstreams.into_iter().map(Arc::new).collect())
     }
 
     /// The place in the list of the upstream for a path.
@@ -251,7 +270,7 @@ impl Upstreams {
     }
 
     /// All of them, the longest path first.
-    pub fn iter(&self) -> impl Iterator<Item = &Upstream> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Upstream>> {
         self.0.iter()
     }
 

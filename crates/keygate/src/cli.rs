@@ -20,13 +20,14 @@ use crate::{
 };
 
 /// The variables that are read.
-const VARIABLES: [&str; 7] = [
+const VARIABLES: [&str; 8] = [
     "KEYGATE_DATA",
     "KEYGATE_CONFIG",
     "KEYGATE_DATABASE",
     "KEYGATE_LISTEN",
     "KEYGATE_METRICS_LISTEN",
     "KEYGATE_UPSTREAM",
+    "KEYGATE_STATUS_INTERVAL",
     "KEYGATE_LOG",
 ];
 
@@ -91,6 +92,9 @@ struct ServerFlags {
         help = "Where requests under /v1 go, like http://127.0.0.1:11434"
     )]
     upstream: Option<String>,
+    /// How often to look whether all works, for the status page, or off [default: 30s]
+    #[arg(long, env = "KEYGATE_STATUS_INTERVAL", value_name = "TIME")]
+    status_interval: Option<String>,
 }
 
 impl ServerFlags {
@@ -99,6 +103,7 @@ impl ServerFlags {
             listen: self.listen.listen,
             metrics_listen: self.metrics_listen,
             upstream: self.upstream,
+            status_interval: self.status_interval,
             ..flags
         }
     }

@@ -8,6 +8,7 @@ mod listeners;
 mod metrics;
 mod patience;
 mod running;
+mod targets;
 mod traced;
 
 pub(crate) use data_folder::create_data_folder;

@@ -95,7 +95,7 @@ impl Control {
         };
         let Some(mut tried) = tried else { return };
         let now = self.clock.monotonic();
-        if tried.is_some_and(|tried| now - tried < self.board.max_age) {
+        if tried.is_some_and(|tried| now.saturating_sub(tried) < self.board.max_age) {
             return;
         }
         *tried = Some(now);

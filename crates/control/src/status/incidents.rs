@@ -29,7 +29,10 @@ pub fn parse_incident_message(text: &str) -> Result<IncidentMessage, Problem> {
 
 /// Takes how far an incident is to be. Not every state suits every incident.
 pub fn parse_incident_state(word: &str) -> Result<IncidentState, Problem> {
-    let known: Vec<&str> = IncidentState::ALL.iter().map(|state| state.as_str()).collect();
+    let known: Vec<&str> = IncidentState::ALL
+        .iter()
+        .map(|state| state.as_str())
+        .collect();
     let rule = || format!("must be one of {}", known.join(", "));
     IncidentState::parse(word).ok_or_else(|| Problem::invalid_parameter("state", rule()))
 }
@@ -68,7 +71,7 @@ impl Control {
         actor: Actor,
         action: Action,
         id: IncidentId,
-        detail: Value,
+        detail: &Value,
     ) -> AuditEntry {
         AuditEntry {
             at: self.clock.now(),

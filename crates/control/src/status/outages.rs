@@ -36,7 +36,9 @@ impl Control {
             pair[0].is_up == pair[1].is_up && pair[1].at.plus(max_gap) >= pair[0].at
         };
         let are_enough = newest.len() == OUT_AFTER as usize;
-        newest.last().filter(|_| are_enough && newest.windows(2).all(follow))
+        newest
+            .last()
+            .filter(|_| are_enough && newest.windows(2).all(follow))
     }
 
     async fn open_outage(
@@ -65,7 +67,7 @@ impl Control {
             )],
         };
         let detail = super::incidents::detail(&outage);
-        let audit = self.incident_entry(Actor::Prober, Action::IncidentCreate, outage.id, detail);
+        let audit = self.incident_entry(Actor::Prober, Action::IncidentCreate, outage.id, &detail);
         tracing::warn!(component = %component.id, %starts_at, "{title}");
         self.store.insert_incident(outage, audit).await?;
         self.forget_board().await;
@@ -78,7 +80,7 @@ impl Control {
         let message = format!("Probes succeed again, after {}.", in_words(lasted));
         let update = self.probers_word(self.clock.now(), IncidentState::Resolved, &message);
         let detail = super::incidents::update_detail(&update);
-        let audit = self.incident_entry(Actor::Prober, Action::IncidentUpdate, outage.id, detail);
+        let audit = self.incident_entry(Actor::Prober, Action::IncidentUpdate, outage.id, &detail);
         tracing::info!(title = outage.title.as_str(), "{message}");
         self.store
             .add_incident_update(outage.id, update, Some(ends_at), audit)

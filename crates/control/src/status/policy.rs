@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use keygate_core::ComponentId;
+use keygate_core::{ComponentId, ComponentName};
 
 /// A part of the service, as people know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct Component {
     /// Its id.
     pub id: ComponentId,
     /// What it is called.
-    pub name: String,
+    pub name: ComponentName,
 }
 
 impl Component {
@@ -21,7 +21,7 @@ impl Component {
         ]
         .map(|(id, name)| Self {
             id,
-            name: name.to_owned(),
+            name: ComponentName::parse(name).expect("a short line"),
         })
     }
 }
@@ -29,7 +29,7 @@ impl Component {
 /// What is probed, and how often.
 #[derive(Debug, Clone)]
 pub struct StatusPolicy {
-    /// The components, in the order in which they are shown.
+    /// The components, in the order in which they are shown; none where nothing is probed.
     pub components: Vec<Component>,
     /// How long from one probe of a component to the next.
     pub interval: Duration,

@@ -34,7 +34,9 @@ impl Probers {
         });
         let policy = &control.policy.status;
         let storage_id = ComponentId::storage();
-        let storage = policy.component(&storage_id).map(|one| (one.clone(), storage));
+        let storage = policy
+            .component(&storage_id)
+            .map(|one| (one.clone(), storage));
         let mut tasks = JoinSet::new();
         for (component, target) in storage.into_iter().chain(targets) {
             let prober = Prober::new(control.clone(), id, component, target);
@@ -128,7 +130,7 @@ impl Prober {
         let now = self.control.clock.monotonic();
         let watched = watched.filter(|watched| Some(&watched.claim) == claim.as_ref());
         let patience = self.control.policy.status.interval * 3 / 2;
-        let is_silent = |watched: &Watched| now - watched.since >= patience;
+        let is_silent = |watched: &Watched| now.saturating_sub(watched.since) >= patience;
         if claim.is_none() || watched.as_ref().is_some_and(is_silent) {
             let id = self.component.id.clone();
             if store.claim_component(id, self.id, claim).await? {

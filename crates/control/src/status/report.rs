@@ -178,7 +178,8 @@ fn health(
     now: Timestamp,
 ) -> Health {
     let id = &status.component.id;
-    let concerned = |incident: &&Incident| incident.components.contains(id) && !incident.is_over(now);
+    let concerned =
+        |incident: &&Incident| incident.components.contains(id) && !incident.is_over(now);
     let open: Vec<&Incident> = incidents.iter().filter(concerned).collect();
     let any = |kind| open.iter().any(|incident| incident.kind == kind);
     let mut maintenance = incidents.iter();
@@ -223,7 +224,9 @@ impl ComponentStatus {
             },
             last_week: after(&hours, since(Period::Hour, 7 * 24)),
             last_quarter: after(&days, since(Period::Day, 90)),
-            hours: starts(Period::Hour, 24).map(|at| Hour::new(&hours, at)).collect(),
+            hours: starts(Period::Hour, 24)
+                .map(|at| Hour::new(&hours, at))
+                .collect(),
             days: starts(Period::Day, 90)
                 .map(|at| Day::new(&days, at, now))
                 .collect(),
@@ -257,5 +260,7 @@ impl Day {
 fn starts_of_last(period: Period, count: u32, now: Timestamp) -> impl Iterator<Item = Timestamp> {
     let present = period.start_of(now);
     let before = move |back: u32| -> Duration { period.length() * back };
-    (0..count).rev().map(move |back| present.minus(before(back)))
+    (0..count)
+        .rev()
+        .map(move |back| present.minus(before(back)))
 }

@@ -18,6 +18,7 @@ pub(crate) struct File {
     pub(crate) route: Vec<Route>,
     pub(crate) storage: Storage,
     pub(crate) traces: Traces,
+    pub(crate) status: Status,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -65,6 +66,8 @@ pub(crate) struct Upstream {
     pub(crate) credential_file: Option<String>,
     pub(crate) connect_timeout: Option<String>,
     pub(crate) response_timeout: Option<String>,
+    pub(crate) name: Option<String>,
+    pub(crate) status_path: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -92,6 +95,13 @@ pub(crate) struct Storage {
 pub(crate) struct Traces {
     pub(crate) otlp_endpoint: Option<String>,
     pub(crate) sample_ratio: Option<f64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Status {
+    pub(crate) interval: Option<String>,
+    pub(crate) timeout: Option<String>,
 }
 
 impl File {

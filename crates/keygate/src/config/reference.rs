@@ -115,6 +115,18 @@ pub(crate) const SETTINGS: &[Setting] = &[
         help: "How long the upstream may take to begin its answer, from the last piece of the request, before the client gets a 504. The time for connecting is added.",
     },
     Setting {
+        name: "upstream.name",
+        default: "its path",
+        example: "\"Speech\"",
+        help: "What the upstream is called on the status page, which anybody may see.",
+    },
+    Setting {
+        name: "upstream.status_path",
+        default: "/v1/models, or its path",
+        example: "\"/health\"",
+        help: "What is asked for to see whether the upstream works, with its credential: any status below 500 says so. `off`: it is not asked, and not on the status page.",
+    },
+    Setting {
         name: "route.methods",
         default: "all",
         example: "[\"DELETE\"]",
@@ -175,6 +187,18 @@ pub(crate) const SETTINGS: &[Setting] = &[
         help: "How long `serve-cached` may go on.",
     },
     Setting {
+        name: "status.interval",
+        default: "30s",
+        example: "\"30s\"",
+        help: "How often keygate looks whether itself, its database and its upstreams work, for the status page; or `off`. Also `--status-interval` and `KEYGATE_STATUS_INTERVAL`.",
+    },
+    Setting {
+        name: "status.timeout",
+        default: "5s",
+        example: "\"5s\"",
+        help: "How long an answer to that may take; at most `status.interval`.",
+    },
+    Setting {
         name: "traces.otlp_endpoint",
         default: "none",
         example: "\"http://127.0.0.1:4317\"",
@@ -189,7 +213,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
 ];
 
 /// The flags, each with its variable and what it does.
-const FLAGS: [(&str, &str, &str); 7] = [
+const FLAGS: [(&str, &str, &str); 8] = [
     (
         "--data",
         "KEYGATE_DATA",
@@ -212,6 +236,11 @@ const FLAGS: [(&str, &str, &str); 7] = [
         "The address and port on which `/metrics` is answered, or `off`.",
     ),
     ("--upstream", "KEYGATE_UPSTREAM", "The upstream for `/v1`."),
+    (
+        "--status-interval",
+        "KEYGATE_STATUS_INTERVAL",
+        "How often to look whether all works, or `off`.",
+    ),
     (
         "--log",
         "KEYGATE_LOG",

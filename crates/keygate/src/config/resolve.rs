@@ -5,17 +5,19 @@ use std::{
     time::Duration,
 };
 
-use keygate_control::{Policy, Signup};
+use keygate_control::{Policy, Signup, StatusPolicy};
 use keygate_core::{
     Scope,
     key::{KeyFormat, KeyHasher},
 };
-use keygate_gateway::{InvalidUpstream, Pattern, Route, RouteTable, Upstream, Upstreams};
+use keygate_gateway::{Pattern, Route, RouteTable, Upstreams};
 use keygate_http::TrustedProxies;
 
 use super::{
     Database,
     file::{self, File},
+    status,
+    upstreams::{sections, upstreams},
 };
 use crate::failure::Failure;
 
@@ -26,9 +28,6 @@ const DEFAULT_METRICS_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 const MIN_PEPPER_BYTES: usize = 32;
 
-const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const DEFAULT_RESPONSE_TIMEOUT: Duration = Duration::from_mins(10);
-
 /// What stands on the command line or in the environment.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Flags {
@@ -37,6 +36,7 @@ pub(crate) struct Flags {
     pub(crate) listen: Option<String>,
     pub(crate) metrics_listen: Option<String>,
     pub(crate) upstream: Option<String>,
+    pub(crate) status_interval: Option<String>,
     pub(crate) database: Option<String>,
 }
 
@@ -100,20 +100,15 @@ impl Settings {
         if let Some(url) = &self.public_url {
             return url.clone();
         }
-        let mut address = address;
-        if address.ip().is_unspecified() {
-            address.set_ip(if address.is_ipv4() {
-                Ipv4Addr::LOCALHOST.into()
-            } else {
-                Ipv6Addr::LOCALHOST.into()
-            });
-        }
-        format!("http://{address}")
+        format!("http://{}", reachable(address))
     }
 
     fn resolve(flags: &Flags, file: File, folder: &Path) -> Result<Self, Failure> {
         let data = flags.data.clone().unwrap_or_else(Self::default_data);
         let listen = flags.listen.clone().or(file.server.listen);
+        let sections = sections(file.upstream, flags.upstream.as_deref())?;
+        let interval = flags.status_interval.as_deref();
+        let status = status::policy(&file.status, interval, &sections)?;
         Ok(Self {
             database: Database::resolve(flags.database.as_deref(), &file.storage, &data)?,
             data,
@@ -140,12 +135,24 @@ impl Settings {
             trusted_proxies: trusted_proxies(&file.server.trusted_proxies)?,
             format: key_format(file.keys.prefix.as_deref())?,
             hasher: hasher(file.keys.pepper_file.as_deref(), folder)?,
-            policy: policy(file.keys.max_active, &file.accounts)?,
-            upstreams: upstreams(file.upstream, flags.upstream.as_deref(), folder)?,
+            policy: policy(file.keys.max_active, &file.accounts, status)?,
+            upstreams: upstreams(&sections, folder)?,
             routes: routes(file.route)?,
             traces: traces(&file.traces)?,
         })
     }
+}
+
+/// How a listener is reached from its own machine: all interfaces are also loopback.
+pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    address
 }
 
 pub(super) fn invalid(setting: &str, value: impl Display, rule: impl Display) -> Failure {
@@ -249,7 +256,7 @@ fn hasher(pepper_file: Option<&str>, folder: &Path) -> Result<KeyHasher, Failure
 }
 
 /// A secret from a file, without the line end that editors leave.
-fn read_secret(setting: &str, path: &str, folder: &Path) -> Result<String, Failure> {
+pub(super) fn read_secret(setting: &str, path: &str, folder: &Path) -> Result<String, Failure> {
     let path = folder.join(path);
     let text = std::fs::read_to_string(&path).map_err(|error| {
         let path = path.display();
@@ -260,7 +267,11 @@ fn read_secret(setting: &str, path: &str, folder: &Path) -> Result<String, Failu
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-fn policy(max_active: Option<u32>, accounts: &file::Accounts) -> Result<Policy, Failure> {
+fn policy(
+    max_active: Option<u32>,
+    accounts: &file::Accounts,
+    status: StatusPolicy,
+) -> Result<Policy, Failure> {
     let default = Policy::default();
     let signup = match accounts.signup.as_deref() {
         None => default.signup,
@@ -287,6 +298,7 @@ fn policy(max_active: Option<u32>, accounts: &file::Accounts) -> Result<Policy, 
             absolute,
             default.session_absolute,
         )?,
+        status,
     })
 }
 
@@ -302,72 +314,6 @@ pub(super) fn duration(
     parsed
         .filter(|duration| !duration.is_zero())
         .ok_or_else(|| invalid(setting, text, "must be a time like 30s, 10m, 12h or 7d"))
-}
-
-fn upstreams(
-    mut sections: Vec<file::Upstream>,
-    flag: Option<&str>,
-    folder: &Path,
-) -> Result<Upstreams, Failure> {
-    let path_of = |section: &file::Upstream| {
-        let path = section.path.as_deref().unwrap_or("/v1");
-        path.trim_end_matches('/').to_owned()
-    };
-    if let Some(url) = flag {
-        sections.retain(|section| path_of(section) != "/v1");
-        sections.push(file::Upstream {
-            url: Some(url.to_owned()),
-            ..file::Upstream::default()
-        });
-    }
-    let mut paths: Vec<String> = sections.iter().map(path_of).collect();
-    paths.sort_unstable();
-    if let Some([twice, _]) = paths.array_windows().find(|[one, next]| one == next) {
-        let rule = "must differ from one [[upstream]] to the next";
-        return Err(invalid("upstream.path", twice, rule));
-    }
-    let upstreams: Result<Vec<_>, _> = sections
-        .iter()
-        .map(|section| upstream(section, &path_of(section), folder))
-        .collect();
-    Ok(Upstreams::new(upstreams?))
-}
-
-fn upstream(section: &file::Upstream, path: &str, folder: &Path) -> Result<Upstream, Failure> {
-    let url = section.url.as_deref().ok_or_else(|| {
-        Failure::new("An [[upstream]] lacks its url, like url = \"http://127.0.0.1:11434\".")
-    })?;
-    let credential = section
-        .credential_file
-        .as_deref()
-        .map(|path| read_secret("upstream.credential_file", path, folder))
-        .transpose()?;
-    let connect_timeout = duration(
-        "upstream.connect_timeout",
-        section.connect_timeout.as_deref(),
-        DEFAULT_CONNECT_TIMEOUT,
-    )?;
-    let response_timeout = duration(
-        "upstream.response_timeout",
-        section.response_timeout.as_deref(),
-        DEFAULT_RESPONSE_TIMEOUT,
-    )?;
-    Upstream::new(
-        path,
-        url,
-        credential.as_deref(),
-        connect_timeout,
-        response_timeout,
-    )
-    .map_err(|why| match &why {
-        InvalidUpstream::Path => invalid("upstream.path", path, &why),
-        InvalidUpstream::Url | InvalidUpstream::Certificates(_) => {
-            invalid("upstream.url (--upstream)", url, &why)
-        }
-        InvalidUpstream::Credential => {
-            Failure::new(format!("The file of upstream.credential_file {why}."))
-        }
-    })
 }
 
 fn routes(sections: Vec<file::Route>) -> Result<RouteTable, Failure> {

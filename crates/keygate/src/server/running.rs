@@ -1,7 +1,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use keygate_control::Control;
+use keygate_control::{Control, Probers};
 use keygate_core::{OsRandom, SystemClock};
 use keygate_gateway::{Authorizer, Express, ExtAuthz, ForwardAuth, Gateway};
 use keygate_http::{RequestIds, RequestLine, Requests, TrustedProxies};
@@ -12,7 +12,10 @@ use keygate_web::{Site, WebState, signup_link};
 use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use super::{app::App, connections, create_data_folder, ext_authz, listeners::Listeners, metrics};
+use super::{
+    app::App, connections, create_data_folder, ext_authz, listeners::Listeners, metrics,
+    targets::targets,
+};
 use crate::{
     config::{MetricsListen, Settings},
     failure::Failure,
@@ -38,6 +41,7 @@ pub(crate) struct Running {
     verifier: Arc<Verifier>,
     web: WebState,
     traces: Option<Traces>,
+    probers: Probers,
     operator: operator::Listener,
     flushing: JoinHandle<()>,
     stop: oneshot::Sender<()>,
@@ -77,6 +81,7 @@ impl Running {
             settings.hasher.clone(),
         )
         .subscribed_to(&*store);
+        let targets = targets(&settings, address, &settings.upstreams);
         let web = web(&settings, control.clone(), origin.clone(), requests.clone());
         let (stop, stopped) = oneshot::channel();
         let services = Services {
@@ -111,14 +116,11 @@ impl Running {
             router: keygate_web::router(web.clone()),
             trusted_proxies: services.trusted_proxies.clone(),
         };
+        let stopped = stopped.map(drop).shared();
+        let servers = serve(listeners, app, services, registry, stopped);
         Ok(Self {
-            servers: serve(
-                listeners,
-                app,
-                services,
-                registry,
-                stopped.map(drop).shared(),
-            ),
+            servers,
+            probers: Probers::start(control.clone(), targets),
             flushing: tokio::spawn(flush_regularly(verifier.clone(), store.clone())),
             control,
             origin,
@@ -144,6 +146,8 @@ impl Running {
 
     /// Stops taking work, finishes what is under way, and writes down what is not yet written.
     pub(crate) async fn stop(self) {
+        // Before it looks as if something had failed.
+        self.probers.stop().await;
         self.web.begin_draining();
         // Even a sleep of no time takes a millisecond, in which answers would promise to go on.
         if !self.drain_delay.is_zero() {

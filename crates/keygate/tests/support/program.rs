@@ -215,6 +215,7 @@ impl Drop for Program {
 }
 
 const METRICS_LISTEN: &str = "KEYGATE_METRICS_LISTEN";
+const STATUS_INTERVAL: &str = "KEYGATE_STATUS_INTERVAL";
 
 /// The program, without the environment's settings and without metrics, in a folder of its own.
 pub fn keygate(folder: &Path) -> Command {
@@ -226,6 +227,8 @@ pub fn keygate(folder: &Path) -> Command {
         }
     }
     command.env(METRICS_LISTEN, "off");
+    // Upstreams of tests are asked by tests alone, unless those say otherwise.
+    command.env(STATUS_INTERVAL, "off");
     command
 }
 

@@ -47,7 +47,7 @@ impl Control {
             starts_at: incident.starts_at,
             ends_at: incident.ends_at,
         };
-        let audit = self.incident_entry(actor, Action::IncidentEdit, incident.id, detail);
+        let audit = self.incident_entry(actor, Action::IncidentEdit, incident.id, &detail);
         let edited = self.store.edit_incident(incident.id, kept, audit).await;
         if !edited.map_err(unavailable)? {
             return Err(not_found());
@@ -76,7 +76,7 @@ impl Control {
             "update": update_id.to_string(),
             "message": super::shortened(&message),
         });
-        let audit = self.incident_entry(actor, Action::IncidentEdit, incident.id, detail);
+        let audit = self.incident_entry(actor, Action::IncidentEdit, incident.id, &detail);
         let edited = self
             .store
             .edit_incident_update(incident.id, update_id, message, audit)

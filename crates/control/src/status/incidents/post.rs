@@ -77,7 +77,10 @@ impl Control {
         let now = self.clock.now();
         refuse_turned_around(planned.starts_at, planned.ends_at)?;
         if planned.ends_at <= now {
-            return Err(Problem::invalid_parameter("ends_at", "must be in the future"));
+            return Err(Problem::invalid_parameter(
+                "ends_at",
+                "must be in the future",
+            ));
         }
         let state = IncidentState::Scheduled;
         self.insert(
@@ -97,7 +100,7 @@ impl Control {
 
     async fn insert(&self, actor: Actor, incident: Incident) -> Result<Incident, Problem> {
         let detail = detail(&incident);
-        let audit = self.incident_entry(actor, Action::IncidentCreate, incident.id, detail);
+        let audit = self.incident_entry(actor, Action::IncidentCreate, incident.id, &detail);
         let inserted = self.store.insert_incident(incident.clone(), audit).await;
         inserted.map_err(unavailable)?;
         self.forget_board().await;
@@ -113,9 +116,15 @@ pub(super) fn refuse_future(starts_at: Timestamp, now: Timestamp) -> Result<(), 
     Err(Problem::invalid_parameter("starts_at", rule))
 }
 
-pub(super) fn refuse_turned_around(starts_at: Timestamp, ends_at: Timestamp) -> Result<(), Problem> {
+pub(super) fn refuse_turned_around(
+    starts_at: Timestamp,
+    ends_at: Timestamp,
+) -> Result<(), Problem> {
     if starts_at < ends_at {
         return Ok(());
     }
-    Err(Problem::invalid_parameter("ends_at", "must be after starts_at"))
+    Err(Problem::invalid_parameter(
+        "ends_at",
+        "must be after starts_at",
+    ))
 }

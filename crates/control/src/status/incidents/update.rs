@@ -29,7 +29,7 @@ impl Control {
         let update = self.new_update(state, message);
         incident.updates.push(update.clone());
         let detail = update_detail(&update);
-        let audit = self.incident_entry(actor, Action::IncidentUpdate, incident.id, detail);
+        let audit = self.incident_entry(actor, Action::IncidentUpdate, incident.id, &detail);
         let added = self
             .store
             .add_incident_update(incident.id, update, incident.ends_at, audit)
@@ -52,9 +52,11 @@ impl Control {
             return allow(state, &[current], "It is over.");
         }
         match incident.kind {
-            IncidentKind::Maintenance => {
-                allow(state, &[current, IncidentState::Completed], "Its times say so.")
-            }
+            IncidentKind::Maintenance => allow(
+                state,
+                &[current, IncidentState::Completed],
+                "Its times say so.",
+            ),
             IncidentKind::Outage if self.is_probed(incident) => allow(
                 state,
                 &OPEN_STATES,

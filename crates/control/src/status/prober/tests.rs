@@ -133,7 +133,11 @@ async fn three_failures_open_an_outage_and_three_successes_close_it() {
         "3 probes in a row failed: it answered with the status 503."
     );
     world.probe(&mut prober, 4).await;
-    assert_eq!(world.incidents().await.len(), 1, "one outage is one incident");
+    assert_eq!(
+        world.incidents().await.len(),
+        1,
+        "one outage is one incident"
+    );
 
     world.recover();
     world.probe(&mut prober, 2).await;
@@ -142,7 +146,7 @@ async fn three_failures_open_an_outage_and_three_successes_close_it() {
     let [outage] = &world.incidents().await[..] else {
         panic!("not one outage");
     };
-    assert_eq!(outage.ends_at, Some(START.plus(Duration::from_secs(360))));
+    assert_eq!(outage.ends_at, Some(START.plus(Duration::from_mins(6))));
     assert_eq!(outage.state(world.clock.now()), IncidentState::Resolved);
     assert_eq!(
         outage.updates[1].message.as_str(),
@@ -297,7 +301,7 @@ async fn what_fails_during_its_maintenance_is_no_outage_until_it_is_over() {
         message: parse_incident_message("Ten minutes.").expect("a message"),
         components: vec![ComponentId::data_plane()],
         starts_at: now,
-        ends_at: now.plus(Duration::from_secs(300)),
+        ends_at: now.plus(Duration::from_mins(5)),
     };
     let planned = world.control.schedule_maintenance(Actor::Operator, planned);
     planned.await.expect("scheduled");
@@ -325,7 +329,9 @@ async fn without_the_database_the_last_known_state_is_shown_and_said_to_be_so() 
     assert_eq!(status.stale_since, Some(read_at));
     let health = |id: &ComponentId| {
         let mut components = status.components.iter();
-        components.find(|one| one.component.id == *id).map(|one| one.health)
+        components
+            .find(|one| one.component.id == *id)
+            .map(|one| one.health)
     };
     assert_eq!(health(&ComponentId::storage()), Some(Health::Outage));
     let data_plane = health(&ComponentId::data_plane());

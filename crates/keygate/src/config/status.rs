@@ -1,0 +1,51 @@
+use keygate_control::{Component, StatusPolicy};
+use keygate_core::{ComponentId, ComponentName};
+
+use super::{
+    file,
+    resolve::{duration, invalid},
+    upstreams::{NOT_PROBED, path_of},
+};
+use crate::failure::Failure;
+
+const INTERVAL: &str = "status.interval (--status-interval)";
+
+/// What is probed, and how often: what every keygate has, and its upstreams.
+pub(super) fn policy(
+    section: &file::Status,
+    interval: Option<&str>,
+    upstreams: &[file::Upstream],
+) -> Result<StatusPolicy, Failure> {
+    let mut policy = StatusPolicy::default();
+    for upstream in upstreams {
+        if upstream.status_path.as_deref() != Some(NOT_PROBED) {
+            policy.components.push(component(upstream)?);
+        }
+    }
+    let interval = interval.or(section.interval.as_deref());
+    let timeout = section.timeout.as_deref();
+    if interval == Some(NOT_PROBED) {
+        policy.components.clear();
+    } else {
+        policy.interval = duration(INTERVAL, interval, policy.interval)?;
+    }
+    let is_given = timeout.is_some();
+    policy.timeout = duration("status.timeout", timeout, policy.timeout)?;
+    if policy.timeout > policy.interval {
+        if is_given {
+            let rule = "must be at most as long as status.interval";
+            return Err(invalid("status.timeout", timeout.unwrap_or_default(), rule));
+        }
+        policy.timeout = policy.interval;
+    }
+    Ok(policy)
+}
+
+fn component(upstream: &file::Upstream) -> Result<Component, Failure> {
+    let path = path_of(upstream);
+    let name = upstream.name.as_deref().unwrap_or(&path);
+    Ok(Component {
+        id: ComponentId::upstream(&path),
+        name: ComponentName::parse(name).map_err(|rule| invalid("upstream.name", name, rule))?,
+    })
+}
