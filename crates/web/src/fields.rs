@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::answer::ApiError;
 
 /// The longest body that the management API takes.
-const MAX_BODY: usize = 16 * 1024;
+const MAX_BODY: usize = 64 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -67,6 +67,25 @@ impl Fields {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => Err(Problem::invalid_parameter(name, "must be a string")),
+        }
+    }
+
+    /// An array of strings that may be left out.
+    pub(crate) fn optional_strings(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<Vec<String>>, Problem> {
+        let rule = || Problem::invalid_parameter(name, "must be an array of strings");
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Array(items)) => {
+                let texts = items.into_iter().map(|item| match item {
+                    Value::String(text) => Ok(text),
+                    _ => Err(rule()),
+                });
+                texts.collect::<Result<_, _>>().map(Some)
+            }
+            Some(_) => Err(rule()),
         }
     }
 }
@@ -170,5 +189,5 @@ fn invalid_request(message: &'static str) -> Problem {
 }
 
 fn body_too_large() -> Problem {
-    Problem::new(Code::BodyTooLarge, "The body may have at most 16 KiB.")
+    Problem::new(Code::BodyTooLarge, "The body may have at most 64 KiB.")
 }

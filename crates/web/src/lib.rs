@@ -18,6 +18,7 @@ mod path_id;
 mod query;
 mod routes;
 mod state;
+mod status_words;
 
 pub use api::keys::{CreateKeyResponse, KeyResponse};
 pub use links::{password_link, signup_link};

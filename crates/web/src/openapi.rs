@@ -11,7 +11,10 @@ mod extensions;
 mod guards;
 pub(crate) mod types;
 
-pub(crate) use bodies::{ChangePassword, CreateKey, ResetPassword, SignIn, SignUp, UpdateKey};
+pub(crate) use bodies::{
+    ChangePassword, CreateKey, EditIncidentBody, EditUpdateBody, PostIncidentBody, ResetPassword,
+    ScheduleMaintenanceBody, SignIn, SignUp, UpdateIncidentBody, UpdateKey,
+};
 pub(crate) use errors::{PasswordLimits, list};
 
 use std::sync::LazyLock;
@@ -41,7 +44,7 @@ const SESSION: &str = "session";
     info(
         title = "keygate",
         description = "The management API: keys, accounts, sessions. It takes a session cookie, never an API key; \
-            `POST /api/session` gives one. Bodies are JSON objects of at most 16 KiB, without unknown or duplicate \
+            `POST /api/session` gives one. Bodies are JSON objects of at most 64 KiB, without unknown or duplicate \
             fields. Every answer has an `X-Request-ID`. Times are UTC with three decimals."
     ),
     servers((url = "/")),
@@ -50,6 +53,7 @@ const SESSION: &str = "session";
         (name = "Account", description = "Making an account, and its password."),
         (name = "Sessions", description = "Signing in and out."),
         (name = "Admin", description = "What admins do for all accounts."),
+        (name = "Status", description = "How the service does, and what is said of it."),
         (name = "Probes", description = "For machines that look after keygate."),
     ),
     components(schemas(errors::Error)),
@@ -65,6 +69,8 @@ pub(crate) fn document() -> OpenApi {
         api::account::Reference::openapi(),
         api::admin::accounts::Reference::openapi(),
         api::admin::Reference::openapi(),
+        api::status::Reference::openapi(),
+        api::admin::incidents::Reference::openapi(),
         health::Reference::openapi(),
     ];
     let document = Base::openapi();

@@ -10,7 +10,7 @@ use http::Method;
 use tower_http::compression::CompressionLayer;
 
 use crate::{
-    api::{account, accounts, admin, keys, session},
+    api::{account, accounts, admin, keys, session, status},
     assets, count, guard, health, openapi, pages,
     state::WebState,
 };
@@ -97,6 +97,14 @@ fn api() -> Vec<Route> {
         route(Admin, POST, "/api/admin/accounts/{id}/password-reset", admin::accounts::reset_password),
         route(Admin, POST, "/api/admin/invitations", admin::invite),
         route(Admin, GET, "/api/admin/audit", admin::audit),
+        route(Public, GET, "/api/status", status::show),
+        route(Admin, GET, "/api/admin/incidents", admin::incidents::list),
+        route(Admin, POST, "/api/admin/incidents", admin::incidents::post),
+        route(Admin, POST, "/api/admin/maintenance", admin::incidents::schedule),
+        route(Admin, GET, "/api/admin/incidents/{id}", admin::incidents::show),
+        route(Admin, PATCH, "/api/admin/incidents/{id}", admin::incidents::edit),
+        route(Admin, POST, "/api/admin/incidents/{id}/updates", admin::incidents::update),
+        route(Admin, PATCH, "/api/admin/incidents/{id}/updates/{update_id}", admin::incidents::edit_update),
     ]
 }
 

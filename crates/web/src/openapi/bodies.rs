@@ -71,6 +71,83 @@ pub(crate) struct ChangePassword {
     password: (),
 }
 
+/// Something is wrong, or was.
+#[derive(ToSchema)]
+#[schema(as = PostIncident)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PostIncidentBody {
+    #[schema(schema_with = types::incident_title)]
+    title: (),
+    #[schema(schema_with = types::incident_message)]
+    message: (),
+    /// The ids of the components that it concerns; everything if it is left out.
+    #[schema(nullable = false)]
+    components: Option<Vec<String>>,
+    #[schema(schema_with = types::new_incident_state)]
+    state: Option<()>,
+    /// When it began: RFC 3339 with an offset, not in the future. Now, if it is left out.
+    #[schema(format = DateTime, nullable = false)]
+    starts_at: Option<String>,
+}
+
+/// Something is to be done.
+#[derive(ToSchema)]
+#[schema(as = ScheduleMaintenance)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ScheduleMaintenanceBody {
+    #[schema(schema_with = types::incident_title)]
+    title: (),
+    #[schema(schema_with = types::incident_message)]
+    message: (),
+    /// The ids of the components that it concerns; everything if it is left out.
+    #[schema(nullable = false)]
+    components: Option<Vec<String>>,
+    /// When it is to begin: RFC 3339 with an offset.
+    #[schema(format = DateTime)]
+    starts_at: String,
+    /// When it is to be over, in the future.
+    #[schema(format = DateTime)]
+    ends_at: String,
+}
+
+/// What is to be different about an incident: at least one of these.
+#[derive(ToSchema)]
+#[schema(as = EditIncident, min_properties = 1)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EditIncidentBody {
+    #[schema(schema_with = types::incident_title)]
+    title: Option<()>,
+    /// The ids of the components that it concerns; everything if it is empty.
+    #[schema(nullable = false)]
+    components: Option<Vec<String>>,
+    /// When it began, or is to begin: RFC 3339 with an offset.
+    #[schema(format = DateTime, nullable = false)]
+    starts_at: Option<String>,
+    /// When maintenance is to be over, or an incident was, if it is.
+    #[schema(format = DateTime, nullable = false)]
+    ends_at: Option<String>,
+}
+
+/// What there is to say of an incident.
+#[derive(ToSchema)]
+#[schema(as = UpdateIncident)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UpdateIncidentBody {
+    #[schema(schema_with = types::incident_message)]
+    message: (),
+    #[schema(schema_with = types::incident_state)]
+    state: Option<()>,
+}
+
+/// What should have been said of an incident.
+#[derive(ToSchema)]
+#[schema(as = EditIncidentUpdate)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EditUpdateBody {
+    #[schema(schema_with = types::incident_message)]
+    message: (),
+}
+
 /// A new password, by a one-time link.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 /// The id of a key, an account or a session.
 pub(crate) const ID: &str = "019e8232-6000-72db-b3e5-60859d948f9c";
+/// An id that was made after it.
+pub(crate) const LATER_ID: &str = "019eb08b-9c00-791a-a31c-ec30cc670184";
 const CREATED_AT: &str = "2026-06-01T08:00:00.000Z";
 const USED_AT: &str = "2026-06-10T08:00:00.000Z";
 const EXPIRES_AT: &str = "2030-01-31T08:00:00.000Z";
@@ -72,12 +74,65 @@ pub(crate) fn account_summary() -> Value {
 
 pub(crate) fn session() -> Value {
     json!({
-        "id": "019eb08b-9c00-791a-a31c-ec30cc670184",
+        "id": LATER_ID,
         "is_current": true,
         "address": "192.0.2.1",
         "user_agent": "curl/8.14.1",
         "created_at": USED_AT,
         "last_seen_at": USED_AT,
+    })
+}
+
+pub(crate) fn incident() -> Value {
+    json!({
+        "id": ID,
+        "kind": "incident",
+        "state": "investigating",
+        "title": "Slow answers",
+        "components": ["data_plane"],
+        "starts_at": "2026-06-10T07:30:00.000Z",
+        "ends_at": null,
+        "updates": [update("investigating", "Answers take several seconds. We are looking for the reason.")],
+    })
+}
+
+pub(crate) fn maintenance() -> Value {
+    json!({
+        "id": ID,
+        "kind": "maintenance",
+        "state": "scheduled",
+        "title": "New disks",
+        "components": ["management_api", "storage"],
+        "starts_at": "2026-07-01T02:00:00.000Z",
+        "ends_at": "2026-07-01T04:00:00.000Z",
+        "updates": [update("scheduled", "No key can be created or changed for some minutes.")],
+    })
+}
+
+fn update(state: &str, message: &str) -> Value {
+    json!({"id": LATER_ID, "at": USED_AT, "state": state, "message": message})
+}
+
+pub(crate) fn status() -> Value {
+    let uptime = json!({"percent": 99.98, "known_percent": 100.0, "up": 259_148, "down": 52});
+    json!({
+        "status": "operational",
+        "message": "Everything works.",
+        "at": USED_AT,
+        "stale_since": null,
+        "components": [{
+            "id": "data_plane",
+            "name": "Data plane",
+            "status": "operational",
+            "probed_at": USED_AT,
+            "response_ms": 2,
+            "uptime": {"last_24_hours": uptime, "last_7_days": uptime, "last_90_days": uptime},
+            "hours": [{"starts_at": USED_AT, "response_ms": 2}],
+            "days": [{"starts_at": "2026-06-10T00:00:00.000Z", "uptime": uptime}],
+        }],
+        "incidents": [],
+        "maintenance": [],
+        "past": [],
     })
 }
 

@@ -1,7 +1,10 @@
 //! Schemas of the core's types, which know nothing of the reference.
 
-use keygate_control::{Action, KeyStatus};
-use keygate_core::{Code, Password, Role, Scope, key::KeyName};
+use keygate_control::{Action, Health, KeyStatus};
+use keygate_core::{
+    Code, IncidentKind, IncidentMessage, IncidentState, IncidentTitle, Password, Role, Scope,
+    key::KeyName,
+};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -75,6 +78,52 @@ pub(crate) fn role() -> Built {
 pub(crate) fn action() -> Built {
     let names = Action::ALL.iter().map(|action| action.as_str());
     text("What was done.").enum_values(Some(names)).into()
+}
+
+pub(crate) fn health() -> Built {
+    text("How it does.")
+        .enum_values(Some(Health::ALL.map(Health::as_str)))
+        .into()
+}
+
+pub(crate) fn incident_kind() -> Built {
+    let names = IncidentKind::ALL.iter().map(|kind| kind.as_str());
+    text("How it came to be: found by probes, posted by somebody, or planned.")
+        .enum_values(Some(names))
+        .into()
+}
+
+pub(crate) fn incident_state() -> Built {
+    let names = IncidentState::ALL.iter().map(|state| state.as_str());
+    text("How far it is.").enum_values(Some(names)).into()
+}
+
+/// How far a new incident is.
+pub(crate) fn new_incident_state() -> Built {
+    let names = [
+        IncidentState::Investigating,
+        IncidentState::Identified,
+        IncidentState::Monitoring,
+        IncidentState::Resolved,
+    ];
+    text("How far it is.")
+        .enum_values(Some(names.map(IncidentState::as_str)))
+        .default(Some(IncidentState::Investigating.as_str().into()))
+        .into()
+}
+
+pub(crate) fn incident_title() -> Built {
+    text("What it is called: one line of plain text.")
+        .min_length(Some(1))
+        .max_length(Some(IncidentTitle::MAX_CHARS))
+        .into()
+}
+
+pub(crate) fn incident_message() -> Built {
+    text("What is to be said of it: plain text, which may have several lines.")
+        .min_length(Some(1))
+        .max_length(Some(IncidentMessage::MAX_CHARS))
+        .into()
 }
 
 pub(crate) fn error_type() -> Built {

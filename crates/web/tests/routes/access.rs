@@ -4,13 +4,14 @@ use keygate_web::{Access, Route, routes};
 
 use crate::support::{Answer, Call, TestApp};
 
-const PUBLIC: [&str; 16] = [
+const PUBLIC: [&str; 17] = [
     "GET /healthz",
     "GET /readyz",
     "GET /openapi.json",
     "POST /api/accounts",
     "POST /api/session",
     "POST /api/account/password-reset",
+    "GET /api/status",
     "GET /",
     "GET /assets/{file}",
     "GET /signup",
@@ -25,7 +26,8 @@ const PUBLIC: [&str; 16] = [
 
 fn path(route: &Route) -> String {
     let id = "0197593d-1c00-7000-8000-000000000000";
-    route.path.replace("{id}", id).replace("{file}", "time.js")
+    let path = route.path.replace("{id}", id).replace("{update_id}", id);
+    path.replace("{file}", "time.js")
 }
 
 /// The call as a script or a browser would make it.
@@ -81,15 +83,15 @@ async fn what_members_cannot_do_is_said_to_be_for_admins() {
 }
 
 #[tokio::test]
-async fn nothing_is_to_be_kept_but_assets() {
+async fn nothing_is_to_be_kept_but_assets_and_the_status() {
     for route in routes() {
         let (app, cookie) = TestApp::signed_in().await;
         let answer = call(&app, &route).cookie(&cookie).send().await;
         let cache = answer.headers["cache-control"].to_str().expect("ASCII");
-        let expected = if route.path.starts_with("/assets/") {
-            "no-cache"
-        } else {
-            "no-store"
+        let expected = match route.path {
+            "/assets/{file}" => "no-cache",
+            "/api/status" => "public, max-age=15",
+            _ => "no-store",
         };
         assert_eq!(cache, expected, "{} {}", route.method, route.path);
     }

@@ -4,5 +4,7 @@ mod account_sessions;
 mod accounts;
 mod admin;
 mod common;
+mod incidents;
 mod keys;
 mod session;
+mod status;

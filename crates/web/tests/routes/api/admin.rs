@@ -40,7 +40,8 @@ async fn members_are_told_that_it_is_for_admins() {
         }
         let path = route
             .path
-            .replace("{id}", &id_of(&app, "admin@example.com").await);
+            .replace("{id}", &id_of(&app, "admin@example.com").await)
+            .replace("{update_id}", "x");
         let call = app.call(route.method.as_str(), &path).cookie(&cookie);
         let answer = call.send().await;
         assert_eq!(answer.summary(), r#"403 "admin_required" null"#, "{path}");

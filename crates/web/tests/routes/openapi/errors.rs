@@ -145,7 +145,7 @@ async fn refuse(world: &World, operation: &Operation, code: &str) -> Answer {
             let call = call(&path).header("content-type", "text/plain");
             call.body("name=a").send().await
         }
-        "body_too_large" => call(&path).json(&" ".repeat(16 * 1024 + 1)).send().await,
+        "body_too_large" => call(&path).json(&" ".repeat(64 * 1024 + 1)).send().await,
         "missing_parameter" => call(&path).json("{}").send().await,
         "invalid_parameter" => match (operation.fields().first(), operation.query_names().next()) {
             (Some(field), _) => {
@@ -161,6 +161,7 @@ async fn refuse(world: &World, operation: &Operation, code: &str) -> Answer {
         "unknown_parameter" => call(&surprise).send().await,
         "key_not_found" | "not_found" => {
             let path = operation.path.replace("{id}", UNKNOWN_ID);
+            let path = world.fill_update_id(&path);
             let body = example_body(operation);
             match body {
                 Value::Null => call(&path).send().await,

@@ -1,7 +1,7 @@
 //! What must be there for an example to work as it stands.
 
-use keygate_control::{Actor, Signup};
-use keygate_core::Role;
+use keygate_control::{Actor, PostIncident, Signup, parse_incident_message, parse_incident_title};
+use keygate_core::{ComponentId, Incident, Role};
 use serde_json::{Value, json};
 
 use super::operation::{Operation, json as json_of, operations};
@@ -18,6 +18,7 @@ pub struct World {
     pub owner: Owner,
     key: String,
     session: String,
+    incident: Option<Incident>,
 }
 
 /// The account whose e-mail address and password stand in the example.
@@ -43,6 +44,7 @@ impl World {
             admin: String::new(),
             key: String::new(),
             session: String::new(),
+            incident: None,
         };
         if operation.name() == "createAccount" {
             return world;
@@ -53,6 +55,9 @@ impl World {
             "account" => world.session = world.elsewhere().await,
             "admin" => {
                 world.make_key().await;
+                if operation.path.contains("/incidents") {
+                    world.incident = Some(world.post_incident().await);
+                }
                 world.admin = world.app.account_as(ADMIN, Role::Admin).await;
             }
             _ => {}
@@ -100,15 +105,37 @@ impl World {
         text(&key["id"])
     }
 
+    async fn post_incident(&self) -> Incident {
+        let incident = PostIncident {
+            title: parse_incident_title("Slow").expect("a title"),
+            message: parse_incident_message("We look.").expect("a message"),
+            components: vec![ComponentId::storage()],
+            state: None,
+            starts_at: None,
+        };
+        let posted = self.app.control.post_incident(Actor::Operator, incident);
+        posted.await.expect("posted")
+    }
+
     /// The path of a call, with the id of what there is.
     pub async fn path(&self, operation: &Operation) -> String {
         let id = match operation.area() {
             "keys" => self.key.clone(),
             "account" => self.session.clone(),
-            "admin" => self.account_id(&self.owner.email).await,
+            "admin" => match &self.incident {
+                Some(incident) => incident.id.to_string(),
+                None => self.account_id(&self.owner.email).await,
+            },
             _ => return operation.path.clone(),
         };
-        operation.path.replace("{id}", &id)
+        self.fill_update_id(&operation.path.replace("{id}", &id))
+    }
+
+    /// The path with the id of what was said of the incident.
+    pub fn fill_update_id(&self, path: &str) -> String {
+        let update = self.incident.iter().flat_map(|one| &one.updates).next();
+        let id = update.map(|update| update.id.to_string());
+        path.replace("{update_id}", &id.unwrap_or_default())
     }
 
     pub async fn account_id(&self, email: &str) -> String {
