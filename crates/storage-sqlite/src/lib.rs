@@ -21,6 +21,8 @@ mod row;
 mod sessions;
 mod status;
 mod tables;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod usage;
 mod worker;
 mod writer;

@@ -20,6 +20,7 @@ pub(crate) mod sign_in;
 pub(crate) mod sign_out;
 pub(crate) mod sign_up;
 pub(crate) mod start;
+pub(crate) mod status;
 
 pub(crate) use compression::is_compressible;
 

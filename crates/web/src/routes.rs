@@ -123,6 +123,8 @@ fn pages() -> Vec<Route> {
         route(Public, GET, "/reset-password", pages::reset_password::show),
         route(Public, POST, "/reset-password", pages::reset_password::submit),
         route(Public, GET, "/docs", pages::docs::show),
+        route(Public, GET, "/status", pages::status::show),
+        route(Public, GET, "/status/feed.atom", pages::status::feed),
         route(Page, GET, "/keys", pages::keys::list),
         route(Page, GET, "/keys/new", pages::keys::new),
         route(Page, POST, "/keys/new", pages::keys::create),
@@ -133,6 +135,10 @@ fn pages() -> Vec<Route> {
         route(AdminPage, GET, "/admin/accounts", pages::admin::accounts::show),
         route(AdminPage, POST, "/admin/accounts", pages::admin::accounts::change),
         route(AdminPage, GET, "/admin/audit", pages::admin::audit),
+        route(AdminPage, GET, "/admin/incidents", pages::admin::incidents::list),
+        route(AdminPage, POST, "/admin/incidents", pages::admin::incidents::create),
+        route(AdminPage, GET, "/admin/incidents/{id}", pages::admin::incidents::show_one),
+        route(AdminPage, POST, "/admin/incidents/{id}", pages::admin::incidents::change),
     ]
 }
 

@@ -116,7 +116,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
     Setting {
         name: "upstream.name",
-        default: "its path",
+        default: "API, with its path if that is not `/v1`",
         example: "\"Speech\"",
         help: "What the upstream is called on the status page, which anybody may see.",
     },

@@ -43,9 +43,12 @@ pub(super) fn policy(
 
 fn component(upstream: &file::Upstream) -> Result<Component, Failure> {
     let path = path_of(upstream);
-    let name = upstream.name.as_deref().unwrap_or(&path);
+    let name = upstream.name.clone().unwrap_or_else(|| match &*path {
+        "/v1" => "API".to_owned(),
+        path => format!("API {path}"),
+    });
     Ok(Component {
         id: ComponentId::upstream(&path),
-        name: ComponentName::parse(name).map_err(|rule| invalid("upstream.name", name, rule))?,
+        name: ComponentName::parse(&name).map_err(|rule| invalid("upstream.name", &name, rule))?,
     })
 }

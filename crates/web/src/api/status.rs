@@ -2,7 +2,7 @@
 
 mod show;
 
-pub(crate) use show::show;
+pub(crate) use show::{PUBLIC, show};
 
 use keygate_control::{ComponentStatus, Day, Health, Hour, Status, Uptime};
 use keygate_core::{ComponentId, ComponentName, Timestamp};

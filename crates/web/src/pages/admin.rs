@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 mod audit;
+pub(crate) mod incidents;
 mod link;
 
 pub(crate) use audit::audit;

@@ -39,7 +39,7 @@ pub(crate) fn exact(iso: &str) -> String {
 }
 
 /// `10 Jun 2026`
-fn day(iso: &str) -> String {
+pub(crate) fn day(iso: &str) -> String {
     let part = |range: std::ops::Range<usize>| iso.get(range).unwrap_or_default();
     let month = part(5..7).parse().unwrap_or(1_usize);
     let month = MONTHS.get(month.saturating_sub(1)).unwrap_or(&"");

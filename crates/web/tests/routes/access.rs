@@ -4,7 +4,7 @@ use keygate_web::{Access, Route, routes};
 
 use crate::support::{Answer, Call, TestApp};
 
-const PUBLIC: [&str; 17] = [
+const PUBLIC: [&str; 19] = [
     "GET /healthz",
     "GET /readyz",
     "GET /openapi.json",
@@ -22,6 +22,8 @@ const PUBLIC: [&str; 17] = [
     "GET /reset-password",
     "POST /reset-password",
     "GET /docs",
+    "GET /status",
+    "GET /status/feed.atom",
 ];
 
 fn path(route: &Route) -> String {
@@ -90,7 +92,7 @@ async fn nothing_is_to_be_kept_but_assets_and_the_status() {
         let cache = answer.headers["cache-control"].to_str().expect("ASCII");
         let expected = match route.path {
             "/assets/{file}" => "no-cache",
-            "/api/status" => "public, max-age=15",
+            "/status" | "/status/feed.atom" | "/api/status" => "public, max-age=15",
             _ => "no-store",
         };
         assert_eq!(cache, expected, "{} {}", route.method, route.path);

@@ -1,11 +1,11 @@
 //! The routes over a real store, with the time and the randomness held still.
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, path::Path, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
-use keygate_control::{Control, Policy, Signup};
+use keygate_control::{Control, Policy, Signup, StatusPolicy};
 use keygate_core::{
     ManualClock, Role, SeededRandom, Timestamp,
     key::{KeyFormat, KeyHasher},
@@ -33,6 +33,7 @@ pub struct TestApp {
 pub struct Options {
     pub signup: Signup,
     pub site: Site,
+    pub status: StatusPolicy,
 }
 
 impl Default for Options {
@@ -43,6 +44,7 @@ impl Default for Options {
                 origin: "http://127.0.0.1:8080".into(),
                 is_configured: false,
             },
+            status: StatusPolicy::default(),
         }
     }
 }
@@ -66,8 +68,21 @@ impl TestApp {
     }
 
     pub fn with(options: Options) -> Self {
+        Self::open(options, None)
+    }
+
+    /// An app over a database that `past` has filled.
+    pub fn with_past(options: Options, past: &dyn Fn(&Path)) -> Self {
+        Self::open(options, Some(past))
+    }
+
+    fn open(options: Options, past: Option<&dyn Fn(&Path)>) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let path = folder.path().join("keygate.db");
+        if let Some(past) = past {
+            drop(SqliteStore::open(&path).expect("a new database opens"));
+            past(&path);
+        }
         let store = Arc::new(SqliteStore::open(&path).expect("a new database opens"));
         let clock = Arc::new(ManualClock::at(START));
         let policy = Policy {
@@ -75,7 +90,7 @@ impl TestApp {
             signup: options.signup,
             session_idle: Duration::from_hours(1),
             session_absolute: Duration::from_hours(2),
-            ..Policy::default()
+            status: options.status,
         };
         let control = Arc::new(Control::new(
             store.clone(),

@@ -1,0 +1,40 @@
+//! A past for tests and measurements, which would take long to live through.
+
+use std::path::Path;
+
+use keygate_core::{ComponentId, Timestamp};
+use rusqlite::{Connection, params};
+
+const HOUR: i64 = 3_600_000;
+
+/// Gives components the 90 days of probes, each half a minute, that a database keeps: one by one those
+/// of the last 25 hours, hours and days in sum. Every 977th minute all failed. The database at `path`
+/// has to be closed.
+pub fn fill_status(path: &Path, components: &[ComponentId], now: Timestamp) {
+    let db = Connection::open(path).expect("the database opens");
+    db.execute_batch("BEGIN").expect("begun");
+    for component in components {
+        fill(&db, component.as_str(), now.as_millis()).expect("the tables are there");
+    }
+    db.execute_batch("COMMIT").expect("committed");
+}
+
+fn fill(db: &Connection, component: &str, now: i64) -> rusqlite::Result<()> {
+    db.execute(
+        "WITH RECURSIVE at (at) AS (SELECT ?2 - 25 * 3600000 UNION ALL SELECT at + 30000 FROM at WHERE at + 30000 <= ?2) \
+         INSERT INTO probes SELECT ?1, at, at / 60000 % 977 <> 0, 1 + at / 60000 % 17 FROM at",
+        params![component, now],
+    )?;
+    for (period, length) in [("hour", HOUR), ("day", 24 * HOUR)] {
+        db.execute(
+            "WITH RECURSIVE \
+             minute (at) AS (SELECT ?2 - 91 * 86400000 UNION ALL SELECT at + 60000 FROM minute WHERE at + 60000 <= ?2) \
+             INSERT INTO probe_rollups \
+             SELECT ?1, ?3, at - at % ?4, 2 * sum(at / 60000 % 977 <> 0), 2 * sum(at / 60000 % 977 = 0), \
+               60000 * count(*), 2 * sum((at / 60000 % 977 <> 0) * (1 + at / 60000 % 17)) \
+             FROM minute GROUP BY at - at % ?4",
+            params![component, now, period, length],
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! The feed of incidents, in Atom (RFC 4287).
+
+use askama::Template;
+use axum::{extract::State, response::IntoResponse};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use keygate_control::{Component, Status};
+use keygate_core::{Incident, Timestamp};
+
+use super::incident::{IncidentView, in_words};
+use crate::{api::status::PUBLIC, origin::Origin, pages::moment::exact, state::WebState};
+
+#[derive(Template)]
+#[template(path = "status/feed.xml")]
+struct Feed<'a> {
+    /// The address under which the reader knows the service.
+    origin: &'a str,
+    updated: Timestamp,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    id: String,
+    title: String,
+    published: Timestamp,
+    updated: Timestamp,
+    text: String,
+}
+
+/// `GET /status/feed.atom`
+pub(crate) async fn feed(
+    State(state): State<WebState>,
+    Origin(origin): Origin,
+) -> impl IntoResponse {
+    let status = state.control().read_status().await;
+    let feed = Feed::new(&origin, status);
+    let xml = feed.render().expect("the templates render from memory");
+    let headers = [
+        (CONTENT_TYPE, "application/atom+xml; charset=utf-8"),
+        (CACHE_CONTROL, PUBLIC),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, xml)
+}
+
+impl<'a> Feed<'a> {
+    fn new(origin: &'a str, status: Status) -> Self {
+        let now = status.at;
+        let named: Vec<Component> = status
+            .components
+            .into_iter()
+            .map(|one| one.component)
+            .collect();
+        let incidents = [status.current, status.planned, status.past].concat();
+        let mut entries: Vec<Entry> = incidents
+            .into_iter()
+            .map(|incident| Entry::new(incident, &named, now))
+            .collect();
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.updated));
+        Self {
+            origin,
+            // RFC 4287 section 4.1.1 wants a date where there is nothing, too.
+            updated: entries.first().map_or(now, |entry| entry.updated),
+            entries,
+        }
+    }
+}
+
+impl Entry {
+    fn new(incident: Incident, named: &[Component], now: Timestamp) -> Self {
+        let said = |at: &dyn Fn(&[Timestamp]) -> Option<Timestamp>| {
+            let times: Vec<_> = incident.updates.iter().map(|update| update.at).collect();
+            at(&times).unwrap_or(incident.starts_at)
+        };
+        let (published, updated) = (
+            said(&|times| times.first().copied()),
+            said(&|times| times.last().copied()),
+        );
+        let state = in_words(incident.state(now));
+        let view = IncidentView::new(incident, named, now);
+        let updates = view.updates.iter().map(|update| {
+            let at = exact(&update.at.iso);
+            format!("\n{at}, {}:\n{}\n", update.state, update.message)
+        });
+        Self {
+            id: view.id,
+            title: format!("{} ({state})", view.title),
+            published,
+            updated,
+            text: format!(
+                "{}: {}.\n{}",
+                view.components,
+                view.span,
+                updates.collect::<String>()
+            ),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The pages on which admins say what the status page says.
+
+use keygate_core::Role;
+
+use crate::support::{Answer, TestApp, encoded, unescaped};
+
+struct Admin {
+    app: TestApp,
+    cookie: String,
+}
+
+impl Admin {
+    async fn new() -> Self {
+        let app = TestApp::new();
+        let cookie = app.account_as("admin@example.com", Role::Admin).await;
+        Self { app, cookie }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.app.get(path).cookie(&self.cookie).send().await
+    }
+
+    async fn send(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let call = self.app.post(path).cookie(&self.cookie);
+        call.form(&encoded(fields)).send().await
+    }
+
+    /// Posts an incident; the path of its page.
+    async fn post(&self, fields: &[(&str, &str)]) -> String {
+        let answer = self.send("/admin/incidents", fields).await;
+        assert_eq!(answer.status, 303, "{answer}");
+        let to = answer.headers["location"].to_str().expect("ASCII");
+        to.trim_end_matches("?done=posted").to_owned()
+    }
+}
+
+const SLOW: [(&str, &str); 4] = [
+    ("do", "post"),
+    ("title", "Slow answers"),
+    ("message", "We look.\r\nMore soon."),
+    ("state", "investigating"),
+];
+
+#[tokio::test]
+async fn an_incident_is_posted_updated_and_corrected() {
+    let admin = Admin::new().await;
+    let mut fields = SLOW.to_vec();
+    fields.extend([("components", "storage"), ("starts_at", "2026-06-10T07:30")]);
+    let path = admin.post(&fields).await;
+    let page = admin.get(&format!("{path}?done=posted")).await;
+    assert!(page.body.contains("It is on the status page."), "{page}");
+    assert!(
+        page.body.contains("Storage · since 10 Jun 2026, 07:30 UTC"),
+        "{page}"
+    );
+    assert_eq!(page.value("title"), "Slow answers");
+    let said = [
+        ("do", "update"),
+        ("message", "A disk is full."),
+        ("state", "identified"),
+    ];
+    assert_eq!(admin.send(&path, &said).await.status, 303);
+    let edit = [
+        ("do", "edit"),
+        ("title", "Slow"),
+        ("components", "data_plane"),
+        ("starts_at", "2026-06-10T07:00"),
+    ];
+    assert_eq!(admin.send(&path, &edit).await.status, 303);
+    let page = admin.get(&path).await;
+    let update = page.value("update");
+    let correct = [
+        ("do", "correct"),
+        ("update", &*update),
+        ("message", "A disk was full."),
+    ];
+    assert_eq!(admin.send(&path, &correct).await.status, 303);
+    let status = admin.app.get("/status").send().await;
+    for text in [
+        "Slow",
+        "Data plane · since 10 Jun 2026, 07:00 UTC",
+        "A disk was full.",
+    ] {
+        assert!(status.body.contains(text), "{text}: {status}");
+    }
+    assert!(status.body.contains("We look.\nMore soon."), "{status}");
+    assert!(!status.body.contains("A disk is full."), "{status}");
+    let resolved = [
+        ("do", "update"),
+        ("message", "Over."),
+        ("state", "resolved"),
+    ];
+    assert_eq!(admin.send(&path, &resolved).await.status, 303);
+    let list = admin.get("/admin/incidents").await;
+    assert!(list.body.contains(">resolved</span>"), "{list}");
+    let audit = admin.get("/admin/audit?action=incident.edit").await;
+    assert!(audit.body.contains("A disk was full."), "{audit}");
+}
+
+#[tokio::test]
+async fn maintenance_is_scheduled_and_moved() {
+    let admin = Admin::new().await;
+    let fields = [
+        ("do", "schedule"),
+        ("title", "New disks"),
+        ("message", "Ten minutes."),
+        ("starts_at", "2026-06-11T02:00"),
+        ("ends_at", "2026-06-11T04:00"),
+    ];
+    let path = admin.post(&fields).await;
+    let moved = [
+        ("do", "edit"),
+        ("title", "New disks"),
+        ("starts_at", "2026-06-12T02:00"),
+        ("ends_at", "2026-06-12T04:00"),
+    ];
+    assert_eq!(admin.send(&path, &moved).await.status, 303);
+    let status = admin.app.get("/status").send().await;
+    let span = "Everything · 12 Jun 2026, 02:00 UTC to 12 Jun 2026, 04:00 UTC";
+    assert!(status.body.contains(span), "{status}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost() {
+    let admin = Admin::new().await;
+    let markup = "<b>\"odd\"</b>";
+    let bad = [
+        ("do", "post"),
+        ("title", ""),
+        ("message", markup),
+        ("state", "monitoring"),
+        ("components", "storage"),
+        ("starts_at", "tomorrow"),
+    ];
+    let page = admin.send("/admin/incidents", &bad).await;
+    assert_eq!(page.status, 400);
+    assert_eq!(page.error("post-title"), "Must not be empty.");
+    assert_eq!(
+        page.error("post-starts_at"),
+        "Must be a date and a time, like 2026-06-10T08:00."
+    );
+    assert_eq!(
+        page.error("schedule-title"),
+        "",
+        "the other form is untouched"
+    );
+    assert!(
+        unescaped(&page.body).contains(&format!("{markup}</textarea>")),
+        "{page}"
+    );
+    assert!(!page.body.contains(markup), "{page}");
+    assert_eq!(page.checked(), ["storage"]);
+    let around = [
+        ("do", "schedule"),
+        ("title", "New disks"),
+        ("message", "Ten minutes."),
+        ("starts_at", "2026-06-11T04:00"),
+        ("ends_at", "2026-06-11T02:00"),
+    ];
+    let page = admin.send("/admin/incidents", &around).await;
+    assert_eq!(page.error("schedule-ends_at"), "Must be after starts_at.");
+    let long = "x".repeat(10_001);
+    let long = [("do", "post"), ("title", "a"), ("message", &long)];
+    let page = admin.send("/admin/incidents", &long).await;
+    assert_eq!(
+        page.error("post-message"),
+        "Must have at most 10,000 characters."
+    );
+    let huge = "<".repeat(40_000);
+    let huge = [("do", "post"), ("title", "a"), ("message", &huge)];
+    let page = admin.send("/admin/incidents", &huge).await;
+    assert_eq!(page.status, 413);
+    assert!(
+        page.body.contains("The body may have at most 64 KiB."),
+        "{page}"
+    );
+    let nothing = admin.send("/admin/incidents", &[("title", "a")]).await;
+    assert!(nothing.body.contains("Nothing was chosen."), "{nothing}");
+    assert!(
+        admin
+            .get("/admin/incidents")
+            .await
+            .body
+            .contains("There was none yet.")
+    );
+    let path = admin.post(&SLOW).await;
+    let page = admin.send(
+        &path,
+        &[("do", "update"), ("message", "a"), ("state", "completed")],
+    );
+    let page = page.await;
+    assert!(
+        page.error("update-state")
+            .starts_with("Must be investigating"),
+        "{page}"
+    );
+    let update = admin.get(&path).await.value("update");
+    let page = [("do", "correct"), ("update", &*update), ("message", " ")];
+    let page = admin.send(&path, &page).await;
+    assert!(page.body.contains("Must not be empty."), "{page}");
+    assert_eq!(admin.send("/admin/incidents/x", &SLOW).await.status, 404);
+}

@@ -1,0 +1,142 @@
+//! The status page, its feed, and that they bear what may come.
+
+use keygate_control::{
+    Actor, Component, PostIncident, StatusPolicy, parse_incident_message, parse_incident_title,
+};
+use keygate_core::{ComponentId, ComponentName, IncidentState};
+use keygate_storage::Store;
+use keygate_storage_sqlite::testing::fill_status;
+
+use crate::support::{Options, START, TestApp, unescaped};
+
+const MARKUP: &str = "<script>alert(1)</script> & \"more\"";
+
+async fn post(app: &TestApp, title: &str, message: &str, state: IncidentState) {
+    let post = PostIncident {
+        title: parse_incident_title(title).expect("a title"),
+        message: parse_incident_message(message).expect("a message"),
+        components: vec![ComponentId::data_plane()],
+        state: Some(state),
+        starts_at: None,
+    };
+    let posted = app.control.post_incident(Actor::Operator, post).await;
+    posted.expect("posted");
+}
+
+#[tokio::test]
+async fn the_page_says_the_same_to_everybody() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let open = app.get("/status").send().await;
+    assert_eq!(open.status, 200);
+    assert!(open.body.contains("How the service does is not known."));
+    assert!(open.body.contains("There was none in the last 90 days."));
+    let signed_in = app.get("/status").cookie(&cookie).send().await;
+    assert_eq!(signed_in.body, open.body, "anybody may keep it");
+    assert!(!signed_in.headers.contains_key("set-cookie"));
+}
+
+#[tokio::test]
+async fn what_people_write_is_shown_as_text() {
+    let app = TestApp::new();
+    let long = format!("{MARKUP}\r\n{}", "x".repeat(9_900));
+    post(&app, MARKUP, &long, IncidentState::Identified).await;
+    post(&app, "Over", "It is over.", IncidentState::Resolved).await;
+    for path in ["/status", "/status/feed.atom"] {
+        let answer = app.get(path).send().await;
+        assert!(!answer.body.contains("<script>alert"), "{answer}");
+        let text = unescaped(&answer.body);
+        assert!(text.contains(&long.replace("\r\n", "\n")), "{answer}");
+        assert!(text.contains("It is over."), "{answer}");
+        assert!(!answer.body.contains('\r'));
+    }
+}
+
+#[tokio::test]
+async fn the_feed_has_an_entry_for_each_incident_the_latest_word_first() {
+    let app = TestApp::with(Options::https());
+    post(&app, "First", "a", IncidentState::Resolved).await;
+    app.clock.advance_millis(60_000);
+    post(&app, "Second", "b", IncidentState::Investigating).await;
+    let feed = app.get("/status/feed.atom").send().await;
+    let kind = feed.headers["content-type"].to_str().expect("ASCII");
+    assert_eq!(kind, "application/atom+xml; charset=utf-8");
+    let titles: Vec<&str> = feed
+        .body
+        .split("<title type=\"text\">")
+        .skip(1)
+        .filter_map(|rest| rest.split('<').next())
+        .collect();
+    assert_eq!(titles, ["Second (investigating)", "First (resolved)"]);
+    assert!(
+        feed.body
+            .contains("<updated>2026-06-10T08:01:00.000Z</updated>")
+    );
+    assert!(
+        feed.body
+            .contains("href=\"https://keys.example.com/status#incident-")
+    );
+}
+
+#[tokio::test]
+async fn without_the_database_the_page_says_so() {
+    let app = TestApp::new();
+    post(&app, "Known", "before", IncidentState::Identified).await;
+    app.get("/status").send().await;
+    app.close_store().await;
+    app.clock.advance_millis(3 * 60_000);
+    let answer = app.get("/status").send().await;
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer.body.contains("The database does not answer."),
+        "{answer}"
+    );
+    assert!(answer.body.contains("3 minutes ago"), "{answer}");
+    assert!(answer.body.contains("Known"), "{answer}");
+    let feed = app.get("/status/feed.atom").send().await;
+    assert!(feed.body.contains("Known"), "{feed}");
+}
+
+/// An app whose ten components have been probed for 90 days.
+fn with_ninety_days() -> TestApp {
+    let mut status = StatusPolicy::default();
+    for number in 1..=7 {
+        status.components.push(Component {
+            id: ComponentId::upstream(&format!("/v1/upstream-{number}")),
+            name: ComponentName::parse(&format!("Upstream {number}")).expect("a name"),
+        });
+    }
+    let ids: Vec<ComponentId> = status.components.iter().map(|one| one.id.clone()).collect();
+    TestApp::with_past(
+        Options {
+            status,
+            ..Options::default()
+        },
+        &|path| fill_status(path, &ids, START),
+    )
+}
+
+#[tokio::test]
+async fn ninety_days_of_ten_components_are_small() {
+    let app = with_ninety_days();
+    let page = app
+        .get("/status")
+        .header("accept-encoding", "gzip")
+        .send()
+        .await;
+    assert_eq!(page.status, 200);
+    assert!(page.size < 64 * 1024, "{} bytes on their way", page.size);
+    let status = app.get("/api/status").send().await.json();
+    assert_eq!(status["components"].as_array().map(Vec::len), Some(10));
+    for component in status["components"].as_array().expect("an array") {
+        let quarter = &component["uptime"]["last_90_days"];
+        assert_eq!(quarter["known_percent"], 100.0, "{component}");
+        let days = component["days"].as_array().expect("an array");
+        assert!(days.iter().all(|day| !day["uptime"]["percent"].is_null()));
+    }
+    app.store.close().await;
+    let files = std::fs::read_dir(app.folder.path()).expect("a folder");
+    let bytes: u64 = files
+        .map(|file| file.expect("a file").metadata().expect("its size").len())
+        .sum();
+    assert!(bytes < 20 * 1024 * 1024, "{bytes} bytes");
+}
