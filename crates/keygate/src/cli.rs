@@ -4,6 +4,7 @@ mod account;
 mod config;
 mod demo;
 mod doctor;
+mod incident;
 mod key;
 mod output;
 mod serve;
@@ -121,6 +122,9 @@ enum Command {
     /// Issue, list, revoke keys
     #[command(subcommand)]
     Key(key::Key),
+    /// Post incidents on the status page, say more of them, schedule maintenance
+    #[command(subcommand)]
+    Incident(incident::Incident),
     /// Move from one database to another
     #[command(subcommand)]
     Storage(storage::Storage),
@@ -166,6 +170,7 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Demo(demo) => demo.run(flags).await,
             Command::Account(account) => account.run(&Settings::load(&flags)?).await,
             Command::Key(key) => key.run(&Settings::load(&flags)?).await,
+            Command::Incident(incident) => incident.run(&Settings::load(&flags)?).await,
             Command::Storage(storage) => storage.run().await,
             Command::Config(config) => config.run(flags),
             Command::Doctor(doctor) => return Ok(doctor.run(flags).await),

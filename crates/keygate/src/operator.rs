@@ -8,10 +8,12 @@
 
 mod client;
 mod command;
+mod incidents;
 mod listener;
 
 pub(crate) use client::{is_running, run};
 pub(crate) use command::Command;
+pub(crate) use incidents::IncidentFields;
 pub(crate) use listener::Listener;
 
 use std::path::{Path, PathBuf};

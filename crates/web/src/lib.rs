@@ -20,7 +20,10 @@ mod routes;
 mod state;
 mod status_words;
 
-pub use api::keys::{CreateKeyResponse, KeyResponse};
+pub use api::{
+    incident::IncidentResponse,
+    keys::{CreateKeyResponse, KeyResponse},
+};
 pub use links::{password_link, signup_link};
 pub use openapi::openapi_json;
 pub use routes::{Access, Route, matched_route, router, routes};

@@ -6,9 +6,10 @@ use keygate_control::{Health, Status};
 pub(crate) fn sentence(status: &Status) -> String {
     let concerned = |health| {
         let components = status.components.iter();
-        let named = components.filter(move |one| one.health == health);
-        let names = named.map(|one| one.component.name.as_str());
-        names.collect::<Vec<_>>()
+        components
+            .filter(|one| one.health == health)
+            .map(|one| one.component.name.as_str())
+            .collect::<Vec<_>>()
     };
     let names = concerned(status.health);
     let is_all = names.len() == status.components.len();

@@ -7,6 +7,8 @@ use keygate_web::{CreateKeyResponse, KeyResponse, password_link, signup_link};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::incidents::{self, IncidentFields};
+
 /// What an operator can ask for. It can hold a password, so it cannot be printed.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -47,6 +49,23 @@ pub(crate) enum Command {
     RevokeKey {
         account: String,
         id: String,
+    },
+    ListIncidents,
+    PostIncident(IncidentFields),
+    ScheduleMaintenance(IncidentFields),
+    UpdateIncident {
+        id: String,
+        message: String,
+        state: Option<String>,
+    },
+    EditIncident {
+        id: String,
+        fields: IncidentFields,
+    },
+    EditIncidentUpdate {
+        id: String,
+        update: String,
+        message: String,
     },
 }
 
@@ -108,6 +127,18 @@ impl Command {
                 control.revoke_key(Actor::Operator, account.id, &id).await?;
                 Ok(json!({"id": id}))
             }
+            Self::ListIncidents => incidents::list(control).await,
+            Self::PostIncident(fields) => fields.post(control).await,
+            Self::ScheduleMaintenance(fields) => fields.schedule(control).await,
+            Self::UpdateIncident { id, message, state } => {
+                incidents::update(control, &id, &message, state.as_deref()).await
+            }
+            Self::EditIncident { id, fields } => fields.edit(control, &id).await,
+            Self::EditIncidentUpdate {
+                id,
+                update,
+                message,
+            } => incidents::edit_update(control, &id, &update, &message).await,
         }
     }
 }

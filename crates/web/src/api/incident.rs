@@ -10,7 +10,7 @@ use crate::openapi::types;
 /// Something that went wrong, or maintenance.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Incident)]
-pub(crate) struct IncidentResponse {
+pub struct IncidentResponse {
     /// Unique.
     #[schema(value_type = String, format = "uuid")]
     id: IncidentId,
@@ -37,7 +37,7 @@ pub(crate) struct IncidentResponse {
 /// Something that was said of an incident.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = IncidentUpdate)]
-pub(crate) struct IncidentUpdateResponse {
+pub struct IncidentUpdateResponse {
     /// Unique.
     #[schema(value_type = String, format = "uuid")]
     id: UpdateId,
@@ -53,7 +53,7 @@ pub(crate) struct IncidentUpdateResponse {
 
 impl IncidentResponse {
     /// How an incident is at `now`.
-    pub(crate) fn new(incident: Incident, now: Timestamp) -> Self {
+    pub fn new(incident: Incident, now: Timestamp) -> Self {
         Self {
             state: incident.state(now),
             id: incident.id,

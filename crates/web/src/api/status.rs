@@ -69,6 +69,7 @@ struct ComponentResponse {
 /// How a component did.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Uptimes)]
+#[expect(clippy::struct_field_names, reason = "they are read as JSON")]
 struct UptimesResponse {
     /// To the probe.
     last_24_hours: UptimeResponse,

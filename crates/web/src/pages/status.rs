@@ -13,7 +13,7 @@ use axum::{
 };
 use http::{StatusCode, header::CACHE_CONTROL};
 use keygate_control::{Component, ComponentStatus, Health, Status, Uptime};
-use keygate_core::Timestamp;
+use keygate_core::{Incident, Timestamp};
 
 use super::{frame::Frame, moment::Moment, page};
 use crate::{api::status::PUBLIC, state::WebState, status_words::sentence};
@@ -77,8 +77,8 @@ impl StatusPage {
             .iter()
             .map(|one| one.component.clone())
             .collect();
-        let view = |incidents: Vec<_>| {
-            let incidents = incidents.into_iter();
+        let view = |incidents: &[Incident]| {
+            let incidents = incidents.iter();
             let views = incidents.map(|incident| IncidentView::new(incident, &named, now));
             views.collect()
         };
@@ -88,9 +88,9 @@ impl StatusPage {
             sentence,
             at: Moment::new(now, now),
             stale_since: status.stale_since.map(|since| Moment::new(since, now)),
-            current: view(status.current),
-            planned: view(status.planned),
-            past: view(status.past),
+            current: view(&status.current),
+            planned: view(&status.planned),
+            past: view(&status.past),
             components: status
                 .components
                 .into_iter()

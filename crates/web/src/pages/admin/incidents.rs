@@ -89,9 +89,7 @@ async fn act(
     let posted = match form.text("do") {
         "post" => {
             let (state, starts_at) = (fields::state(form), fields::moment(form, "starts_at"));
-            let (Some(title), Some(message), Some(components), Some(state), Some(starts_at)) =
-                (title, message, components, state, starts_at)
-            else {
+            let (Some(title), Some(message), true) = (title, message, form.is_fine()) else {
                 return Ok(None);
             };
             let post = PostIncident {
@@ -106,8 +104,8 @@ async fn act(
         "schedule" => {
             let starts_at = fields::required_moment(form, "starts_at");
             let ends_at = fields::required_moment(form, "ends_at");
-            let (Some(title), Some(message), Some(components), Some(starts_at), Some(ends_at)) =
-                (title, message, components, starts_at, ends_at)
+            let (Some(title), Some(message), Some(starts_at), Some(ends_at), true) =
+                (title, message, starts_at, ends_at, form.is_fine())
             else {
                 return Ok(None);
             };
@@ -149,7 +147,7 @@ async fn show(state: &WebState, signed_in: &SignedInSession, form: Form) -> Resp
         post: FormView::new("post", post, control),
         schedule: FormView::new("schedule", schedule, control),
         incidents: incidents
-            .into_iter()
+            .iter()
             .map(|incident| IncidentView::new(incident, control.components(), now))
             .collect(),
         older,

@@ -4,9 +4,9 @@ use askama::Template;
 use axum::{extract::State, response::IntoResponse};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use keygate_control::{Component, Status};
-use keygate_core::{Incident, Timestamp};
+use keygate_core::{Incident, IncidentUpdate, Timestamp};
 
-use super::incident::{IncidentView, in_words};
+use super::incident::IncidentView;
 use crate::{api::status::PUBLIC, origin::Origin, pages::moment::exact, state::WebState};
 
 #[derive(Template)]
@@ -52,7 +52,7 @@ impl<'a> Feed<'a> {
             .collect();
         let incidents = [status.current, status.planned, status.past].concat();
         let mut entries: Vec<Entry> = incidents
-            .into_iter()
+            .iter()
             .map(|incident| Entry::new(incident, &named, now))
             .collect();
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.updated));
@@ -66,32 +66,25 @@ impl<'a> Feed<'a> {
 }
 
 impl Entry {
-    fn new(incident: Incident, named: &[Component], now: Timestamp) -> Self {
-        let said = |at: &dyn Fn(&[Timestamp]) -> Option<Timestamp>| {
-            let times: Vec<_> = incident.updates.iter().map(|update| update.at).collect();
-            at(&times).unwrap_or(incident.starts_at)
-        };
-        let (published, updated) = (
-            said(&|times| times.first().copied()),
-            said(&|times| times.last().copied()),
-        );
-        let state = in_words(incident.state(now));
+    fn new(incident: &Incident, named: &[Component], now: Timestamp) -> Self {
         let view = IncidentView::new(incident, named, now);
-        let updates = view.updates.iter().map(|update| {
+        let said = view.updates.iter().map(|update| {
             let at = exact(&update.at.iso);
             format!("\n{at}, {}:\n{}\n", update.state, update.message)
         });
+        let at =
+            |update: Option<&IncidentUpdate>| update.map_or(incident.starts_at, |update| update.at);
         Self {
-            id: view.id,
-            title: format!("{} ({state})", view.title),
-            published,
-            updated,
+            title: format!("{} ({})", view.title, view.state.word),
+            published: at(incident.updates.first()),
+            updated: at(incident.updates.last()),
             text: format!(
                 "{}: {}.\n{}",
                 view.components,
                 view.span,
-                updates.collect::<String>()
+                said.collect::<String>()
             ),
+            id: view.id,
         }
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct UpdateView {
 
 impl IncidentView {
     /// An incident at `now`, where components have these names.
-    pub(crate) fn new(incident: Incident, named: &[Component], now: Timestamp) -> Self {
+    pub(crate) fn new(incident: &Incident, named: &[Component], now: Timestamp) -> Self {
         let state = incident.state(now);
         let updates = incident.updates.iter().rev().map(|update| UpdateView {
             id: update.id.to_string(),
@@ -47,7 +47,7 @@ impl IncidentView {
                 class: class(incident.kind, state),
             },
             components: names(&incident.components, named),
-            span: span(&incident),
+            span: span(incident),
             is_over: incident.is_over(now),
             updates: updates.collect(),
             title: incident.title.to_string(),

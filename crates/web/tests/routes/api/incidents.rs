@@ -46,7 +46,7 @@ impl Admin {
         answer.json()
     }
 
-    async fn later(&self, minutes: i64) {
+    fn later(&self, minutes: i64) {
         self.app.clock.advance_millis(minutes * 60_000);
     }
 }
@@ -67,7 +67,7 @@ async fn an_incident_goes_from_its_post_to_its_end_before_everybodys_eyes() {
     assert_eq!(status["status"], "degraded");
     assert_eq!(status["message"], "There is trouble.");
     assert_eq!(status["incidents"][0]["state"], "investigating");
-    admin.later(1).await;
+    admin.later(1);
     let said = json!({"message": "A disk is full.", "state": "identified"});
     let answer = admin.update(&id, &said).await;
     assert_eq!(
@@ -76,7 +76,7 @@ async fn an_incident_goes_from_its_post_to_its_end_before_everybodys_eyes() {
     );
     let said = json!({"message": "Still so."});
     assert_eq!(admin.update(&id, &said).await.json()["state"], "identified");
-    admin.later(1).await;
+    admin.later(1);
     let said = json!({"message": "There is room again.", "state": "resolved"});
     assert_eq!(admin.update(&id, &said).await.status, 201);
     let status = admin.status().await;
@@ -149,9 +149,9 @@ async fn maintenance_goes_by_its_times_and_can_be_over_earlier() {
     assert_eq!(status["maintenance"].as_array().map(Vec::len), Some(2));
     let called_off = json!({"message": "Another day.", "state": "completed"});
     assert_eq!(admin.update(&other, &called_off).await.status, 201);
-    admin.later(59).await;
+    admin.later(59);
     assert_eq!(admin.status().await["maintenance"][0]["state"], "scheduled");
-    admin.later(1).await;
+    admin.later(1);
     let status = admin.status().await;
     assert_eq!(status["incidents"][0]["state"], "in_progress");
     assert_eq!(status["status"], "maintenance");
@@ -165,9 +165,9 @@ async fn maintenance_goes_by_its_times_and_can_be_over_earlier() {
     let other_way = json!({"message": "x", "state": "resolved"});
     let answer = admin.update(&id, &other_way).await;
     assert_eq!(answer.summary(), r#"400 "invalid_parameter" "state""#);
-    admin.later(119).await;
+    admin.later(119);
     assert_eq!(admin.status().await["status"], "maintenance");
-    admin.later(1).await;
+    admin.later(1);
     let past = &admin.status().await["past"];
     let state = |id: &str| {
         let mut past = past.as_array().expect("an array").iter();

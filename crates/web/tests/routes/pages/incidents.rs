@@ -54,6 +54,7 @@ async fn an_incident_is_posted_updated_and_corrected() {
         "{page}"
     );
     assert_eq!(page.value("title"), "Slow answers");
+    admin.app.clock.advance_millis(60_000);
     let said = [
         ("do", "update"),
         ("message", "A disk is full."),

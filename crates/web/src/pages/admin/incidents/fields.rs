@@ -44,21 +44,24 @@ pub(super) fn message(form: &mut Form) -> Option<IncidentMessage> {
     form.accept(parse_incident_message(form.text("message")))
 }
 
-pub(super) fn components(form: &mut Form, control: &Control) -> Option<Vec<ComponentId>> {
+/// The components that are ticked; none where one of them is none.
+pub(super) fn components(form: &mut Form, control: &Control) -> Vec<ComponentId> {
     let ids = form.all("components").map(|id| control.parse_component(id));
-    form.accept(ids.collect())
+    form.accept(ids.collect()).unwrap_or_default()
 }
 
-/// The state, which may be left out.
-pub(super) fn state(form: &mut Form) -> Option<Option<IncidentState>> {
+/// The state; none where it is left out, or wrong.
+pub(super) fn state(form: &mut Form) -> Option<IncidentState> {
     let word = Some(form.text("state")).filter(|word| !word.is_empty());
     form.accept(word.map(parse_incident_state).transpose())
+        .flatten()
 }
 
-/// A time in UTC, which may be left out.
-pub(super) fn moment(form: &mut Form, name: &'static str) -> Option<Option<Timestamp>> {
+/// A time in UTC; none where it is left out, or wrong.
+pub(super) fn moment(form: &mut Form, name: &'static str) -> Option<Timestamp> {
     let text = Some(form.text(name).trim()).filter(|text| !text.is_empty());
     form.accept(text.map(|text| parse_typed(name, text)).transpose())
+        .flatten()
 }
 
 /// A time in UTC.

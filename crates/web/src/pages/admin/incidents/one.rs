@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{Extension, extract::State, response::Response};
 use http::Uri;
 use keygate_control::{IncidentEdit, SignedInSession};
-use keygate_core::{Code, Incident, IncidentKind, IncidentState, Problem, Timestamp};
+use keygate_core::{Code, ComponentId, Incident, IncidentKind, IncidentState, Problem, Timestamp};
 
 use super::{
     FormView, NEW_STATES, SECTION,
@@ -84,7 +84,7 @@ async fn act(
     match form.text("do") {
         "update" => {
             let (message, how_far) = (fields::message(form), fields::state(form));
-            let (Some(message), Some(how_far)) = (message, how_far) else {
+            let (Some(message), true) = (message, form.is_fine()) else {
                 return Ok(None);
             };
             control.update_incident(actor, id, how_far, message).await?;
@@ -131,8 +131,7 @@ async fn edit(
     let components = fields::components(form, control);
     let starts_at = fields::required_moment(form, "starts_at");
     let ends_at = fields::moment(form, "ends_at");
-    let (Some(components), Some(starts_at), Some(ends_at)) = (components, starts_at, ends_at)
-    else {
+    let (Some(starts_at), true) = (starts_at, form.is_fine()) else {
         return Ok(None);
     };
     edit.components = Some(components);
@@ -186,7 +185,7 @@ async fn show_form(
         update: FormView::new("update", update, control),
         edit: FormView::new("edit", edit, control),
         correction,
-        incident: IncidentView::new(incident, control.components(), now),
+        incident: IncidentView::new(&incident, control.components(), now),
     };
     page(outcome, &shown)
 }
@@ -194,7 +193,7 @@ async fn show_form(
 /// What the incident is now, to be typed over.
 fn fill(form: &mut Form, incident: &Incident) {
     form.set("title", [incident.title.as_str()]);
-    let components = incident.components.iter().map(|id| id.as_str());
+    let components = incident.components.iter().map(ComponentId::as_str);
     form.set("components", components);
     form.set("starts_at", [&*fields::typed(incident.starts_at)]);
     let end = incident.ends_at.map(fields::typed);

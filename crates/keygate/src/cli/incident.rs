@@ -1,0 +1,228 @@
+use std::io::Read;
+
+use clap::{Args, Subcommand};
+
+use super::account::Format;
+use crate::{
+    config::Settings,
+    failure::Failure,
+    operator::{self, Command, IncidentFields},
+};
+
+/// What is said of it, shown on the status page as plain text.
+#[derive(Args)]
+struct Message {
+    /// What to say, in plain text; "-" reads it from standard input
+    #[arg(long, value_name = "TEXT")]
+    message: String,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Incident {
+    /// List all incidents and maintenance, the newest first
+    List(Format),
+    /// Post an incident on the status page
+    Post(Post),
+    /// Announce maintenance on the status page
+    Schedule(Schedule),
+    /// Say more of an incident, and how far it is
+    Update(Update),
+    /// Correct an incident's title, components or times
+    Edit(Edit),
+    /// Correct what was said of an incident
+    EditUpdate(EditUpdate),
+}
+
+/// What an incident and maintenance have in common.
+#[derive(Args)]
+struct Announcement {
+    /// What it is called, in one line
+    #[arg(long)]
+    title: String,
+    #[command(flatten)]
+    message: Message,
+    #[arg(
+        long = "component",
+        value_name = "ID",
+        help = "A component that it concerns, like data_plane or upstream:/v1; can be repeated [default: all]"
+    )]
+    components: Vec<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Post {
+    #[command(flatten)]
+    announcement: Announcement,
+    /// How far it is: investigating, identified, monitoring or resolved [default: investigating]
+    #[arg(long)]
+    state: Option<String>,
+    /// When it began, like 2026-06-10T08:00:00Z [default: now]
+    #[arg(long, value_name = "TIME")]
+    starts_at: Option<String>,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Args)]
+pub(super) struct Schedule {
+    #[command(flatten)]
+    announcement: Announcement,
+    /// When it is to begin, like 2026-06-10T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    starts_at: String,
+    /// When it is to be over
+    #[arg(long, value_name = "TIME")]
+    ends_at: String,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Args)]
+pub(super) struct Update {
+    /// The incident's id
+    id: String,
+    #[command(flatten)]
+    message: Message,
+    /// How far it is: investigating, identified, monitoring, resolved; for maintenance completed
+    /// [default: as before]
+    #[arg(long)]
+    state: Option<String>,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = true, args = ["title", "components", "all_components", "starts_at", "ends_at"])]
+pub(super) struct Edit {
+    /// The incident's id
+    #[arg(group = "subject")]
+    id: String,
+    /// What it is called, in one line
+    #[arg(long)]
+    title: Option<String>,
+    /// A component that it concerns, in place of those that it did; can be repeated
+    #[arg(long = "component", value_name = "ID")]
+    components: Vec<String>,
+    /// It concerns everything
+    #[arg(long, conflicts_with = "components")]
+    all_components: bool,
+    /// When it began, or is to begin, like 2026-06-10T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    starts_at: Option<String>,
+    /// When it was over, or is to be
+    #[arg(long, value_name = "TIME")]
+    ends_at: Option<String>,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Args)]
+pub(super) struct EditUpdate {
+    /// The incident's id
+    id: String,
+    /// The id of what was said, as keygate incident list --json shows it
+    update: String,
+    #[command(flatten)]
+    message: Message,
+    #[command(flatten)]
+    format: Format,
+}
+
+const COLUMNS: &[(&str, &str)] = &[
+    ("TITLE", "title"),
+    ("STATE", "state"),
+    ("COMPONENTS", "components"),
+    ("STARTS", "starts_at"),
+    ("ENDS", "ends_at"),
+    ("ID", "id"),
+];
+
+impl Incident {
+    pub(super) async fn run(self, settings: &Settings) -> Result<(), Failure> {
+        let (command, format, sentence) = match self {
+            Self::List(format) => {
+                let incidents = operator::run(settings, Command::ListIncidents).await?;
+                format.table(&incidents, COLUMNS, "There are no incidents.");
+                return Ok(());
+            }
+            Self::Post(post) => {
+                let fields = IncidentFields {
+                    state: post.state,
+                    starts_at: post.starts_at,
+                    ..post.announcement.fields()?
+                };
+                let sentence = "The incident {id} is on the status page: {title} ({state}).";
+                (Command::PostIncident(fields), post.format, sentence)
+            }
+            Self::Schedule(planned) => {
+                let fields = IncidentFields {
+                    starts_at: Some(planned.starts_at),
+                    ends_at: Some(planned.ends_at),
+                    ..planned.announcement.fields()?
+                };
+                let sentence = "The maintenance {id} is on the status page: {title}, {starts_at} to {ends_at}.";
+                let command = Command::ScheduleMaintenance(fields);
+                (command, planned.format, sentence)
+            }
+            Self::Update(update) => {
+                let command = Command::UpdateIncident {
+                    id: update.id,
+                    message: update.message.read()?,
+                    state: update.state,
+                };
+                (command, update.format, "{title} is now: {state}.")
+            }
+            Self::Edit(edit) => {
+                let components = Some(edit.components)
+                    .filter(|components| edit.all_components || !components.is_empty());
+                let fields = IncidentFields {
+                    title: edit.title,
+                    components,
+                    starts_at: edit.starts_at,
+                    ends_at: edit.ends_at,
+                    ..IncidentFields::default()
+                };
+                let command = Command::EditIncident {
+                    id: edit.id,
+                    fields,
+                };
+                (command, edit.format, "The incident {id} is corrected.")
+            }
+            Self::EditUpdate(edit) => {
+                let command = Command::EditIncidentUpdate {
+                    id: edit.id,
+                    update: edit.update,
+                    message: edit.message.read()?,
+                };
+                (command, edit.format, "The incident {id} is corrected.")
+            }
+        };
+        let incident = operator::run(settings, command).await?;
+        format.print(&incident, sentence);
+        Ok(())
+    }
+}
+
+impl Announcement {
+    fn fields(self) -> Result<IncidentFields, Failure> {
+        Ok(IncidentFields {
+            title: Some(self.title),
+            message: Some(self.message.read()?),
+            components: Some(self.components),
+            ..IncidentFields::default()
+        })
+    }
+}
+
+impl Message {
+    /// The text, or what stands on standard input.
+    fn read(self) -> Result<String, Failure> {
+        if self.message != "-" {
+            return Ok(self.message);
+        }
+        let mut text = String::new();
+        let read = std::io::stdin().read_to_string(&mut text);
+        read.map_err(|error| Failure::new(format!("The message cannot be read ({error}).")))?;
+        Ok(text)
+    }
+}
