@@ -30,6 +30,15 @@ impl Cluster {
 
     /// Nodes with this text in their configuration files.
     pub async fn configured(nodes: usize, config: &str) -> Self {
+        Self::open(nodes, config, None).await
+    }
+
+    /// Nodes that look so often whether all works.
+    pub async fn probing(nodes: usize, interval: &'static str) -> Self {
+        Self::open(nodes, "", Some(interval)).await
+    }
+
+    async fn open(nodes: usize, config: &str, status_interval: Option<&'static str>) -> Self {
         let server = SERVER.lock().await;
         let url = server.create_database();
         let database = url.rsplit('/').next().expect("a path");
@@ -44,6 +53,7 @@ impl Cluster {
                 port: free_port(),
                 config: Some(config.to_owned()),
                 database: Some(server.url(&database, proxy.port)),
+                status_interval,
                 ..Spawn::default()
             };
             let started = tokio::task::spawn_blocking(|| Program::start(spawn));

@@ -7,6 +7,7 @@ mod history;
 mod limit;
 mod moving;
 mod pooler;
+mod probers;
 mod revocation;
 mod rolling;
 #[path = "../support/mod.rs"]

@@ -1,8 +1,9 @@
-//! What operators look at: the doctor's findings, metrics and traces.
+//! What operators look at: the doctor's findings, metrics, the status of the service and traces.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod doctor;
 mod metrics;
+mod status;
 mod traces;

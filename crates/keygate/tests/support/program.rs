@@ -20,6 +20,8 @@ pub struct Spawn {
     /// A database that is not in the data folder.
     pub database: Option<String>,
     pub metrics: Metrics,
+    /// How often it looks whether all works; it does not where this is left out.
+    pub status_interval: Option<&'static str>,
     pub env: Vec<(String, String)>,
 }
 
@@ -73,6 +75,9 @@ impl Program {
             let path = folder.path().join("keygate.toml");
             std::fs::write(&path, text).expect("written");
             command.arg("--config").arg(path);
+        }
+        if let Some(interval) = spawn.status_interval {
+            command.args(["--status-interval", interval]);
         }
         if let Some(filter) = &spawn.log {
             command.args(["--log", filter]);
@@ -137,10 +142,16 @@ impl Program {
 
     /// Starts it again on the same data, after [`Self::kill`] or [`Self::terminate`].
     pub fn restart(self) -> Self {
+        self.restart_with(|_| {})
+    }
+
+    /// The same, with something changed.
+    pub fn restart_with(self, change: impl FnOnce(&mut Spawn)) -> Self {
         let mut gone = self;
         let folder = TempDir::new().expect("a temporary folder");
         let folder = std::mem::replace(&mut gone.folder, folder);
-        let spawn = std::mem::take(&mut gone.spawn);
+        let mut spawn = std::mem::take(&mut gone.spawn);
+        change(&mut spawn);
         Self::start_in(spawn, folder)
     }
 

@@ -18,8 +18,12 @@ pub struct Proxy {
 impl Proxy {
     /// Starts the command that `command` makes, given a folder for its files and a free port.
     pub fn start(command: impl FnOnce(&Path, u16) -> Command) -> Self {
+        Self::start_at(free_port(), command)
+    }
+
+    /// The same at a port that was free.
+    pub fn start_at(port: u16, command: impl FnOnce(&Path, u16) -> Command) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let port = free_port();
         let log = || {
             File::options()
                 .create(true)
