@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 const HOUR: i64 = 3_600_000;
 
 /// Gives components the 90 days of probes, each half a minute, that a database keeps: one by one those
-/// of the last 25 hours, hours and days in sum. Every 977th minute all failed. The database at `path`
+/// of the last 25 hours, hours and days in sum. Every 7,000 minutes, 40 of them failed. The database at `path`
 /// has to be closed.
 pub fn fill_status(path: &Path, components: &[ComponentId], now: Timestamp) {
     let db = Connection::open(path).expect("the database opens");
@@ -22,7 +22,7 @@ pub fn fill_status(path: &Path, components: &[ComponentId], now: Timestamp) {
 fn fill(db: &Connection, component: &str, now: i64) -> rusqlite::Result<()> {
     db.execute(
         "WITH RECURSIVE at (at) AS (SELECT ?2 - 25 * 3600000 UNION ALL SELECT at + 30000 FROM at WHERE at + 30000 <= ?2) \
-         INSERT INTO probes SELECT ?1, at, at / 60000 % 977 <> 0, 1 + at / 60000 % 17 FROM at",
+         INSERT INTO probes SELECT ?1, at, at / 60000 % 7000 >= 40, 1 + at / 60000 % 17 FROM at",
         params![component, now],
     )?;
     for (period, length) in [("hour", HOUR), ("day", 24 * HOUR)] {
@@ -30,8 +30,8 @@ fn fill(db: &Connection, component: &str, now: i64) -> rusqlite::Result<()> {
             "WITH RECURSIVE \
              minute (at) AS (SELECT ?2 - 91 * 86400000 UNION ALL SELECT at + 60000 FROM minute WHERE at + 60000 <= ?2) \
              INSERT INTO probe_rollups \
-             SELECT ?1, ?3, at - at % ?4, 2 * sum(at / 60000 % 977 <> 0), 2 * sum(at / 60000 % 977 = 0), \
-               60000 * count(*), 2 * sum((at / 60000 % 977 <> 0) * (1 + at / 60000 % 17)) \
+             SELECT ?1, ?3, at - at % ?4, 2 * sum(at / 60000 % 7000 >= 40), 2 * sum(at / 60000 % 7000 < 40), \
+               60000 * count(*), 2 * sum((at / 60000 % 7000 >= 40) * (1 + at / 60000 % 17)) \
              FROM minute GROUP BY at - at % ?4",
             params![component, now, period, length],
         )?;

@@ -136,8 +136,11 @@ fn pages() -> Vec<Route> {
         route(AdminPage, POST, "/admin/accounts", pages::admin::accounts::change),
         route(AdminPage, GET, "/admin/audit", pages::admin::audit),
         route(AdminPage, GET, "/admin/incidents", pages::admin::incidents::list),
-        route(AdminPage, POST, "/admin/incidents", pages::admin::incidents::create),
-        route(AdminPage, GET, "/admin/incidents/{id}", pages::admin::incidents::show_one),
+        route(AdminPage, GET, "/admin/incidents/new", pages::admin::incidents::new),
+        route(AdminPage, POST, "/admin/incidents/new", pages::admin::incidents::post),
+        route(AdminPage, GET, "/admin/maintenance/new", pages::admin::incidents::new_maintenance),
+        route(AdminPage, POST, "/admin/maintenance/new", pages::admin::incidents::schedule),
+        route(AdminPage, GET, "/admin/incidents/{id}", pages::admin::incidents::show),
         route(AdminPage, POST, "/admin/incidents/{id}", pages::admin::incidents::change),
     ]
 }

@@ -12,6 +12,7 @@ mod keys;
 mod person;
 mod reference;
 mod sessions;
+mod status;
 mod time_zone;
 mod tour;
 mod weight;

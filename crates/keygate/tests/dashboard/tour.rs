@@ -24,7 +24,7 @@ fn folder() -> PathBuf {
 }
 
 /// Looks at the page that is open, in both colours and both widths.
-async fn look(browser: &Browser, name: &str) {
+pub async fn look(browser: &Browser, name: &str) {
     for (phone, size) in [(false, "desktop"), (true, "phone")] {
         browser.set_phone(phone).await;
         for (dark, scheme) in [(false, "light"), (true, "dark")] {
@@ -48,7 +48,7 @@ async fn look(browser: &Browser, name: &str) {
     browser.set_dark(false).await;
 }
 
-async fn visit(browser: &Browser, path: &str, name: &str) {
+pub async fn visit(browser: &Browser, path: &str, name: &str) {
     browser.goto(path).await;
     look(browser, name).await;
 }

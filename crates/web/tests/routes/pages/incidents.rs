@@ -27,15 +27,18 @@ impl Admin {
 
     /// Posts an incident; the path of its page.
     async fn post(&self, fields: &[(&str, &str)]) -> String {
-        let answer = self.send("/admin/incidents", fields).await;
+        self.post_at("/admin/incidents/new", fields).await
+    }
+
+    async fn post_at(&self, path: &str, fields: &[(&str, &str)]) -> String {
+        let answer = self.send(path, fields).await;
         assert_eq!(answer.status, 303, "{answer}");
         let to = answer.headers["location"].to_str().expect("ASCII");
         to.trim_end_matches("?done=posted").to_owned()
     }
 }
 
-const SLOW: [(&str, &str); 4] = [
-    ("do", "post"),
+const SLOW: [(&str, &str); 3] = [
     ("title", "Slow answers"),
     ("message", "We look.\r\nMore soon."),
     ("state", "investigating"),
@@ -102,13 +105,12 @@ async fn an_incident_is_posted_updated_and_corrected() {
 async fn maintenance_is_scheduled_and_moved() {
     let admin = Admin::new().await;
     let fields = [
-        ("do", "schedule"),
         ("title", "New disks"),
         ("message", "Ten minutes."),
         ("starts_at", "2026-06-11T02:00"),
         ("ends_at", "2026-06-11T04:00"),
     ];
-    let path = admin.post(&fields).await;
+    let path = admin.post_at("/admin/maintenance/new", &fields).await;
     let moved = [
         ("do", "edit"),
         ("title", "New disks"),
@@ -126,24 +128,18 @@ async fn what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost() {
     let admin = Admin::new().await;
     let markup = "<b>\"odd\"</b>";
     let bad = [
-        ("do", "post"),
         ("title", ""),
         ("message", markup),
         ("state", "monitoring"),
         ("components", "storage"),
         ("starts_at", "tomorrow"),
     ];
-    let page = admin.send("/admin/incidents", &bad).await;
+    let page = admin.send("/admin/incidents/new", &bad).await;
     assert_eq!(page.status, 400);
-    assert_eq!(page.error("post-title"), "Must not be empty.");
+    assert_eq!(page.error("new-title"), "Must not be empty.");
     assert_eq!(
-        page.error("post-starts_at"),
+        page.error("new-starts_at"),
         "Must be a date and a time, like 2026-06-10T08:00."
-    );
-    assert_eq!(
-        page.error("schedule-title"),
-        "",
-        "the other form is untouched"
     );
     assert!(
         unescaped(&page.body).contains(&format!("{markup}</textarea>")),
@@ -152,31 +148,28 @@ async fn what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost() {
     assert!(!page.body.contains(markup), "{page}");
     assert_eq!(page.checked(), ["storage"]);
     let around = [
-        ("do", "schedule"),
         ("title", "New disks"),
         ("message", "Ten minutes."),
         ("starts_at", "2026-06-11T04:00"),
         ("ends_at", "2026-06-11T02:00"),
     ];
-    let page = admin.send("/admin/incidents", &around).await;
-    assert_eq!(page.error("schedule-ends_at"), "Must be after starts_at.");
+    let page = admin.send("/admin/maintenance/new", &around).await;
+    assert_eq!(page.error("new-ends_at"), "Must be after starts_at.");
     let long = "x".repeat(10_001);
-    let long = [("do", "post"), ("title", "a"), ("message", &long)];
-    let page = admin.send("/admin/incidents", &long).await;
+    let long = [("title", "a"), ("message", &long)];
+    let page = admin.send("/admin/incidents/new", &long).await;
     assert_eq!(
-        page.error("post-message"),
+        page.error("new-message"),
         "Must have at most 10,000 characters."
     );
     let huge = "<".repeat(40_000);
-    let huge = [("do", "post"), ("title", "a"), ("message", &huge)];
-    let page = admin.send("/admin/incidents", &huge).await;
+    let huge = [("title", "a"), ("message", &huge)];
+    let page = admin.send("/admin/incidents/new", &huge).await;
     assert_eq!(page.status, 413);
     assert!(
         page.body.contains("The body may have at most 64 KiB."),
         "{page}"
     );
-    let nothing = admin.send("/admin/incidents", &[("title", "a")]).await;
-    assert!(nothing.body.contains("Nothing was chosen."), "{nothing}");
     assert!(
         admin
             .get("/admin/incidents")

@@ -10,10 +10,10 @@ use keygate_core::{
 use crate::pages::{form::Form, status::incident::in_words};
 
 /// Something to choose.
-pub(in crate::pages) struct Choice {
-    pub(in crate::pages) value: String,
-    pub(in crate::pages) label: String,
-    pub(in crate::pages) is_chosen: bool,
+pub(super) struct Choice {
+    pub(super) value: String,
+    pub(super) label: String,
+    pub(super) is_chosen: bool,
 }
 
 /// The components, those ticked that the form names.

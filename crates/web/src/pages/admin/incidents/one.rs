@@ -7,8 +7,9 @@ use keygate_control::{IncidentEdit, SignedInSession};
 use keygate_core::{Code, ComponentId, Incident, IncidentKind, IncidentState, Problem, Timestamp};
 
 use super::{
-    FormView, NEW_STATES, SECTION,
+    FormView, SECTION,
     fields::{self, Choice},
+    new::NEW_STATES,
 };
 use crate::{
     pages::{form::Form, frame::Frame, go_to, message, page, status::incident::IncidentView},
