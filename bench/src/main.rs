@@ -24,6 +24,7 @@ mod nodes;
 mod report;
 mod rivals;
 mod server;
+mod status;
 mod world;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -50,7 +51,8 @@ struct Arguments {
     /// Only the subjects whose name contains this
     #[arg(long, default_value = "")]
     only: String,
-    /// Only these measurements: engine, checks, proxies, latency, flood, growth, issuing, nodes or metrics
+    /// Only these measurements: engine, checks, proxies, latency, flood, growth, issuing, nodes, metrics
+    /// or status
     #[arg(long, default_value = "")]
     suite: String,
     /// The page to write
@@ -143,6 +145,10 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
         page.contest(&contest.hold(title, checking.into())?);
         let title = "Passing a request on, and counting";
         page.contest(&contest.hold(title, rivals::counting().into())?);
+        page.save()?;
+    }
+    if only("status") {
+        page.status(&status::status()?);
         page.save()?;
     }
     println!("{}", page.text());

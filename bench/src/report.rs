@@ -10,6 +10,7 @@ use crate::{
     growth::Size,
     latency::Latency,
     nodes::Nodes,
+    status::FullStatus,
 };
 
 const INTRODUCTION: &str = "\
@@ -133,6 +134,26 @@ impl Page {
             "\nThe flood was answered {:.0} times a second and took {} of memory.\n",
             flood.refused_per_second,
             mebibytes(flood.more_memory)
+        );
+    }
+
+    pub(crate) fn status(&mut self, status: &FullStatus) {
+        self.table(
+            "The status page: ten components, 90 days",
+            &["", "bytes", "first after the start", "median", "longest"],
+        );
+        for page in &status.pages {
+            self.row(&[
+                format!("`{}`", page.path),
+                page.bytes.to_string(),
+                millis(page.first),
+                millis(page.median),
+                millis(page.longest),
+            ]);
+        }
+        self.text += &format!(
+            "\nThe database has {} on the disk. What is shown is read anew each five seconds, by one of those who ask.\n",
+            mebibytes(status.database)
         );
     }
 

@@ -41,6 +41,16 @@ pub(crate) fn asked(world: &World, port: u16, ext_authz_port: u16) -> Result<Vec
     configured(world.folder(), &world.data(), port, &config)
 }
 
+/// The program on this data folder, with more in its configuration.
+pub(crate) fn with_more(
+    folder: &Path,
+    data: &Path,
+    port: u16,
+    more: &str,
+) -> Result<Vec<String>, Failure> {
+    configured(folder, data, port, &format!("{CONFIG}{more}"))
+}
+
 /// The program on a database elsewhere.
 pub(crate) fn on_database(world: &World, port: u16, url: &str) -> Result<Vec<String>, Failure> {
     let data = world.folder().join("node");

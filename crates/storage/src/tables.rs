@@ -58,7 +58,7 @@ const fn column(name: &'static str, kind: Kind) -> Column {
 }
 
 /// Everything that is moved, each table after those that it refers to. What nodes note about their
-/// own work stays behind.
+/// own work stays behind, and so do probes.
 pub const TABLES: &[Table] = &[
     Table {
         name: "hasher",
@@ -139,6 +139,27 @@ pub const TABLES: &[Table] = &[
             column("account_id", Kind::Id),
             column("subject_id", Kind::Text),
             column("detail", Kind::Text),
+        ],
+    },
+    Table {
+        name: "incidents",
+        columns: &[
+            column("id", Kind::Id),
+            column("kind", Kind::Text),
+            column("title", Kind::Text),
+            column("components", Kind::Text),
+            column("starts_at", Kind::Number),
+            column("ends_at", Kind::Number),
+        ],
+    },
+    Table {
+        name: "incident_updates",
+        columns: &[
+            column("id", Kind::Id),
+            column("incident_id", Kind::Id),
+            column("at", Kind::Number),
+            column("state", Kind::Text),
+            column("message", Kind::Text),
         ],
     },
 ];

@@ -6,43 +6,50 @@ use keygate_storage_sqlite::testing::fill_status;
 use crate::{
     browser::{Browser, Options},
     person::{BOTH_WAYS, Person, Scene, setup_link},
-    support::{EMAIL, Program, Spawn, Upstream},
+    support::{Account, EMAIL, Program, Spawn, Upstream},
     tour::{look, visit},
 };
 
-/// Seven upstreams, which with keygate's own parts are ten components.
-fn config(upstream: &str) -> String {
-    let names = [
-        "Chat",
-        "Speech",
-        "Images",
-        "Embeddings",
-        "Moderation",
-        "Reranking",
-        "Fine-tuning, a name of sixty characters, which is the longest",
-    ];
-    let section = |(index, name): (usize, &str)| {
-        let name: String = name.chars().take(60).collect();
-        format!("[[upstream]]\npath = \"/v1/{index}\"\nurl = \"{upstream}\"\nname = \"{name}\"\n")
+/// Upstreams beside keygate's own three components.
+pub const UPSTREAMS: [&str; 7] = [
+    "Chat",
+    "Speech",
+    "Images",
+    "Embeddings",
+    "Moderation",
+    "Reranking",
+    "Fine-tuning, whose name is as long as the name may be, 60 ch",
+];
+
+fn config(upstream: &str, count: usize) -> String {
+    let section = |(index, name): (usize, &&str)| {
+        format!(
+            "[[upstream]]\npath = \"{}\"\nurl = \"{upstream}\"\nname = \"{name}\"\n",
+            path(index)
+        )
     };
-    names.into_iter().enumerate().map(section).collect()
+    let sections = UPSTREAMS[..count].iter().enumerate();
+    sections.map(section).collect()
 }
 
-/// A program whose ten components have been probed for 90 days, and which has an account.
-pub async fn program_with_a_past(upstream: &Upstream) -> Program {
+fn path(index: usize) -> String {
+    format!("/v1/{index}")
+}
+
+/// A program that has been probed for 90 days, with so many upstreams, and which has an account.
+pub async fn program_with_a_past(upstream: &Upstream, count: usize) -> Program {
     let mut program = Program::start(Spawn {
-        config: Some(config(&upstream.url())),
+        config: Some(config(&upstream.url(), count)),
         ..Spawn::default()
     });
-    let ada = Person::at(&program, Options::default()).await;
-    ada.sign_up(&setup_link(&program), EMAIL).await;
+    Account::create(&program).await;
     assert!(program.terminate().success());
-    let upstreams = (0..7).map(|index| ComponentId::upstream(&format!("/v1/{index}")));
     let own = [
         ComponentId::management_api(),
         ComponentId::data_plane(),
         ComponentId::storage(),
     ];
+    let upstreams = (0..count).map(|index| ComponentId::upstream(&path(index)));
     let components: Vec<ComponentId> = own.into_iter().chain(upstreams).collect();
     let database = program.data().join("keygate.db");
     fill_status(&database, &components, SystemClock.now());
@@ -117,12 +124,14 @@ fn fill_incidents(program: &Program) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_status_page_is_fit_to_be_seen() {
     let upstream = Upstream::start().await;
-    let program = program_with_a_past(&upstream).await;
+    let program = program_with_a_past(&upstream, 1).await;
+    let somebody = Person::at(&program, Options::default()).await;
+    somebody.browser.goto("/status").await;
+    somebody.browser.see("Everything works.").await;
+    look(&somebody.browser, "status").await;
+    let program = program_with_a_past(&upstream, UPSTREAMS.len()).await;
     let somebody = Person::at(&program, Options::default()).await;
     let browser = &somebody.browser;
-    browser.goto("/status").await;
-    browser.see("Everything works.").await;
-    look(browser, "status").await;
     fill_incidents(&program);
     browser.disable_cache().await;
     browser.goto("/status").await;
@@ -132,14 +141,14 @@ async fn the_status_page_is_fit_to_be_seen() {
     let open = "document.querySelectorAll('details.incident').forEach(one => one.open = true);\
         document.querySelector('.component details').open = true";
     browser.script(open).await;
-    look(browser, "status-incidents").await;
+    look(browser, "status-full").await;
     somebody.nothing_was_amiss().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_status_page_needs_no_scripts() {
     let upstream = Upstream::start().await;
-    let program = program_with_a_past(&upstream).await;
+    let program = program_with_a_past(&upstream, UPSTREAMS.len()).await;
     fill_incidents(&program);
     for phone in [false, true] {
         let options = Options {

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     browser::{Browser, Options},
     person::{Person, setup_link},
-    status::program_with_a_past,
+    status::{UPSTREAMS, program_with_a_past},
     support::{Account, EMAIL, PASSWORD, Program, Upstream},
 };
 
@@ -77,7 +77,7 @@ async fn full_pages_are_light() {
         weigh(browser, path, &id, &mut report).await;
     }
     let upstream = Upstream::start().await;
-    let program = program_with_a_past(&upstream).await;
+    let program = program_with_a_past(&upstream, UPSTREAMS.len()).await;
     let anybody = Person::at(&program, Options::default()).await;
     anybody.browser.disable_cache().await;
     weigh(&anybody.browser, "/status", &id, &mut report).await;

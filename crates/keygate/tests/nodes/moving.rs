@@ -57,6 +57,13 @@ async fn keys_work_on_after_the_move_and_after_the_move_back() {
     };
     reset_link(&old);
 
+    let incident = |program: &Program, args: &[&str]| -> Value {
+        let done = program.cli(&[&["incident"], args, &["--json"]].concat(), "");
+        assert!(done.status.success(), "{done:?}");
+        serde_json::from_slice(&done.stdout).expect("JSON")
+    };
+    let slow = incident(&old, &["post", "--title", "Slow", "--message", "We look."]);
+
     // While the old one runs.
     let first = copied(&copy(old.folder(), &file, &url));
     assert!(
@@ -69,6 +76,11 @@ async fn keys_work_on_after_the_move_and_after_the_move_back() {
     );
     account.delete(&revoked_id).await;
     reset_link(&old);
+    let slow = slow["id"].as_str().expect("an id");
+    let slow = incident(
+        &old,
+        &["update", slow, "--message", "Over.", "--state", "resolved"],
+    );
     assert!(old.terminate().success());
     // The rest, and nothing but the rest.
     let second = copied(&copy(old.folder(), &file, &url));
@@ -93,6 +105,7 @@ async fn keys_work_on_after_the_move_and_after_the_move_back() {
     });
     assert_eq!(status(&new.url, &kept).await, 200);
     assert_eq!(status(&new.url, &revoked).await, 401);
+    assert_eq!(incident(&new, &["list"]), Value::from(vec![slow]));
     // The session works on, and so does everything else.
     let account = account.at(&new.url);
     let (_, issued) = account.key(&["read"]).await;
