@@ -34,9 +34,9 @@ pub use keygate_storage::{
 pub use keys::{IssueKey, Issued, IssuedKey, parse_expires_at, parse_key_name};
 pub use sessions::{Client, Proven, SignedIn, SignedInSession};
 pub use status::{
-    Component, ComponentStatus, Day, Health, Hour, IncidentEdit, PostIncident, ProbeFault, Probers,
-    ScheduleMaintenance, Status, StatusPolicy, Target, Uptime, parse_incident_message,
-    parse_incident_state, parse_incident_title, parse_moment,
+    Component, ComponentStatus, Day, Health, Hour, INCIDENT_STATES, IncidentEdit, PostIncident,
+    ProbeFault, Probers, ScheduleMaintenance, Status, StatusPolicy, Target, Uptime,
+    parse_incident_message, parse_incident_state, parse_incident_title, parse_moment,
 };
 
 /// How many keys, accounts or entries one page of a list has at most.
@@ -82,7 +82,7 @@ pub struct Control {
     passwords: Passwords,
     attempts: Attempts,
     sign_in_failures: SignInFailures,
-    board: Board,
+    board: Arc<Board>,
 }
 
 impl Control {
@@ -99,7 +99,7 @@ impl Control {
             passwords: Passwords::new(random.clone()),
             attempts: Attempts::new(clock.clone()),
             sign_in_failures: SignInFailures::default(),
-            board: Board::new(&policy.status),
+            board: Board::new(store.clone(), clock.clone(), &policy.status),
             store,
             clock,
             random,

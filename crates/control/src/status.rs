@@ -11,8 +11,8 @@ mod uptime;
 
 pub(crate) use board::Board;
 pub use incidents::{
-    IncidentEdit, PostIncident, ScheduleMaintenance, parse_incident_message, parse_incident_state,
-    parse_incident_title, parse_moment,
+    INCIDENT_STATES, IncidentEdit, PostIncident, ScheduleMaintenance, parse_incident_message,
+    parse_incident_state, parse_incident_title, parse_moment,
 };
 pub use policy::{Component, StatusPolicy};
 pub use prober::Probers;

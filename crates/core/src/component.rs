@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::text::{LineFault, check_line};
+use crate::text::{check_line, is_no_xml};
 
 /// Names a part of the service that is probed: `management_api`, `data_plane`, `storage`, or
 /// `upstream:` and the path of an upstream, like `upstream:/v1`.
@@ -30,15 +30,10 @@ impl ComponentId {
         Self(format!("{UPSTREAM}{path}"))
     }
 
-    /// Reads a name, of a component that need not exist any more.
+    /// Reads a name: of a component that there is, was, or that a later version has. It is visible ASCII.
     pub fn parse(text: &str) -> Option<Self> {
-        let own = [Self::management_api(), Self::data_plane(), Self::storage()];
-        if let Some(known) = own.into_iter().find(|known| known.0 == text) {
-            return Some(known);
-        }
-        let path = text.strip_prefix(UPSTREAM)?;
-        let is_plain = path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
-        is_plain.then(|| Self::upstream(path))
+        let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_plain.then(|| Self(text.to_owned()))
     }
 
     /// The name.
@@ -75,9 +70,10 @@ impl ComponentName {
 
     /// Trims and takes a name.
     pub fn parse(text: &str) -> Result<Self, InvalidComponentName> {
-        let line = check_line(text, Self::MAX_CHARS);
-        line.map(|line| Self(line.to_owned()))
-            .map_err(|_: LineFault| InvalidComponentName)
+        match check_line(text, Self::MAX_CHARS) {
+            Ok(line) if !line.chars().any(is_no_xml) => Ok(Self(line.to_owned())),
+            _ => Err(InvalidComponentName),
+        }
     }
 
     /// The name.
@@ -103,28 +99,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_one_of_ours_or_an_upstreams() {
-        for text in [
-            "management_api",
-            "data_plane",
-            "storage",
-            "upstream:/v1",
-            "upstream:/v1/audio",
-        ] {
+    fn an_id_is_visible_ascii() {
+        for text in ["management_api", "upstream:/v1/audio", "of_a_later_version"] {
             let parsed = ComponentId::parse(text).expect(text);
             assert_eq!(parsed.as_str(), text);
         }
         for text in [
             "",
-            "Storage",
             "storage ",
-            "upstream",
-            "upstream:",
-            "upstream:v1",
             "upstream:/v 1",
             "upstream:/v1\n",
+            "upstream:/ü",
         ] {
             assert_eq!(ComponentId::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_can_stand_in_a_title_and_in_a_feed() {
+        let longest = "n".repeat(60);
+        assert_eq!(
+            ComponentName::parse(&format!(" {longest} "))
+                .expect("a name")
+                .as_str(),
+            longest
+        );
+        for text in ["", " ", "a\nb", "a\u{ffff}b", "\u{202e}a", &*"n".repeat(61)] {
+            ComponentName::parse(text).expect_err(text);
         }
     }
 }

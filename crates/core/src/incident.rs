@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     ComponentId, IncidentId, Timestamp, UpdateId,
-    text::{LineFault, check_line, is_control},
+    text::{LineFault, check_line, is_control, is_no_xml},
     unicode::is_invisible,
 };
 
@@ -91,9 +91,9 @@ impl IncidentMessage {
     }
 }
 
-/// What neither a page nor a feed can show as text; XML 1.0 (section 2.2) has no U+FFFE and U+FFFF.
+/// What neither a page nor a feed can show as text.
 fn is_out_of_place(c: char) -> bool {
-    is_control(c) && !matches!(c, '\n' | '\t') || matches!(c, '\u{fffe}' | '\u{ffff}')
+    is_control(c) && !matches!(c, '\n' | '\t') || is_no_xml(c)
 }
 
 macro_rules! words {

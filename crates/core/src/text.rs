@@ -27,6 +27,11 @@ pub(crate) fn check_line(text: &str, max: usize) -> Result<&str, LineFault> {
     }
 }
 
+/// What XML 1.0 (section 2.2) cannot have, beside control characters.
+pub(crate) fn is_no_xml(c: char) -> bool {
+    matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
 /// Control characters are those of Unicode's category Cc, its line and paragraph separators, and
 /// those that turn the direction of the text around them, since a line is shown among other text.
 pub(crate) fn is_control(c: char) -> bool {

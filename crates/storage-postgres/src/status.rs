@@ -36,6 +36,7 @@ statements! {
         ON CONFLICT (component, period, starts_at) DO UPDATE SET up = r.up + excluded.up, \
         down = r.down + excluded.down, known_ms = r.known_ms + excluded.known_ms, \
         up_duration_ms = r.up_duration_ms + excluded.up_duration_ms";
+    FORGET_LATER = "DELETE FROM probes WHERE component = $1 AND at > $2";
     FORGET_PROBES = "DELETE FROM probes WHERE at < $1";
     FORGET_ROLLUPS = "DELETE FROM probe_rollups WHERE starts_at < $1";
     NEWEST = "SELECT component, at, is_up, duration_ms FROM probes WHERE component = $1 \
@@ -220,6 +221,10 @@ async fn add(db: &mut PgConnection, probe: &Probe) -> Result<(), StorageError> {
     let previous = query(PREVIOUS).bind(component);
     let previous = optional(db, previous, |row| row.optional_timestamp("at")).await?;
     let record = ProbeRecord::of(probe, previous.flatten());
+    if record.is_earlier {
+        let later = query(FORGET_LATER).bind(component);
+        execute(db, later.bind(probe.at.as_millis())).await?;
+    }
     let row = query(INSERT)
         .bind(component)
         .bind(probe.at.as_millis())

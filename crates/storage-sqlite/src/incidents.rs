@@ -35,9 +35,9 @@ statements! {
         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
     INSERT_UPDATE = "INSERT INTO incident_updates (id, incident_id, at, state, message) \
         VALUES (?, ?, ?, ?, ?)";
-    SET_END = "UPDATE incidents SET ends_at = ?2 WHERE id = ?1";
-    EDIT = "UPDATE incidents SET title = ?2, components = ?3, starts_at = ?4, ends_at = ?5 \
-        WHERE id = ?1";
+    SET_END = "UPDATE incidents SET ends_at = coalesce(?2, ends_at) WHERE id = ?1";
+    EDIT = "UPDATE incidents SET title = ?2, components = ?3, starts_at = ?4, \
+        ends_at = coalesce(?5, ends_at) WHERE id = ?1";
     EDIT_UPDATE = "UPDATE incident_updates SET message = ?3 WHERE incident_id = ?1 AND id = ?2";
     FORGET_OUTAGES = "DELETE FROM incidents WHERE kind = 'outage' AND ends_at < ?";
 }

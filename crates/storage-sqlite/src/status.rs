@@ -31,6 +31,7 @@ statements! {
         ON CONFLICT (component, period, starts_at) DO UPDATE SET up = up + excluded.up, \
         down = down + excluded.down, known_ms = known_ms + excluded.known_ms, \
         up_duration_ms = up_duration_ms + excluded.up_duration_ms";
+    FORGET_LATER = "DELETE FROM probes WHERE component = ? AND at > ?";
     FORGET_PROBES = "DELETE FROM probes WHERE at < ?";
     FORGET_ROLLUPS = "DELETE FROM probe_rollups WHERE starts_at < ?";
     NEWEST = "SELECT component, at, is_up, duration_ms FROM probes WHERE component = ? \
@@ -190,6 +191,10 @@ fn add(db: &Connection, probe: &Probe) -> Result<(), StorageError> {
         row.optional_timestamp("at")
     })?;
     let record = ProbeRecord::of(probe, previous.flatten());
+    if record.is_earlier {
+        let later = params![component, probe.at.as_millis()];
+        query::execute(db, FORGET_LATER, later)?;
+    }
     let row = params![
         component,
         probe.at.as_millis(),

@@ -152,7 +152,7 @@ pub struct EditIncident {
     pub components: Vec<ComponentId>,
     /// When it began.
     pub starts_at: Timestamp,
-    /// When it was over.
+    /// When it was over, unless that is to stay as it is.
     pub ends_at: Option<Timestamp>,
 }
 
@@ -179,7 +179,8 @@ pub trait StatusStore: Send + Sync {
 
     /// Keeps a probe, and adds it up; the newest three of its component are the answer, newest first.
     /// `None`, and it is not kept, if `prober` no longer probes the component. One that is there
-    /// already counts once. What is older than it has to be is forgotten.
+    /// already counts once. What is older than it has to be is forgotten, and so are single probes of the
+    /// component that lie later: the clock was wrong.
     async fn record_probe(
         &self,
         prober: ProberId,
@@ -197,7 +198,7 @@ pub trait StatusStore: Send + Sync {
         audit: AuditEntry,
     ) -> Result<bool, StorageError>;
 
-    /// Adds what was said of an incident, and says when it is over. Whether there is one.
+    /// Adds what was said of an incident, and with `ends_at` when it is over. Whether there is one.
     async fn add_incident_update(
         &self,
         id: IncidentId,
@@ -239,8 +240,11 @@ pub trait StatusStore: Send + Sync {
 pub struct ProbeRecord {
     /// For how long before the probe it is known how the component did.
     pub known_ms: i64,
-    /// Whether it is the first of an hour: a good time to forget what is old.
+    /// Whether it is the first of an hour: a good time to forget what is old. After a long pause it is
+    /// not, since the clock may be wrong.
     pub begins_hour: bool,
+    /// Whether there are probes that lie later.
+    pub is_earlier: bool,
 }
 
 impl ProbeRecord {
@@ -249,9 +253,12 @@ impl ProbeRecord {
         let max_gap = i64::try_from(probe.max_gap.as_millis()).unwrap_or(i64::MAX);
         let since = previous.map(|previous| probe.at.as_millis() - previous.as_millis());
         let hour = |at| Period::Hour.start_of(at);
+        let day = i64::try_from(Period::Day.length().as_millis()).unwrap_or(i64::MAX);
+        let is_near = since.is_some_and(|since| since < day);
         Self {
             known_ms: since.filter(|gap| (0..=max_gap).contains(gap)).unwrap_or(0),
-            begins_hour: previous.map(hour) != Some(hour(probe.at)),
+            begins_hour: is_near && previous.map(hour) != Some(hour(probe.at)),
+            is_earlier: since.is_some_and(|since| since < 0),
         }
     }
 

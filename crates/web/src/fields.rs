@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::answer::ApiError;
 
 /// The longest body that the management API takes.
-const MAX_BODY: usize = 64 * 1024;
+const MAX_BODY: usize = 128 * 1024;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -189,5 +189,5 @@ fn invalid_request(message: &'static str) -> Problem {
 }
 
 fn body_too_large() -> Problem {
-    Problem::new(Code::BodyTooLarge, "The body may have at most 64 KiB.")
+    Problem::new(Code::BodyTooLarge, "The body may have at most 128 KiB.")
 }

@@ -1,7 +1,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use keygate_core::{ComponentId, Incident, Timestamp};
-use keygate_storage::{IncidentPage, LatestProbe, StatusHistory, StorageError};
+use keygate_core::{Clock, ComponentId, Incident, IncidentId, Timestamp};
+use keygate_storage::{IncidentPage, LatestProbe, StatusHistory, StorageError, Store};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
@@ -15,23 +15,28 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is known of the service, in memory, so that it can be shown to many, and without the database.
 pub(crate) struct Board {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
     max_age: Duration,
+    max_gap: Duration,
     known: Mutex<Known>,
     live: Mutex<HashMap<ComponentId, Live>>,
     /// When it was last read, by the monotonic clock; held while it is.
-    tried: tokio::sync::Mutex<Option<Duration>>,
+    tried: Arc<tokio::sync::Mutex<Option<Duration>>>,
 }
 
 #[derive(Default, Clone)]
-struct Known {
-    snapshot: Option<Arc<Snapshot>>,
-    is_stale: bool,
+pub(super) struct Known {
+    pub(super) snapshot: Option<Arc<Snapshot>>,
+    /// Since when the database does not answer, by the monotonic clock.
+    failing_since: Option<Duration>,
 }
 
 /// What the database said.
 pub(super) struct Snapshot {
     pub(super) read_at: Timestamp,
     pub(super) history: StatusHistory,
+    /// The newest first.
     pub(super) incidents: Vec<Incident>,
 }
 
@@ -44,84 +49,110 @@ pub(super) struct Live {
 }
 
 impl Board {
-    pub(crate) fn new(policy: &StatusPolicy) -> Self {
-        Self {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        policy: &StatusPolicy,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            clock,
             max_age: MAX_AGE.min(policy.interval / 2),
+            max_gap: policy.max_gap(),
             known: Mutex::default(),
             live: Mutex::default(),
-            tried: tokio::sync::Mutex::default(),
-        }
+            tried: Arc::default(),
+        })
     }
 
     /// Notes a probe that this node has made.
     pub(super) fn note(&self, probe: LatestProbe) {
         let mut live = self.live.lock();
-        let before = live.get(&probe.component).map_or(0, |live| live.failures);
-        let failures = if probe.is_up { 0 } else { before + 1 };
+        let before = live.get(&probe.component);
+        let before = before.filter(|before| before.probe.at.plus(self.max_gap) >= probe.at);
+        let failures = match before {
+            _ if probe.is_up => 0,
+            before => before.map_or(0, |before| before.failures) + 1,
+        };
         live.insert(probe.component.clone(), Live { probe, failures });
     }
 
-    fn live(&self, component: &ComponentId) -> Option<Live> {
+    pub(super) fn live(&self, component: &ComponentId) -> Option<Live> {
         self.live.lock().get(component).cloned()
+    }
+
+    pub(super) fn known(&self) -> Known {
+        self.known.lock().clone()
+    }
+
+    /// How long the database has not answered, if it does not.
+    pub(super) fn failing_for(&self) -> Option<Duration> {
+        let since = self.known.lock().failing_since?;
+        Some(self.clock.monotonic().saturating_sub(since))
+    }
+
+    /// What was changed is to be seen at once.
+    pub(super) async fn forget(&self) {
+        *self.tried.lock().await = None;
+    }
+
+    /// Reads anew what is too old. One reads; the others go on with what there is, if there is anything.
+    pub(super) async fn refresh(self: &Arc<Self>) {
+        let is_known = self.known.lock().snapshot.is_some();
+        let tried = if is_known {
+            self.tried.clone().try_lock_owned().ok()
+        } else {
+            Some(self.tried.clone().lock_owned().await)
+        };
+        let Some(mut tried) = tried else { return };
+        let now = self.clock.monotonic();
+        if tried.is_some_and(|tried| now.saturating_sub(tried) < self.max_age) {
+            return;
+        }
+        let board = self.clone();
+        // Whoever asked may go away meanwhile.
+        let reading = tokio::spawn(async move {
+            let read = timeout(PATIENCE, board.read()).await;
+            *tried = Some(now);
+            let mut known = board.known.lock();
+            if let Ok(Ok(snapshot)) = read {
+                known.snapshot = Some(snapshot.into());
+                known.failing_since = None;
+            } else {
+                known.failing_since.get_or_insert(now);
+            }
+        });
+        let _ = reading.await;
+    }
+
+    async fn read(&self) -> Result<Snapshot, StorageError> {
+        let now = self.clock.now();
+        let [.., quarter_ago] = StatusHistory::since(now);
+        let ended_after = |ended_after| {
+            self.store.list_incidents(IncidentPage {
+                ended_after: Some(ended_after),
+                before: None,
+                limit: PAGE,
+            })
+        };
+        // However many are over, those that are not are there.
+        let mut incidents = ended_after(now).await?;
+        let open: Vec<IncidentId> = incidents.iter().map(|incident| incident.id).collect();
+        let recent = ended_after(quarter_ago).await?.into_iter();
+        incidents.extend(recent.filter(|incident| !open.contains(&incident.id)));
+        incidents.sort_by_key(|incident| std::cmp::Reverse(incident.id));
+        Ok(Snapshot {
+            read_at: now,
+            history: self.store.read_history(now).await?,
+            incidents,
+        })
     }
 }
 
 impl Control {
     /// How the service does. It is at most some seconds old; without the database, what was known last.
     pub async fn read_status(&self) -> Status {
-        self.refresh_board().await;
-        let known = self.board.known.lock().clone();
-        Status::new(
-            &self.policy.status,
-            known.snapshot.as_deref(),
-            known.is_stale,
-            &|component| self.board.live(component),
-            self.clock.now(),
-        )
-    }
-
-    /// What was changed is to be seen at once.
-    pub(super) async fn forget_board(&self) {
-        *self.board.tried.lock().await = None;
-    }
-
-    /// Reads anew what is too old. One reads; the others go on with what there is, if there is anything.
-    async fn refresh_board(&self) {
-        let is_known = self.board.known.lock().snapshot.is_some();
-        let tried = if is_known {
-            self.board.tried.try_lock().ok()
-        } else {
-            Some(self.board.tried.lock().await)
-        };
-        let Some(mut tried) = tried else { return };
-        let now = self.clock.monotonic();
-        if tried.is_some_and(|tried| now.saturating_sub(tried) < self.board.max_age) {
-            return;
-        }
-        *tried = Some(now);
-        let read = timeout(PATIENCE, self.read_snapshot()).await;
-        let mut known = self.board.known.lock();
-        match read {
-            Ok(Ok(snapshot)) => {
-                known.snapshot = Some(snapshot.into());
-                known.is_stale = false;
-            }
-            Ok(Err(_)) | Err(_) => known.is_stale = true,
-        }
-    }
-
-    async fn read_snapshot(&self) -> Result<Snapshot, StorageError> {
-        let now = self.clock.now();
-        let [.., quarter_ago] = StatusHistory::since(now);
-        let recent = IncidentPage {
-            ended_after: Some(quarter_ago),
-            before: None,
-            limit: PAGE,
-        };
-        Ok(Snapshot {
-            read_at: now,
-            history: self.store.read_history(now).await?,
-            incidents: self.store.list_incidents(recent).await?,
-        })
+        self.board.refresh().await;
+        Status::new(&self.policy.status, &self.board, self.clock.now())
     }
 }

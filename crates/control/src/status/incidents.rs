@@ -42,11 +42,12 @@ pub fn parse_moment(param: &'static str, text: &str) -> Result<Timestamp, Proble
     Timestamp::parse_rfc3339(text).map_err(|rule| Problem::invalid_parameter(param, rule))
 }
 
-/// What incidents go through that people post.
-const OPEN_STATES: [IncidentState; 3] = [
+/// What incidents go through that people post; they can begin with each of these.
+pub const INCIDENT_STATES: [IncidentState; 4] = [
     IncidentState::Investigating,
     IncidentState::Identified,
     IncidentState::Monitoring,
+    IncidentState::Resolved,
 ];
 
 impl Control {

@@ -18,13 +18,15 @@ impl Control {
         newest: &[LatestProbe],
         fault: Option<ProbeFault>,
     ) -> Result<(), StorageError> {
-        let Some(first) = self.first_in_a_row(newest) else {
+        let (Some(first), Some(last)) = (self.first_in_a_row(newest), newest.first()) else {
             return Ok(());
         };
         let open = self.store.lookup_outage(component.id.clone()).await?;
         match (open, first.is_up) {
             (Some(outage), true) => self.close_outage(outage, first.at).await,
-            (None, false) => self.open_outage(component, first.at, fault).await,
+            (None, false) if !self.is_maintained(component, last.at).await? => {
+                self.open_outage(component, first.at, fault).await
+            }
             _ => Ok(()),
         }
     }
@@ -48,9 +50,6 @@ impl Control {
         fault: Option<ProbeFault>,
     ) -> Result<(), StorageError> {
         let now = self.clock.now();
-        if self.is_maintained(component, now).await? {
-            return Ok(());
-        }
         let why = fault.map(|fault| format!(": {fault}")).unwrap_or_default();
         let title = format!("{} is down", component.name);
         let outage = Incident {
@@ -70,7 +69,7 @@ impl Control {
         let audit = self.incident_entry(Actor::Prober, Action::IncidentCreate, outage.id, &detail);
         tracing::warn!(component = %component.id, %starts_at, "{title}");
         self.store.insert_incident(outage, audit).await?;
-        self.forget_board().await;
+        self.board.forget().await;
         Ok(())
     }
 
@@ -85,7 +84,7 @@ impl Control {
         self.store
             .add_incident_update(outage.id, update, Some(ends_at), audit)
             .await?;
-        self.forget_board().await;
+        self.board.forget().await;
         Ok(())
     }
 
@@ -98,21 +97,21 @@ impl Control {
         }
     }
 
-    /// Whether maintenance of a component is being done.
+    /// Whether maintenance of a component was being done.
     async fn is_maintained(
         &self,
         component: &Component,
-        now: Timestamp,
+        at: Timestamp,
     ) -> Result<bool, StorageError> {
         let open = IncidentPage {
-            ended_after: Some(now),
+            ended_after: Some(at),
             before: None,
             limit: PAGE,
         };
         let open = self.store.list_incidents(open).await?;
         Ok(open
             .iter()
-            .any(|incident| incident.is_maintenance_of(&component.id, now)))
+            .any(|incident| incident.is_maintenance_of(&component.id, at)))
     }
 }
 

@@ -10,8 +10,12 @@ use tokio::{
 use super::{Component, ProbeFault, Target, target::Storage};
 use crate::Control;
 
-/// How many probes are kept while the database does not take them: those of a day.
+/// How many probes are kept while the database does not take them: those of a day, by the default.
 const MAX_QUEUE: usize = 2_880;
+/// How long the database may take. What it does later is done all the same.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait at the end for the claims to be released.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Probes the components of the service, each by a task of its own, as long as it lives. Where several
 /// nodes share a database, one of them probes a component; another takes over when it falls silent.
@@ -42,17 +46,26 @@ impl Probers {
             let prober = Prober::new(control.clone(), id, component, target);
             tasks.spawn(prober.run());
         }
+        tasks.spawn(keep_board(control.clone()));
         Self { control, id, tasks }
     }
 
     /// Stops, and leaves the components to others.
     pub async fn stop(mut self) {
         self.tasks.shutdown().await;
-        let patience = self.control.policy.status.timeout;
-        let released = timeout(patience, self.control.store.release_claims(self.id)).await;
+        let released = self.control.store.release_claims(self.id);
+        let released = timeout(LAST_PATIENCE, released).await;
         if !matches!(released, Ok(Ok(()))) {
             tracing::debug!("the claims of the probers were not released");
         }
+    }
+}
+
+/// Reads what is to be shown when the database is gone.
+async fn keep_board(control: Arc<Control>) {
+    loop {
+        control.board.refresh().await;
+        sleep(control.policy.status.interval / 3).await;
     }
 }
 
@@ -69,7 +82,7 @@ enum Role {
     /// Somebody else probes it, as far as is known.
     Watching(Option<Watched>),
     /// This one does; what the database has not yet taken, oldest first.
-    Probing(VecDeque<Probe>),
+    Probing(VecDeque<(Probe, Option<ProbeFault>)>),
 }
 
 /// What somebody else's claim was, and since when it has been the same, by the monotonic clock.
@@ -112,11 +125,15 @@ impl Prober {
         if let Role::Watching(watched) = &mut self.role {
             let watched = watched.take();
             // Whoever has not seen that nothing moved cannot know it.
-            self.role = self.watch(watched).await.unwrap_or(Role::Watching(None));
+            let seen = timeout(PATIENCE, self.watch(watched)).await;
+            self.role = seen
+                .ok()
+                .and_then(Result::ok)
+                .unwrap_or(Role::Watching(None));
         }
         if matches!(self.role, Role::Probing(_)) {
-            let fault = self.probe().await;
-            self.record(fault).await;
+            self.probe().await;
+            self.record().await;
         }
     }
 
@@ -142,8 +159,8 @@ impl Prober {
         Ok(Role::Watching(watched.or_else(anew)))
     }
 
-    /// Probes once; the reason if that failed.
-    async fn probe(&mut self) -> Option<ProbeFault> {
+    /// Probes once.
+    async fn probe(&mut self) {
         let policy = &self.control.policy.status;
         let at = self.control.clock.now();
         let began = Instant::now();
@@ -166,36 +183,35 @@ impl Prober {
             duration_ms: probe.duration_ms,
         });
         if let Role::Probing(queue) = &mut self.role {
-            queue.push_back(probe);
+            queue.push_back((probe, fault));
             if queue.len() > MAX_QUEUE {
                 queue.pop_front();
             }
         }
-        fault
     }
 
     /// Has the database keep what it has not kept yet.
-    async fn record(&mut self, fault: Option<ProbeFault>) {
+    async fn record(&mut self) {
         let Role::Probing(queue) = &mut self.role else {
             return;
         };
-        while let Some(probe) = queue.front() {
-            let kept = self.control.store.record_probe(self.id, probe.clone());
-            match kept.await {
-                Ok(Some(newest)) => {
+        while let Some((probe, fault)) = queue.front().cloned() {
+            let kept = self.control.store.record_probe(self.id, probe);
+            match timeout(PATIENCE, kept).await {
+                Ok(Ok(Some(newest))) => {
                     queue.pop_front();
                     let component = &self.component;
                     let followed = self.control.follow_outage(component, &newest, fault);
-                    if let Err(error) = followed.await {
-                        tracing::debug!(%error, "an outage was not noted, which is tried again");
+                    if !matches!(timeout(PATIENCE, followed).await, Ok(Ok(()))) {
+                        tracing::debug!("an outage was not noted, which is tried again");
                     }
                 }
-                Ok(None) => {
+                Ok(Ok(None)) => {
                     self.role = Role::Watching(None);
                     return;
                 }
-                Err(error) => {
-                    tracing::debug!(%error, "a probe was not noted, which is tried again");
+                Ok(Err(_)) | Err(_) => {
+                    tracing::debug!("a probe was not noted, which is tried again");
                     return;
                 }
             }

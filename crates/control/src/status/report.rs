@@ -5,7 +5,7 @@ use keygate_storage::{LatestProbe, Period, Rollup, StatusHistory, Tally};
 
 use super::{
     Component, StatusPolicy, Uptime,
-    board::{Live, Snapshot},
+    board::{Board, Live},
 };
 
 /// After so many failed probes in a row a component is out.
@@ -109,32 +109,35 @@ pub struct Day {
 
 impl Status {
     /// Puts together what is kept and what this node has seen itself.
-    pub(super) fn new(
-        policy: &StatusPolicy,
-        snapshot: Option<&Snapshot>,
-        is_stale: bool,
-        live: &dyn Fn(&ComponentId) -> Option<Live>,
-        now: Timestamp,
-    ) -> Self {
+    pub(super) fn new(policy: &StatusPolicy, board: &Board, now: Timestamp) -> Self {
         let nothing = StatusHistory::default();
+        let snapshot = board.known().snapshot;
+        let snapshot = snapshot.as_deref();
         let history = snapshot.map_or(&nothing, |snapshot| &snapshot.history);
         let incidents = snapshot.map_or(&[][..], |snapshot| &snapshot.incidents);
+        let failing_for = board.failing_for();
         let components: Vec<ComponentStatus> = policy
             .components
             .iter()
             .map(|component| {
                 let mut status = ComponentStatus::new(component, history, now);
+                let is_past = |latest: &LatestProbe| latest.at <= now.plus(policy.max_gap());
+                // What lies ahead was noted by a clock that was wrong.
+                status.latest = status.latest.filter(&is_past);
                 // Another node may have probed it since.
                 let kept = status.latest.as_ref().map(|latest| latest.at);
-                let live = live(&component.id).filter(|live| Some(live.probe.at) >= kept);
+                let live = board.live(&component.id);
+                let live = live.filter(|live| is_past(&live.probe) && Some(live.probe.at) >= kept);
                 if let Some(live) = &live {
                     status.latest = Some(live.probe.clone());
                 }
-                status.health = if is_stale && component.id == ComponentId::storage() {
-                    Health::Outage
-                } else {
-                    health(policy, &status, live.as_ref(), incidents, now)
-                };
+                status.health = health(policy, &status, live.as_ref(), incidents, now);
+                if component.id == ComponentId::storage()
+                    && status.health != Health::Maintenance
+                    && let Some(failing_for) = failing_for
+                {
+                    status.health = status.health.max(unread(policy, failing_for));
+                }
                 status
             })
             .collect();
@@ -149,7 +152,7 @@ impl Status {
         past.sort_by_key(|incident| std::cmp::Reverse(incident.ends_at));
         Self {
             at: now,
-            stale_since: is_stale.then(|| snapshot.map_or(now, |snapshot| snapshot.read_at)),
+            stale_since: failing_for.map(|_| snapshot.map_or(now, |snapshot| snapshot.read_at)),
             health: overall(&components, &current),
             components,
             current,
@@ -159,15 +162,27 @@ impl Status {
     }
 }
 
-/// How the service does: as its worst component, or as somebody says of all of it.
+/// How the service does: as its worst component, or as is said of what is none of its components.
 fn overall(components: &[ComponentStatus], current: &[Incident]) -> Health {
-    let components = components.iter().map(|component| component.health);
-    let of_all = current.iter().filter(|one| one.components.is_empty());
-    let said = of_all.map(|incident| match incident.kind {
+    let is_shown = |id: &ComponentId| components.iter().any(|one| one.component.id == *id);
+    let of_others = current
+        .iter()
+        .filter(|incident| !incident.components.iter().any(is_shown));
+    let said = of_others.map(|incident| match incident.kind {
         IncidentKind::Maintenance => Health::Maintenance,
         IncidentKind::Incident | IncidentKind::Outage => Health::Degraded,
     });
+    let components = components.iter().map(|component| component.health);
     components.chain(said).max().unwrap_or(Health::Operational)
+}
+
+/// How the database does that has not been read for so long.
+fn unread(policy: &StatusPolicy, failing_for: Duration) -> Health {
+    if failing_for >= policy.interval * OUT_AFTER {
+        Health::Outage
+    } else {
+        Health::Degraded
+    }
 }
 
 fn health(

@@ -190,7 +190,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         name: "status.interval",
         default: "30s",
         example: "\"30s\"",
-        help: "How often keygate looks whether itself, its database and its upstreams work, for the status page; or `off`. Also `--status-interval` and `KEYGATE_STATUS_INTERVAL`.",
+        help: "How often keygate looks whether itself, its database and its upstreams work, for the status page: each 100ms to 1h, or `off`. Also `--status-interval` and `KEYGATE_STATUS_INTERVAL`.",
     },
     Setting {
         name: "status.timeout",

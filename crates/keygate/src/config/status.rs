@@ -1,3 +1,5 @@
+use std::{ops::RangeInclusive, time::Duration};
+
 use keygate_control::{Component, StatusPolicy};
 use keygate_core::{ComponentId, ComponentName};
 
@@ -9,6 +11,8 @@ use super::{
 use crate::failure::Failure;
 
 const INTERVAL: &str = "status.interval (--status-interval)";
+/// Neither more than the disk is for, nor so few that nothing is known.
+const INTERVALS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
 
 /// What is probed, and how often: what every keygate has, and its upstreams.
 pub(super) fn policy(
@@ -28,6 +32,10 @@ pub(super) fn policy(
         policy.components.clear();
     } else {
         policy.interval = duration(INTERVAL, interval, policy.interval)?;
+        if !INTERVALS.contains(&policy.interval) {
+            let rule = "must be 100ms to 1h, or off";
+            return Err(invalid(INTERVAL, interval.unwrap_or_default(), rule));
+        }
     }
     let is_given = timeout.is_some();
     policy.timeout = duration("status.timeout", timeout, policy.timeout)?;
@@ -47,8 +55,13 @@ fn component(upstream: &file::Upstream) -> Result<Component, Failure> {
         "/v1" => "API".to_owned(),
         path => format!("API {path}"),
     });
+    let id = ComponentId::upstream(&path);
+    if ComponentId::parse(id.as_str()).is_none() {
+        let rule = "must be ASCII, unless its status_path is off";
+        return Err(invalid("upstream.path", &path, rule));
+    }
     Ok(Component {
-        id: ComponentId::upstream(&path),
+        id,
         name: ComponentName::parse(&name).map_err(|rule| invalid("upstream.name", &name, rule))?,
     })
 }

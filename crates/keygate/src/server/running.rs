@@ -146,9 +146,9 @@ impl Running {
 
     /// Stops taking work, finishes what is under way, and writes down what is not yet written.
     pub(crate) async fn stop(self) {
+        self.web.begin_draining();
         // Before it looks as if something had failed.
         self.probers.stop().await;
-        self.web.begin_draining();
         // Even a sleep of no time takes a millisecond, in which answers would promise to go on.
         if !self.drain_delay.is_zero() {
             tokio::time::sleep(self.drain_delay).await;

@@ -156,20 +156,32 @@ pub async fn what_is_old_is_forgotten(f: Fixture) {
     assert!(f.claim(&component, prober, None).await);
     let outage = outage(&component, "Down", -95 * 24 * HOUR, Some(-94 * 24 * HOUR));
     assert!(f.insert_incident(&outage).await);
-    for days in [-92, -89, 0] {
-        f.record(prober, probe(&component, days * 24 * HOUR, true))
+    for hours in [-92 * 24, -89 * 24, 0] {
+        f.record(prober, probe(&component, hours * HOUR, true))
             .await;
     }
     // Long ago as this is, what is left is listed.
     let long_ago = at(-100 * 24 * HOUR);
+    let history = f.store.read_history(long_ago).await;
+    let days = history.expect("the store answers").days.len();
+    assert_eq!(days, 3, "after a leap the clock may be wrong");
+    f.record(prober, probe(&component, HOUR, true)).await;
     let history = f
         .store
         .read_history(long_ago)
         .await
         .expect("the store answers");
     assert_eq!(history.days.len(), 2);
-    assert_eq!(history.hours.len(), 2);
-    assert_eq!(history.last_day, [(component, Tally { up: 1, down: 0 })]);
+    assert_eq!(history.hours.len(), 3);
+    assert_eq!(
+        history.last_day,
+        [(component.clone(), Tally { up: 2, down: 0 })]
+    );
+    // The clock was ahead: what lies ahead is no longer the latest.
+    let newest = f.record(prober, probe(&component, HOUR / 2, false)).await;
+    let newest = newest.expect("it is the prober");
+    assert_eq!(newest.len(), 2);
+    assert_eq!(newest[0].at, at(HOUR / 2));
     assert_eq!(
         f.store
             .lookup_incident(outage.id)

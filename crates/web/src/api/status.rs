@@ -27,8 +27,8 @@ pub(crate) struct StatusResponse {
     /// When this was so.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
-    /// Since when the database does not answer: what follows was known then, but for what can be seen
-    /// without it. Null where it answers.
+    /// The database does not answer: what follows was known then, but for what can be seen without it. Null
+    /// where it answers.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     stale_since: Option<Timestamp>,
     /// Its components.

@@ -129,7 +129,7 @@ fn meaning(code: Code) -> &'static str {
         Code::SignupClosed => "accounts are not made like this here, or the link is not valid",
         Code::KeyNotFound => "the account has no such key",
         Code::NotFound => "there is none with this `id`",
-        Code::BodyTooLarge => "the body has more than 64 KiB",
+        Code::BodyTooLarge => "the body has more than 128 KiB",
         Code::UnsupportedMediaType => "the body is not sent as `application/json`",
         Code::KeyLimitReached => "the account has all the active keys it may have",
         Code::KeyExpired => "a key that has expired cannot be switched on",

@@ -1,6 +1,6 @@
 //! Schemas of the core's types, which know nothing of the reference.
 
-use keygate_control::{Action, Health, KeyStatus};
+use keygate_control::{Action, Health, INCIDENT_STATES, KeyStatus};
 use keygate_core::{
     Code, IncidentKind, IncidentMessage, IncidentState, IncidentTitle, Password, Role, Scope,
     key::KeyName,
@@ -100,14 +100,9 @@ pub(crate) fn incident_state() -> Built {
 
 /// How far a new incident is.
 pub(crate) fn new_incident_state() -> Built {
-    let names = [
-        IncidentState::Investigating,
-        IncidentState::Identified,
-        IncidentState::Monitoring,
-        IncidentState::Resolved,
-    ];
+    let names = INCIDENT_STATES.map(IncidentState::as_str);
     text("How far it is.")
-        .enum_values(Some(names.map(IncidentState::as_str)))
+        .enum_values(Some(names))
         .default(Some(IncidentState::Investigating.as_str().into()))
         .into()
 }

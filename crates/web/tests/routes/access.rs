@@ -92,7 +92,8 @@ async fn nothing_is_to_be_kept_but_assets_and_the_status() {
         let cache = answer.headers["cache-control"].to_str().expect("ASCII");
         let expected = match route.path {
             "/assets/{file}" => "no-cache",
-            "/status" | "/status/feed.atom" | "/api/status" => "public, max-age=15",
+            "/status/feed.atom" => "private, max-age=15",
+            "/status" | "/api/status" => "public, max-age=15",
             _ => "no-store",
         };
         assert_eq!(cache, expected, "{} {}", route.method, route.path);

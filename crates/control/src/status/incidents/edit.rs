@@ -45,14 +45,14 @@ impl Control {
             title: incident.title.clone(),
             components: incident.components.clone(),
             starts_at: incident.starts_at,
-            ends_at: incident.ends_at,
+            ends_at: edit.ends_at,
         };
         let audit = self.incident_entry(actor, Action::IncidentEdit, incident.id, &detail);
         let edited = self.store.edit_incident(incident.id, kept, audit).await;
         if !edited.map_err(unavailable)? {
             return Err(not_found());
         }
-        self.forget_board().await;
+        self.board.forget().await;
         Ok(incident)
     }
 
@@ -84,7 +84,7 @@ impl Control {
         if !edited.map_err(unavailable)? {
             return Err(no_update());
         }
-        self.forget_board().await;
+        self.board.forget().await;
         Ok(incident)
     }
 

@@ -4,7 +4,7 @@ use keygate_core::{
 };
 use keygate_storage::{Action, Actor};
 
-use super::{OPEN_STATES, detail, sorted};
+use super::{INCIDENT_STATES, detail, sorted};
 use crate::{Control, unavailable};
 
 /// Something is wrong, or was.
@@ -47,7 +47,7 @@ impl Control {
         let now = self.clock.now();
         let state = post.state.unwrap_or(IncidentState::Investigating);
         let is_over = state == IncidentState::Resolved;
-        if !is_over && !OPEN_STATES.contains(&state) {
+        if !INCIDENT_STATES.contains(&state) {
             let rule = "must be investigating, identified, monitoring or resolved";
             return Err(Problem::invalid_parameter("state", rule));
         }
@@ -103,7 +103,7 @@ impl Control {
         let audit = self.incident_entry(actor, Action::IncidentCreate, incident.id, &detail);
         let inserted = self.store.insert_incident(incident.clone(), audit).await;
         inserted.map_err(unavailable)?;
-        self.forget_board().await;
+        self.board.forget().await;
         Ok(incident)
     }
 }

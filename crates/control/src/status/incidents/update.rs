@@ -1,9 +1,7 @@
-use keygate_core::{
-    Code, Incident, IncidentKind, IncidentMessage, IncidentState, Problem, Timestamp,
-};
+use keygate_core::{Code, Incident, IncidentKind, IncidentMessage, IncidentState, Problem};
 use keygate_storage::{Action, Actor};
 
-use super::{OPEN_STATES, not_found, update_detail};
+use super::{INCIDENT_STATES, not_found, update_detail};
 use crate::{Control, unavailable};
 
 impl Control {
@@ -21,52 +19,54 @@ impl Control {
         let mut incident = self.get_incident(id).await?;
         let now = self.clock.now();
         let state = state.unwrap_or_else(|| incident.state(now));
-        self.refuse_state(&incident, state, now)?;
+        self.refuse_state(&incident, state)?;
         let ends = matches!(state, IncidentState::Resolved | IncidentState::Completed);
-        if ends && !incident.is_over(now) {
-            incident.ends_at = Some(now);
-        }
+        let ends_at = (ends && !incident.is_over(now)).then_some(now);
+        incident.ends_at = ends_at.or(incident.ends_at);
         let update = self.new_update(state, message);
         incident.updates.push(update.clone());
         let detail = update_detail(&update);
         let audit = self.incident_entry(actor, Action::IncidentUpdate, incident.id, &detail);
         let added = self
             .store
-            .add_incident_update(incident.id, update, incident.ends_at, audit)
+            .add_incident_update(incident.id, update, ends_at, audit)
             .await;
         if !added.map_err(unavailable)? {
             return Err(not_found());
         }
-        self.forget_board().await;
+        self.board.forget().await;
         Ok(incident)
     }
 
-    fn refuse_state(
-        &self,
-        incident: &Incident,
-        state: IncidentState,
-        now: Timestamp,
-    ) -> Result<(), Problem> {
+    /// How far somebody can say that an incident is.
+    pub fn next_states(&self, incident: &Incident) -> Vec<IncidentState> {
+        let now = self.clock.now();
         let current = incident.state(now);
-        if incident.is_over(now) {
-            return allow(state, &[current], "It is over.");
-        }
         match incident.kind {
-            IncidentKind::Maintenance => allow(
-                state,
-                &[current, IncidentState::Completed],
-                "Its times say so.",
-            ),
-            IncidentKind::Outage if self.is_probed(incident) => allow(
-                state,
-                &OPEN_STATES,
-                "It was opened by probes, and is closed when they succeed.",
-            ),
-            IncidentKind::Outage | IncidentKind::Incident => {
-                let [one, two, three] = OPEN_STATES;
-                allow(state, &[one, two, three, IncidentState::Resolved], "")
+            _ if incident.is_over(now) => vec![current],
+            IncidentKind::Maintenance => vec![current, IncidentState::Completed],
+            IncidentKind::Outage if self.is_probed(incident) => {
+                let is_open = |state: &IncidentState| *state != IncidentState::Resolved;
+                INCIDENT_STATES.into_iter().filter(is_open).collect()
             }
+            IncidentKind::Outage | IncidentKind::Incident => INCIDENT_STATES.into(),
         }
+    }
+
+    fn refuse_state(&self, incident: &Incident, state: IncidentState) -> Result<(), Problem> {
+        let allowed = self.next_states(incident);
+        if allowed.contains(&state) {
+            return Ok(());
+        }
+        let why = match incident.kind {
+            _ if incident.is_over(self.clock.now()) => " It is over.",
+            IncidentKind::Maintenance => " Its times say so.",
+            IncidentKind::Outage => " It was opened by probes, and is closed when they succeed.",
+            IncidentKind::Incident => "",
+        };
+        let words: Vec<&str> = allowed.iter().map(|state| state.as_str()).collect();
+        let message = format!("\"state\" must be {} here.{why}", words.join(" or "));
+        Err(Problem::new(Code::InvalidParameter, message).with_param("state"))
     }
 
     /// Whether probes can still say that it is over.
@@ -75,14 +75,4 @@ impl Control {
         let mut components = outage.components.iter();
         components.any(|id| policy.component(id).is_some())
     }
-}
-
-fn allow(state: IncidentState, allowed: &[IncidentState], why: &str) -> Result<(), Problem> {
-    if allowed.contains(&state) {
-        return Ok(());
-    }
-    let mut words: Vec<&str> = allowed.iter().map(|state| state.as_str()).collect();
-    words.dedup();
-    let message = format!("\"state\" must be {} here. {why}", words.join(" or "));
-    Err(Problem::new(Code::InvalidParameter, message.trim_end().to_owned()).with_param("state"))
 }

@@ -1,6 +1,6 @@
 //! Probers of one database, moved turn by turn, with the clock held still between turns.
 
-use std::{collections::VecDeque, path::Path};
+use std::path::Path;
 
 use async_trait::async_trait;
 use keygate_core::{
@@ -14,8 +14,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    AuditFilter, ComponentStatus, Health, Policy, ScheduleMaintenance, parse_incident_message,
-    parse_incident_title,
+    AuditFilter, ComponentStatus, Health, IncidentEdit, PAGE, Policy, PostIncident,
+    ScheduleMaintenance, parse_incident_message, parse_incident_title,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_781_078_400_000);
@@ -324,21 +324,141 @@ async fn without_the_database_the_last_known_state_is_shown_and_said_to_be_so() 
     let read_at = known.at;
     world.store.close().await;
     world.fail();
-    world.probe(&mut prober, 3).await;
-    let status = world.control.read_status().await;
-    assert_eq!(status.stale_since, Some(read_at));
-    let health = |id: &ComponentId| {
-        let mut components = status.components.iter();
-        components
-            .find(|one| one.component.id == *id)
-            .map(|one| one.health)
+    world.probe(&mut prober, 1).await;
+    let health = async |id: ComponentId| {
+        let status = world.control.read_status().await;
+        assert_eq!(status.stale_since, Some(read_at));
+        let mut components = status.components.into_iter();
+        let found = components.find(|one| one.component.id == id);
+        found.expect("it is there").health
     };
-    assert_eq!(health(&ComponentId::storage()), Some(Health::Outage));
-    let data_plane = health(&ComponentId::data_plane());
-    assert_eq!(data_plane, Some(Health::Outage), "as this node sees it");
+    assert_eq!(health(ComponentId::storage()).await, Health::Degraded);
+    assert_eq!(health(ComponentId::data_plane()).await, Health::Degraded);
+    world.probe(&mut prober, 3).await;
+    assert_eq!(health(ComponentId::storage()).await, Health::Outage);
+    let data_plane = health(ComponentId::data_plane()).await;
+    assert_eq!(data_plane, Health::Outage, "as this node sees it");
     let Role::Probing(queue) = &prober.role else {
         panic!("it gave up");
     };
-    assert_eq!(queue.len(), 3, "to be noted later");
-    assert_ne!(*queue, VecDeque::new());
+    assert_eq!(queue.len(), 4, "to be noted later");
+}
+
+#[tokio::test]
+async fn what_is_known_is_there_though_nobody_looked_before() {
+    let world = World::new();
+    let mut prober = world.prober();
+    world.probe(&mut prober, 1).await;
+    let probers = Probers::start(world.control.clone(), []);
+    while world.control.board.known().snapshot.is_none() {
+        tokio::task::yield_now().await;
+    }
+    probers.stop().await;
+    world.store.close().await;
+    world.clock.advance_millis(INTERVAL);
+    let status = world.control.read_status().await;
+    assert!(status.stale_since.is_some());
+    let mut components = status.components.iter();
+    let id = ComponentId::data_plane();
+    let data_plane = components.find(|one| one.component.id == id);
+    assert_eq!(data_plane.expect("it is there").last_day.tally.up, 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_hides_nothing() {
+    let world = World::new();
+    let mut prober = world.prober();
+    world.probe(&mut prober, 3).await;
+    world.clock.advance_millis(-3_600_000);
+    assert_eq!(
+        world.seen().await.health,
+        Health::Unknown,
+        "not of the future"
+    );
+    world.fail();
+    world.probe(&mut prober, 3).await;
+    assert_eq!(world.seen().await.health, Health::Outage);
+    assert_eq!(world.incidents().await.len(), 1);
+    let tally = world.seen().await.last_quarter.tally;
+    assert_eq!((tally.up, tally.down), (3, 3), "what was counted counts");
+}
+
+#[tokio::test]
+async fn a_clock_that_leaps_ahead_forgets_nothing() {
+    let world = World::new();
+    let mut prober = world.prober();
+    world.probe(&mut prober, 3).await;
+    world.clock.advance_millis(200 * 86_400_000);
+    world.probe(&mut prober, 1).await;
+    world.clock.advance_millis(-200 * 86_400_000);
+    world.probe(&mut prober, 1).await;
+    assert_eq!(world.seen().await.last_quarter.tally.up, 5);
+}
+
+#[tokio::test]
+async fn maintenance_is_over_by_the_time_of_the_probe_not_by_that_of_its_record() {
+    let world = World::new();
+    let mut prober = world.prober();
+    let now = world.clock.now();
+    let planned = ScheduleMaintenance {
+        title: parse_incident_title("New disks").expect("a title"),
+        message: parse_incident_message("Ten minutes.").expect("a message"),
+        components: vec![ComponentId::data_plane()],
+        starts_at: now,
+        ends_at: now.plus(Duration::from_mins(5)),
+    };
+    let planned = world.control.schedule_maintenance(Actor::Operator, planned);
+    planned.await.expect("scheduled");
+    world.fail();
+    prober.turn().await;
+    for _ in 0..3 {
+        world.clock.advance_millis(INTERVAL);
+        prober.probe().await;
+    }
+    world.clock.advance_millis(10 * INTERVAL);
+    prober.record().await;
+    assert_eq!(world.incidents().await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_open_incident_is_there_however_many_were_over_since() {
+    let world = World::new();
+    let post = async |title: &str, state| {
+        let post = PostIncident {
+            title: parse_incident_title(title).expect("a title"),
+            message: parse_incident_message("We look.").expect("a message"),
+            components: Vec::new(),
+            state: Some(state),
+            starts_at: None,
+        };
+        let posted = world.control.post_incident(Actor::Operator, post).await;
+        posted.expect("posted").id.to_string()
+    };
+    let open = post("Open", IncidentState::Identified).await;
+    for _ in 0..PAGE {
+        world.clock.advance_millis(1);
+        post("Over", IncidentState::Resolved).await;
+    }
+    let status = world.control.read_status().await;
+    assert_eq!(status.current.len(), 1);
+    assert_eq!(status.past.len(), PAGE as usize);
+    // Somebody ends it while somebody else corrects its title.
+    let message = parse_incident_message("Over.").expect("a message");
+    let ended = Some(IncidentState::Resolved);
+    let ended = world
+        .control
+        .update_incident(Actor::Operator, &open, ended, message);
+    let ends_at = ended.await.expect("ended").ends_at;
+    let edit = IncidentEdit {
+        title: Some(parse_incident_title("Was open").expect("a title")),
+        ..IncidentEdit::default()
+    };
+    let edited = world.control.edit_incident(Actor::Operator, &open, edit);
+    edited.await.expect("edited");
+    let kept = world
+        .control
+        .get_incident(&open)
+        .await
+        .expect("it is there");
+    assert!(ends_at.is_some() && kept.ends_at == ends_at);
 }

@@ -34,9 +34,15 @@ pub(crate) async fn feed(
     let status = state.control().read_status().await;
     let feed = Feed::new(&origin, status);
     let xml = feed.render().expect("the templates render from memory");
+    // Where nobody says under which address it is known, its links go by the one that was asked.
+    let cache = if state.site().is_configured {
+        PUBLIC
+    } else {
+        "private, max-age=15"
+    };
     let headers = [
         (CONTENT_TYPE, "application/atom+xml; charset=utf-8"),
-        (CACHE_CONTROL, PUBLIC),
+        (CACHE_CONTROL, cache),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
     (headers, xml)

@@ -68,9 +68,10 @@ async fn without_the_database_it_is_said_what_was_known_and_when() {
     assert_eq!(answer.status, 200);
     let status = answer.json();
     assert_eq!(status["stale_since"], known["at"]);
-    assert_eq!(status["message"], "Storage is down.");
+    assert_eq!(status["message"], "There is trouble with Storage.");
     assert_eq!(status["components"][1]["status"], "operational");
-    app.clock.advance_millis(60_000);
+    app.clock.advance_millis(90_000);
     let status = app.get("/api/status").send().await.json();
+    assert_eq!(status["message"], "Storage is down.");
     assert_eq!(status["components"][1]["status"], "unknown", "by now");
 }

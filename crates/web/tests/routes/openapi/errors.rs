@@ -145,7 +145,7 @@ async fn refuse(world: &World, operation: &Operation, code: &str) -> Answer {
             let call = call(&path).header("content-type", "text/plain");
             call.body("name=a").send().await
         }
-        "body_too_large" => call(&path).json(&" ".repeat(64 * 1024 + 1)).send().await,
+        "body_too_large" => call(&path).json(&" ".repeat(128 * 1024 + 1)).send().await,
         "missing_parameter" => call(&path).json("{}").send().await,
         "invalid_parameter" => match (operation.fields().first(), operation.query_names().next()) {
             (Some(field), _) => {

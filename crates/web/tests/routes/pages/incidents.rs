@@ -162,12 +162,12 @@ async fn what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost() {
         page.error("new-message"),
         "Must have at most 10,000 characters."
     );
-    let huge = "<".repeat(40_000);
+    let huge = "<".repeat(50_000);
     let huge = [("title", "a"), ("message", &huge)];
     let page = admin.send("/admin/incidents/new", &huge).await;
     assert_eq!(page.status, 413);
     assert!(
-        page.body.contains("The body may have at most 64 KiB."),
+        page.body.contains("The body may have at most 128 KiB."),
         "{page}"
     );
     assert!(

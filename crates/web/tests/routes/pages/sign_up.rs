@@ -45,7 +45,7 @@ async fn what_is_typed_is_shown_as_text() {
 #[tokio::test]
 async fn what_is_no_form_is_refused() {
     let app = TestApp::new();
-    let long = app.post("/signup").form(&"x".repeat(70_000)).send().await;
+    let long = app.post("/signup").form(&"x".repeat(140_000)).send().await;
     assert_eq!(long.status, 413);
     let other = app.post("/signup").header("content-type", "text/plain");
     assert_eq!(other.body("x").send().await.status, 415);

@@ -3,8 +3,8 @@
 use askama::Template;
 use axum::{Extension, extract::State, response::Response};
 use http::Uri;
-use keygate_control::{PostIncident, ScheduleMaintenance, SignedInSession};
-use keygate_core::{Incident, IncidentState, Problem};
+use keygate_control::{INCIDENT_STATES, PostIncident, ScheduleMaintenance, SignedInSession};
+use keygate_core::{Incident, Problem};
 
 use super::{
     FormView, SECTION,
@@ -14,14 +14,6 @@ use crate::{
     pages::{form::Form, frame::Frame, go_to, page},
     state::WebState,
 };
-
-/// What a new incident can be, first of all.
-pub(super) const NEW_STATES: [IncidentState; 4] = [
-    IncidentState::Investigating,
-    IncidentState::Identified,
-    IncidentState::Monitoring,
-    IncidentState::Resolved,
-];
 
 #[derive(Template)]
 #[template(path = "admin/new_incident.html")]
@@ -141,7 +133,7 @@ fn show_incident(state: &WebState, signed_in: &SignedInSession, form: Form) -> R
     let outcome = form.outcome();
     let shown = NewIncidentPage {
         frame: Frame::of(signed_in, SECTION),
-        states: fields::states(&NEW_STATES, form.text("state")),
+        states: fields::states(&INCIDENT_STATES, form.text("state")),
         view: FormView::new("new", form, state.control()),
     };
     page(outcome, &shown)

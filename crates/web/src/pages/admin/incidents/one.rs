@@ -9,7 +9,6 @@ use keygate_core::{Code, ComponentId, Incident, IncidentKind, IncidentState, Pro
 use super::{
     FormView, SECTION,
     fields::{self, Choice},
-    new::NEW_STATES,
 };
 use crate::{
     pages::{form::Form, frame::Frame, go_to, message, page, status::incident::IncidentView},
@@ -25,6 +24,8 @@ struct IncidentPage {
     incident: IncidentView,
     /// Whether probes found it, so that only its title can be corrected.
     is_measured: bool,
+    /// Whether it is closed by them.
+    is_closed_by_probes: bool,
     update: FormView,
     states: Vec<Choice>,
     edit: FormView,
@@ -135,7 +136,10 @@ async fn edit(
     let (Some(starts_at), true) = (starts_at, form.is_fine()) else {
         return Ok(None);
     };
-    edit.components = Some(components);
+    let is_offered = |id: &ComponentId| control.components().iter().any(|one| one.id == *id);
+    // What the form does not offer is not meant by leaving it out.
+    let others = incident.components.iter().filter(|id| !is_offered(id));
+    edit.components = Some(components.into_iter().chain(others.cloned()).collect());
     // To the minute, as the form shows it.
     let differs = |new: &Timestamp, old: Timestamp| fields::typed(*new) != fields::typed(old);
     edit.starts_at = Some(starts_at).filter(|new| differs(new, incident.starts_at));
@@ -182,7 +186,10 @@ async fn show_form(
         frame,
         notice,
         is_measured: incident.kind == IncidentKind::Outage,
-        states: fields::states(&states(&incident, now), &chosen),
+        is_closed_by_probes: !control
+            .next_states(&incident)
+            .contains(&IncidentState::Resolved),
+        states: fields::states(&control.next_states(&incident), &chosen),
         update: FormView::new("update", update, control),
         edit: FormView::new("edit", edit, control),
         correction,
@@ -199,15 +206,4 @@ fn fill(form: &mut Form, incident: &Incident) {
     form.set("starts_at", [&*fields::typed(incident.starts_at)]);
     let end = incident.ends_at.map(fields::typed);
     form.set("ends_at", end.as_deref());
-}
-
-/// How far an update can say that it is.
-fn states(incident: &Incident, now: Timestamp) -> Vec<IncidentState> {
-    let current = incident.state(now);
-    match incident.kind {
-        _ if incident.is_over(now) => vec![current],
-        IncidentKind::Maintenance => vec![current, IncidentState::Completed],
-        IncidentKind::Outage => NEW_STATES[..3].into(),
-        IncidentKind::Incident => NEW_STATES.into(),
-    }
 }
