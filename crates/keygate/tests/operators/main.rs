@@ -5,5 +5,6 @@ mod support;
 
 mod doctor;
 mod metrics;
+mod python;
 mod status;
 mod traces;

@@ -1,12 +1,15 @@
 //! What a running program says of itself and its upstreams, and what operators add to it.
 
-use std::{path::Path, process::Command};
+use std::process::Command;
 
 use reqwest::Client;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-use crate::support::{Account, Program, Proxy, Spawn, eventually, free_port, run};
+use crate::{
+    python::python,
+    support::{Account, Program, Proxy, Spawn, eventually, free_port, run},
+};
 
 /// An upstream in a process of its own, that knows no path: 404 says that it is there.
 fn upstream(port: u16) -> Proxy {
@@ -273,16 +276,7 @@ async fn an_operator_posts_updates_and_corrects_and_a_feed_reader_follows() {
 
 /// What a real reader makes of a feed.
 fn read_feed(feed: &str) -> Value {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = here.join("../../target/test-tools/venv/bin/python");
-    let mut command = Command::new(&python);
-    command.arg(here.join("tests/operators/read_feed.py"));
-    assert!(
-        python.exists(),
-        "feedparser is missing: run cargo xtask test, or\n  python3 -m venv {0} && {0}/bin/pip install feedparser",
-        here.join("../../target/test-tools/venv").display()
-    );
-    let read = run(command, feed);
+    let read = run(python("read_feed.py", "feedparser"), feed);
     assert!(read.status.success(), "{read:?}");
     serde_json::from_slice(&read.stdout).expect("JSON")
 }

@@ -2,8 +2,6 @@
 
 use std::{
     collections::HashMap,
-    path::Path,
-    process::Command,
     time::{Duration, Instant},
 };
 
@@ -12,7 +10,10 @@ use reqwest::{Body, Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Account, Program, Proxy, Spawn, Upstream, eventually, free_port};
+use crate::{
+    python::python,
+    support::{Account, Program, Proxy, Spawn, Upstream, eventually, free_port},
+};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
@@ -32,16 +33,8 @@ impl Receiver {
     fn start() -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let spans = folder.path().join("spans");
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let python = here.join("../../target/test-tools/venv/bin/python");
-        assert!(
-            python.exists(),
-            "OpenTelemetry's protocol is missing: run cargo xtask test, or\n  python3 -m venv {0} && {0}/bin/pip install opentelemetry-proto grpcio",
-            here.join("../../target/test-tools/venv").display()
-        );
         let process = Proxy::start(|_, port| {
-            let mut command = Command::new(python);
-            command.arg(here.join("tests/operators/otlp_receiver.py"));
+            let mut command = python("otlp_receiver.py", "opentelemetry-proto grpcio");
             command.arg(port.to_string()).arg(spans);
             command
         });

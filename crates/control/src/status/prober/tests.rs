@@ -82,6 +82,19 @@ impl World {
         *self.switch.0.lock() = None;
     }
 
+    async fn maintain_for_five_minutes(&self) {
+        let now = self.clock.now();
+        let planned = ScheduleMaintenance {
+            title: parse_incident_title("New disks").expect("a title"),
+            message: parse_incident_message("Ten minutes.").expect("a message"),
+            components: vec![ComponentId::data_plane()],
+            starts_at: now,
+            ends_at: now.plus(Duration::from_mins(5)),
+        };
+        let planned = self.control.schedule_maintenance(Actor::Operator, planned);
+        planned.await.expect("scheduled");
+    }
+
     async fn seen(&self) -> ComponentStatus {
         let status = self.control.read_status().await;
         let mut components = status.components.into_iter();
@@ -295,16 +308,7 @@ async fn a_restart_keeps_the_history_and_an_open_outage() {
 async fn what_fails_during_its_maintenance_is_no_outage_until_it_is_over() {
     let world = World::new();
     let mut prober = world.prober();
-    let now = world.clock.now();
-    let planned = ScheduleMaintenance {
-        title: parse_incident_title("New disks").expect("a title"),
-        message: parse_incident_message("Ten minutes.").expect("a message"),
-        components: vec![ComponentId::data_plane()],
-        starts_at: now,
-        ends_at: now.plus(Duration::from_mins(5)),
-    };
-    let planned = world.control.schedule_maintenance(Actor::Operator, planned);
-    planned.await.expect("scheduled");
+    world.maintain_for_five_minutes().await;
     world.fail();
     world.probe(&mut prober, 9).await;
     assert_eq!(world.seen().await.health, Health::Maintenance);
@@ -399,16 +403,7 @@ async fn a_clock_that_leaps_ahead_forgets_nothing() {
 async fn maintenance_is_over_by_the_time_of_the_probe_not_by_that_of_its_record() {
     let world = World::new();
     let mut prober = world.prober();
-    let now = world.clock.now();
-    let planned = ScheduleMaintenance {
-        title: parse_incident_title("New disks").expect("a title"),
-        message: parse_incident_message("Ten minutes.").expect("a message"),
-        components: vec![ComponentId::data_plane()],
-        starts_at: now,
-        ends_at: now.plus(Duration::from_mins(5)),
-    };
-    let planned = world.control.schedule_maintenance(Actor::Operator, planned);
-    planned.await.expect("scheduled");
+    world.maintain_for_five_minutes().await;
     world.fail();
     prober.turn().await;
     for _ in 0..3 {
