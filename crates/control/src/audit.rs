@@ -8,7 +8,7 @@ use crate::{Control, PAGE, unavailable};
 pub struct AuditFilter<'a> {
     /// Only what concerns the account of this address.
     pub email: Option<&'a str>,
-    /// Only what concerns the key or session with this id.
+    /// Only what concerns the key, session or incident with this id.
     pub subject_id: Option<&'a str>,
     /// Only this action.
     pub action: Option<Action>,

@@ -15,7 +15,7 @@ pub(crate) struct EntryView {
     pub(crate) what: String,
     /// The address of the account that it concerns.
     pub(crate) account: String,
-    /// The key or session.
+    /// The key, session or incident.
     pub(crate) subject: String,
     /// The new values, each by itself, so that none can be taken for another.
     pub(crate) values: Vec<String>,
