@@ -131,10 +131,16 @@ fn a_data_folder_in_use_is_left_alone() {
     let data = program.data();
     let data = data.to_str().expect("UTF-8");
     let args = ["serve", "--listen", "127.0.0.1:0", "--data", data];
-    let before = contents(&program.data());
+    // What is in memory that its threads share is the program's own affair.
+    let kept = || {
+        let mut contents = contents(&program.data());
+        contents.retain(|path, _| !path.ends_with("keygate.db-shm"));
+        contents
+    };
+    let before = kept();
     let said = failure(program.folder(), &args, &[]);
     assert!(said.contains("is in use by another process"), "{said}");
-    assert_eq!(contents(&program.data()), before);
+    assert!(kept() == before, "its files have changed");
 }
 
 /// The files of a folder with their bytes; of a socket its name.

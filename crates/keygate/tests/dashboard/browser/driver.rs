@@ -9,6 +9,8 @@ use std::{
 use tempfile::TempDir;
 
 const PROGRAM: &str = "/usr/bin/chromedriver";
+/// How often to start it.
+const ATTEMPTS: u32 = 5;
 
 /// A running chromedriver. Dropped, it ends its browser and itself.
 pub struct Driver {
@@ -25,6 +27,14 @@ impl Driver {
             Path::new(PROGRAM).exists(),
             "{PROGRAM} is missing: run cargo xtask test, or\n  sudo apt-get install --yes chromium chromium-driver"
         );
+        let mut attempts = (1..ATTEMPTS).map(|_| Self::try_start());
+        let started = attempts.find_map(Result::ok);
+        started.unwrap_or_else(|| Self::try_start().unwrap_or_else(|said| panic!("{said}")))
+    }
+
+    /// It looks for a port that is free over IPv6 and then wants the same one over IPv4, which somebody else
+    /// may have; what it said, if it ended.
+    fn try_start() -> Result<Self, String> {
         let folder = TempDir::new().expect("a temporary folder");
         let mut child = Command::new(PROGRAM)
             .arg("--port=0")
@@ -36,12 +46,17 @@ impl Driver {
             .spawn()
             .expect("the driver starts");
         let mut output = BufReader::new(child.stdout.take().expect("piped"));
-        let port = await_port(&mut output);
-        Self {
-            child,
-            port,
-            _output: output,
-            folder,
+        match await_port(&mut output) {
+            Ok(port) => Ok(Self {
+                child,
+                port,
+                _output: output,
+                folder,
+            }),
+            Err(said) => {
+                let _ = child.wait();
+                Err(said)
+            }
         }
     }
 
@@ -73,14 +88,14 @@ impl Drop for Driver {
     }
 }
 
-/// The port that it says it listens on.
-fn await_port(output: &mut impl BufRead) -> u16 {
+/// The port that it says it listens on, or what it said before it ended.
+fn await_port(output: &mut impl BufRead) -> Result<u16, String> {
     let mut said = String::new();
     while output.read_line(&mut said).expect("UTF-8") > 0 {
         let port = said.trim_end().trim_end_matches('.').rsplit(' ').next();
         if said.contains("started successfully on port") {
-            return port.expect("a word").parse().expect("a port");
+            return Ok(port.expect("a word").parse().expect("a port"));
         }
     }
-    panic!("the driver ended before it was ready: {said}");
+    Err(format!("the driver ended before it was ready: {said}"))
 }
