@@ -152,7 +152,7 @@ impl Page {
             ]);
         }
         self.text += &format!(
-            "\nThe database has {} on the disk. What is shown is read anew each five seconds, by one of those who ask.\n",
+            "\nThe database has {} on the disk. What is shown is at most five seconds old: one of those who ask has it read anew.\n",
             mebibytes(status.database)
         );
     }

@@ -9,6 +9,8 @@ pub use issue::{IssueKey, Issued, IssuedKey};
 
 use keygate_core::{Code, Problem, Timestamp, key::KeyName};
 
+use crate::parse_moment;
+
 /// Takes the name that somebody gives a key.
 pub fn parse_key_name(name: &str) -> Result<KeyName, Problem> {
     KeyName::parse(name).map_err(|rule| Problem::invalid_parameter("name", rule))
@@ -16,7 +18,7 @@ pub fn parse_key_name(name: &str) -> Result<KeyName, Problem> {
 
 /// Takes the end that somebody gives a key, in RFC 3339.
 pub fn parse_expires_at(text: &str) -> Result<Timestamp, Problem> {
-    Timestamp::parse_rfc3339(text).map_err(|rule| Problem::invalid_parameter("expires_at", rule))
+    parse_moment("expires_at", text)
 }
 
 fn key_not_found() -> Problem {

@@ -8,6 +8,7 @@ mod accounts;
 mod attempts;
 mod audit;
 mod keys;
+mod moment;
 mod passwords;
 mod sessions;
 mod status;
@@ -32,11 +33,12 @@ pub use keygate_storage::{
     AccountSummary, Action, Actor, KeyChanges, KeyStatus, RecordedEntry, Session,
 };
 pub use keys::{IssueKey, Issued, IssuedKey, parse_expires_at, parse_key_name};
+pub use moment::parse_moment;
 pub use sessions::{Client, Proven, SignedIn, SignedInSession};
 pub use status::{
     Component, ComponentStatus, Day, Health, Hour, INCIDENT_STATES, IncidentEdit, PostIncident,
     ProbeFault, Probers, ScheduleMaintenance, Status, StatusPolicy, Target, Uptime,
-    parse_incident_message, parse_incident_state, parse_incident_title, parse_moment,
+    parse_incident_message, parse_incident_state, parse_incident_title,
 };
 
 /// How many keys, accounts or entries one page of a list has at most.

@@ -12,7 +12,7 @@ mod uptime;
 pub(crate) use board::Board;
 pub use incidents::{
     INCIDENT_STATES, IncidentEdit, PostIncident, ScheduleMaintenance, parse_incident_message,
-    parse_incident_state, parse_incident_title, parse_moment,
+    parse_incident_state, parse_incident_title,
 };
 pub use policy::{Component, StatusPolicy};
 pub use prober::Probers;

@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod doctor;
 mod incident;
+mod input;
 mod key;
 mod output;
 mod serve;

@@ -10,6 +10,7 @@ mod client;
 mod command;
 mod incidents;
 mod listener;
+mod pages;
 
 pub(crate) use client::{is_running, run};
 pub(crate) use command::Command;

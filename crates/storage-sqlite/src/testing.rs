@@ -7,13 +7,19 @@ use rusqlite::{Connection, params};
 
 const HOUR: i64 = 3_600_000;
 
-/// Gives components the 90 days of probes, each half a minute, that a database keeps: one by one those
+/// Gives keygate's own components, and these upstreams by their paths, the 90 days of probes, each half a minute, that a database keeps: one by one those
 /// of the last 25 hours, hours and days in sum. Every 7,000 minutes, 40 of them failed. The database at `path`
 /// has to be closed.
-pub fn fill_status(path: &Path, components: &[ComponentId], now: Timestamp) {
+pub fn fill_status(path: &Path, upstreams: &[String], now: Timestamp) {
+    let own = [
+        ComponentId::management_api(),
+        ComponentId::data_plane(),
+        ComponentId::storage(),
+    ];
+    let upstreams = upstreams.iter().map(|path| ComponentId::upstream(path));
     let db = Connection::open(path).expect("the database opens");
     db.execute_batch("BEGIN").expect("begun");
-    for component in components {
+    for component in own.into_iter().chain(upstreams) {
         fill(&db, component.as_str(), now.as_millis()).expect("the tables are there");
     }
     db.execute_batch("COMMIT").expect("committed");

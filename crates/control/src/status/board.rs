@@ -25,9 +25,9 @@ pub(crate) struct Board {
     tried: Arc<tokio::sync::Mutex<Option<Duration>>>,
 }
 
-#[derive(Default, Clone)]
-pub(super) struct Known {
-    pub(super) snapshot: Option<Arc<Snapshot>>,
+#[derive(Default)]
+struct Known {
+    snapshot: Option<Arc<Snapshot>>,
     /// Since when the database does not answer, by the monotonic clock.
     failing_since: Option<Duration>,
 }
@@ -81,8 +81,8 @@ impl Board {
         self.live.lock().get(component).cloned()
     }
 
-    pub(super) fn known(&self) -> Known {
-        self.known.lock().clone()
+    pub(super) fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.known.lock().snapshot.clone()
     }
 
     /// How long the database has not answered, if it does not.
@@ -98,7 +98,7 @@ impl Board {
 
     /// Reads anew what is too old. One reads; the others go on with what there is, if there is anything.
     pub(super) async fn refresh(self: &Arc<Self>) {
-        let is_known = self.known.lock().snapshot.is_some();
+        let is_known = self.snapshot().is_some();
         let tried = if is_known {
             self.tried.clone().try_lock_owned().ok()
         } else {

@@ -10,7 +10,7 @@ pub use post::{PostIncident, ScheduleMaintenance};
 
 use keygate_core::{
     Code, ComponentId, Incident, IncidentId, IncidentMessage, IncidentState, IncidentTitle,
-    IncidentUpdate, Problem, Timestamp, UpdateId,
+    IncidentUpdate, Problem, UpdateId,
 };
 use keygate_storage::{Action, Actor, AuditEntry};
 use serde_json::{Value, json};
@@ -37,11 +37,6 @@ pub fn parse_incident_state(word: &str) -> Result<IncidentState, Problem> {
     IncidentState::parse(word).ok_or_else(|| Problem::invalid_parameter("state", rule()))
 }
 
-/// Takes a time in RFC 3339, which stands in the field `param`.
-pub fn parse_moment(param: &'static str, text: &str) -> Result<Timestamp, Problem> {
-    Timestamp::parse_rfc3339(text).map_err(|rule| Problem::invalid_parameter(param, rule))
-}
-
 /// What incidents go through that people post; they can begin with each of these.
 pub const INCIDENT_STATES: [IncidentState; 4] = [
     IncidentState::Investigating,
@@ -51,8 +46,15 @@ pub const INCIDENT_STATES: [IncidentState; 4] = [
 ];
 
 impl Control {
-    /// The component with this id, among those that there are.
-    pub fn parse_component(&self, id: &str) -> Result<ComponentId, Problem> {
+    /// The components with these ids, among those that there are.
+    pub fn parse_components<'a>(
+        &self,
+        ids: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Vec<ComponentId>, Problem> {
+        ids.into_iter().map(|id| self.parse_component(id)).collect()
+    }
+
+    fn parse_component(&self, id: &str) -> Result<ComponentId, Problem> {
         let components = &self.policy.status.components;
         let found = components.iter().find(|one| one.id.as_str() == id);
         found.map(|one| one.id.clone()).ok_or_else(|| {

@@ -111,7 +111,7 @@ impl Status {
     /// Puts together what is kept and what this node has seen itself.
     pub(super) fn new(policy: &StatusPolicy, board: &Board, now: Timestamp) -> Self {
         let nothing = StatusHistory::default();
-        let snapshot = board.known().snapshot;
+        let snapshot = board.snapshot();
         let snapshot = snapshot.as_deref();
         let history = snapshot.map_or(&nothing, |snapshot| &snapshot.history);
         let incidents = snapshot.map_or(&[][..], |snapshot| &snapshot.incidents);
@@ -201,7 +201,7 @@ fn health(
     let in_maintenance = maintenance.any(|incident| incident.is_maintenance_of(id, now));
     let is_fresh = |latest: &&LatestProbe| latest.at.plus(policy.fresh_for()) >= now;
     let fresh = status.latest.as_ref().filter(is_fresh);
-    let is_out = live.is_some_and(|live| live.failures >= OUT_AFTER && !live.probe.is_up);
+    let is_out = live.is_some_and(|live| live.failures >= OUT_AFTER);
     match fresh {
         _ if in_maintenance => Health::Maintenance,
         None => Health::Unknown,
@@ -213,15 +213,15 @@ fn health(
 
 impl ComponentStatus {
     fn new(component: &Component, history: &StatusHistory, now: Timestamp) -> Self {
-        let own = |rollups: &[Rollup]| -> Vec<Rollup> {
-            let own = rollups.iter().filter(|one| one.component == component.id);
-            own.cloned().collect()
-        };
-        let (hours, days) = (own(&history.hours), own(&history.days));
+        let (hours, days) = (
+            of_component(&history.hours, &component.id),
+            of_component(&history.days, &component.id),
+        );
         let starts = |period, count| starts_of_last(period, count, now);
         let since = |period, count| starts(period, count).next().unwrap_or(now);
-        let after = |rollups: &[Rollup], since: Timestamp| {
+        let after = |rollups: &[&Rollup], since: Timestamp| {
             let recent = rollups.iter().filter(|one| one.starts_at >= since);
+            let recent = recent.copied();
             Uptime::of_rollups(recent, since, now)
         };
         let tally = history.last_day.iter().find(|(id, _)| *id == component.id);
@@ -250,8 +250,13 @@ impl ComponentStatus {
     }
 }
 
+fn of_component<'a>(rollups: &'a [Rollup], component: &ComponentId) -> Vec<&'a Rollup> {
+    let own = rollups.iter().filter(|one| one.component == *component);
+    own.collect()
+}
+
 impl Hour {
-    fn new(hours: &[Rollup], starts_at: Timestamp) -> Self {
+    fn new(hours: &[&Rollup], starts_at: Timestamp) -> Self {
         let found = hours.iter().find(|hour| hour.starts_at == starts_at);
         Self {
             starts_at,
@@ -261,8 +266,9 @@ impl Hour {
 }
 
 impl Day {
-    fn new(days: &[Rollup], starts_at: Timestamp, now: Timestamp) -> Self {
+    fn new(days: &[&Rollup], starts_at: Timestamp, now: Timestamp) -> Self {
         let found = days.iter().filter(|day| day.starts_at == starts_at);
+        let found = found.copied();
         let end = starts_at.plus(Period::Day.length()).min(now);
         Self {
             starts_at,

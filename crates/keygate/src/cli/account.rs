@@ -1,9 +1,9 @@
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
-use super::output;
+use super::{input::standard_input, output};
 use crate::{
     config::Settings,
     failure::Failure,
@@ -189,9 +189,7 @@ impl WithPassword {
     /// The password: from standard input up to its line end, or asked for twice on the terminal.
     fn password(&self) -> Result<String, Failure> {
         if self.password_stdin {
-            let mut text = String::new();
-            let read = std::io::stdin().read_to_string(&mut text);
-            read.map_err(|error| Failure::new(format!("The password cannot be read ({error}).")))?;
+            let text = standard_input("password")?;
             return Ok(text.trim_end_matches(['\r', '\n']).to_owned());
         }
         if !std::io::stdin().is_terminal() {

@@ -1,8 +1,6 @@
-use std::io::Read;
-
 use clap::{Args, Subcommand};
 
-use super::account::Format;
+use super::{account::Format, input::standard_input};
 use crate::{
     config::Settings,
     failure::Failure,
@@ -217,12 +215,9 @@ impl Announcement {
 impl Message {
     /// The text, or what stands on standard input.
     fn read(self) -> Result<String, Failure> {
-        if self.message != "-" {
-            return Ok(self.message);
+        match &*self.message {
+            "-" => standard_input("message"),
+            _ => Ok(self.message),
         }
-        let mut text = String::new();
-        let read = std::io::stdin().read_to_string(&mut text);
-        read.map_err(|error| Failure::new(format!("The message cannot be read ({error}).")))?;
-        Ok(text)
     }
 }

@@ -37,14 +37,11 @@ pub(super) fn policy(
             return Err(invalid(INTERVAL, interval.unwrap_or_default(), rule));
         }
     }
-    let is_given = timeout.is_some();
-    policy.timeout = duration("status.timeout", timeout, policy.timeout)?;
+    let default = policy.timeout.min(policy.interval);
+    policy.timeout = duration("status.timeout", timeout, default)?;
     if policy.timeout > policy.interval {
-        if is_given {
-            let rule = "must be at most as long as status.interval";
-            return Err(invalid("status.timeout", timeout.unwrap_or_default(), rule));
-        }
-        policy.timeout = policy.interval;
+        let rule = "must be at most as long as status.interval";
+        return Err(invalid("status.timeout", timeout.unwrap_or_default(), rule));
     }
     Ok(policy)
 }

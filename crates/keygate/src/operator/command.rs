@@ -7,7 +7,10 @@ use keygate_web::{CreateKeyResponse, KeyResponse, password_link, signup_link};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::incidents::{self, IncidentFields};
+use super::{
+    incidents::{self, IncidentFields},
+    pages::all_pages,
+};
 
 /// What an operator can ask for. It can hold a password, so it cannot be printed.
 #[derive(Serialize, Deserialize)]
@@ -149,15 +152,8 @@ fn role(is_admin: bool) -> Role {
 
 /// All accounts, with how many keys they have.
 async fn list_accounts(control: &Control) -> Result<Value, Problem> {
-    let mut accounts: Vec<AccountSummary> = Vec::new();
-    loop {
-        let after = accounts.last().map(|last| last.account.id);
-        let page = control.list_accounts("", after).await?;
-        if page.is_empty() {
-            break;
-        }
-        accounts.extend(page);
-    }
+    let page = |after| control.list_accounts("", after);
+    let accounts = all_pages(page, |last: &AccountSummary| last.account.id).await?;
     let shown = accounts.iter().map(|found| {
         let mut shown = account_json(&found.account);
         shown["active_keys"] = found.active_keys.into();
@@ -170,17 +166,8 @@ async fn list_accounts(control: &Control) -> Result<Value, Problem> {
 /// All keys of an account, in any state.
 async fn list_keys(control: &Control, account: &str) -> Result<Value, Problem> {
     let account = control.get_account(account).await?;
-    let mut keys = Vec::new();
-    loop {
-        let before = keys.last().map(|key: &ApiKey| key.id);
-        let page = control
-            .list_keys(account.id, KeyStatus::All, before)
-            .await?;
-        if page.is_empty() {
-            break;
-        }
-        keys.extend(page);
-    }
+    let page = |before| control.list_keys(account.id, KeyStatus::All, before);
+    let keys = all_pages(page, |last: &ApiKey| last.id).await?;
     Ok(keys.into_iter().map(key_json).collect())
 }
 

@@ -7,6 +7,8 @@ use keygate_web::IncidentResponse;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::pages::all_pages;
+
 /// What an operator says of an incident, or of maintenance; not all of it has to be said each time.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct IncidentFields {
@@ -59,15 +61,8 @@ impl IncidentFields {
 
 /// All incidents and maintenance, the newest first.
 pub(super) async fn list(control: &Control) -> Result<Value, Problem> {
-    let mut incidents: Vec<Incident> = Vec::new();
-    loop {
-        let before = incidents.last().map(|last| last.id);
-        let page = control.list_incidents(before).await?;
-        if page.is_empty() {
-            break;
-        }
-        incidents.extend(page);
-    }
+    let page = |before| control.list_incidents(before);
+    let incidents = all_pages(page, |last: &Incident| last.id).await?;
     let all = incidents
         .into_iter()
         .map(|incident| shown(control, incident));
@@ -113,7 +108,6 @@ fn components(
     control: &Control,
     ids: Option<Vec<String>>,
 ) -> Result<Option<Vec<ComponentId>>, Problem> {
-    let Some(ids) = ids else { return Ok(None) };
-    let parsed = ids.iter().map(|id| control.parse_component(id));
-    parsed.collect::<Result<_, _>>().map(Some)
+    ids.map(|ids| control.parse_components(ids.iter().map(String::as_str)))
+        .transpose()
 }

@@ -1,6 +1,6 @@
 //! The status page with a past, and the pages on which admins write it.
 
-use keygate_core::{Clock, ComponentId, SystemClock};
+use keygate_core::{Clock, SystemClock};
 use keygate_storage_sqlite::testing::fill_status;
 
 use crate::{
@@ -44,81 +44,47 @@ pub async fn program_with_a_past(upstream: &Upstream, count: usize) -> Program {
     });
     Account::create(&program).await;
     assert!(program.terminate().success());
-    let own = [
-        ComponentId::management_api(),
-        ComponentId::data_plane(),
-        ComponentId::storage(),
-    ];
-    let upstreams = (0..count).map(|index| ComponentId::upstream(&path(index)));
-    let components: Vec<ComponentId> = own.into_iter().chain(upstreams).collect();
+    let upstreams: Vec<String> = (0..count).map(path).collect();
     let database = program.data().join("keygate.db");
-    fill_status(&database, &components, SystemClock.now());
+    fill_status(&database, &upstreams, SystemClock.now());
     program.restart_with(|spawn| spawn.status_interval = Some("30s"))
 }
 
-fn incident(program: &Program, args: &[&str]) {
-    let done = program.cli(&[&["incident"], args].concat(), "");
+/// An operator's command about incidents, with a title and a message.
+fn command(program: &Program, name: &str, title: &str, message: &str, more: &[&str]) {
+    let args = ["incident", name, "--title", title, "--message", message];
+    let done = program.cli(&[&args, more].concat(), "");
     assert!(done.status.success(), "{done:?}");
 }
+
+fn post_by_command(program: &Program, title: &str, message: &str, more: &[&str]) {
+    command(program, "post", title, message, more);
+}
+
+fn schedule_new_disks(program: &Program, message: &str, more: &[&str]) {
+    let times = [
+        "--starts-at",
+        "2999-01-01T02:00:00Z",
+        "--ends-at",
+        "2999-01-01T04:00:00Z",
+    ];
+    let more = [&times, more].concat();
+    command(program, "schedule", "New disks", message, &more);
+}
+
+const OVER: [&str; 2] = ["--state", "resolved"];
 
 /// Incidents in each state, with text that a page must bear.
 fn fill_incidents(program: &Program) {
     let long = "<b>Bold</b> words, & lines of text that goes on.\n".repeat(6);
-    incident(
-        program,
-        &[
-            "post",
-            "--title",
-            "Certificates had expired",
-            "--message",
-            &long,
-            "--state",
-            "resolved",
-        ],
-    );
+    post_by_command(program, "Certificates had expired", &long, &OVER);
     let title = "x".repeat(120);
-    incident(
-        program,
-        &[
-            "post",
-            "--title",
-            &title,
-            "--message",
-            &title,
-            "--state",
-            "resolved",
-        ],
-    );
-    incident(
-        program,
-        &[
-            "post",
-            "--title",
-            "Slow answers",
-            "--message",
-            "We are looking for the reason.",
-            "--component",
-            "data_plane",
-            "--component",
-            "upstream:/v1/0",
-        ],
-    );
-    incident(
-        program,
-        &[
-            "schedule",
-            "--title",
-            "New disks",
-            "--message",
-            "No key can be created for some minutes.",
-            "--component",
-            "storage",
-            "--starts-at",
-            "2999-01-01T02:00:00Z",
-            "--ends-at",
-            "2999-01-01T04:00:00Z",
-        ],
-    );
+    post_by_command(program, &title, &title, &OVER);
+    let components = ["--component", "data_plane", "--component", "upstream:/v1/0"];
+    let message = "We are looking for the reason.";
+    post_by_command(program, "Slow answers", message, &components);
+    let message = "No key can be created for some minutes.";
+    schedule_new_disks(program, message, &["--component", "storage"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -227,42 +193,9 @@ async fn pages_about_incidents_are_fit_to_be_seen() {
     let Scene { program, ada, .. } = &Scene::open(Options::default()).await;
     let browser = &ada.browser;
     visit(browser, "/admin/incidents", "incidents-none").await;
-    incident(
-        program,
-        &[
-            "post",
-            "--title",
-            "Certificates had expired",
-            "--message",
-            "They are new.",
-            "--state",
-            "resolved",
-        ],
-    );
-    incident(
-        program,
-        &[
-            "post",
-            "--title",
-            &"x".repeat(120),
-            "--message",
-            &"y".repeat(200),
-        ],
-    );
-    incident(
-        program,
-        &[
-            "schedule",
-            "--title",
-            "New disks",
-            "--message",
-            "Soon.",
-            "--starts-at",
-            "2999-01-01T02:00:00Z",
-            "--ends-at",
-            "2999-01-01T04:00:00Z",
-        ],
-    );
+    post_by_command(program, "Certificates had expired", "They are new.", &OVER);
+    post_by_command(program, &"x".repeat(120), &"y".repeat(200), &[]);
+    schedule_new_disks(program, "Soon.", &[]);
     visit(browser, "/admin/incidents", "incidents").await;
     visit(browser, "/admin/incidents/new", "new-incident").await;
     visit(browser, "/admin/maintenance/new", "new-maintenance").await;

@@ -27,9 +27,14 @@ impl Driver {
             Path::new(PROGRAM).exists(),
             "{PROGRAM} is missing: run cargo xtask test, or\n  sudo apt-get install --yes chromium chromium-driver"
         );
-        let mut attempts = (1..ATTEMPTS).map(|_| Self::try_start());
-        let started = attempts.find_map(Result::ok);
-        started.unwrap_or_else(|| Self::try_start().unwrap_or_else(|said| panic!("{said}")))
+        let mut said = String::new();
+        for _ in 0..ATTEMPTS {
+            match Self::try_start() {
+                Ok(driver) => return driver,
+                Err(last) => said = last,
+            }
+        }
+        panic!("{said}");
     }
 
     /// It looks for a port that is free over IPv6 and then wants the same one over IPv4, which somebody else

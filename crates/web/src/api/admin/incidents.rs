@@ -60,11 +60,9 @@ fn take_components(
     fields: &mut Fields,
     control: &Control,
 ) -> Result<Option<Vec<ComponentId>>, Problem> {
-    let Some(ids) = fields.optional_strings("components")? else {
-        return Ok(None);
-    };
-    let components = ids.iter().map(|id| control.parse_component(id));
-    components.collect::<Result<_, _>>().map(Some)
+    let ids = fields.optional_strings("components")?;
+    ids.map(|ids| control.parse_components(ids.iter().map(String::as_str)))
+        .transpose()
 }
 
 fn take_moment(fields: &mut Fields, name: &'static str) -> Result<Option<Timestamp>, Problem> {

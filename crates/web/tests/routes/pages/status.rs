@@ -99,19 +99,21 @@ async fn without_the_database_the_page_says_so() {
 /// An app whose ten components have been probed for 90 days.
 fn with_ninety_days() -> TestApp {
     let mut status = StatusPolicy::default();
-    for number in 1..=7 {
-        status.components.push(Component {
-            id: ComponentId::upstream(&format!("/v1/upstream-{number}")),
-            name: ComponentName::parse(&format!("Upstream {number}")).expect("a name"),
-        });
-    }
-    let ids: Vec<ComponentId> = status.components.iter().map(|one| one.id.clone()).collect();
+    let upstreams: Vec<String> = (1..=7)
+        .map(|number| format!("/v1/upstream-{number}"))
+        .collect();
+    status
+        .components
+        .extend(upstreams.iter().map(|path| Component {
+            id: ComponentId::upstream(path),
+            name: ComponentName::parse(path).expect("a name"),
+        }));
     TestApp::with_past(
         Options {
             status,
             ..Options::default()
         },
-        &|path| fill_status(path, &ids, START),
+        &|path| fill_status(path, &upstreams, START),
     )
 }
 

@@ -46,8 +46,8 @@ pub(super) fn message(form: &mut Form) -> Option<IncidentMessage> {
 
 /// The components that are ticked; none where one of them is none.
 pub(super) fn components(form: &mut Form, control: &Control) -> Vec<ComponentId> {
-    let ids = form.all("components").map(|id| control.parse_component(id));
-    form.accept(ids.collect()).unwrap_or_default()
+    let components = control.parse_components(form.all("components"));
+    form.accept(components).unwrap_or_default()
 }
 
 /// The state; none where it is left out, or wrong.
