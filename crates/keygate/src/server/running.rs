@@ -147,16 +147,18 @@ impl Running {
     /// Stops taking work, finishes what is under way, and writes down what is not yet written.
     pub(crate) async fn stop(self) {
         self.web.begin_draining();
-        // Before it looks as if something had failed.
-        self.probers.stop().await;
-        // Even a sleep of no time takes a millisecond, in which answers would promise to go on.
-        if !self.drain_delay.is_zero() {
-            tokio::time::sleep(self.drain_delay).await;
-        }
-        let _ = self.stop.send(());
-        for server in self.servers {
-            let _ = server.await;
-        }
+        let drain = async {
+            // Even a sleep of no time takes a millisecond, in which answers would promise to go on.
+            if !self.drain_delay.is_zero() {
+                tokio::time::sleep(self.drain_delay).await;
+            }
+            let _ = self.stop.send(());
+            for server in self.servers {
+                let _ = server.await;
+            }
+        };
+        // The probers first, before it looks to them as if something had failed.
+        tokio::join!(biased; self.probers.stop(), drain);
         self.operator.stop().await;
         self.flushing.abort();
         self.verifier.usage().flush_or_log(&*self.store).await;

@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use reqwest::{Client, Method};
 
-use crate::support::{Account, Program, Upstream, eventually};
+use crate::support::{Account, Caller, Program, Upstream, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_under_way_finishes_and_what_was_used_is_written() {
@@ -18,6 +18,8 @@ async fn what_is_under_way_finishes_and_what_was_used_is_written() {
         .send();
     let slow = tokio::spawn(slow);
     eventually("the request is under way", async || upstream.active() == 1).await;
+    let mut idle = Caller::connect(&program.url).await;
+    assert_eq!(idle.call(&key).await.expect("it answers"), 200);
     program.signal("TERM");
     let url = format!("{}/readyz", program.url);
     eventually("it says that it is not ready", async || {
@@ -25,6 +27,7 @@ async fn what_is_under_way_finishes_and_what_was_used_is_written() {
         answer.is_ok_and(|answer| answer.status() == 503)
     })
     .await;
+    idle.closed().await.expect("what is idle is closed");
     upstream.release();
     let answer = slow.await.expect("no panic").expect("it is answered");
     assert_eq!(answer.status(), 200);

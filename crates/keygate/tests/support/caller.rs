@@ -30,6 +30,14 @@ impl Caller {
         self.read_status().await
     }
 
+    /// Waits until the program closes the connection, and says nothing more.
+    pub async fn closed(&mut self) -> io::Result<()> {
+        match self.stream.read(&mut self.buffer).await? {
+            0 => Ok(()),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+
     /// Reads one answer whole.
     async fn read_status(&mut self) -> io::Result<u16> {
         let mut filled = 0;
