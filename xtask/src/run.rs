@@ -1,4 +1,5 @@
 use std::{
+    env,
     path::Path,
     process::{Command, Stdio},
     time::Instant,
@@ -16,21 +17,17 @@ pub(crate) fn root() -> &'static Path {
 pub(crate) fn cargo(what: &str, args: &[&str], env: &[(&str, &str)]) -> Result<(), Failure> {
     println!("\n=== {what}: cargo {}", args.join(" "));
     let began = Instant::now();
-    let mut command = Command::new(env!("CARGO"));
-    command.args(args).envs(env.iter().copied());
-    succeed(&mut command)?;
+    succeed(cargo_itself().args(args).envs(env.iter().copied()))?;
     println!("=== {what}: {} s", began.elapsed().as_secs());
     Ok(())
 }
 
 /// What cargo prints.
 pub(crate) fn output(args: &[&str]) -> Result<Vec<u8>, Failure> {
-    let mut command = Command::new(env!("CARGO"));
-    command
+    let output = cargo_itself()
         .args(args)
         .current_dir(root())
-        .stderr(Stdio::inherit());
-    let output = command
+        .stderr(Stdio::inherit())
         .output()
         .map_err(|error| Failure(error.to_string()))?;
     output
@@ -38,6 +35,18 @@ pub(crate) fn output(args: &[&str]) -> Result<Vec<u8>, Failure> {
         .success()
         .then_some(output.stdout)
         .ok_or_else(|| Failure(format!("cargo {} failed", args.join(" "))))
+}
+
+/// cargo as a shell would run it. What it told this program of its package would reach build scripts
+/// that look at it, and have them built anew.
+pub(crate) fn cargo_itself() -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    for (name, _) in env::vars()
+        .filter(|(name, _)| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+    {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Runs a command in the project's root.

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::run::{Failure, root, succeed};
+use crate::run::{Failure, cargo_itself, root, succeed};
 
 /// Debian's packages, each with a command that shows that it is there.
 const PACKAGES: [(&str, &[&str]); 12] = [
@@ -59,7 +59,7 @@ fn install_from_crates_io(name: &str, version: &str) -> Result<(), Failure> {
         return Ok(());
     }
     println!("=== Installing {name}");
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = cargo_itself();
     command.args(["install", "--locked", name, "--version", version, "--root"]);
     succeed(command.arg(&folder))
 }

@@ -9,7 +9,7 @@ use std::{
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::support::keygate;
+use crate::support::{keygate, signal};
 
 /// The interpreter with the package, which `cargo xtask test` installs.
 fn python() -> PathBuf {
@@ -128,11 +128,7 @@ async fn openais_package_works_through_the_gateway() {
     assert!(output.status.success(), "{said}\n{complaint}");
     assert_eq!(said.trim(), "all is well");
 
-    let pid = demo.child.id().to_string();
-    Command::new("kill")
-        .args(["-INT", &pid])
-        .status()
-        .expect("kill runs");
+    signal(&demo.child, "INT");
     assert!(demo.child.wait().expect("it ends").success());
     let left = std::fs::read_dir(demo.folder.path())
         .expect("readable")

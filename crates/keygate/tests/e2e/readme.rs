@@ -1,12 +1,13 @@
 //! The README's commands, as they stand there.
 
 use std::{
+    env,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-use crate::support::keygate;
+use crate::support::{keygate, signal};
 
 const README: &str = include_str!("../../../../README.md");
 const CI: &str = include_str!("../../../../.ci/run");
@@ -64,15 +65,17 @@ fn its_links_lead_somewhere() {
 /// The first command as it stands there, then every line that it prints to be copied.
 #[test]
 fn the_demo_runs_and_its_lines_work() {
-    let mut demo = Demo(
-        Command::new("sh")
-            .args(["-c", &format!("exec {}", commands("Set up")[0])])
-            .current_dir(root())
-            .env_remove("KEYGATE_LISTEN")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("sh runs"),
-    );
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("exec {}", commands("Set up")[0])])
+        .current_dir(root())
+        .env_remove("KEYGATE_LISTEN")
+        .stdout(Stdio::piped());
+    // What cargo told the tests of their package would have build scripts run again.
+    for (name, _) in env::vars().filter(|(name, _)| is_of_a_package(name)) {
+        command.env_remove(name);
+    }
+    let mut demo = Demo(command.spawn().expect("sh runs"));
     let output = BufReader::new(demo.0.stdout.take().expect("piped"));
     let mut introduction = String::new();
     for line in output.lines() {
@@ -101,12 +104,12 @@ fn the_demo_runs_and_its_lines_work() {
     assert_eq!(answers[1], "");
     assert!(answers[2].contains("\"key\":\"ask_"), "{}", answers[2]);
 
-    let pid = demo.0.id().to_string();
-    Command::new("kill")
-        .args(["-INT", &pid])
-        .status()
-        .expect("kill runs");
+    signal(&demo.0, "INT");
     assert!(demo.0.wait().expect("it ends").success());
+}
+
+fn is_of_a_package(name: &str) -> bool {
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 /// Each curl command with the lines that continue it.

@@ -8,6 +8,8 @@ use std::{
 
 use tempfile::TempDir;
 
+use crate::support::signal;
+
 /// Runs the program on a terminal; what it shows up to the first line with `until` in it.
 fn shown(folder: &Path, args: &str, until: &str, no_color: &str) -> Vec<String> {
     let program = env!("CARGO_BIN_EXE_keygate");
@@ -16,7 +18,7 @@ fn shown(folder: &Path, args: &str, until: &str, no_color: &str) -> Vec<String> 
         "--quiet",
         "--return",
         "--command",
-        &format!("{program} {args}"),
+        &format!("exec {program} {args}"),
     ]);
     command
         .arg("/dev/null")
@@ -34,8 +36,8 @@ fn shown(folder: &Path, args: &str, until: &str, no_color: &str) -> Vec<String> 
             break;
         }
     }
-    // With the terminal the program goes too.
-    child.kill().expect("ended");
+    // It passes the signal on, if the program has not ended already.
+    signal(&child, "TERM");
     child.wait().expect("ended");
     lines
 }

@@ -156,10 +156,7 @@ impl Program {
     }
 
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args([&format!("-{name}"), &self.pid().to_string()])
-            .status();
-        assert!(status.expect("kill runs").success());
+        signal(&self.child, name);
     }
 
     pub fn wait(&mut self) -> ExitStatus {
@@ -255,6 +252,13 @@ pub fn run(mut command: Command, stdin: &str) -> Output {
     let _ = input.write_all(stdin.as_bytes());
     drop(input);
     child.wait_with_output().expect("it ends")
+}
+
+/// Sends a process the signal of this name.
+pub fn signal(child: &Child, name: &str) {
+    let pid = child.id().to_string();
+    let status = Command::new("kill").args(["-s", name, &pid]).status();
+    assert!(status.expect("kill runs").success());
 }
 
 /// What it prints until it says that it is ready, and where.
