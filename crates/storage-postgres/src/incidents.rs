@@ -1,7 +1,8 @@
 //! What went wrong or is planned, and what is said of it.
 
 use keygate_core::{
-    ComponentId, Incident, IncidentId, IncidentMessage, IncidentUpdate, Timestamp, UpdateId,
+    ComponentId, Incident, IncidentId, IncidentMessage, IncidentTitle, IncidentUpdate, Timestamp,
+    UpdateId,
 };
 use keygate_storage::{
     AuditEntry, Columns, EditIncident, IncidentPage, StorageError, components_text,
@@ -40,8 +41,8 @@ statements! {
     INSERT_UPDATE = "INSERT INTO incident_updates (id, incident_id, at, state, message) \
         VALUES ($1, $2, $3, $4, $5)";
     SET_END = "UPDATE incidents SET ends_at = coalesce($2, ends_at) WHERE id = $1";
-    EDIT = "UPDATE incidents SET title = $2, components = $3, starts_at = $4, \
-        ends_at = coalesce($5, ends_at) WHERE id = $1";
+    EDIT = "UPDATE incidents SET title = coalesce($2, title), components = coalesce($3, components), \
+        starts_at = coalesce($4, starts_at), ends_at = coalesce($5, ends_at) WHERE id = $1";
     EDIT_UPDATE = "UPDATE incident_updates SET message = $3 WHERE incident_id = $1 AND id = $2";
     FORGET_OUTAGES = "DELETE FROM incidents WHERE kind = 'outage' AND ends_at < $1";
 }
@@ -108,9 +109,9 @@ pub(crate) async fn edit(
 ) -> Result<bool, StorageError> {
     let row = query(EDIT)
         .bind(id.uuid())
-        .bind(edit.title.as_str())
-        .bind(components_text(&edit.components))
-        .bind(edit.starts_at.as_millis())
+        .bind(edit.title.as_ref().map(IncidentTitle::as_str))
+        .bind(edit.components.as_deref().map(components_text))
+        .bind(edit.starts_at.map(Timestamp::as_millis))
         .bind(edit.ends_at.map(Timestamp::as_millis));
     change(db, row, audit).await
 }

@@ -36,6 +36,8 @@ statements! {
         ON CONFLICT (component, period, starts_at) DO UPDATE SET up = r.up + excluded.up, \
         down = r.down + excluded.down, known_ms = r.known_ms + excluded.known_ms, \
         up_duration_ms = r.up_duration_ms + excluded.up_duration_ms";
+    HAS_DAY = "SELECT 1 FROM probe_rollups \
+        WHERE component = $1 AND period = $2 AND starts_at = $3";
     FORGET_LATER = "DELETE FROM probes WHERE component = $1 AND at > $2";
     FORGET_PROBES = "DELETE FROM probes WHERE at < $1";
     FORGET_ROLLUPS = "DELETE FROM probe_rollups WHERE starts_at < $1";
@@ -245,7 +247,11 @@ async fn add(db: &mut PgConnection, probe: &Probe) -> Result<(), StorageError> {
             .bind(signed(up_duration_ms));
         execute(db, row).await?;
     }
-    if record.begins_hour {
+    let day_before = query(HAS_DAY)
+        .bind(component)
+        .bind(Period::Day.as_str())
+        .bind(ProbeRecord::day_before(probe).as_millis());
+    if record.begins_hour && exists(db, day_before).await? {
         let [probes, rollups] = ProbeRecord::keep_since(probe).map(Timestamp::as_millis);
         execute(db, query(FORGET_PROBES).bind(probes)).await?;
         execute(db, query(FORGET_ROLLUPS).bind(rollups)).await?;

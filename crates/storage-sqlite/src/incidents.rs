@@ -1,7 +1,8 @@
 //! What went wrong or is planned, and what is said of it.
 
 use keygate_core::{
-    ComponentId, Incident, IncidentId, IncidentMessage, IncidentUpdate, Timestamp, UpdateId,
+    ComponentId, Incident, IncidentId, IncidentMessage, IncidentTitle, IncidentUpdate, Timestamp,
+    UpdateId,
 };
 use keygate_storage::{
     AuditEntry, Columns, EditIncident, IncidentPage, StorageError, components_text,
@@ -36,8 +37,8 @@ statements! {
     INSERT_UPDATE = "INSERT INTO incident_updates (id, incident_id, at, state, message) \
         VALUES (?, ?, ?, ?, ?)";
     SET_END = "UPDATE incidents SET ends_at = coalesce(?2, ends_at) WHERE id = ?1";
-    EDIT = "UPDATE incidents SET title = ?2, components = ?3, starts_at = ?4, \
-        ends_at = coalesce(?5, ends_at) WHERE id = ?1";
+    EDIT = "UPDATE incidents SET title = coalesce(?2, title), components = coalesce(?3, components), \
+        starts_at = coalesce(?4, starts_at), ends_at = coalesce(?5, ends_at) WHERE id = ?1";
     EDIT_UPDATE = "UPDATE incident_updates SET message = ?3 WHERE incident_id = ?1 AND id = ?2";
     FORGET_OUTAGES = "DELETE FROM incidents WHERE kind = 'outage' AND ends_at < ?";
 }
@@ -104,9 +105,9 @@ pub(crate) fn edit(
 ) -> Result<bool, StorageError> {
     let row = params![
         id.as_bytes(),
-        edit.title.as_str(),
-        components_text(&edit.components),
-        edit.starts_at.as_millis(),
+        edit.title.as_ref().map(IncidentTitle::as_str),
+        edit.components.as_deref().map(components_text),
+        edit.starts_at.map(Timestamp::as_millis),
         edit.ends_at.map(Timestamp::as_millis),
     ];
     changed(db, query::execute(db, EDIT, row)?, audit)

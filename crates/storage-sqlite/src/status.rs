@@ -31,6 +31,7 @@ statements! {
         ON CONFLICT (component, period, starts_at) DO UPDATE SET up = up + excluded.up, \
         down = down + excluded.down, known_ms = known_ms + excluded.known_ms, \
         up_duration_ms = up_duration_ms + excluded.up_duration_ms";
+    HAS_DAY = "SELECT 1 FROM probe_rollups WHERE component = ? AND period = ? AND starts_at = ?";
     FORGET_LATER = "DELETE FROM probes WHERE component = ? AND at > ?";
     FORGET_PROBES = "DELETE FROM probes WHERE at < ?";
     FORGET_ROLLUPS = "DELETE FROM probe_rollups WHERE starts_at < ?";
@@ -217,7 +218,12 @@ fn add(db: &Connection, probe: &Probe) -> Result<(), StorageError> {
         ];
         query::execute(db, ROLL_UP, row)?;
     }
-    if record.begins_hour {
+    let day_before = params![
+        component,
+        Period::Day.as_str(),
+        ProbeRecord::day_before(probe).as_millis()
+    ];
+    if record.begins_hour && query::exists(db, HAS_DAY, day_before)? {
         let [probes, rollups] = ProbeRecord::keep_since(probe).map(Timestamp::as_millis);
         query::execute(db, FORGET_PROBES, [probes])?;
         query::execute(db, FORGET_ROLLUPS, [rollups])?;

@@ -143,16 +143,16 @@ pub struct IncidentPage {
     pub limit: u32,
 }
 
-/// What is to stand in the place of an incident's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What is to be different about an incident; what is `None` stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EditIncident {
     /// Its title.
-    pub title: IncidentTitle,
+    pub title: Option<IncidentTitle>,
     /// What it concerns.
-    pub components: Vec<ComponentId>,
+    pub components: Option<Vec<ComponentId>>,
     /// When it began.
-    pub starts_at: Timestamp,
-    /// When it was over, unless that is to stay as it is.
+    pub starts_at: Option<Timestamp>,
+    /// When it was over.
     pub ends_at: Option<Timestamp>,
 }
 
@@ -179,8 +179,8 @@ pub trait StatusStore: Send + Sync {
 
     /// Keeps a probe, and adds it up; the newest three of its component are the answer, newest first.
     /// `None`, and it is not kept, if `prober` no longer probes the component. One that is there
-    /// already counts once. What is older than it has to be is forgotten, and so are single probes of the
-    /// component that lie later: the clock was wrong.
+    /// already counts once. What is older than it has to be is forgotten, unless there were no probes the
+    /// day before, and so are single probes of the component that lie later: the clock was wrong.
     async fn record_probe(
         &self,
         prober: ProberId,
@@ -240,8 +240,8 @@ pub trait StatusStore: Send + Sync {
 pub struct ProbeRecord {
     /// For how long before the probe it is known how the component did.
     pub known_ms: i64,
-    /// Whether it is the first of an hour: a good time to forget what is old. After a long pause it is
-    /// not, since the clock may be wrong.
+    /// Whether it is the first of an hour: a good time to forget what is old, if there were probes
+    /// [the day before](Self::day_before).
     pub begins_hour: bool,
     /// Whether there are probes that lie later.
     pub is_earlier: bool,
@@ -253,13 +253,18 @@ impl ProbeRecord {
         let max_gap = i64::try_from(probe.max_gap.as_millis()).unwrap_or(i64::MAX);
         let since = previous.map(|previous| probe.at.as_millis() - previous.as_millis());
         let hour = |at| Period::Hour.start_of(at);
-        let day = i64::try_from(Period::Day.length().as_millis()).unwrap_or(i64::MAX);
-        let is_near = since.is_some_and(|since| since < day);
         Self {
             known_ms: since.filter(|gap| (0..=max_gap).contains(gap)).unwrap_or(0),
-            begins_hour: is_near && previous.map(hour) != Some(hour(probe.at)),
+            begins_hour: previous.map(hour) != Some(hour(probe.at)),
             is_earlier: since.is_some_and(|since| since < 0),
         }
+    }
+
+    /// When the day before that of the probe began. Without probes in it the clock may have leapt, and
+    /// nothing is forgotten by it.
+    pub fn day_before(probe: &Probe) -> Timestamp {
+        let day = Period::Day;
+        day.start_of(probe.at).minus(day.length())
     }
 
     /// Before when probes, and what they say in sum, are forgotten.

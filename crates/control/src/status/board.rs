@@ -8,8 +8,9 @@ use tokio::time::timeout;
 use super::{Status, StatusPolicy};
 use crate::{Control, PAGE};
 
-/// How old what is shown may be.
+/// How old what is shown may be, at most and at least.
 const MAX_AGE: Duration = Duration::from_secs(5);
+const MIN_AGE: Duration = Duration::from_millis(500);
 /// How long whoever asks waits for the database.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -57,7 +58,7 @@ impl Board {
         Arc::new(Self {
             store,
             clock,
-            max_age: MAX_AGE.min(policy.interval / 2),
+            max_age: (policy.interval / 2).clamp(MIN_AGE, MAX_AGE),
             max_gap: policy.max_gap(),
             known: Mutex::default(),
             live: Mutex::default(),

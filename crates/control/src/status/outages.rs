@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use keygate_core::{
-    Incident, IncidentId, IncidentKind, IncidentMessage, IncidentState, IncidentTitle,
+    ComponentId, Incident, IncidentId, IncidentKind, IncidentMessage, IncidentState, IncidentTitle,
     IncidentUpdate, Timestamp, UpdateId,
 };
 use keygate_storage::{Action, Actor, IncidentPage, LatestProbe, StorageError};
@@ -18,13 +18,13 @@ impl Control {
         newest: &[LatestProbe],
         fault: Option<ProbeFault>,
     ) -> Result<(), StorageError> {
-        let (Some(first), Some(last)) = (self.first_in_a_row(newest), newest.first()) else {
+        let Some(first) = self.first_in_a_row(newest) else {
             return Ok(());
         };
         let open = self.store.lookup_outage(component.id.clone()).await?;
         match (open, first.is_up) {
             (Some(outage), true) => self.close_outage(outage, first.at).await,
-            (None, false) if !self.is_maintained(component, last.at).await? => {
+            (None, false) if !self.is_maintained(component, newest, first.at).await? => {
                 self.open_outage(component, first.at, fault).await
             }
             _ => Ok(()),
@@ -77,7 +77,33 @@ impl Control {
         let lasted = ends_at.as_millis() - outage.starts_at.as_millis();
         let lasted = Duration::from_millis(u64::try_from(lasted).unwrap_or(0));
         let message = format!("Probes succeed again, after {}.", in_words(lasted));
-        let update = self.probers_word(self.clock.now(), IncidentState::Resolved, &message);
+        self.resolve_outage(outage, ends_at, &message).await
+    }
+
+    /// Closes outages of components that neither this node nor another probes.
+    pub(super) async fn close_unprobed_outages(&self) -> Result<(), StorageError> {
+        let claims = self.store.list_claims().await?;
+        let is_claimed = |id: &ComponentId| claims.iter().any(|claim| claim.component == *id);
+        let is_unprobed = |incident: &Incident| {
+            !self.is_probed(incident) && !incident.components.iter().any(is_claimed)
+        };
+        let now = self.clock.now();
+        let mut outages = self.list_open(now).await?;
+        outages.retain(|open| open.kind == IncidentKind::Outage && is_unprobed(open));
+        for outage in outages {
+            self.resolve_outage(outage, now, "It is no longer probed.")
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn resolve_outage(
+        &self,
+        outage: Incident,
+        ends_at: Timestamp,
+        message: &str,
+    ) -> Result<(), StorageError> {
+        let update = self.probers_word(self.clock.now(), IncidentState::Resolved, message);
         let detail = super::incidents::update_detail(&update);
         let audit = self.incident_entry(Actor::Prober, Action::IncidentUpdate, outage.id, &detail);
         tracing::info!(title = outage.title.as_str(), "{message}");
@@ -97,21 +123,29 @@ impl Control {
         }
     }
 
-    /// Whether maintenance of a component was being done.
+    /// Whether maintenance of a component was being done during one of these probes, since the first.
     async fn is_maintained(
         &self,
         component: &Component,
-        at: Timestamp,
+        probes: &[LatestProbe],
+        since: Timestamp,
     ) -> Result<bool, StorageError> {
-        let open = IncidentPage {
-            ended_after: Some(at),
+        let open = self.list_open(since).await?;
+        let is_during = |incident: &Incident| {
+            let mut probes = probes.iter();
+            probes.any(|probe| incident.is_maintenance_of(&component.id, probe.at))
+        };
+        Ok(open.iter().any(is_during))
+    }
+
+    /// What was not over then.
+    async fn list_open(&self, then: Timestamp) -> Result<Vec<Incident>, StorageError> {
+        let page = IncidentPage {
+            ended_after: Some(then),
             before: None,
             limit: PAGE,
         };
-        let open = self.store.list_incidents(open).await?;
-        Ok(open
-            .iter()
-            .any(|incident| incident.is_maintenance_of(&component.id, at)))
+        self.store.list_incidents(page).await
     }
 }
 

@@ -59,8 +59,31 @@ impl StatusPolicy {
         self.interval * 2
     }
 
+    /// For how long nothing is heard of a prober that has fallen silent. Probes that are answered and one
+    /// that takes as long as it may can be one and the timeout apart.
+    pub(crate) fn silence(&self) -> Duration {
+        self.interval + (self.interval / 3).max(self.timeout * 3 / 2)
+    }
+
     /// How long the last probe says how a component does.
     pub(crate) fn fresh_for(&self) -> Duration {
         self.max_gap() + self.timeout
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_for_a_slow_answer_is_not_silent() {
+        for (interval, timeout) in [(30, 5), (30, 30), (5, 5), (3_600, 5)] {
+            let policy = StatusPolicy {
+                interval: Duration::from_secs(interval),
+                timeout: Duration::from_secs(timeout),
+                ..StatusPolicy::default()
+            };
+            assert!(policy.silence() > policy.interval + policy.timeout);
+        }
     }
 }

@@ -14,6 +14,8 @@ use crate::Control;
 const MAX_QUEUE: usize = 2_880;
 /// How long the database may take. What it does later is done all the same.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the board is left alone at least.
+const MIN_REFRESH: Duration = Duration::from_secs(1);
 /// How long to wait at the end for the claims to be released.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -47,6 +49,7 @@ impl Probers {
             tasks.spawn(prober.run());
         }
         tasks.spawn(keep_board(control.clone()));
+        tasks.spawn(close_unprobed(control.clone()));
         Self { control, id, tasks }
     }
 
@@ -65,7 +68,14 @@ impl Probers {
 async fn keep_board(control: Arc<Control>) {
     loop {
         control.board.refresh().await;
-        sleep(control.policy.status.interval / 3).await;
+        sleep(MIN_REFRESH.max(control.policy.status.interval / 3)).await;
+    }
+}
+
+/// What was probed before this program started, and is no more, can be closed by no probe.
+async fn close_unprobed(control: Arc<Control>) {
+    if control.close_unprobed_outages().await.is_err() {
+        tracing::debug!("outages of what is no longer probed were not looked for");
     }
 }
 
@@ -144,10 +154,14 @@ impl Prober {
         let claim = claims
             .into_iter()
             .find(|claim| claim.component == self.component.id);
+        // What it had given up waiting for was done all the same.
+        if claim.as_ref().is_some_and(|claim| claim.prober == self.id) {
+            return Ok(Role::Probing(VecDeque::new()));
+        }
         let now = self.control.clock.monotonic();
         let watched = watched.filter(|watched| Some(&watched.claim) == claim.as_ref());
-        let patience = self.control.policy.status.interval * 3 / 2;
-        let is_silent = |watched: &Watched| now.saturating_sub(watched.since) >= patience;
+        let silence = self.control.policy.status.silence();
+        let is_silent = |watched: &Watched| now.saturating_sub(watched.since) >= silence;
         if claim.is_none() || watched.as_ref().is_some_and(is_silent) {
             let id = self.component.id.clone();
             if store.claim_component(id, self.id, claim).await? {
@@ -190,12 +204,16 @@ impl Prober {
         }
     }
 
-    /// Has the database keep what it has not kept yet.
+    /// Has the database keep what it has not kept yet, for as long as it does not delay the next probe.
     async fn record(&mut self) {
         let Role::Probing(queue) = &mut self.role else {
             return;
         };
-        while let Some((probe, fault)) = queue.front().cloned() {
+        let began = Instant::now();
+        let patience = self.control.policy.status.interval / 2;
+        while began.elapsed() < patience
+            && let Some((probe, fault)) = queue.front().cloned()
+        {
             let kept = self.control.store.record_probe(self.id, probe);
             match timeout(PATIENCE, kept).await {
                 Ok(Ok(Some(newest))) => {

@@ -120,7 +120,7 @@ impl Status {
             .components
             .iter()
             .map(|component| {
-                let mut status = ComponentStatus::new(component, history, now);
+                let mut status = ComponentStatus::new(component, history, policy.max_gap(), now);
                 let is_past = |latest: &LatestProbe| latest.at <= now.plus(policy.max_gap());
                 // What lies ahead was noted by a clock that was wrong.
                 status.latest = status.latest.filter(&is_past);
@@ -136,7 +136,11 @@ impl Status {
                     && status.health != Health::Maintenance
                     && let Some(failing_for) = failing_for
                 {
-                    status.health = status.health.max(unread(policy, failing_for));
+                    status.health = match status.health {
+                        // It answers, if too slowly for the page.
+                        Health::Operational => Health::Degraded,
+                        health => health.max(unread(policy, failing_for)),
+                    };
                 }
                 status
             })
@@ -212,7 +216,12 @@ fn health(
 }
 
 impl ComponentStatus {
-    fn new(component: &Component, history: &StatusHistory, now: Timestamp) -> Self {
+    fn new(
+        component: &Component,
+        history: &StatusHistory,
+        max_gap: Duration,
+        now: Timestamp,
+    ) -> Self {
         let (hours, days) = (
             of_component(&history.hours, &component.id),
             of_component(&history.days, &component.id),
@@ -220,9 +229,9 @@ impl ComponentStatus {
         let starts = |period, count| starts_of_last(period, count, now);
         let since = |period, count| starts(period, count).next().unwrap_or(now);
         let after = |rollups: &[&Rollup], since: Timestamp| {
-            let recent = rollups.iter().filter(|one| one.starts_at >= since);
-            let recent = recent.copied();
-            Uptime::of_rollups(recent, since, now)
+            let is_recent = |one: &&&Rollup| (since..=now).contains(&one.starts_at);
+            let recent = rollups.iter().filter(is_recent).copied();
+            Uptime::of_rollups(recent, since, now, max_gap)
         };
         let tally = history.last_day.iter().find(|(id, _)| *id == component.id);
         Self {
@@ -243,7 +252,7 @@ impl ComponentStatus {
                 .map(|at| Hour::new(&hours, at))
                 .collect(),
             days: starts(Period::Day, 90)
-                .map(|at| Day::new(&days, at, now))
+                .map(|at| Day::new(&days, at, max_gap, now))
                 .collect(),
             component: component.clone(),
         }
@@ -266,13 +275,13 @@ impl Hour {
 }
 
 impl Day {
-    fn new(days: &[&Rollup], starts_at: Timestamp, now: Timestamp) -> Self {
+    fn new(days: &[&Rollup], starts_at: Timestamp, max_gap: Duration, now: Timestamp) -> Self {
         let found = days.iter().filter(|day| day.starts_at == starts_at);
         let found = found.copied();
         let end = starts_at.plus(Period::Day.length()).min(now);
         Self {
             starts_at,
-            uptime: Uptime::of_rollups(found, starts_at, end),
+            uptime: Uptime::of_rollups(found, starts_at, end, max_gap),
         }
     }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use keygate_core::Timestamp;
 use keygate_storage::{Rollup, Tally};
 
@@ -24,26 +26,32 @@ impl Uptime {
         part(self.known_ms.min(self.window_ms), self.window_ms).unwrap_or(0)
     }
 
-    /// What these rollups say in sum, from the start of the first to `now`, where the first begins at
-    /// `since` at the earliest.
+    /// What these rollups say in sum for the time from `since` to `now`. Its edges are seldom those of
+    /// probes: if no more than `max_gap` is missing, all of it is known.
     pub(super) fn of_rollups<'a>(
         rollups: impl IntoIterator<Item = &'a Rollup>,
         since: Timestamp,
         now: Timestamp,
+        max_gap: Duration,
     ) -> Self {
         let window = now.as_millis() - since.as_millis();
         let begin = Self {
             window_ms: u64::try_from(window).unwrap_or(0),
             ..Self::default()
         };
-        rollups.into_iter().fold(begin, |sum, rollup| Self {
+        let mut sum = rollups.into_iter().fold(begin, |sum, rollup| Self {
             tally: Tally {
                 up: sum.tally.up + rollup.tally.up,
                 down: sum.tally.down + rollup.tally.down,
             },
             known_ms: sum.known_ms + rollup.known_ms,
             ..sum
-        })
+        });
+        let missing = Duration::from_millis(sum.window_ms.saturating_sub(sum.known_ms));
+        if sum.known_ms > 0 && missing <= max_gap {
+            sum.known_ms = sum.window_ms;
+        }
+        sum
     }
 }
 
@@ -65,7 +73,29 @@ fn part(some: u64, all: u64) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use keygate_core::ComponentId;
+
     use super::*;
+
+    #[test]
+    fn what_is_missing_at_the_edges_is_known() {
+        let known = |known_ms| {
+            let rollup = Rollup {
+                component: ComponentId::storage(),
+                starts_at: Timestamp::from_millis(0),
+                tally: Tally { up: 1, down: 0 },
+                known_ms,
+                up_duration_ms: 1,
+            };
+            let end = Timestamp::from_millis(3_600_000);
+            let max_gap = Duration::from_mins(1);
+            Uptime::of_rollups([&rollup], rollup.starts_at, end, max_gap).known_basis_points()
+        };
+        assert_eq!(known(3_540_000), 10_000);
+        assert_eq!(known(3_539_999), 9_833);
+        assert_eq!(known(3_630_000), 10_000, "some of it was before");
+        assert_eq!(known(0), 0);
+    }
 
     #[test]
     fn a_part_is_rounded_but_never_to_all_or_nothing() {

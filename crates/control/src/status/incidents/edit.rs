@@ -37,22 +37,25 @@ impl Control {
         let mut incident = self.get_incident(id).await?;
         self.refuse_edit(&incident, &edit)?;
         let detail = detail(&edit);
-        incident.title = edit.title.unwrap_or(incident.title);
-        incident.components = edit.components.map_or(incident.components, sorted);
-        incident.starts_at = edit.starts_at.unwrap_or(incident.starts_at);
-        incident.ends_at = edit.ends_at.or(incident.ends_at);
-        let kept = EditIncident {
-            title: incident.title.clone(),
-            components: incident.components.clone(),
-            starts_at: incident.starts_at,
+        let edit = EditIncident {
+            title: edit.title,
+            components: edit.components.map(sorted),
+            starts_at: edit.starts_at,
             ends_at: edit.ends_at,
         };
         let audit = self.incident_entry(actor, Action::IncidentEdit, incident.id, &detail);
-        let edited = self.store.edit_incident(incident.id, kept, audit).await;
+        let edited = self
+            .store
+            .edit_incident(incident.id, edit.clone(), audit)
+            .await;
         if !edited.map_err(unavailable)? {
             return Err(not_found());
         }
         self.board.forget().await;
+        incident.title = edit.title.unwrap_or(incident.title);
+        incident.components = edit.components.unwrap_or(incident.components);
+        incident.starts_at = edit.starts_at.unwrap_or(incident.starts_at);
+        incident.ends_at = edit.ends_at.or(incident.ends_at);
         Ok(incident)
     }
 
@@ -97,7 +100,11 @@ impl Control {
         {
             refuse_turned_around(starts_at, ends_at)?;
         }
+        let ends_later = edit.ends_at.is_some_and(|end| end > now);
         match incident.kind {
+            IncidentKind::Maintenance if ends_later && incident.is_over(now) => {
+                Err(ends_in_future())
+            }
             IncidentKind::Maintenance => Ok(()),
             IncidentKind::Outage => {
                 let measured = [
@@ -112,10 +119,7 @@ impl Control {
                 refuse_future(starts_at, now)?;
                 match edit.ends_at {
                     Some(_) if incident.ends_at.is_none() => Err(still_open()),
-                    Some(end) if end > now => Err(Problem::invalid_parameter(
-                        "ends_at",
-                        "must not be in the future",
-                    )),
+                    Some(_) if ends_later => Err(ends_in_future()),
                     _ => Ok(()),
                 }
             }
@@ -125,6 +129,10 @@ impl Control {
 
 fn measured_by_probes(param: &'static str) -> Problem {
     Problem::invalid_parameter(param, "is what probes found, and cannot be changed")
+}
+
+fn ends_in_future() -> Problem {
+    Problem::invalid_parameter("ends_at", "must not be in the future: it is over")
 }
 
 fn still_open() -> Problem {

@@ -70,7 +70,7 @@ impl Control {
     }
 
     /// Whether probes can still say that it is over.
-    fn is_probed(&self, outage: &Incident) -> bool {
+    pub(in crate::status) fn is_probed(&self, outage: &Incident) -> bool {
         let policy = &self.policy.status;
         let mut components = outage.components.iter();
         components.any(|id| policy.component(id).is_some())
