@@ -16,7 +16,7 @@ use keygate_core::Timestamp;
 use keygate_storage::StorageError;
 
 use crate::{
-    config::{Database, Flags, Settings},
+    config::{Database, Flags, MetricsListen, Settings},
     failure::Failure,
 };
 
@@ -126,6 +126,10 @@ pub(crate) async fn examine(flags: &Flags) -> Vec<Finding> {
         found.extend(upstreams::check(&settings.upstreams, &mut clocks).await);
         found.push(ports::check(settings.listen, &data).await);
         if let Some(address) = settings.ext_authz_listen {
+            found.push(ports::check(address, &data).await);
+        }
+        // Nothing fails where nobody has asked for metrics.
+        if let MetricsListen::At(address) = settings.metrics_listen {
             found.push(ports::check(address, &data).await);
         }
         found.extend(clock::check(&clocks));

@@ -21,6 +21,8 @@ pub struct Inspection {
     pub is_unicode: bool,
     /// Whether what the server acknowledges survives a loss of power.
     pub is_durable: bool,
+    /// Whether tables may be made, which a node does that brings the schema to its own version.
+    pub can_create: bool,
     /// The time by the server's clock.
     pub now: Timestamp,
     /// Its schema version; 0 where nothing of keygate's is in it yet.
@@ -32,8 +34,9 @@ pub struct Inspection {
 }
 
 statements! {
-    NOW = "SELECT current_setting('server_version') AS server, \
-        (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT AS now";
+    SERVER = "SELECT current_setting('server_version') AS server, \
+        (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT AS now, \
+        coalesce(has_schema_privilege(current_schema(), 'CREATE'), FALSE) AS can_create";
     IS_OURS = "SELECT 1 WHERE to_regclass('keygate_schema') IS NOT NULL";
     NEWEST = "SELECT max(at) AS at FROM audit_entries";
 }
@@ -60,8 +63,12 @@ impl Inspection {
 
 async fn inspect(db: &mut PgConnection, name: &str) -> Result<Inspection, StorageError> {
     let Server { durable, unicode } = migrations::server(db).await?;
-    let (server, now) = optional(db, query(NOW), |row| {
-        Ok((column::<String>(row.0, "server")?, column(row.0, "now")?))
+    let (server, now, can_create) = optional(db, query(SERVER), |row| {
+        Ok((
+            column::<String>(row.0, "server")?,
+            column(row.0, "now")?,
+            column(row.0, "can_create")?,
+        ))
     })
     .await?
     .unwrap_or_default();
@@ -81,6 +88,7 @@ async fn inspect(db: &mut PgConnection, name: &str) -> Result<Inspection, Storag
         server: server.split(' ').next().unwrap_or_default().to_owned(),
         is_unicode: unicode,
         is_durable: durable,
+        can_create,
         now: Timestamp::from_millis(now),
         version,
         known: migrations::known_version().into(),

@@ -32,6 +32,9 @@ pub struct RequestSpan {
     path: String,
 }
 
+/// How many bytes of a path are kept: many long ones at once would be more than collectors take.
+const MAX_PATH: usize = 1024;
+
 impl RequestSpan {
     pub(crate) fn begin(
         traces: &Traces,
@@ -43,7 +46,8 @@ impl RequestSpan {
         let parent = propagation::extract(headers, &traces.line);
         let method = METHODS.iter().position(|known| known == method);
         let method = method.map_or("_OTHER", |known| NAMES[known]);
-        let path = traces.line.path(path).into_owned();
+        let path = traces.line.path(path);
+        let path = path[..path.floor_char_boundary(MAX_PATH)].to_owned();
         let attributes = [
             KeyValue::new("http.request.method", method),
             KeyValue::new("url.scheme", "http"),

@@ -197,8 +197,7 @@ fn health(
     now: Timestamp,
 ) -> Health {
     let id = &status.component.id;
-    let concerned =
-        |incident: &&Incident| incident.components.contains(id) && !incident.is_over(now);
+    let concerned = |incident: &&Incident| incident.concerns(id) && !incident.is_over(now);
     let open: Vec<&Incident> = incidents.iter().filter(concerned).collect();
     let any = |kind| open.iter().any(|incident| incident.kind == kind);
     let mut maintenance = incidents.iter();

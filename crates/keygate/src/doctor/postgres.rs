@@ -3,7 +3,7 @@
 use keygate_core::{Clock, SystemClock};
 use keygate_storage_postgres::{Inspection, PostgresOptions};
 
-use super::{Clocks, Finding, Reading, sqlite::schema};
+use super::{Clocks, DATABASE, Finding, Reading, sqlite::schema};
 
 const SERVER: &str = "database server";
 
@@ -20,6 +20,13 @@ pub(super) async fn check(options: &PostgresOptions, clocks: &mut Clocks) -> Vec
         ours: SystemClock.now(),
     });
     let mut found = vec![schema(&name, inspection.version, inspection.known)];
+    if inspection.version < inspection.known && !inspection.can_create {
+        found.push(Finding::wrong(
+            DATABASE,
+            format!("{name} has to get tables, which this user may not make."),
+            "Make the user its owner: ALTER DATABASE name OWNER TO user",
+        ));
+    }
     found.push(server(&inspection));
     found
 }

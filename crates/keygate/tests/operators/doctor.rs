@@ -280,6 +280,7 @@ fn a_port_that_another_program_has() {
     let other = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = other.local_addr().expect("an address").to_string();
     assert_seen!(examine(&folder(), &["--listen", &address]));
+    assert_seen!(examine(&folder(), &["--metrics-listen", &address]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -293,6 +294,12 @@ async fn a_database_server_in_health_and_with_each_fault() {
         "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'",
     );
     assert_eq!(tables, "0", "it makes nothing");
+
+    server.sql("postgres", "CREATE ROLE guest LOGIN");
+    let guest = url.replace("keygate@", "guest@");
+    let seen = self::seen(&examine(&guest));
+    assert!(seen.contains("which this user may not make"), "{seen}");
+    assert!(seen.ends_with("exit code 1\n"), "{seen}");
 
     let foreign = server.create_database();
     server.sql("keygate1", "CREATE TABLE accounts (name TEXT)");
@@ -313,7 +320,7 @@ async fn a_database_server_in_health_and_with_each_fault() {
     server.sql("postgres", "SELECT pg_reload_conf()");
     assert_seen!(examine(&server.url("latin", server.port())));
     let undurable = server.create_database();
-    let seen = seen(&examine(&undurable));
+    let seen = self::seen(&examine(&undurable));
     assert!(seen.contains("fsync or full_page_writes off"), "{seen}");
 
     server.stop();

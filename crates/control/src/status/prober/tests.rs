@@ -518,6 +518,23 @@ async fn maintenance_is_over_by_the_time_of_the_probe_not_by_that_of_its_record(
 }
 
 #[tokio::test]
+async fn what_concerns_everything_is_the_trouble_of_each() {
+    let world = World::new();
+    let mut prober = world.prober();
+    world.probe(&mut prober, 1).await;
+    let post = PostIncident {
+        title: parse_incident_title("Slow").expect("a title"),
+        message: parse_incident_message("We look.").expect("a message"),
+        components: Vec::new(),
+        state: None,
+        starts_at: None,
+    };
+    let posted = world.control.post_incident(Actor::Operator, post).await;
+    posted.expect("posted");
+    assert_eq!(world.seen().await.health, Health::Degraded);
+}
+
+#[tokio::test]
 async fn an_open_incident_is_there_however_many_were_over_since() {
     let world = World::new();
     let post = async |title: &str, state| {

@@ -80,10 +80,19 @@ impl Entry {
         });
         let at =
             |update: Option<&IncidentUpdate>| update.map_or(incident.starts_at, |update| update.at);
+        // Maintenance begins and ends without anybody saying so.
+        let turns = [Some(incident.starts_at), incident.ends_at];
+        let turned = turns
+            .into_iter()
+            .flatten()
+            .filter(|turn| *turn <= now)
+            .max();
         Self {
             title: format!("{} ({})", view.title, view.state.word),
             published: at(incident.updates.first()),
-            updated: at(incident.updates.last()),
+            updated: turned
+                .into_iter()
+                .fold(at(incident.updates.last()), Timestamp::max),
             text: format!(
                 "{}: {}.\n{}",
                 view.components,

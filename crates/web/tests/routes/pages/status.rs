@@ -1,7 +1,10 @@
 //! The status page, its feed, and that they bear what may come.
 
+use std::time::Duration;
+
 use keygate_control::{
-    Actor, Component, PostIncident, StatusPolicy, parse_incident_message, parse_incident_title,
+    Actor, Component, PostIncident, ScheduleMaintenance, StatusPolicy, parse_incident_message,
+    parse_incident_title,
 };
 use keygate_core::{ComponentId, ComponentName, IncidentState};
 use keygate_storage::Store;
@@ -75,6 +78,36 @@ async fn the_feed_has_an_entry_for_each_incident_the_latest_word_first() {
         feed.body
             .contains("href=\"https://keys.example.com/status#incident-")
     );
+}
+
+#[tokio::test]
+async fn the_feed_says_anew_what_begins_and_ends_by_itself() {
+    let app = TestApp::new();
+    let minutes = |minutes| START.plus(Duration::from_mins(minutes));
+    let planned = ScheduleMaintenance {
+        title: parse_incident_title("New disks").expect("a title"),
+        message: parse_incident_message("Ten minutes.").expect("a message"),
+        components: Vec::new(),
+        starts_at: minutes(10),
+        ends_at: minutes(20),
+    };
+    let planned = app
+        .control
+        .schedule_maintenance(Actor::Operator, planned)
+        .await;
+    planned.expect("scheduled");
+    for (state, updated) in [
+        ("scheduled", "2026-06-10T08:00:00.000Z"),
+        ("in progress", "2026-06-10T08:10:00.000Z"),
+        ("completed", "2026-06-10T08:20:00.000Z"),
+    ] {
+        let feed = app.get("/status/feed.atom").send().await;
+        let (_, entry) = feed.body.split_once("<entry>").expect("an entry");
+        assert!(entry.contains(&format!("New disks ({state})")), "{feed}");
+        let updated = format!("<updated>{updated}</updated>");
+        assert!(entry.contains(&updated), "{feed}");
+        app.clock.advance_millis(10 * 60_000);
+    }
 }
 
 #[tokio::test]
