@@ -41,10 +41,11 @@ pub(crate) fn output(args: &[&str]) -> Result<Vec<u8>, Failure> {
 /// that look at it, and have them built anew.
 pub(crate) fn cargo_itself() -> Command {
     let mut command = Command::new(env!("CARGO"));
-    for (name, _) in env::vars()
-        .filter(|(name, _)| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
-    {
-        command.env_remove(name);
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
     }
     command
 }

@@ -30,15 +30,15 @@ use status::Board;
 pub use accounts::{OneTimeToken, SignUp, Signup, parse_account_id};
 pub use audit::AuditFilter;
 pub use keygate_storage::{
-    AccountSummary, Action, Actor, KeyChanges, KeyStatus, RecordedEntry, Session,
+    AccountSummary, Action, Actor, IncidentEdit, KeyChanges, KeyStatus, RecordedEntry, Session,
 };
 pub use keys::{IssueKey, Issued, IssuedKey, parse_expires_at, parse_key_name};
 pub use moment::parse_moment;
 pub use sessions::{Client, Proven, SignedIn, SignedInSession};
 pub use status::{
-    Component, ComponentStatus, Day, Health, Hour, INCIDENT_STATES, IncidentEdit, PostIncident,
-    ProbeFault, Probers, ScheduleMaintenance, Status, StatusPolicy, Target, Uptime,
-    parse_incident_message, parse_incident_state, parse_incident_title,
+    Component, ComponentStatus, Day, Health, Hour, INCIDENT_STATES, PostIncident, ProbeFault,
+    Probers, ScheduleMaintenance, Status, StatusPolicy, Target, Uptime, parse_incident_message,
+    parse_incident_state, parse_incident_title,
 };
 
 /// How many keys, accounts or entries one page of a list has at most.

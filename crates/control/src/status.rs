@@ -11,7 +11,7 @@ mod uptime;
 
 pub(crate) use board::Board;
 pub use incidents::{
-    INCIDENT_STATES, IncidentEdit, PostIncident, ScheduleMaintenance, parse_incident_message,
+    INCIDENT_STATES, PostIncident, ScheduleMaintenance, parse_incident_message,
     parse_incident_state, parse_incident_title,
 };
 pub use policy::{Component, StatusPolicy};

@@ -124,12 +124,13 @@ pub(crate) async fn examine(flags: &Flags) -> Vec<Finding> {
     if let Some(settings) = settings {
         found.extend(database(&settings.database, &mut clocks).await);
         found.extend(upstreams::check(&settings.upstreams, &mut clocks).await);
-        found.push(ports::check(settings.listen, &data).await);
-        if let Some(address) = settings.ext_authz_listen {
-            found.push(ports::check(address, &data).await);
-        }
-        // Nothing fails where nobody has asked for metrics.
-        if let MetricsListen::At(address) = settings.metrics_listen {
+        let metrics = match settings.metrics_listen {
+            MetricsListen::At(address) => Some(address),
+            // Nothing fails where nobody has asked for them.
+            MetricsListen::Default(_) | MetricsListen::Off => None,
+        };
+        let addresses = [Some(settings.listen), settings.ext_authz_listen, metrics];
+        for address in addresses.into_iter().flatten() {
             found.push(ports::check(address, &data).await);
         }
         found.extend(clock::check(&clocks));

@@ -5,7 +5,7 @@ use keygate_core::{
     UpdateId,
 };
 use keygate_storage::{
-    AuditEntry, Columns, EditIncident, IncidentPage, StorageError, components_text,
+    AuditEntry, Columns, IncidentEdit, IncidentPage, StorageError, components_text,
     gather_incidents, statements,
 };
 use sqlx::{PgConnection, query};
@@ -104,7 +104,7 @@ async fn insert_update(
 pub(crate) async fn edit(
     db: &mut Write,
     id: IncidentId,
-    edit: &EditIncident,
+    edit: &IncidentEdit,
     audit: &AuditEntry,
 ) -> Result<bool, StorageError> {
     let row = query(EDIT)

@@ -7,7 +7,7 @@ use keygate_core::{
     UpdateId,
 };
 use keygate_storage::{
-    AuditEntry, Columns, EditIncident, IncidentPage, LatestProbe, Period, Probe, ProbeClaim,
+    AuditEntry, Columns, IncidentEdit, IncidentPage, LatestProbe, Period, Probe, ProbeClaim,
     ProbeRecord, Rollup, StatusHistory, StatusStore, StorageError, statements,
 };
 use sqlx::{PgConnection, query};
@@ -169,7 +169,7 @@ impl StatusStore for PostgresStore {
     async fn edit_incident(
         &self,
         id: IncidentId,
-        edit: EditIncident,
+        edit: IncidentEdit,
         audit: AuditEntry,
     ) -> Result<bool, StorageError> {
         self.write(move |db| async move { incidents::edit(db, id, &edit, &audit).await }.boxed())

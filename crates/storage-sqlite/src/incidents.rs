@@ -5,7 +5,7 @@ use keygate_core::{
     UpdateId,
 };
 use keygate_storage::{
-    AuditEntry, Columns, EditIncident, IncidentPage, StorageError, components_text,
+    AuditEntry, Columns, IncidentEdit, IncidentPage, StorageError, components_text,
     gather_incidents, statements,
 };
 use rusqlite::{Connection, Params, params};
@@ -100,7 +100,7 @@ fn insert_update(
 pub(crate) fn edit(
     db: &Write<'_>,
     id: IncidentId,
-    edit: &EditIncident,
+    edit: &IncidentEdit,
     audit: &AuditEntry,
 ) -> Result<bool, StorageError> {
     let row = params![

@@ -6,7 +6,7 @@ use keygate_core::{
     UpdateId,
 };
 use keygate_storage::{
-    AuditEntry, Columns, EditIncident, IncidentPage, LatestProbe, Period, Probe, ProbeClaim,
+    AuditEntry, Columns, IncidentEdit, IncidentPage, LatestProbe, Period, Probe, ProbeClaim,
     ProbeRecord, Rollup, StatusHistory, StatusStore, StorageError, statements,
 };
 use rusqlite::{Connection, params};
@@ -145,7 +145,7 @@ impl StatusStore for SqliteStore {
     async fn edit_incident(
         &self,
         id: IncidentId,
-        edit: EditIncident,
+        edit: IncidentEdit,
         audit: AuditEntry,
     ) -> Result<bool, StorageError> {
         self.write(move |db| incidents::edit(db, id, &edit, &audit))

@@ -7,9 +7,9 @@ use rusqlite::{Connection, params};
 
 const HOUR: i64 = 3_600_000;
 
-/// Gives keygate's own components, and these upstreams by their paths, the 90 days of probes, each half a minute, that a database keeps: one by one those
-/// of the last 25 hours, hours and days in sum. Every 7,000 minutes, 40 of them failed. The database at `path`
-/// has to be closed.
+/// Gives keygate's own components, and these upstreams by their paths, the 90 days of probes, each half a
+/// minute, that a database keeps: one by one those of the last 25 hours, hours and days in sum. Every 7,000
+/// minutes, 40 of them failed. The database at `path` has to be closed.
 pub fn fill_status(path: &Path, upstreams: &[String], now: Timestamp) {
     let own = [
         ComponentId::management_api(),

@@ -46,7 +46,7 @@ pub use lease::Lease;
 pub use metrics::{FeedMetrics, Latencies, Operation};
 pub use sessions::{Session, SessionOrigin, SessionStore};
 pub use status::{
-    EditIncident, IncidentPage, LatestProbe, Period, Probe, ProbeClaim, ProbeRecord, Rollup,
+    IncidentEdit, IncidentPage, LatestProbe, Period, Probe, ProbeClaim, ProbeRecord, Rollup,
     StatusHistory, StatusStore, Tally, components_text, gather_incidents,
 };
 pub use usage::{KeyUse, UsageFlush, UsageStore};

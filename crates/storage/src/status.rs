@@ -145,14 +145,14 @@ pub struct IncidentPage {
 
 /// What is to be different about an incident; what is `None` stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EditIncident {
+pub struct IncidentEdit {
     /// Its title.
     pub title: Option<IncidentTitle>,
-    /// What it concerns.
+    /// What it concerns; everything if it is empty.
     pub components: Option<Vec<ComponentId>>,
-    /// When it began.
+    /// When it began, or is to begin.
     pub starts_at: Option<Timestamp>,
-    /// When it was over.
+    /// When it was over, or maintenance is to be.
     pub ends_at: Option<Timestamp>,
 }
 
@@ -211,7 +211,7 @@ pub trait StatusStore: Send + Sync {
     async fn edit_incident(
         &self,
         id: IncidentId,
-        edit: EditIncident,
+        edit: IncidentEdit,
         audit: AuditEntry,
     ) -> Result<bool, StorageError>;
 

@@ -5,7 +5,6 @@ mod list;
 mod post;
 mod update;
 
-pub use edit::IncidentEdit;
 pub use post::{PostIncident, ScheduleMaintenance};
 
 use keygate_core::{

@@ -1,13 +1,12 @@
 //! The README's commands, as they stand there.
 
 use std::{
-    env,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-use crate::support::{keygate, signal};
+use crate::support::{hide_variables, keygate, signal};
 
 const README: &str = include_str!("../../../../README.md");
 const CI: &str = include_str!("../../../../.ci/run");
@@ -72,9 +71,7 @@ fn the_demo_runs_and_its_lines_work() {
         .env_remove("KEYGATE_LISTEN")
         .stdout(Stdio::piped());
     // What cargo told the tests of their package would have build scripts run again.
-    for (name, _) in env::vars().filter(|(name, _)| is_of_a_package(name)) {
-        command.env_remove(name);
-    }
+    hide_variables(&mut command, &["CARGO_PKG_", "CARGO_MANIFEST_"]);
     let mut demo = Demo(command.spawn().expect("sh runs"));
     let output = BufReader::new(demo.0.stdout.take().expect("piped"));
     let mut introduction = String::new();
@@ -106,10 +103,6 @@ fn the_demo_runs_and_its_lines_work() {
 
     signal(&demo.0, "INT");
     assert!(demo.0.wait().expect("it ends").success());
-}
-
-fn is_of_a_package(name: &str) -> bool {
-    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 /// Each curl command with the lines that continue it.

@@ -229,15 +229,21 @@ const STATUS_INTERVAL: &str = "KEYGATE_STATUS_INTERVAL";
 pub fn keygate(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keygate"));
     command.current_dir(folder);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("KEYGATE_") {
-            command.env_remove(name);
-        }
-    }
+    hide_variables(&mut command, &["KEYGATE_"]);
     command.env(METRICS_LISTEN, "off");
     // Upstreams of tests are asked by tests alone, unless those say otherwise.
     command.env(STATUS_INTERVAL, "off");
     command
+}
+
+/// Has a command not see what stands in the environment under names that begin like this.
+pub fn hide_variables(command: &mut Command, prefixes: &[&str]) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if prefixes.iter().any(|prefix| text.starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
 }
 
 /// Runs a command to its end, with this on its standard input.

@@ -8,7 +8,7 @@ use keygate_core::{
 };
 
 use super::fixture::{Fixture, NOW, at};
-use crate::{Action, EditIncident, IncidentPage, LatestProbe, Period, Probe, ProbeClaim, Tally};
+use crate::{Action, IncidentEdit, IncidentPage, LatestProbe, Period, Probe, ProbeClaim, Tally};
 
 const HOUR: i64 = 3_600_000;
 
@@ -283,15 +283,15 @@ pub async fn incidents_are_changed_and_listed_newest_first(f: Fixture) {
     assert_eq!(f.incidents(first).await, std::slice::from_ref(&new));
 
     let title = IncidentTitle::parse("Both").expect("a title");
-    let edit = EditIncident {
+    let edit = IncidentEdit {
         title: Some(title.clone()),
         components: Some(vec![storage.clone(), data_plane.clone()]),
-        ..EditIncident::default()
+        ..IncidentEdit::default()
     };
-    let times = EditIncident {
+    let times = IncidentEdit {
         starts_at: Some(at(1)),
         ends_at: Some(at(20)),
-        ..EditIncident::default()
+        ..IncidentEdit::default()
     };
     let entry = || Fixture::entry(Action::IncidentEdit);
     for edit in [edit.clone(), times] {

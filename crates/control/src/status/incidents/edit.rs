@@ -1,8 +1,5 @@
-use keygate_core::{
-    Code, ComponentId, Incident, IncidentKind, IncidentMessage, IncidentTitle, Problem, Timestamp,
-    UpdateId,
-};
-use keygate_storage::{Action, Actor, EditIncident};
+use keygate_core::{Code, Incident, IncidentKind, IncidentMessage, Problem, UpdateId};
+use keygate_storage::{Action, Actor, IncidentEdit};
 use serde_json::{Value, json};
 
 use super::{
@@ -11,19 +8,6 @@ use super::{
     sorted,
 };
 use crate::{Control, unavailable};
-
-/// What is to be different about an incident; what is left out stays.
-#[derive(Debug, Clone, Default)]
-pub struct IncidentEdit {
-    /// What it is called.
-    pub title: Option<IncidentTitle>,
-    /// What it concerns; everything if it is empty.
-    pub components: Option<Vec<ComponentId>>,
-    /// When it began, or is to begin.
-    pub starts_at: Option<Timestamp>,
-    /// When it was over, or maintenance is to be.
-    pub ends_at: Option<Timestamp>,
-}
 
 impl Control {
     /// Corrects an incident. What keygate itself found out about an outage stays as it is: its component
@@ -37,11 +21,9 @@ impl Control {
         let mut incident = self.get_incident(id).await?;
         self.refuse_edit(&incident, &edit)?;
         let detail = detail(&edit);
-        let edit = EditIncident {
-            title: edit.title,
+        let edit = IncidentEdit {
             components: edit.components.map(sorted),
-            starts_at: edit.starts_at,
-            ends_at: edit.ends_at,
+            ..edit
         };
         let audit = self.incident_entry(actor, Action::IncidentEdit, incident.id, &detail);
         let edited = self

@@ -95,6 +95,19 @@ impl World {
         planned.await.expect("scheduled");
     }
 
+    /// Posts an incident of everything; its id.
+    async fn post(&self, title: &str, state: IncidentState) -> String {
+        let post = PostIncident {
+            title: parse_incident_title(title).expect("a title"),
+            message: parse_incident_message("We look.").expect("a message"),
+            components: Vec::new(),
+            state: Some(state),
+            starts_at: None,
+        };
+        let posted = self.control.post_incident(Actor::Operator, post).await;
+        posted.expect("posted").id.to_string()
+    }
+
     async fn seen(&self) -> ComponentStatus {
         let status = self.control.read_status().await;
         let mut components = status.components.into_iter();
@@ -522,36 +535,17 @@ async fn what_concerns_everything_is_the_trouble_of_each() {
     let world = World::new();
     let mut prober = world.prober();
     world.probe(&mut prober, 1).await;
-    let post = PostIncident {
-        title: parse_incident_title("Slow").expect("a title"),
-        message: parse_incident_message("We look.").expect("a message"),
-        components: Vec::new(),
-        state: None,
-        starts_at: None,
-    };
-    let posted = world.control.post_incident(Actor::Operator, post).await;
-    posted.expect("posted");
+    world.post("Slow", IncidentState::Investigating).await;
     assert_eq!(world.seen().await.health, Health::Degraded);
 }
 
 #[tokio::test]
 async fn an_open_incident_is_there_however_many_were_over_since() {
     let world = World::new();
-    let post = async |title: &str, state| {
-        let post = PostIncident {
-            title: parse_incident_title(title).expect("a title"),
-            message: parse_incident_message("We look.").expect("a message"),
-            components: Vec::new(),
-            state: Some(state),
-            starts_at: None,
-        };
-        let posted = world.control.post_incident(Actor::Operator, post).await;
-        posted.expect("posted").id.to_string()
-    };
-    let open = post("Open", IncidentState::Identified).await;
+    let open = world.post("Open", IncidentState::Identified).await;
     for _ in 0..PAGE {
         world.clock.advance_millis(1);
-        post("Over", IncidentState::Resolved).await;
+        world.post("Over", IncidentState::Resolved).await;
     }
     let status = world.control.read_status().await;
     assert_eq!(status.current.len(), 1);

@@ -81,18 +81,12 @@ impl Entry {
         let at =
             |update: Option<&IncidentUpdate>| update.map_or(incident.starts_at, |update| update.at);
         // Maintenance begins and ends without anybody saying so.
-        let turns = [Some(incident.starts_at), incident.ends_at];
-        let turned = turns
-            .into_iter()
-            .flatten()
-            .filter(|turn| *turn <= now)
-            .max();
+        let turns = [Some(incident.starts_at), incident.ends_at].into_iter();
+        let turned = turns.flatten().filter(|turn| *turn <= now);
         Self {
             title: format!("{} ({})", view.title, view.state.word),
             published: at(incident.updates.first()),
-            updated: turned
-                .into_iter()
-                .fold(at(incident.updates.last()), Timestamp::max),
+            updated: turned.fold(at(incident.updates.last()), Timestamp::max),
             text: format!(
                 "{}: {}.\n{}",
                 view.components,
