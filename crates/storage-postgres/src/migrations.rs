@@ -41,6 +41,10 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0005_status.sql"),
         runs_from: 3,
     },
+    Migration {
+        sql: include_str!("../migrations/0006_hardening.sql"),
+        runs_from: 3,
+    },
 ];
 
 /// One node at a time; the others find it done. "kgmi"

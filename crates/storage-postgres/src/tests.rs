@@ -57,19 +57,19 @@ async fn nodes_that_start_together_make_one_schema() {
         store.expect("it opens");
     }
     let versions = SERVER.sql(name(&url), "SELECT version FROM keygate_schema");
-    assert_eq!(versions, "5");
+    assert_eq!(versions, "6");
 }
 
 #[tokio::test]
 async fn a_later_schema_says_which_programs_run_on_it() {
     let url = SERVER.create_database();
     open(&url).await.expect("it opens").database.close().await;
-    SERVER.sql(name(&url), "UPDATE keygate_schema SET version = 6");
+    SERVER.sql(name(&url), "UPDATE keygate_schema SET version = 7");
     open(&url).await.expect("the version before runs on it");
-    SERVER.sql(name(&url), "UPDATE keygate_schema SET runs_from = 6");
+    SERVER.sql(name(&url), "UPDATE keygate_schema SET runs_from = 7");
     let refused = open(&url).await.err().expect("it is refused");
     assert!(
-        matches!(refused, StorageError::Newer { found: 6, known: 5 }),
+        matches!(refused, StorageError::Newer { found: 7, known: 6 }),
         "{refused}"
     );
 }

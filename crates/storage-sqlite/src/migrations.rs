@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0002_usage.sql"),
     include_str!("../migrations/0003_dashboard.sql"),
     include_str!("../migrations/0004_status.sql"),
+    include_str!("../migrations/0005_hardening.sql"),
 ];
 
 /// "KGAT": marks the file as keygate's (`PRAGMA application_id`).
