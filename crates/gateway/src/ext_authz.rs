@@ -1,17 +1,11 @@
 //! Envoy's `ext_authz` over gRPC: `envoy.service.auth.v3.Authorization`.
 
+mod messages;
+mod service;
+
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use envoy_types::ext_authz::v3::{
-    CheckRequestExt, CheckResponseExt,
-    pb::{
-        Authorization, AuthorizationServer, CheckRequest, CheckResponse, DeniedHttpResponse,
-        HeaderAppendAction, HeaderValue as EnvoyHeader, HeaderValueOption, HttpStatus,
-        OkHttpResponse,
-    },
-};
-use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, uri::PathAndQuery,
 };
@@ -21,10 +15,17 @@ use keygate_http::{
 use keygate_traces::{RequestSpan, Traces};
 use tokio::net::TcpListener;
 use tonic::{
-    Request, Status,
+    Code, Request, Status,
     transport::{Server, server::TcpIncoming},
 };
 
+use self::{
+    messages::{
+        AppendAction, CheckRequest, CheckResponse, DeniedHttpResponse, Header, HeaderOption,
+        HttpRequest, HttpResponse, HttpStatus, OkHttpResponse, RpcStatus,
+    },
+    service::Authorization,
+};
 use crate::{
     Authorizer, X_KEYGATE_STALE,
     authorizer::{UNTRUSTED, forbidden},
@@ -38,7 +39,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const MAX_STREAMS: u32 = 1_024;
 
 /// What Envoy calls.
-const ROUTE: &str = "/envoy.service.auth.v3.Authorization/Check";
+const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 
 /// Answers Envoy's questions whether a request may pass.
 pub struct ExtAuthz {
@@ -64,7 +65,7 @@ impl ExtAuthz {
             request_ids,
             trusted_proxies,
             traces,
-            answers: requests.on_route(Plane::ExtAuthz, ROUTE),
+            answers: requests.on_route(Plane::ExtAuthz, CHECK),
         }
     }
 
@@ -79,7 +80,7 @@ impl ExtAuthz {
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .http2_keepalive_timeout(Some(KEEP_ALIVE))
             .max_concurrent_streams(Some(MAX_STREAMS))
-            .add_service(AuthorizationServer::new(self))
+            .add_service(Authorization(Arc::new(self)))
             .serve_with_incoming_shutdown(connections, stop)
             .await
     }
@@ -87,9 +88,28 @@ impl ExtAuthz {
     /// A span of the question, in the trace that Envoy says it belongs to.
     fn begin_span(&self, metadata: &HeaderMap, id: &RequestId) -> Option<RequestSpan> {
         let traces = self.traces.as_ref()?;
-        let span = traces.begin(&Method::POST, PATH, metadata, id);
-        span.note_route(PATH);
+        let span = traces.begin(&Method::POST, CHECK, metadata, id);
+        span.note_route(CHECK);
         Some(span)
+    }
+
+    /// Answers one question.
+    async fn check(
+        &self,
+        request: Request<CheckRequest>,
+    ) -> Result<tonic::Response<CheckResponse>, Status> {
+        let peer = request.remote_addr();
+        let is_trusted = peer.is_some_and(|peer| self.trusted_proxies.trusts(peer.ip()));
+        let (metadata, _, request) = request.into_parts();
+        let client = client_address(&request);
+        let http = request
+            .attributes
+            .and_then(|attributes| attributes.request?.http)
+            .ok_or_else(|| Status::invalid_argument("attributes.request.http is missing"))?;
+        let decided = self
+            .decide(http, client, is_trusted, metadata.as_ref())
+            .await;
+        Ok(tonic::Response::new(decided))
     }
 
     async fn decide(
@@ -139,28 +159,12 @@ impl ExtAuthz {
 }
 
 const MALFORMED: &str = "The original method or path is none.";
-const PATH: &str = "/envoy.service.auth.v3.Authorization/Check";
 
-#[tonic::async_trait]
-impl Authorization for ExtAuthz {
-    async fn check(
-        &self,
-        request: Request<CheckRequest>,
-    ) -> Result<tonic::Response<CheckResponse>, Status> {
-        let peer = request.remote_addr();
-        let is_trusted = peer.is_some_and(|peer| self.trusted_proxies.trusts(peer.ip()));
-        let (metadata, _, request) = request.into_parts();
-        let client = request.get_client_address();
-        let client = client.and_then(|address| address.parse().ok());
-        let http = request
-            .attributes
-            .and_then(|attributes| attributes.request?.http)
-            .ok_or_else(|| Status::invalid_argument("attributes.request.http is missing"))?;
-        let decided = self
-            .decide(http, client, is_trusted, metadata.as_ref())
-            .await;
-        Ok(tonic::Response::new(decided))
-    }
+/// The address that the request came to Envoy from.
+fn client_address(request: &CheckRequest) -> Option<IpAddr> {
+    let peer = request.attributes.as_ref()?.source.as_ref()?;
+    let address = peer.address.as_ref()?.socket_address.as_ref()?;
+    address.address.parse().ok()
 }
 
 fn original(request: &HttpRequest) -> Option<(Method, PathAndQuery)> {
@@ -200,43 +204,46 @@ fn allowed(sent: &HeaderMap, identity: &HeaderMap, for_client: &HeaderMap) -> Ch
     let credentials = [header::AUTHORIZATION, header::COOKIE].map(|name| name.to_string());
     let mut for_upstream = identity.clone();
     for_upstream.insert(X_REQUEST_ID, for_client[X_REQUEST_ID].clone());
-    let mut response = CheckResponse::with_status(Status::ok(""));
-    response.set_http_response(OkHttpResponse {
+    let changes = OkHttpResponse {
         headers: options(&for_upstream),
         headers_to_remove: spoofed
             .filter(|name| !identity.contains_key(name))
             .chain(credentials)
             .collect(),
         response_headers_to_add: options(for_client),
-        ..OkHttpResponse::default()
-    });
-    response
+    };
+    response(Code::Ok, HttpResponse::Ok(changes))
 }
 
 fn denied(refusal: &Response<Bytes>, id: HeaderValue) -> CheckResponse {
     let mut headers = refusal.headers().clone();
     headers.insert(X_REQUEST_ID, id);
-    let mut response = CheckResponse::with_status(Status::permission_denied("refused"));
-    response.set_http_response(DeniedHttpResponse {
+    let denied = DeniedHttpResponse {
         status: Some(HttpStatus {
             code: refusal.status().as_u16().into(),
         }),
         headers: options(&headers),
         body: String::from_utf8_lossy(refusal.body()).into_owned(),
-    });
-    response
+    };
+    response(Code::PermissionDenied, HttpResponse::Denied(denied))
+}
+
+fn response(code: Code, http_response: HttpResponse) -> CheckResponse {
+    CheckResponse {
+        status: Some(RpcStatus { code: code.into() }),
+        http_response: Some(http_response),
+    }
 }
 
 /// Headers that take the place of those of the same name.
-fn options(headers: &HeaderMap) -> Vec<HeaderValueOption> {
-    let option = |(name, value): (&HeaderName, &HeaderValue)| HeaderValueOption {
-        header: Some(EnvoyHeader {
+fn options(headers: &HeaderMap) -> Vec<HeaderOption> {
+    let option = |(name, value): (&HeaderName, &HeaderValue)| HeaderOption {
+        header: Some(Header {
             key: name.to_string(),
             value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
             raw_value: Vec::new(),
         }),
-        append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
-        ..HeaderValueOption::default()
+        append_action: AppendAction::OverwriteIfExistsOrAdd.into(),
     };
     headers.iter().map(option).collect()
 }
