@@ -10,6 +10,7 @@ mod configuration;
 mod express;
 mod forward_auth;
 mod gateway;
+mod hostile_world;
 mod life_of_a_key;
 mod openai_sdk;
 mod presented_keys;
