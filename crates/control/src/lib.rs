@@ -30,7 +30,8 @@ use status::Board;
 pub use accounts::{OneTimeToken, SignUp, Signup, parse_account_id};
 pub use audit::AuditFilter;
 pub use keygate_storage::{
-    AccountSummary, Action, Actor, IncidentEdit, KeyChanges, KeyStatus, RecordedEntry, Session,
+    AccountSummary, Action, Actor, Concern, IncidentEdit, KeyChanges, KeyStatus, RecordedEntry,
+    Session,
 };
 pub use keys::{IssueKey, Issued, IssuedKey, parse_expires_at, parse_key_name};
 pub use moment::parse_moment;
@@ -129,6 +130,11 @@ impl Control {
             self.store.check().await.map_err(unavailable)?;
         }
         Ok(stale)
+    }
+
+    /// What an operator has to know of the store, though it works.
+    pub fn concerns(&self) -> Vec<Concern> {
+        self.store.concerns()
     }
 
     /// The time, as the use cases see it.

@@ -30,8 +30,8 @@ use async_trait::async_trait;
 use futures_util::{FutureExt, future::BoxFuture};
 use keygate_core::Clock;
 use keygate_storage::{
-    ChangeListener, ChangeListeners, FeedMetrics, FeedReader, Latencies, Lease, Operation,
-    StorageError, Store,
+    ChangeListener, ChangeListeners, Concern, Concerns, FeedMetrics, FeedReader, Latencies, Lease,
+    Operation, StorageError, Store,
 };
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -131,6 +131,7 @@ pub struct PostgresStore {
     tasks: Vec<JoinHandle<()>>,
     latencies: Latencies,
     feed_metrics: FeedMetrics,
+    concerns: Arc<Concerns>,
 }
 
 impl PostgresStore {
@@ -184,6 +185,7 @@ impl PostgresStore {
             tasks,
             latencies: Latencies::default(),
             feed_metrics,
+            concerns: Arc::default(),
         })
     }
 
@@ -257,6 +259,11 @@ impl Store for PostgresStore {
     fn register_metrics(&self, registry: &mut Registry) {
         self.latencies.register(registry);
         self.feed_metrics.clone().register(registry);
+        self.concerns.register(registry);
+    }
+
+    fn concerns(&self) -> Vec<Concern> {
+        self.concerns.list()
     }
 
     async fn check(&self) -> Result<(), StorageError> {

@@ -30,7 +30,9 @@ mod writer;
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use keygate_storage::{ChangeListener, Latencies, Lease, Operation, StorageError, Store};
+use keygate_storage::{
+    ChangeListener, Concern, Concerns, Latencies, Lease, Operation, StorageError, Store,
+};
 use prometheus_client::registry::Registry;
 use rusqlite::Connection;
 
@@ -48,6 +50,7 @@ pub struct SqliteStore {
     readers: Arc<Readers>,
     lookups: Lookups,
     latencies: Latencies,
+    concerns: Arc<Concerns>,
     _lock: DatabaseLock,
 }
 
@@ -69,6 +72,7 @@ impl SqliteStore {
             readers,
             lookups: Lookups::start(path)?,
             latencies: Latencies::default(),
+            concerns: Arc::default(),
             _lock: lock,
         })
     }
@@ -102,6 +106,11 @@ impl Store for SqliteStore {
 
     fn register_metrics(&self, registry: &mut Registry) {
         self.latencies.register(registry);
+        self.concerns.register(registry);
+    }
+
+    fn concerns(&self) -> Vec<Concern> {
+        self.concerns.list()
     }
 
     async fn check(&self) -> Result<(), StorageError> {

@@ -3,9 +3,17 @@
 use std::path::Path;
 
 use keygate_core::{ComponentId, Timestamp};
+use keygate_storage::Concern;
 use rusqlite::{Connection, params};
 
+use crate::SqliteStore;
+
 const HOUR: i64 = 3_600_000;
+
+/// Raises a concern as the store itself would.
+pub fn raise_concern(store: &SqliteStore, concern: Concern) {
+    store.concerns.raise(concern);
+}
 
 /// Gives keygate's own components, and these upstreams by their paths, the 90 days of probes, each half a
 /// minute, that a database keeps: one by one those of the last 25 hours, hours and days in sum. Every 7,000

@@ -10,6 +10,7 @@ mod accounts;
 mod audit;
 mod change;
 mod columns;
+mod concern;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod copy;
@@ -36,6 +37,7 @@ pub use accounts::{
 pub use audit::{Action, Actor, AuditEntry, AuditPage, AuditStore, RecordedActor, RecordedEntry};
 pub use change::{ChangeListener, ChangeListeners};
 pub use columns::Columns;
+pub use concern::{Concern, Concerns};
 pub use error::StorageError;
 pub use feed::{ChangeFeed, FeedPage, FeedReader};
 pub use keys::{
@@ -65,6 +67,11 @@ pub trait Store:
 
     /// From now on what is asked of the database is timed, for whoever reads `registry`.
     fn register_metrics(&self, registry: &mut Registry);
+
+    /// What an operator has to know of the database, though the program goes on working.
+    fn concerns(&self) -> Vec<Concern> {
+        Vec::new()
+    }
 
     /// Whether the database answers.
     async fn check(&self) -> Result<(), StorageError>;

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use axum::{Json, extract::State};
+use keygate_control::Concern;
 use keygate_core::{Code, Problem};
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
@@ -31,6 +32,28 @@ pub(crate) struct Readiness {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     stale_seconds: Option<u64>,
+    /// What an operator has to know, though it takes work.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    concerns: Vec<ReportedConcern>,
+}
+
+/// Something that an operator has to know.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReportedConcern {
+    /// Names its kind, like `clock_skew`.
+    code: &'static str,
+    /// What happened, what it means, and what to do.
+    message: String,
+}
+
+impl From<Concern> for ReportedConcern {
+    fn from(concern: Concern) -> Self {
+        Self {
+            code: concern.code,
+            message: concern.message,
+        }
+    }
 }
 
 /// Alive: the process answers.
@@ -55,7 +78,8 @@ pub(crate) async fn healthz() -> Json<Health> {
     tag = "Probes",
     operation_id = "isReady",
     summary = "Ask whether it takes work",
-    description = "Its database answers, or keys are decided about without it.",
+    description = "Its database answers, or keys are decided about without it. `concerns` is there if an \
+        operator has to know something nevertheless.",
     responses(
         (status = 200, description = "It does.", body = Readiness, example = json!({"status": "ready"})),
         (status = 503, description = "- `overloaded`: keygate is shutting down\n\
@@ -69,9 +93,11 @@ pub(crate) async fn readyz(State(state): State<WebState>) -> Answer<Json<Readine
             .into());
     }
     let stale_age = state.control().check_store().await?;
+    let concerns = state.control().concerns();
     Ok(Json(Readiness {
         status: "ready",
         storage: stale_age.map(|_| "away"),
         stale_seconds: stale_age.map(|age| age.as_secs()),
+        concerns: concerns.into_iter().map(Into::into).collect(),
     }))
 }

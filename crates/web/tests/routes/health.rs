@@ -1,9 +1,20 @@
+use keygate_storage::Concern;
+use keygate_storage_sqlite::testing::raise_concern;
+
 use crate::support::TestApp;
 
 #[tokio::test]
 async fn a_running_program_is_alive_and_ready() {
     let app = TestApp::new();
     insta::assert_snapshot!(app.get("/healthz").send().await);
+    insta::assert_snapshot!(app.get("/readyz").send().await);
+}
+
+#[tokio::test]
+async fn concerns_are_shown_to_who_asks_whether_it_is_ready() {
+    let app = TestApp::new();
+    let concern = Concern::warning("clock_skew", "2 s apart. Have it set by NTP.");
+    raise_concern(&app.store, concern);
     insta::assert_snapshot!(app.get("/readyz").send().await);
 }
 
