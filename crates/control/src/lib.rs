@@ -159,12 +159,12 @@ impl Control {
     }
 }
 
-/// Tells the client that the store does not answer, or that the session was over before the change
+/// Tells the client that the store does not answer, that keygate is at fault, or that the session was over before the change
 /// was made.
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 fn unavailable(error: StorageError) -> Problem {
     if matches!(error, StorageError::SessionOver) {
         return sessions::session_expired();
     }
-    Problem::storage_unavailable(&error)
+    Problem::from(&error)
 }

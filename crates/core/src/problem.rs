@@ -59,6 +59,8 @@ pub enum Code {
     EmailTaken,
     /// Too many attempts.
     RateLimitExceeded,
+    /// A fault of keygate's own.
+    InternalError,
     /// The upstream does not answer the door.
     UpstreamUnreachable,
     /// keygate has its hands full.
@@ -96,6 +98,7 @@ impl Code {
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::RateLimitExceeded => 429,
+            Self::InternalError => 500,
             Self::UpstreamUnreachable => 502,
             Self::Overloaded | Self::StorageUnavailable => 503,
             Self::UpstreamTimeout => 504,
@@ -142,6 +145,7 @@ impl Code {
             Self::KeyExpired => "key_expired",
             Self::EmailTaken => "email_taken",
             Self::RateLimitExceeded => "rate_limit_exceeded",
+            Self::InternalError => "internal_error",
             Self::UpstreamUnreachable => "upstream_unreachable",
             Self::Overloaded => "overloaded",
             Self::StorageUnavailable => "storage_unavailable",
@@ -208,6 +212,20 @@ impl Problem {
     pub fn storage_unavailable(error: &impl std::fmt::Display) -> Self {
         let message = "The key store does not answer at the moment. Try again shortly.";
         Self::new(Code::StorageUnavailable, message).because(error.to_string())
+    }
+
+    /// A change was sent to the database, which did not say whether it is made.
+    pub fn storage_uncertain(error: &impl std::fmt::Display) -> Self {
+        let message = "The key store did not answer in time. The change may have been made, or may be \
+            shortly: look before you try again.";
+        Self::new(Code::StorageUnavailable, message).because(error.to_string())
+    }
+
+    /// A fault of keygate's own; the cause is for the log.
+    pub fn internal(cause: &impl std::fmt::Display) -> Self {
+        let message = "Something in keygate failed. Trying again will not help: tell the operator of \
+            this service, who finds the cause in the log.";
+        Self::new(Code::InternalError, message).because(cause.to_string())
     }
 
     /// The body: `{"error":{"message","type","code","param"}}`.

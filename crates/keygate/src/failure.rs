@@ -41,8 +41,15 @@ impl From<StorageError> for Failure {
             StorageError::Foreign(_) => {
                 "Choose another with [storage] database or --database, or another folder with --data. Nothing was changed."
             }
-            StorageError::Unavailable(_) | StorageError::Closed | StorageError::SessionOver => {
+            StorageError::Unavailable(_)
+            | StorageError::Conflict(_)
+            | StorageError::Closed
+            | StorageError::SessionOver => {
                 "Check that the database's disk is not full; that a file's folder can be written to; that a server runs, and that its address, user and password are right."
+            }
+            StorageError::Uncertain(_) => "Look whether it is made before you try again.",
+            StorageError::Internal(_) => {
+                "Trying again will not help. Where somebody changed the database by hand, take it back; otherwise report this."
             }
             StorageError::Corrupt(_) => "Restore the database from a backup.",
         };

@@ -136,7 +136,7 @@ impl Database {
         let done = time::timeout(self.deadline, work).await;
         done.unwrap_or_else(|_| {
             let why = format!("no answer within {} ms", self.deadline.as_millis());
-            Err(StorageError::Unavailable(why))
+            Err(StorageError::unavailable(why))
         })
     }
 

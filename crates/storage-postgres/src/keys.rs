@@ -126,7 +126,7 @@ async fn require_hasher(db: &mut PgConnection, fingerprint: &str) -> Result<(), 
         return Ok(());
     }
     let why = "another process hashes keys differently; pepper_file must be the same everywhere";
-    Err(StorageError::Unavailable(why.into()))
+    Err(StorageError::internal(why))
 }
 
 #[async_trait]

@@ -232,10 +232,7 @@ fn in_task<T: Send + 'static>(
     work: impl Future<Output = Result<T, StorageError>> + Send + 'static,
 ) -> impl Future<Output = Result<T, StorageError>> {
     let task = tokio::spawn(work);
-    async {
-        task.await
-            .map_err(|panic| StorageError::Unavailable(panic.to_string()))?
-    }
+    async { task.await.map_err(StorageError::internal)? }
 }
 
 impl Drop for PostgresStore {

@@ -141,8 +141,8 @@ pub(crate) async fn look_at_server(database: &Database) -> Result<(), StorageErr
     let found = database.read(|db| server(db).boxed()).await;
     let Server { durable, unicode } = found?;
     if !unicode {
-        let why = "the database's encoding must be UTF8".to_owned();
-        return Err(StorageError::Unavailable(why));
+        let why = "the database's encoding must be UTF8";
+        return Err(StorageError::unavailable(why));
     }
     if !durable {
         tracing::warn!(

@@ -18,7 +18,7 @@ pub(crate) fn check_library_version(version: i32) -> Result<(), StorageError> {
         version / 1_000 % 1_000,
         version % 1_000,
     );
-    Err(StorageError::Unavailable(format!(
+    Err(StorageError::unavailable(format!(
         "SQLite {major}.{minor}.{patch} is too old: 3.51.3 or later is needed"
     )))
 }
@@ -33,7 +33,7 @@ pub(crate) fn make_private(path: &Path) -> Result<(), StorageError> {
     let mut options = File::options();
     let made = options.write(true).create_new(true).mode(0o600).open(path);
     match made {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(StorageError::Unavailable(
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(StorageError::unavailable(
             format!("{} cannot be made: {error}", path.display()),
         )),
         _ => Ok(()),

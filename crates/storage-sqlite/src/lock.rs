@@ -17,7 +17,7 @@ pub(crate) struct DatabaseLock {
 impl DatabaseLock {
     pub(crate) fn take(database: &Path) -> Result<Self, StorageError> {
         let cannot = |error: std::io::Error| {
-            StorageError::Unavailable(format!("{} cannot be locked: {error}", database.display()))
+            StorageError::unavailable(format!("{} cannot be locked: {error}", database.display()))
         };
         let file = File::open(database).map_err(cannot)?;
         match file.try_lock() {

@@ -43,7 +43,7 @@ pub(crate) fn require_current(path: &Path) -> Result<(), StorageError> {
     if refuse_unknown(&connection, path)? == MIGRATIONS.len() {
         return Ok(());
     }
-    Err(StorageError::Unavailable(format!(
+    Err(StorageError::unavailable(format!(
         "{} was written by an earlier keygate; start this one on it once",
         path.display()
     )))

@@ -40,7 +40,7 @@ impl Readers {
             answer
         })
         .await
-        .map_err(|panic| StorageError::Unavailable(panic.to_string()))?
+        .map_err(StorageError::internal)?
     }
 
     fn borrow(self: &Arc<Self>) -> Result<Borrowed, StorageError> {
@@ -125,7 +125,7 @@ mod tests {
         let (readers, _folder) = readers();
         for _ in 0..=CONNECTIONS {
             let broken = readers.read(|_| -> Result<(), StorageError> { panic!("on purpose") });
-            assert!(matches!(broken.await, Err(StorageError::Unavailable(_))));
+            assert!(matches!(broken.await, Err(StorageError::Internal(_))));
         }
         readers.read(|_| Ok(())).await.expect("all are there");
     }

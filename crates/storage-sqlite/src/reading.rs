@@ -18,7 +18,7 @@ impl SqliteReader {
     pub fn open(path: &Path) -> Result<Self, StorageError> {
         if !path.exists() {
             let why = format!("{} does not exist", path.display());
-            return Err(StorageError::Unavailable(why));
+            return Err(StorageError::unavailable(why));
         }
         migrations::require_current(path)?;
         Ok(Self {
@@ -43,11 +43,11 @@ impl TableStore for SqliteReader {
     }
 
     async fn write_rows(&self, _: &'static Table, _: Vec<TableRow>) -> Result<(), StorageError> {
-        Err(StorageError::Unavailable(READ_ONLY.into()))
+        Err(StorageError::internal(READ_ONLY))
     }
 
     async fn delete_rows(&self, _: &'static Table, _: Vec<Value>) -> Result<(), StorageError> {
-        Err(StorageError::Unavailable(READ_ONLY.into()))
+        Err(StorageError::internal(READ_ONLY))
     }
 
     async fn count_rows(&self, table: &'static Table) -> Result<u64, StorageError> {

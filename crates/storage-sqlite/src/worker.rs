@@ -22,7 +22,7 @@ impl<J: Send + 'static> Worker<J> {
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || run(waiting))
-            .map_err(|error| StorageError::Unavailable(error.to_string()))?;
+            .map_err(StorageError::unavailable)?;
         Ok(Self {
             jobs: Mutex::new(Some(jobs)),
             thread: Mutex::new(Some(thread)),

@@ -38,7 +38,7 @@ pub use audit::{Action, Actor, AuditEntry, AuditPage, AuditStore, RecordedActor,
 pub use change::{ChangeListener, ChangeListeners};
 pub use columns::Columns;
 pub use concern::{Concern, Concerns};
-pub use error::StorageError;
+pub use error::{Cause, StorageError};
 pub use feed::{ChangeFeed, FeedPage, FeedReader};
 pub use keys::{
     CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus, KeyStore, NewKey,

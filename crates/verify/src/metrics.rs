@@ -27,9 +27,10 @@ enum Outcome {
     InsufficientScope,
     TooMany,
     StorageUnavailable,
+    InternalError,
 }
 
-const OUTCOMES: [(Outcome, &str); 9] = [
+const OUTCOMES: [(Outcome, &str); 10] = [
     (Outcome::Allowed, "allowed"),
     (Outcome::Missing, "missing"),
     (Outcome::Invalid, "invalid"),
@@ -39,6 +40,7 @@ const OUTCOMES: [(Outcome, &str); 9] = [
     (Outcome::InsufficientScope, "insufficient_scope"),
     (Outcome::TooMany, "too_many"),
     (Outcome::StorageUnavailable, "storage_unavailable"),
+    (Outcome::InternalError, "internal_error"),
 ];
 
 impl Outcome {
@@ -46,6 +48,7 @@ impl Outcome {
         let denial = match verified {
             Ok(_) => return Self::Allowed,
             Err(Refusal::TooMany(_)) => return Self::TooMany,
+            Err(Refusal::Unavailable(error)) if error.is_internal() => return Self::InternalError,
             Err(Refusal::Unavailable(_)) => return Self::StorageUnavailable,
             Err(Refusal::Denied(denial)) => denial,
         };

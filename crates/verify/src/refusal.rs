@@ -12,7 +12,7 @@ pub enum Refusal {
     /// The key does not open this door.
     #[error(transparent)]
     Denied(#[from] Denial),
-    /// The database was needed and did not answer.
+    /// The database was needed, and gave no answer that could be used.
     #[error(transparent)]
     Unavailable(#[from] StorageError),
     /// The client has presented too many keys that do not exist, and has to wait so long.
@@ -24,7 +24,7 @@ pub enum Refusal {
 pub fn refusal_response<B: From<Bytes>>(refusal: &Refusal) -> Response<B> {
     let response: Response<Vec<u8>> = match refusal {
         Refusal::Denied(denial) => denial_response(*denial),
-        Refusal::Unavailable(error) => problem_response(&Problem::storage_unavailable(error)),
+        Refusal::Unavailable(error) => problem_response(&Problem::from(error)),
         Refusal::TooMany(wait) => problem_response(&too_many(*wait)),
     };
     response.map(|body| B::from(body.into()))

@@ -14,14 +14,16 @@ enum Reason {
     AccountSuspended,
     Overloaded,
     StorageUnavailable,
+    InternalError,
 }
 
-const REASONS: [(Reason, &str); 5] = [
+const REASONS: [(Reason, &str); 6] = [
     (Reason::WrongCredentials, "wrong_credentials"),
     (Reason::TooManyAttempts, "too_many_attempts"),
     (Reason::AccountSuspended, "account_suspended"),
     (Reason::Overloaded, "overloaded"),
     (Reason::StorageUnavailable, "storage_unavailable"),
+    (Reason::InternalError, "internal_error"),
 ];
 
 impl Reason {
@@ -31,6 +33,7 @@ impl Reason {
             Code::RateLimitExceeded => Self::TooManyAttempts,
             Code::AccountSuspended => Self::AccountSuspended,
             Code::Overloaded => Self::Overloaded,
+            Code::InternalError => Self::InternalError,
             _ => Self::StorageUnavailable,
         }
     }

@@ -136,6 +136,7 @@ fn meaning(code: Code) -> &'static str {
         Code::EmailTaken => "the e-mail address has an account",
         Code::RateLimitExceeded => "too many passwords were tried",
         Code::Overloaded => "keygate has its hands full",
+        Code::InternalError => "keygate is at fault; its log has the cause",
         Code::StorageUnavailable => "the database does not answer",
         Code::InvalidApiKey
         | Code::ApiKeyRevoked
