@@ -10,27 +10,39 @@ use futures_util::{FutureExt, future::BoxFuture};
 use keygate_storage::StorageError;
 use parking_lot::Mutex;
 use sqlx::{
-    PgConnection, PgPool, Postgres, SqlSafeStr,
+    AssertSqlSafe, ConnectOptions, Error, PgConnection, PgPool, Postgres, Row, SqlSafeStr,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
     raw_sql,
 };
 use tokio::{runtime::Handle, time};
 
-use crate::{PostgresOptions, error::unavailable};
+use crate::{
+    PostgresOptions,
+    error::{leaves_connection_usable, unavailable},
+    shares::{Place, Purpose, Shares},
+};
 
 /// Time enough to make a connection to a server that is far away.
 const MIN_DEADLINE: Duration = Duration::from_secs(2);
 
+/// How much longer than the server's own timeouts it may take until their answer is here. What ends
+/// by the server's word leaves the connection as it was.
+const GRACE: Duration = Duration::from_millis(500);
+
 /// Connections to the database.
 ///
-/// A connection on which anything failed or took too long is thrown away, and with it all that were
-/// made before: they lead to the same server.
+/// A connection that failed or was silent for too long is thrown away, and with it all that were made
+/// before: they lead to the same server. An error that the server answers with is none of these.
 #[derive(Clone)]
 pub(crate) struct Database {
     pool: PgPool,
+    shares: Shares,
     deadline: Duration,
     failed_at: Arc<Mutex<Option<Instant>>>,
+    settings: Arc<str>,
+    /// Held by who asks why there is no connection.
+    asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Database {
@@ -41,13 +53,14 @@ impl Database {
         size: u32,
         deadline: Duration,
     ) -> Self {
-        let deadline = deadline.max(MIN_DEADLINE);
+        let timeout = deadline.max(MIN_DEADLINE);
         let failed_at = Arc::<Mutex<Option<Instant>>>::default();
         let failed = failed_at.clone();
         let settings: Arc<str> = session_settings(options).into();
+        let prepared = settings.clone();
         let pool = PgPoolOptions::new()
             .max_connections(size)
-            .acquire_timeout(deadline)
+            .acquire_timeout(timeout)
             // What a ping would tell is found out by what the connection is wanted for.
             .test_before_acquire(false)
             .before_acquire(move |_, meta| {
@@ -56,18 +69,17 @@ impl Database {
                 async move { Ok(is_trusted) }.boxed()
             })
             .after_connect(move |connection, _| {
-                let settings = settings.clone();
-                async move {
-                    let settings = sqlx::AssertSqlSafe(settings.to_string());
-                    raw_sql(settings).execute(connection).await.map(|_| ())
-                }
-                .boxed()
+                let settings = prepared.clone();
+                async move { prepare(connection, &settings).await }.boxed()
             })
             .connect_lazy_with(connect);
         Self {
             pool,
-            deadline,
+            shares: Shares::of(size),
+            deadline: timeout + GRACE,
             failed_at,
+            settings,
+            asking: Arc::default(),
         }
     }
 
@@ -75,53 +87,101 @@ impl Database {
         &self.pool
     }
 
-    pub(crate) async fn borrow(&self) -> Result<Borrowed, StorageError> {
+    pub(crate) fn shares(&self) -> &Shares {
+        &self.shares
+    }
+
+    /// By when what begins now has to be answered.
+    pub(crate) fn deadline(&self) -> time::Instant {
+        time::Instant::now() + self.deadline
+    }
+
+    pub(crate) async fn borrow_for(&self, purpose: Purpose) -> Result<Borrowed, StorageError> {
         if self.pool.is_closed() {
             return Err(StorageError::Closed);
         }
-        let connection = self.pool.acquire().await.map_err(unavailable)?;
+        let place = self.shares.take(purpose).await?;
+        let connection = self.acquire().await?;
         Ok(Borrowed {
             connection: Some(connection),
+            place,
             failed_at: self.failed_at.clone(),
             deadline: self.deadline,
-            is_clean: false,
+            backend: None,
+            is_usable: false,
         })
+    }
+
+    async fn acquire(&self) -> Result<PoolConnection<Postgres>, StorageError> {
+        let most = self.pool.options().get_max_connections();
+        match self.pool.acquire().await {
+            Err(Error::PoolTimedOut) if self.pool.size() < most => Err(self.refusal().await),
+            acquired => acquired.map_err(unavailable),
+        }
+    }
+
+    /// Why no connection can be made. The pool tries until its time is over, and then says only that
+    /// it is. One at a time asks, for a server that has no connection left has none for asking.
+    async fn refusal(&self) -> StorageError {
+        let timed_out = || unavailable(Error::PoolTimedOut);
+        let Ok(_asking) = self.asking.try_lock() else {
+            return timed_out();
+        };
+        let made = async {
+            let mut connection = self.pool.connect_options().connect().await?;
+            prepare(&mut connection, &self.settings).await
+        };
+        made.await.map_or_else(unavailable, |()| timed_out())
     }
 
     /// A connection in a transaction. Where the first one that is tried turns out to be broken, a new
     /// one is made.
-    pub(crate) async fn begin(&self, begin: &'static str) -> Result<Borrowed, StorageError> {
-        let attempts = async {
-            match self.begin_once(begin).await {
-                Err(StorageError::Unavailable(_)) => self.begin_once(begin).await,
-                first => first,
-            }
+    pub(crate) async fn begin(&self, statement: &'static str) -> Result<Borrowed, StorageError> {
+        let begun = self.begin_for(Purpose::Lookup, statement);
+        self.in_time(begun).await
+    }
+
+    /// The same, with what it is for, and without a deadline.
+    pub(crate) async fn begin_for(
+        &self,
+        purpose: Purpose,
+        statement: &'static str,
+    ) -> Result<Borrowed, StorageError> {
+        // Whatever a session says that cannot even begin, it is not to be used.
+        let once = async || {
+            let mut borrowed = self.borrow_for(purpose).await?;
+            let begun = borrowed.begin(statement).await;
+            Ok(begun.map(|()| borrowed))
         };
-        self.in_time(attempts).await
+        match once().await? {
+            Err(_) => once().await?,
+            begun => begun,
+        }
     }
 
-    async fn begin_once(&self, begin: &'static str) -> Result<Borrowed, StorageError> {
-        let mut borrowed = self.borrow().await?;
-        let done = raw_sql(begin).execute(&mut *borrowed).await;
-        done.map_err(unavailable)?;
-        Ok(borrowed)
-    }
-
-    /// Runs a query that changes nothing; once more where it fails, for the connection may have been
-    /// broken.
+    /// Runs a query that changes nothing; once more where its connection turns out to be broken.
     pub(crate) async fn read<T>(
         &self,
         work: impl for<'a> Fn(&'a mut PgConnection) -> BoxFuture<'a, Result<T, StorageError>>,
     ) -> Result<T, StorageError> {
+        self.read_for(Purpose::Read, work).await
+    }
+
+    /// The same, with what it is for.
+    pub(crate) async fn read_for<T>(
+        &self,
+        purpose: Purpose,
+        work: impl for<'a> Fn(&'a mut PgConnection) -> BoxFuture<'a, Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
         let once = async || {
-            let mut borrowed = self.borrow().await?;
-            let read = work(&mut borrowed).await?;
-            borrowed.is_clean = true;
+            let mut borrowed = self.borrow_for(purpose).await?;
+            let read = work(&mut borrowed).await;
+            borrowed.is_usable = read.as_ref().err().is_none_or(leaves_connection_usable);
             Ok(read)
         };
         let attempts = async {
-            match once().await {
-                Err(StorageError::Unavailable(_)) => once().await,
+            match once().await? {
+                Err(error) if !leaves_connection_usable(&error) => once().await?,
                 first => first,
             }
         };
@@ -133,16 +193,23 @@ impl Database {
         &self,
         work: impl Future<Output = Result<T, StorageError>>,
     ) -> Result<T, StorageError> {
-        let done = time::timeout(self.deadline, work).await;
-        done.unwrap_or_else(|_| {
-            let why = format!("no answer within {} ms", self.deadline.as_millis());
-            Err(StorageError::unavailable(why))
-        })
+        let done = time::timeout_at(self.deadline(), work).await;
+        done.unwrap_or_else(|_| Err(StorageError::unavailable(self.silence())))
+    }
+
+    /// What is said of a server that says nothing.
+    pub(crate) fn silence(&self) -> String {
+        format!("no answer within {} ms", self.deadline.as_millis())
     }
 
     pub(crate) async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+async fn prepare(connection: &mut PgConnection, settings: &str) -> Result<(), Error> {
+    let settings = AssertSqlSafe(settings.to_owned());
+    raw_sql(settings).execute(connection).await.map(|_| ())
 }
 
 /// What holds for each connection. A commit is on the disk before it is acknowledged, whatever the
@@ -161,23 +228,45 @@ fn session_settings(options: &PostgresOptions) -> String {
     )
 }
 
-/// A connection, which goes back if what it was borrowed for is known to have ended well.
+/// A connection, which goes back where it is known to be usable for somebody else.
 pub(crate) struct Borrowed {
     connection: Option<PoolConnection<Postgres>>,
+    place: Place,
     failed_at: Arc<Mutex<Option<Instant>>>,
     deadline: Duration,
-    is_clean: bool,
+    /// The server's process that is about its transaction.
+    backend: Option<i32>,
+    is_usable: bool,
 }
 
 impl Borrowed {
-    /// Ends the transaction by these statements, which are sent as one.
-    pub(crate) async fn end(&mut self, end: impl SqlSafeStr) -> Result<(), StorageError> {
-        raw_sql(end)
-            .execute(&mut **self)
-            .await
+    /// The server's process that is about its transaction, if it has begun one.
+    pub(crate) fn backend(&self) -> Option<i32> {
+        self.backend
+    }
+
+    async fn begin(&mut self, statement: &'static str) -> Result<(), StorageError> {
+        let sql = format!("{statement}; SELECT pg_backend_pid() AS backend");
+        let begun = raw_sql(AssertSqlSafe(sql)).fetch_one(&mut **self).await;
+        self.backend = begun
+            .and_then(|row| row.try_get("backend"))
             .map_err(unavailable)?;
-        self.is_clean = true;
         Ok(())
+    }
+
+    /// Ends the transaction by these statements, which are sent as one. Where the server refuses, the
+    /// transaction is still to be rolled back.
+    pub(crate) async fn end(&mut self, end: impl SqlSafeStr) -> Result<(), StorageError> {
+        let ended = raw_sql(end).execute(&mut **self).await;
+        ended.map_err(unavailable)?;
+        self.is_usable = true;
+        Ok(())
+    }
+
+    /// Takes the connection away from whoever waits for it, but not its place: the server has not
+    /// ended what it was asked to do.
+    pub(crate) fn abandon(mut self) -> Place {
+        std::mem::take(&mut self.place)
     }
 }
 
@@ -204,15 +293,20 @@ impl Drop for Borrowed {
         let Some(mut connection) = self.connection.take() else {
             return;
         };
-        if !self.is_clean {
+        if !self.is_usable {
             *self.failed_at.lock() = Some(Instant::now());
             connection.close_on_drop();
         } else if let Ok(runtime) = Handle::try_current() {
+            let place = std::mem::take(&mut self.place);
             // It is asked whether it is well before it goes back, and may not answer. What is then
             // dropped is closed.
             runtime.spawn(time::timeout(self.deadline, async move {
                 connection.return_to_pool().await;
+                drop(place);
             }));
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ use crate::{
     PostgresStore,
     query::{all, execute, exists, optional},
     row::{ToUuid, signed},
+    shares::Purpose,
 };
 
 /// The keys that are active at `$2`: the same rule as [`KeyState::of`], held to it by the suite.
@@ -132,7 +133,7 @@ async fn require_hasher(db: &mut PgConnection, fingerprint: &str) -> Result<(), 
 #[async_trait]
 impl CredentialStore for PostgresStore {
     async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError> {
-        let found = self.query(move |db| {
+        let found = self.query(Purpose::Lookup, move |db| {
             let lookup = query(CREDENTIAL).bind(hash.as_bytes().to_vec());
             optional(db, lookup, |row| row.credential()).boxed()
         });

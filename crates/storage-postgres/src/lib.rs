@@ -15,6 +15,7 @@ mod migrations;
 mod query;
 mod row;
 mod sessions;
+mod shares;
 mod status;
 mod tables;
 #[cfg(feature = "testing")]
@@ -40,6 +41,7 @@ use tokio::{sync::Notify, task::JoinHandle};
 
 use database::Database;
 use feed::Feed;
+use shares::Purpose;
 use write::Write;
 
 pub use inspection::Inspection;
@@ -50,7 +52,8 @@ pub struct PostgresOptions {
     /// `postgres://user:password@host:port/database?sslmode=…`; what is left out comes from the
     /// `PG…` variables and the password file that `libpq` reads.
     pub url: String,
-    /// How many connections are made at most, besides two for the feed.
+    /// How many connections are made at most, besides two for the feed. Half of them may write, and a
+    /// fifth is kept for look-ups.
     pub pool_size: u32,
     /// How long a statement may take, waiting for the server's answer included.
     pub statement_timeout: Duration,
@@ -150,6 +153,7 @@ impl PostgresStore {
             options.pool_size,
             options.statement_timeout,
         );
+        let concerns = database.shares().concerns().clone();
         migrations::run(&database, &options.name()).await?;
         migrations::look_at_server(&database).await?;
         let of_feed = {
@@ -185,7 +189,7 @@ impl PostgresStore {
             tasks,
             latencies: Latencies::default(),
             feed_metrics,
-            concerns: Arc::default(),
+            concerns,
         })
     }
 
@@ -193,6 +197,7 @@ impl PostgresStore {
     async fn write<T: Send + 'static>(
         &self,
         work: impl for<'a> FnOnce(&'a mut Write) -> BoxFuture<'a, Result<T, StorageError>>
+        + Clone
         + Send
         + 'static,
     ) -> Result<T, StorageError> {
@@ -210,20 +215,21 @@ impl PostgresStore {
         + Sync
         + 'static,
     ) -> Result<T, StorageError> {
-        let read = self.query(work);
+        let read = self.query(Purpose::Read, work);
         self.latencies.time(Operation::Read, read).await
     }
 
     /// What reads, without taking the time.
     async fn query<T: Send + 'static>(
         &self,
+        purpose: Purpose,
         work: impl for<'a> Fn(&'a mut PgConnection) -> BoxFuture<'a, Result<T, StorageError>>
         + Send
         + Sync
         + 'static,
     ) -> Result<T, StorageError> {
         let database = self.database.clone();
-        in_task(async move { database.read(work).await }).await
+        in_task(async move { database.read_for(purpose, work).await }).await
     }
 }
 

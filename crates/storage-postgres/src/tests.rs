@@ -34,6 +34,7 @@ async fn every_statement_is_one_for_the_server() {
         crate::sessions::STATEMENTS,
         crate::status::STATEMENTS,
         crate::usage::STATEMENTS,
+        crate::write::STATEMENTS,
     ];
     for sql in all.concat() {
         let prepared = store.database.read(move |db| {

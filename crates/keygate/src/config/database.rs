@@ -16,6 +16,9 @@ use crate::failure::Failure;
 
 const DEFAULT_FILE: &str = "keygate.db";
 const DEFAULT_MAX_STALE: Duration = Duration::from_mins(10);
+/// So that a change that waits for its database keeps no look-up from it.
+const MIN_POOL_SIZE: u32 = 2;
+
 const MIN_LEASE: Duration = Duration::from_millis(100);
 
 /// Where the data is.
@@ -80,8 +83,9 @@ fn postgres(url: &str, storage: &file::Storage) -> Result<PostgresOptions, Failu
         duration(&format!("storage.{name}"), text.as_deref(), default)
     };
     let pool_size = storage.pool_size.unwrap_or(default.pool_size);
-    if pool_size == 0 {
-        return Err(invalid("storage.pool_size", 0, "must be 1 or more"));
+    if pool_size < MIN_POOL_SIZE {
+        let rule = "must be 2 or more: a change may have to wait on one, and keys are looked up on another";
+        return Err(invalid("storage.pool_size", pool_size, rule));
     }
     let timeout = |name, text, default| {
         let time = time(name, text, default)?;

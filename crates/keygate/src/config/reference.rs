@@ -154,7 +154,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         name: "storage.pool_size",
         default: "10",
         example: "10",
-        help: "How many connections a node makes at most, besides two that read changes.",
+        help: "How many connections a node makes at most, besides two that read changes. Half of them may make changes, and a fifth is kept for keys that are looked up.",
     },
     Setting {
         name: "storage.statement_timeout",

@@ -412,7 +412,7 @@ mod tests {
             "[accounts]\nsession_idle = \"soon\"",
             "[accounts]\nsession_absolute = \"0s\"",
             "[storage]\ndatabase = \"postgres://host:port/keygate\"",
-            "[storage]\ndatabase = \"postgres://host/keygate\"\npool_size = 0",
+            "[storage]\ndatabase = \"postgres://host/keygate\"\npool_size = 1",
             "[storage]\ndatabase = \"postgres://host/keygate\"\nlease = \"1ms\"",
             "[storage]\ndatabase = \"postgres://host/keygate\"\non_storage_loss = \"hope\"",
             "[traces]\notlp_endpoint = \"localhost:4317\"",

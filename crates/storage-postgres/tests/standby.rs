@@ -1,0 +1,178 @@
+//! A synchronous standby that is away: commits are made on the server, and not acknowledged.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use keygate_core::{AccountId, SystemClock};
+use keygate_storage::{
+    Action, InsertKey, KeyPage, KeyStatus, StorageError, Store, conformance::Fixture,
+};
+use keygate_storage_postgres::{PostgresOptions, PostgresStore, testing::PostgresServer};
+
+const WRITERS: usize = 200;
+const POOL_SIZE: u32 = 10;
+/// What a pool of ten gives to writes.
+const MAX_WRITES: usize = 5;
+const PATIENCE: Duration = Duration::from_mins(1);
+
+struct Cluster {
+    server: PostgresServer,
+    database: String,
+    f: Fixture,
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let server = PostgresServer::start();
+        let mut options = PostgresOptions::new(server.create_database());
+        let name = options.name();
+        let (_, database) = name.rsplit_once('/').expect("a path");
+        let database = database.to_owned();
+        options.pool_size = POOL_SIZE;
+        let store = PostgresStore::open(&options, Arc::new(SystemClock)).await;
+        let store: Arc<dyn Store> = Arc::new(store.expect("it opens"));
+        let f = Fixture::new(store);
+        Self {
+            server,
+            database,
+            f,
+        }
+    }
+
+    fn set_standby(&self, name: &str) {
+        let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{name}'");
+        self.server.sql("postgres", &set);
+        self.server.sql("postgres", "SELECT pg_reload_conf()");
+    }
+
+    /// How many of keygate's sessions there are, and how many of them wait for the standby.
+    fn sessions(&self) -> (usize, usize) {
+        let count = "SELECT count(*) || ' ' || count(*) FILTER (WHERE wait_event = 'SyncRep') \
+            FROM pg_stat_activity WHERE application_name = 'keygate'";
+        let counts = self.server.sql("postgres", count);
+        let (all, waiting) = counts.split_once(' ').expect("two numbers");
+        (
+            all.parse().expect("a number"),
+            waiting.parse().expect("a number"),
+        )
+    }
+
+    async fn issue(&self, account: AccountId) -> Result<InsertKey, StorageError> {
+        let key = Fixture::new_key(account, "a key", 0);
+        let entry = Fixture::entry(Action::KeyIssue);
+        self.f.store.insert_key(key, 10_000, entry).await
+    }
+
+    /// How many keys the database shows to whoever reads it.
+    fn number_of_keys(&self) -> usize {
+        let count = "SELECT count(*) FROM api_keys";
+        let count = self.server.sql(&self.database, count);
+        count.parse().expect("a number")
+    }
+
+    async fn list_keys(&self, account: AccountId) {
+        let page = KeyPage {
+            status: KeyStatus::All,
+            before: None,
+            limit: 100,
+        };
+        let now = Fixture::entry(Action::KeyIssue).at;
+        let keys = self.f.store.list_keys(account, page, now).await;
+        keys.expect("reading needs no standby");
+    }
+
+    /// Writes until a commit is not acknowledged; gives how many were before.
+    async fn issue_until_none_is_acknowledged(&self, account: AccountId) -> usize {
+        for issued in 0.. {
+            match self.issue(account).await {
+                Ok(_) => {}
+                Err(StorageError::Uncertain(_)) => return issued,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        unreachable!("it is found out or panics")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_that_wait_for_a_standby_keep_nothing_else_from_the_database() {
+    let cluster = Cluster::start().await;
+    let account = cluster.f.account("ada@example.com").await;
+    let (_, hash) = cluster.f.key(account, "known").await;
+    // A commit that waits keeps the locks on its account.
+    let addresses: Vec<String> = (0..WRITERS).map(|n| format!("{n}@example.com")).collect();
+    let accounts = addresses.iter().map(|address| cluster.f.account(address));
+    let accounts = join_all(accounts).await;
+    cluster.set_standby("nobody");
+    let acknowledged = 1 + cluster.issue_until_none_is_acknowledged(account).await;
+
+    let began = Instant::now();
+    let outcomes = join_all(accounts.iter().map(|&account| cluster.issue(account)));
+    let looking_up = async {
+        for _ in 0..WRITERS {
+            let found = cluster.f.store.lookup_credential(hash).await;
+            assert!(found.expect("look-ups go on").is_some());
+            cluster.list_keys(account).await;
+        }
+    };
+    let (outcomes, ()) = tokio::join!(outcomes, looking_up);
+    let uncertain = |outcome: &_| matches!(outcome, Err(StorageError::Uncertain(_)));
+    let uncertain = 1 + outcomes.iter().filter(|outcome| uncertain(outcome)).count();
+    assert!(outcomes.iter().all(Result::is_err));
+    assert_eq!(uncertain, MAX_WRITES);
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+    let (all, waiting) = cluster.sessions();
+    assert_eq!(waiting, MAX_WRITES);
+    assert_eq!(cluster.f.store.concerns()[0].code, "writes_unanswered");
+    assert!(all <= POOL_SIZE as usize + 2, "{all} sessions");
+
+    // What cannot be acknowledged is refused at once, and the server is asked for nothing.
+    let began = Instant::now();
+    for _ in 0..WRITERS {
+        let refused = cluster.issue(account).await;
+        assert!(
+            matches!(refused, Err(StorageError::Unavailable(_))),
+            "{refused:?}"
+        );
+    }
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(
+        cluster.number_of_keys(),
+        acknowledged,
+        "none is seen before"
+    );
+
+    cluster.set_standby("");
+    let began = Instant::now();
+    while cluster.issue(account).await.is_err() {
+        assert!(began.elapsed() < PATIENCE, "writes go on by themselves");
+    }
+    let keys = cluster.number_of_keys();
+    assert_eq!(
+        keys,
+        acknowledged + uncertain + 1,
+        "what was uncertain was made"
+    );
+    assert!(cluster.f.store.concerns().is_empty());
+    let (all, waiting) = cluster.sessions();
+    assert_eq!(waiting, 0);
+    assert!(all <= POOL_SIZE as usize + 2, "{all} sessions");
+    cluster.f.store.close().await;
+}
+
+#[tokio::test]
+async fn a_node_stops_while_its_writes_wait_for_a_standby() {
+    let cluster = Cluster::start().await;
+    let account = cluster.f.account("ada@example.com").await;
+    cluster.set_standby("nobody");
+    cluster.issue_until_none_is_acknowledged(account).await;
+    let closed = tokio::time::timeout(PATIENCE, cluster.f.store.close());
+    closed.await.expect("nothing keeps it from closing");
+}
