@@ -52,8 +52,6 @@ statements! {
         (token_hash, kind, created_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
     LOOKUP_INVITATION = "SELECT * FROM invitations WHERE token_hash = $1";
     DELETE_INVITATION = "DELETE FROM invitations WHERE token_hash = $1";
-    /// Locked, so that an account has one link at a time, and none that outlives its password.
-    LOCK_ACCOUNT = "SELECT 1 FROM accounts WHERE id = $1 FOR NO KEY UPDATE";
     INSERT_RESET = "INSERT INTO password_resets \
         (account_id, token_hash, created_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
     LOOKUP_RESET = concat!(
@@ -97,6 +95,7 @@ async fn set_password(
     password_hash: &str,
     audit: &AuditEntry,
 ) -> Result<bool, StorageError> {
+    db.lock_accounts(account_id, audit).await?;
     let set = query(SET_PASSWORD)
         .bind(account_id.uuid())
         .bind(password_hash);
@@ -217,6 +216,7 @@ impl AccountStore for PostgresStore {
     ) -> Result<bool, StorageError> {
         self.write(move |db| {
             async move {
+                db.lock_accounts(account_id, &audit).await?;
                 let set = query(SET_ROLE).bind(account_id.uuid()).bind(role.as_str());
                 if execute(db, set).await? == 0 {
                     return Ok(false);
@@ -250,10 +250,11 @@ impl AccountStore for PostgresStore {
     ) -> Result<bool, StorageError> {
         self.write(move |db| {
             async move {
-                let account_id = reset.account_id.uuid();
-                if !exists(db, query(LOCK_ACCOUNT).bind(account_id)).await? {
+                // So that an account has one link at a time, and none that outlives its password.
+                if !db.lock_accounts(reset.account_id, &audit).await? {
                     return Ok(false);
                 }
+                let account_id = reset.account_id.uuid();
                 execute(db, query(DELETE_RESET).bind(account_id)).await?;
                 let row = query(INSERT_RESET)
                     .bind(account_id)
@@ -290,7 +291,7 @@ impl AccountStore for PostgresStore {
                     return Ok(false);
                 };
                 // The account first, as everybody does; then the link must still be there.
-                execute(db, query(LOCK_ACCOUNT).bind(account.id.uuid())).await?;
+                db.lock_accounts(account.id, &audit).await?;
                 match lookup_reset(db, token_hash).await? {
                     Some((reset, account))
                         if audit.at < reset.expires_at && account.suspended_at.is_none() =>
@@ -312,6 +313,7 @@ impl AccountStore for PostgresStore {
     ) -> Result<bool, StorageError> {
         self.write(move |db| {
             async move {
+                db.lock_accounts(account_id, &audit).await?;
                 let suspend = query(SUSPEND)
                     .bind(account_id.uuid())
                     .bind(audit.at.as_millis());
@@ -337,6 +339,7 @@ impl AccountStore for PostgresStore {
     ) -> Result<bool, StorageError> {
         self.write(move |db| {
             async move {
+                db.lock_accounts(account_id, &audit).await?;
                 if execute(db, query(RESUME).bind(account_id.uuid())).await? == 0 {
                     return Ok(false);
                 }

@@ -31,7 +31,10 @@ statements! {
     LOOKUP_FORM = "SELECT key_id FROM key_forms WHERE account_id = $1 AND form_id = $2";
     REMEMBER_FORM = "INSERT INTO key_forms (account_id, form_id, key_id, sent_at) \
         VALUES ($1, $2, $3, $4)";
-    FORGET_FORMS = "DELETE FROM key_forms WHERE sent_at < $1";
+    /// Where somebody else is about some already, that is enough.
+    FORGET_FORMS = "DELETE FROM key_forms WHERE (account_id, form_id) IN (\
+            SELECT account_id, form_id FROM key_forms WHERE sent_at < $1 FOR UPDATE SKIP LOCKED \
+        )";
     LOOKUP = "SELECT * FROM api_keys WHERE account_id = $1 AND id = $2";
     LOCK = "SELECT * FROM api_keys WHERE account_id = $1 AND id = $2 FOR UPDATE";
     UPDATE = "UPDATE api_keys SET name = coalesce($3, name), scopes = coalesce($4, scopes), \
@@ -203,6 +206,10 @@ impl KeyStore for PostgresStore {
         self.write(move |db| {
             async move {
                 let ids = (account_id.uuid(), key_id.uuid());
+                if changes.is_active == Some(true) {
+                    // It may come to count the account's keys, and accounts come before keys.
+                    execute(db, query(LOCK_ACCOUNT).bind(ids.0)).await?;
+                }
                 let lock = query(LOCK).bind(ids.0).bind(ids.1);
                 let found = optional(db, lock, |row| Ok((row.api_key()?, row.key_hash("hash")?)));
                 let Some((key, hash)) = found.await? else {

@@ -123,6 +123,7 @@ impl SessionStore for PostgresStore {
     ) -> Result<bool, StorageError> {
         self.write(move |db| {
             async move {
+                db.lock_accounts(account_id, &audit).await?;
                 let lookup = query(EXISTS).bind(account_id.uuid()).bind(id.uuid());
                 let found = exists(db, lookup).await?;
                 if found {
@@ -145,6 +146,7 @@ impl SessionStore for PostgresStore {
     ) -> Result<(), StorageError> {
         self.write(move |db| {
             async move {
+                db.lock_accounts(account_id, &audit).await?;
                 db.audit(&audit).await?;
                 let delete = query(DELETE_OTHERS)
                     .bind(account_id.uuid())
