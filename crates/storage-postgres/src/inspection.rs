@@ -5,6 +5,7 @@ use sqlx::{PgConnection, query};
 
 use crate::{
     PostgresOptions,
+    capacity::{Capacity, capacity},
     database::Database,
     error::unavailable,
     migrations::{self, Server},
@@ -23,6 +24,8 @@ pub struct Inspection {
     pub is_durable: bool,
     /// Whether tables may be made, which a node does that brings the schema to its own version.
     pub can_create: bool,
+    /// How many connections there are.
+    pub capacity: Capacity,
     /// The time by the server's clock.
     pub now: Timestamp,
     /// Its schema version; 0 where nothing of keygate's is in it yet.
@@ -72,6 +75,7 @@ async fn inspect(db: &mut PgConnection, name: &str) -> Result<Inspection, Storag
     })
     .await?
     .unwrap_or_default();
+    let capacity = capacity(db).await?;
     let version = if exists(db, query(IS_OURS)).await? {
         migrations::version(db, name).await?
     } else {
@@ -89,6 +93,7 @@ async fn inspect(db: &mut PgConnection, name: &str) -> Result<Inspection, Storag
         is_unicode: unicode,
         is_durable: durable,
         can_create,
+        capacity,
         now: Timestamp::from_millis(now),
         version,
         known: migrations::known_version().into(),

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod audit;
+mod capacity;
 mod database;
 mod error;
 mod feed;
@@ -44,6 +45,7 @@ use feed::Feed;
 use shares::Purpose;
 use write::Write;
 
+pub use capacity::Capacity;
 pub use inspection::Inspection;
 
 /// How the database is reached and used.
@@ -76,6 +78,12 @@ impl PostgresOptions {
             lease: Duration::from_secs(1),
             max_stale: Duration::ZERO,
         }
+    }
+
+    /// How many connections a node makes at most: the pool's, and those on which it reads the feed
+    /// and listens for it.
+    pub const fn connections(&self) -> u32 {
+        self.pool_size + FEED_CONNECTIONS + LISTENING_CONNECTIONS
     }
 
     /// Whether the URL is one.
@@ -121,6 +129,7 @@ const PARAMETERS: [&str; 5] = ["sslmode", "sslrootcert", "sslcert", "sslkey", "o
 
 /// The feed has one connection that reads and one that listens.
 const FEED_CONNECTIONS: u32 = 1;
+const LISTENING_CONNECTIONS: u32 = 1;
 
 /// A PostgreSQL database that several processes may have open.
 pub struct PostgresStore {
@@ -156,6 +165,7 @@ impl PostgresStore {
         let concerns = database.shares().concerns().clone();
         migrations::run(&database, &options.name()).await?;
         migrations::look_at_server(&database).await?;
+        capacity::look(&database, options.connections(), &concerns).await?;
         let of_feed = {
             let options = options.clone();
             move || Database::new(connect.clone(), &options, FEED_CONNECTIONS, options.lease)

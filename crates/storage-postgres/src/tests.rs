@@ -26,6 +26,7 @@ async fn every_statement_is_one_for_the_server() {
     let all = [
         crate::accounts::STATEMENTS,
         crate::audit::STATEMENTS,
+        crate::capacity::STATEMENTS,
         crate::feed::STATEMENTS,
         crate::incidents::STATEMENTS,
         crate::inspection::STATEMENTS,

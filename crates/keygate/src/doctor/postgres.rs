@@ -1,11 +1,12 @@
 //! The database on a server.
 
 use keygate_core::{Clock, SystemClock};
-use keygate_storage_postgres::{Inspection, PostgresOptions};
+use keygate_storage_postgres::{Capacity, Inspection, PostgresOptions};
 
 use super::{Clocks, DATABASE, Finding, Reading, sqlite::schema};
 
 const SERVER: &str = "database server";
+const CONNECTIONS: &str = "database connections";
 
 pub(super) async fn check(options: &PostgresOptions, clocks: &mut Clocks) -> Vec<Finding> {
     let inspection = match Inspection::of(options).await {
@@ -28,7 +29,36 @@ pub(super) async fn check(options: &PostgresOptions, clocks: &mut Clocks) -> Vec
         ));
     }
     found.push(server(&inspection));
+    found.push(connections(options, inspection.capacity));
     found
+}
+
+/// A node that runs already is looked at beside itself, so what is free may be too little and enough.
+fn connections(options: &PostgresOptions, Capacity { most, free }: Capacity) -> Finding {
+    let needed = u64::from(options.connections());
+    let more = "Raise max_connections in postgresql.conf or the user's limit (ALTER ROLE name \
+        CONNECTION LIMIT n), or lower storage.pool_size.";
+    if needed > most {
+        return Finding::wrong(
+            CONNECTIONS,
+            format!("This node makes up to {needed}, and the server gives its user {most}."),
+            more,
+        );
+    }
+    if needed > free {
+        return Finding::warning(
+            CONNECTIONS,
+            format!(
+                "This node makes up to {needed}, and of {most} there are {free} left, besides its \
+                 own if it runs."
+            ),
+            more,
+        );
+    }
+    Finding::ok(
+        CONNECTIONS,
+        format!("This node makes up to {needed}, and of {most} there are {free} left."),
+    )
 }
 
 fn server(inspection: &Inspection) -> Finding {
