@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_core::key::KeyHash;
 use keygate_storage::{ChangeFeed, Columns, FeedPage, StorageError, statements};
-use sqlx::{postgres::PgListener, query};
+use sqlx::{Acquire, postgres::PgListener, query};
 use tokio::{sync::Notify, time};
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     in_task,
     query::{all, execute, optional},
     row::{PostgresRow, signed},
+    usage_lock,
 };
 
 statements! {
@@ -166,6 +167,12 @@ async fn hear(database: &Database, wake: &Notify) -> Result<(), StorageError> {
     };
     let connected = database.in_time(connect.map(|made| made.map_err(unavailable)));
     let mut listener = connected.await?;
+    // It lasts as long as the node does, so it says that the database is in use.
+    let share = async {
+        let connection = listener.acquire().await.map_err(unavailable)?;
+        usage_lock::share(connection).await
+    };
+    database.in_time(share).await?;
     loop {
         wake.notify_one();
         match time::timeout(PROBE_EVERY, listener.try_recv()).await {

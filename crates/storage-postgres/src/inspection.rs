@@ -9,7 +9,7 @@ use crate::{
     database::Database,
     error::unavailable,
     migrations::{self, Server},
-    query::{exists, optional},
+    query::optional,
     row::column,
 };
 
@@ -40,7 +40,8 @@ statements! {
     SERVER = "SELECT current_setting('server_version') AS server, \
         (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT AS now, \
         coalesce(has_schema_privilege(current_schema(), 'CREATE'), FALSE) AS can_create";
-    IS_OURS = "SELECT 1 WHERE to_regclass('keygate_schema') IS NOT NULL";
+    IDENTITY = "SELECT 'postgres ' || system_identifier || '/' || oid AS identity \
+        FROM pg_control_system(), pg_database WHERE datname = current_database()";
     NEWEST = "SELECT max(at) AS at FROM audit_entries";
 }
 
@@ -64,6 +65,17 @@ impl Inspection {
     }
 }
 
+/// By what a database is the same whatever it is called: its cluster and its number there.
+pub async fn identity(options: &PostgresOptions) -> Result<String, StorageError> {
+    let connect = options.connect().map_err(unavailable)?;
+    let database = Database::new(connect, options, 1, options.statement_timeout);
+    let found =
+        database.read(|db| optional(db, query(IDENTITY), |row| row.some_text("identity")).boxed());
+    let found = found.await;
+    database.close().await;
+    found?.ok_or(StorageError::Corrupt("identity"))
+}
+
 async fn inspect(db: &mut PgConnection, name: &str) -> Result<Inspection, StorageError> {
     let Server { durable, unicode } = migrations::server(db).await?;
     let (server, now, can_create) = optional(db, query(SERVER), |row| {
@@ -76,7 +88,7 @@ async fn inspect(db: &mut PgConnection, name: &str) -> Result<Inspection, Storag
     .await?
     .unwrap_or_default();
     let capacity = capacity(db).await?;
-    let version = if exists(db, query(IS_OURS)).await? {
+    let version = if migrations::is_ours(db).await? {
         migrations::version(db, name).await?
     } else {
         migrations::refuse_foreign(db, name).await?;

@@ -13,6 +13,7 @@ mod incidents;
 mod inspection;
 mod keys;
 mod migrations;
+mod moving;
 mod query;
 mod row;
 mod sessions;
@@ -24,6 +25,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod usage;
+mod usage_lock;
 mod write;
 
 use std::{str::FromStr, sync::Arc, time::Duration};
@@ -46,7 +48,8 @@ use shares::Purpose;
 use write::Write;
 
 pub use capacity::Capacity;
-pub use inspection::Inspection;
+pub use inspection::{Inspection, identity};
+pub use moving::{PostgresReader, PostgresTarget, TargetError};
 
 /// How the database is reached and used.
 #[derive(Debug, Clone)]
@@ -163,6 +166,7 @@ impl PostgresStore {
             options.statement_timeout,
         );
         let concerns = database.shares().concerns().clone();
+        database.read(|db| usage_lock::look(db).boxed()).await?;
         migrations::run(&database, &options.name()).await?;
         migrations::look_at_server(&database).await?;
         capacity::look(&database, options.connections(), &concerns).await?;

@@ -63,6 +63,7 @@ statements! {
     SET_VERSION = "INSERT INTO keygate_schema (singleton, version, runs_from) VALUES (1, $1, $2) \
         ON CONFLICT (singleton) DO UPDATE \
         SET version = excluded.version, runs_from = excluded.runs_from";
+    IS_OURS = "SELECT 1 WHERE to_regclass('keygate_schema') IS NOT NULL";
     FOREIGN = "SELECT 1 WHERE to_regclass('accounts') IS NOT NULL";
 }
 
@@ -122,6 +123,24 @@ fn refuse_newer(version: i32, runs_from: i32) -> Result<(), StorageError> {
         found: version.into(),
         known: known.into(),
     })
+}
+
+/// Whether keygate's tables are in the database.
+pub(crate) async fn is_ours(db: &mut PgConnection) -> Result<bool, StorageError> {
+    exists(db, query(IS_OURS)).await
+}
+
+/// Refuses a database that is not at this program's schema version.
+pub(crate) async fn require_current(db: &mut PgConnection, name: &str) -> Result<(), StorageError> {
+    if !is_ours(db).await? {
+        return Err(StorageError::Foreign(name.to_owned()));
+    }
+    if version(db, name).await? >= i64::from(known_version()) {
+        return Ok(());
+    }
+    Err(StorageError::Unavailable(format!(
+        "{name} was written by an earlier keygate; start this one on it once"
+    )))
 }
 
 /// The schema version of a database that is only looked at.

@@ -1,13 +1,12 @@
-use async_trait::async_trait;
-use futures_util::FutureExt;
+//! Reading and writing whole tables, for `keygate_storage::copy`.
+
 use keygate_storage::{
     Columns, StorageError,
-    tables::{Column, Kind, Table, TableRow, TableStore, Value},
+    tables::{Column, Kind, RowKey, Table, TableRow, Value},
 };
 use sqlx::{AssertSqlSafe, PgConnection, query, types::Uuid};
 
 use crate::{
-    PostgresStore,
     query::{Statement, all, execute, optional},
     row::{PostgresRow, column},
 };
@@ -111,110 +110,93 @@ fn bind(
     })
 }
 
-async fn write_rows(
+pub(crate) async fn write_rows(
     db: &mut PgConnection,
     table: &'static Table,
     rows: Vec<TableRow>,
 ) -> Result<(), StorageError> {
-    let types = (1..).zip(table.columns);
-    let types = types.map(|(place, column)| format!("${place}::{}[]", type_name(column.kind)));
     let sql = format!(
         "INSERT INTO {} ({}) SELECT * FROM unnest({}) {}",
         table.name,
         table.column_list(),
-        types.collect::<Vec<_>>().join(", "),
+        arrays(table.columns),
         table.on_conflict()
     );
-    let mut columns: Vec<Vec<Value>> = table.columns.iter().map(|_| Vec::new()).collect();
+    let statement = bind_columns(query(AssertSqlSafe(sql)), table.columns, rows)?;
+    execute(db, statement).await?;
+    if table.name == "audit_entries" {
+        optional(db, query(PAST_IDS), |_| Ok(())).await?;
+    }
+    Ok(())
+}
+
+/// The places of columns, each given as an array of its values.
+fn arrays(columns: &[Column]) -> String {
+    let places = (1..).zip(columns);
+    let places = places.map(|(place, column)| format!("${place}::{}[]", type_name(column.kind)));
+    places.collect::<Vec<_>>().join(", ")
+}
+
+/// Binds rows, column by column.
+fn bind_columns<'a>(
+    mut statement: Statement<'a>,
+    columns: &[Column],
+    rows: Vec<TableRow>,
+) -> Result<Statement<'a>, StorageError> {
+    let mut values: Vec<Vec<Value>> = columns.iter().map(|_| Vec::new()).collect();
     for row in rows {
-        for (column, value) in columns.iter_mut().zip(row) {
+        for (column, value) in values.iter_mut().zip(row) {
             column.push(value);
         }
     }
-    let mut statement = query(AssertSqlSafe(sql));
-    for (column, values) in table.columns.iter().zip(columns) {
+    for (column, values) in columns.iter().zip(values) {
         statement = bind(statement, column.kind, values)?;
     }
-    execute(db, statement).await.map(|_| ())
+    Ok(statement)
 }
 
 /// Ids that were given out elsewhere are not given out again.
 const PAST_IDS: &str = "SELECT setval(pg_get_serial_sequence('audit_entries', 'id'), \
     (SELECT max(id) FROM audit_entries))";
 
-#[async_trait]
-impl TableStore for PostgresStore {
-    async fn read_rows(
-        &self,
-        table: &'static Table,
-        after: Option<Value>,
-        limit: u32,
-    ) -> Result<Vec<TableRow>, StorageError> {
-        let (columns, name, key) = (table.column_list(), table.name, table.key());
-        let kind = table.columns[0].kind;
-        let condition = after.as_ref().map_or(String::new(), |_| {
-            format!("WHERE \"{key}\" > ($1::{}[])[1]", type_name(kind))
-        });
-        let sql =
-            format!("SELECT {columns} FROM {name} {condition} ORDER BY \"{key}\" LIMIT {limit}");
-        self.read(move |db| {
-            let (sql, after) = (sql.clone(), after.clone());
-            async move {
-                let mut statement = query(AssertSqlSafe(sql));
-                if let Some(after) = after {
-                    statement = bind(statement, kind, vec![after])?;
-                }
-                all(db, statement, |row| read(row, table)).await
-            }
-            .boxed()
-        })
-        .await
-    }
+pub(crate) async fn delete_rows(
+    db: &mut PgConnection,
+    table: &'static Table,
+    keys: Vec<RowKey>,
+) -> Result<(), StorageError> {
+    let (name, key) = (table.name, table.key_list());
+    let arrays = arrays(table.key_columns());
+    let sql = format!("DELETE FROM {name} WHERE ({key}) IN (SELECT * FROM unnest({arrays}))");
+    let statement = bind_columns(query(AssertSqlSafe(sql)), table.key_columns(), keys)?;
+    execute(db, statement).await.map(|_| ())
+}
 
-    async fn write_rows(
-        &self,
-        table: &'static Table,
-        rows: Vec<TableRow>,
-    ) -> Result<(), StorageError> {
-        self.write(move |db| {
-            async move {
-                write_rows(db, table, rows).await?;
-                if table.name == "audit_entries" {
-                    optional(db, query(PAST_IDS), |_| Ok(())).await?;
-                }
-                Ok(())
-            }
-            .boxed()
-        })
-        .await
+/// The rows of a table after a key.
+pub(crate) async fn read_rows(
+    db: &mut PgConnection,
+    table: &'static Table,
+    after: Option<RowKey>,
+    limit: u32,
+) -> Result<Vec<TableRow>, StorageError> {
+    let (columns, name, key) = (table.column_list(), table.name, table.key_list());
+    let condition = after.as_ref().map_or(String::new(), |_| {
+        let arrays = arrays(table.key_columns());
+        format!("WHERE ({key}) > (SELECT * FROM unnest({arrays}))")
+    });
+    let sql = format!("SELECT {columns} FROM {name} {condition} ORDER BY {key} LIMIT {limit}");
+    let mut statement = query(AssertSqlSafe(sql));
+    if let Some(after) = after {
+        statement = bind_columns(statement, table.key_columns(), vec![after])?;
     }
+    all(db, statement, |row| read(row, table)).await
+}
 
-    async fn delete_rows(
-        &self,
-        table: &'static Table,
-        keys: Vec<Value>,
-    ) -> Result<(), StorageError> {
-        let (name, key, kind) = (table.name, table.key(), table.columns[0].kind);
-        let sql = format!(
-            "DELETE FROM {name} WHERE \"{key}\" = ANY($1::{}[])",
-            type_name(kind)
-        );
-        self.write(move |db| {
-            async move {
-                let statement = bind(query(AssertSqlSafe(sql)), kind, keys)?;
-                execute(db, statement).await.map(|_| ())
-            }
-            .boxed()
-        })
-        .await
-    }
-
-    async fn count_rows(&self, table: &'static Table) -> Result<u64, StorageError> {
-        let sql = format!("SELECT count(*) AS rows FROM {}", table.name);
-        let count = self.read(move |db| {
-            let statement = query(AssertSqlSafe(sql.clone()));
-            optional(db, statement, |row| row.count("rows")).boxed()
-        });
-        Ok(count.await?.unwrap_or(0))
-    }
+/// How many rows a table has.
+pub(crate) async fn count_rows(
+    db: &mut PgConnection,
+    table: &'static Table,
+) -> Result<u64, StorageError> {
+    let sql = format!("SELECT count(*) AS rows FROM {}", table.name);
+    let count = optional(db, query(AssertSqlSafe(sql)), |row| row.count("rows"));
+    Ok(count.await?.unwrap_or(0))
 }

@@ -4,10 +4,15 @@ use std::sync::{Arc, LazyLock};
 
 use futures_util::FutureExt;
 use keygate_core::SystemClock;
-use keygate_storage::{Columns, StorageError};
+use keygate_storage::{
+    Columns, StorageError,
+    tables::{Kind, TABLES, TableStore, Value},
+};
 use sqlx::{Executor, SqlSafeStr};
 
-use crate::{PostgresOptions, PostgresStore, testing::PostgresServer};
+use crate::{
+    PostgresOptions, PostgresStore, PostgresTarget, TargetError, identity, testing::PostgresServer,
+};
 
 static SERVER: LazyLock<PostgresServer> = LazyLock::new(PostgresServer::start);
 
@@ -35,6 +40,7 @@ async fn every_statement_is_one_for_the_server() {
         crate::sessions::STATEMENTS,
         crate::status::STATEMENTS,
         crate::usage::STATEMENTS,
+        crate::usage_lock::STATEMENTS,
         crate::write::STATEMENTS,
     ];
     for sql in all.concat() {
@@ -74,6 +80,62 @@ async fn a_later_schema_says_which_programs_run_on_it() {
         matches!(refused, StorageError::Newer { found: 7, known: 6 }),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn what_a_copy_writes_is_published_for_nodes_that_it_does_not_find() {
+    let url = SERVER.create_database();
+    let options = PostgresOptions::new(&url);
+    let target = PostgresTarget::open(&options)
+        .await
+        .expect("nobody uses it");
+    let published = || {
+        let sql = "SELECT count(*) FROM changes WHERE key_hash IS NULL";
+        SERVER.sql(name(&url), sql)
+    };
+    assert_eq!(published(), "0");
+    let accounts = TABLES.iter().find(|table| table.name == "accounts");
+    let accounts = accounts.expect("it is moved");
+    let key = vec![Value::Bytes(vec![7; 16])];
+    let row = accounts.columns.iter().map(|column| match column.name {
+        "id" => key[0].clone(),
+        "role" => Value::Text("member".into()),
+        _ if column.kind == Kind::Text => Value::Text(column.name.into()),
+        _ => Value::Number(0),
+    });
+    let written = target.write_rows(accounts, vec![row.collect()]).await;
+    written.expect("it is written");
+    assert_eq!(published(), "1");
+    target.delete_rows(accounts, vec![key]).await.expect("gone");
+    assert_eq!(published(), "2");
+}
+
+#[tokio::test]
+async fn a_node_does_not_start_on_a_database_that_is_copied_into() {
+    let url = SERVER.create_database();
+    let options = PostgresOptions::new(&url);
+    let target = PostgresTarget::open(&options)
+        .await
+        .expect("nobody uses it");
+    let refused = open(&url).await.err().expect("it is refused");
+    assert!(matches!(refused, StorageError::InUse(_)), "{refused}");
+    let second = PostgresTarget::open(&options).await.err();
+    assert!(
+        matches!(second, Some(TargetError::Copying(_))),
+        "{second:?}"
+    );
+    target.close().await;
+    let node = open(&url).await.expect("the copy is over");
+    drop(node);
+}
+
+#[tokio::test]
+async fn a_database_is_the_same_under_every_name() {
+    let [url, other] = [SERVER.create_database(), SERVER.create_database()];
+    let of = async |url: &str| identity(&PostgresOptions::new(url)).await.expect("answers");
+    let by_name = url.replace("127.0.0.1", "localhost");
+    assert_eq!(of(&url).await, of(&by_name).await);
+    assert_ne!(of(&url).await, of(&other).await);
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ pub(crate) struct Write {
     connection: Borrowed,
     issued: Vec<KeyHash>,
     changed: Vec<KeyHash>,
+    everything_changed: bool,
 }
 
 impl Write {
@@ -79,10 +80,15 @@ impl Write {
         self.issued.push(hash);
     }
 
+    /// Notes that what is known of any key may be out of date once this is committed.
+    pub(crate) fn everything_changed(&mut self) {
+        self.everything_changed = true;
+    }
+
     /// Commits, having said what has changed. Both are sent as one, so that nobody who then falls silent
     /// holds the lock under which changes are published.
     async fn commit(&mut self) -> Result<(), StorageError> {
-        let committed = if self.changed.is_empty() {
+        let committed = if self.changed.is_empty() && !self.everything_changed {
             self.connection.end("COMMIT").await
         } else {
             let sql = format!(
@@ -103,7 +109,7 @@ impl Write {
     }
 
     fn named(&self) -> String {
-        if self.changed.len() > MAX_NAMED {
+        if self.everything_changed || self.changed.len() > MAX_NAMED {
             return "NULL".to_owned();
         }
         let hashes = self.changed.iter();
@@ -155,6 +161,7 @@ async fn attempt<T>(
         connection: database.in_time(begun).await?,
         issued: Vec::new(),
         changed: Vec::new(),
+        everything_changed: false,
     };
     // From here on, for the wait for one's turn says nothing about the server.
     let deadline = database.deadline();
@@ -194,7 +201,13 @@ async fn commit(
     let backend = write.connection.backend();
     let hashes = [&*write.issued, &*write.changed].concat();
     let listeners = listeners.clone();
-    let tell = move || listeners.keys_changed(&hashes);
+    let everything_changed = write.everything_changed;
+    let tell = move || {
+        if everything_changed {
+            listeners.everything_changed();
+        }
+        listeners.keys_changed(&hashes);
+    };
     let mut committed = async move { write.commit().await }.boxed();
     let outcome = time::timeout_at(deadline, &mut committed).await;
     // Even where it is not known what became of it: reading once more is never wrong.

@@ -3,14 +3,16 @@ use std::{path::Path, sync::Arc};
 use async_trait::async_trait;
 use keygate_storage::{
     StorageError,
-    tables::{Table, TableRow, TableStore, Value},
+    tables::{RowKey, Table, TableReader, TableRow},
 };
+use parking_lot::Mutex;
+use rusqlite::Connection;
 
-use crate::{migrations, readers::Readers, tables};
+use crate::{connection::open_reader, error::unavailable, migrations, tables};
 
-/// A database that is only read from, also while another process has it open.
+/// One state of a database, for as long as this lives, while another process may go on changing it.
 pub struct SqliteReader {
-    readers: Arc<Readers>,
+    connection: Arc<Mutex<Connection>>,
 }
 
 impl SqliteReader {
@@ -21,38 +23,40 @@ impl SqliteReader {
             return Err(StorageError::unavailable(why));
         }
         migrations::require_current(path)?;
+        let connection = open_reader(path)?;
+        // A transaction has its snapshot from its first reading on.
+        connection
+            .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")
+            .map_err(unavailable)?;
         Ok(Self {
-            readers: Arc::new(Readers::open(path)?),
+            connection: Arc::new(Mutex::new(connection)),
         })
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        let connection = self.connection.clone();
+        tokio::task::spawn_blocking(move || work(&connection.lock()))
+            .await
+            .map_err(|panic| StorageError::Unavailable(panic.to_string()))?
     }
 }
 
-const READ_ONLY: &str = "the database is open for reading";
-
 #[async_trait]
-impl TableStore for SqliteReader {
+impl TableReader for SqliteReader {
     async fn read_rows(
         &self,
         table: &'static Table,
-        after: Option<Value>,
+        after: Option<RowKey>,
         limit: u32,
     ) -> Result<Vec<TableRow>, StorageError> {
-        self.readers
-            .read(move |db| tables::read_rows(db, table, after.as_ref(), limit))
+        self.read(move |db| tables::read_rows(db, table, after.as_ref(), limit))
             .await
-    }
-
-    async fn write_rows(&self, _: &'static Table, _: Vec<TableRow>) -> Result<(), StorageError> {
-        Err(StorageError::internal(READ_ONLY))
-    }
-
-    async fn delete_rows(&self, _: &'static Table, _: Vec<Value>) -> Result<(), StorageError> {
-        Err(StorageError::internal(READ_ONLY))
     }
 
     async fn count_rows(&self, table: &'static Table) -> Result<u64, StorageError> {
-        self.readers
-            .read(move |db| tables::count_rows(db, table))
-            .await
+        self.read(move |db| tables::count_rows(db, table)).await
     }
 }

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keygate_storage::{
     Columns, StorageError,
-    tables::{Kind, Table, TableRow, TableStore, Value},
+    tables::{Kind, RowKey, Table, TableReader, TableRow, TableStore, Value},
 };
 use rusqlite::{
     Connection, ToSql, params_from_iter,
@@ -45,14 +45,21 @@ fn read(row: &Row<'_>, table: &Table) -> Result<TableRow, StorageError> {
 pub(crate) fn read_rows(
     db: &Connection,
     table: &'static Table,
-    after: Option<&Value>,
+    after: Option<&RowKey>,
     limit: u32,
 ) -> Result<Vec<TableRow>, StorageError> {
-    let (columns, name, key) = (table.column_list(), table.name, table.key());
-    let condition = after.map_or(String::new(), |_| format!("WHERE \"{key}\" > ?"));
-    let sql = format!("SELECT {columns} FROM {name} {condition} ORDER BY \"{key}\" LIMIT {limit}");
-    let params = params_from_iter(after.map(Bound));
+    let (columns, name, key) = (table.column_list(), table.name, table.key_list());
+    let condition = after.map_or(String::new(), |_| {
+        format!("WHERE ({key}) > ({})", marks(table.key))
+    });
+    let sql = format!("SELECT {columns} FROM {name} {condition} ORDER BY {key} LIMIT {limit}");
+    let params = params_from_iter(after.into_iter().flatten().map(Bound));
     query::all(db, &sql, params, |row| read(row, table))
+}
+
+/// So many places for values.
+fn marks(count: usize) -> String {
+    vec!["?"; count].join(", ")
 }
 
 /// How many rows a table has.
@@ -63,33 +70,41 @@ pub(crate) fn count_rows(db: &Connection, table: &'static Table) -> Result<u64, 
 }
 
 #[async_trait]
-impl TableStore for SqliteStore {
+impl TableReader for SqliteStore {
     async fn read_rows(
         &self,
         table: &'static Table,
-        after: Option<Value>,
+        after: Option<RowKey>,
         limit: u32,
     ) -> Result<Vec<TableRow>, StorageError> {
         self.read(move |db| read_rows(db, table, after.as_ref(), limit))
             .await
     }
 
+    async fn count_rows(&self, table: &'static Table) -> Result<u64, StorageError> {
+        self.read(move |db| count_rows(db, table)).await
+    }
+}
+
+#[async_trait]
+impl TableStore for SqliteStore {
     async fn write_rows(
         &self,
         table: &'static Table,
         rows: Vec<TableRow>,
     ) -> Result<(), StorageError> {
-        let marks = vec!["?"; table.columns.len()].join(", ");
         let sql = format!(
-            "INSERT INTO {} ({}) VALUES ({marks}) {}",
+            "INSERT INTO {} ({}) VALUES ({}) {}",
             table.name,
             table.column_list(),
+            marks(table.columns.len()),
             table.on_conflict()
         );
         self.write(move |db| {
             for row in &rows {
                 query::execute(db, &sql, params_from_iter(row.iter().map(Bound)))?;
             }
+            db.everything_changed();
             Ok(())
         })
         .await
@@ -98,19 +113,17 @@ impl TableStore for SqliteStore {
     async fn delete_rows(
         &self,
         table: &'static Table,
-        keys: Vec<Value>,
+        keys: Vec<RowKey>,
     ) -> Result<(), StorageError> {
-        let sql = format!("DELETE FROM {} WHERE \"{}\" = ?", table.name, table.key());
+        let (name, key) = (table.name, table.key_list());
+        let sql = format!("DELETE FROM {name} WHERE ({key}) = ({})", marks(table.key));
         self.write(move |db| {
             for key in &keys {
-                query::execute(db, &sql, [Bound(key)])?;
+                query::execute(db, &sql, params_from_iter(key.iter().map(Bound)))?;
             }
+            db.everything_changed();
             Ok(())
         })
         .await
-    }
-
-    async fn count_rows(&self, table: &'static Table) -> Result<u64, StorageError> {
-        self.read(move |db| count_rows(db, table)).await
     }
 }

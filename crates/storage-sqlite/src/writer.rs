@@ -37,6 +37,7 @@ pub(crate) struct Writer {
 pub(crate) struct Write<'a> {
     connection: &'a Connection,
     changed: Vec<KeyHash>,
+    everything_changed: bool,
 }
 
 impl Write<'_> {
@@ -48,6 +49,11 @@ impl Write<'_> {
     /// Notes that what is known of a key is out of date once this is committed.
     pub(crate) fn key_changed(&mut self, hash: KeyHash) {
         self.changed.push(hash);
+    }
+
+    /// Notes that what is known of any key may be out of date once this is committed.
+    pub(crate) fn everything_changed(&mut self) {
+        self.everything_changed = true;
     }
 }
 
@@ -63,6 +69,7 @@ impl Deref for Write<'_> {
 #[derive(Default)]
 struct Group {
     changed: Vec<KeyHash>,
+    everything_changed: bool,
     acknowledge: Vec<Acknowledge>,
 }
 
@@ -129,6 +136,9 @@ fn run(
         }
         healthy.store(committed.is_ok(), Ordering::Relaxed);
         // Even where the commit failed: reading once more is never wrong.
+        if group.everything_changed {
+            listeners.everything_changed();
+        }
         listeners.keys_changed(&group.changed);
         for acknowledge in group.acknowledge {
             acknowledge(&committed);
@@ -172,10 +182,12 @@ fn in_savepoint<T>(
     let mut write = Write {
         connection,
         changed: Vec::new(),
+        everything_changed: false,
     };
     let outcome = work(&mut write);
     if outcome.is_ok() {
         group.changed.append(&mut write.changed);
+        group.everything_changed |= write.everything_changed;
     } else {
         // Fails only where the whole transaction is gone already.
         let _ = execute(connection, "ROLLBACK TO work");

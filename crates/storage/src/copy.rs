@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     StorageError,
-    tables::{TABLES, Table, TableRow, TableStore, Value},
+    tables::{RowKey, TABLES, Table, TableReader, TableRow, TableStore, Value},
 };
 
 /// How many rows are read and written at once.
@@ -45,7 +45,7 @@ pub enum CopyError {
     #[error("the target holds accounts or audit entries that the source does not have")]
     OtherData,
     /// What was written does not read back as it is in the source.
-    #[error("the table {0} differs after it was copied; the source was changed meanwhile")]
+    #[error("the table {0} differs after it was copied; the target was changed meanwhile")]
     Differs(&'static str),
     /// The source or the target failed.
     #[error(transparent)]
@@ -56,8 +56,11 @@ pub enum CopyError {
 /// much is deleted. What an earlier copy has written is left as it is, so that one that was
 /// interrupted goes on, and a second one takes as long as it takes to compare. At the end both sides
 /// are read again, and their numbers of rows and checksums must agree.
+///
+/// All readings of `from` must see the same state of it: one that goes on changing would otherwise give
+/// a mixture that it never was.
 pub async fn copy(
-    from: &dyn TableStore,
+    from: &dyn TableReader,
     to: &dyn TableStore,
     progress: &mut (dyn FnMut(CopyProgress) + Send),
 ) -> Result<Vec<CopiedTable>, CopyError> {
@@ -91,7 +94,7 @@ pub async fn copy(
 
 /// Accounts and audit entries are never deleted, and entries never change: a copy has none that its
 /// source lacks, unless it has had a life of its own.
-async fn refuse_other_data(from: &dyn TableStore, to: &dyn TableStore) -> Result<(), CopyError> {
+async fn refuse_other_data(from: &dyn TableReader, to: &dyn TableStore) -> Result<(), CopyError> {
     for table in TABLES {
         let is_same: fn(&TableRow, &TableRow) -> bool = match table.name {
             "accounts" => |here, there| here[0] == there[0],
@@ -101,7 +104,10 @@ async fn refuse_other_data(from: &dyn TableStore, to: &dyn TableStore) -> Result
         let (mut here, mut there) = (Rows::of(table, to), Rows::of(table, from));
         while let Some(row) = here.next().await? {
             let mut known = there.next().await?;
-            while known.as_ref().is_some_and(|known| known[0] < row[0]) {
+            while known
+                .as_ref()
+                .is_some_and(|known| known[..table.key] < row[..table.key])
+            {
                 known = there.next().await?;
             }
             if !known.is_some_and(|known| is_same(&row, &known)) {
@@ -116,13 +122,13 @@ async fn refuse_other_data(from: &dyn TableStore, to: &dyn TableStore) -> Result
 struct Differences {
     written: u64,
     /// The keys of rows that the source does not have.
-    surplus: Vec<Value>,
+    surplus: Vec<RowKey>,
 }
 
 /// Walks through both sides in the order of their keys.
 async fn write_missing(
     table: &'static Table,
-    from: &dyn TableStore,
+    from: &dyn TableReader,
     to: &dyn TableStore,
     progress: &mut (dyn FnMut(CopyProgress) + Send),
 ) -> Result<Differences, StorageError> {
@@ -139,11 +145,11 @@ async fn write_missing(
             (None, None) => break,
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(one), Some(other)) => one[0].cmp(&other[0]),
+            (Some(one), Some(other)) => one[..table.key].cmp(&other[..table.key]),
         };
         if order.is_gt() {
             let surplus = next_target.take().expect("it is there");
-            differences.surplus.extend(surplus.into_iter().next());
+            differences.surplus.push(table.key_of(&surplus));
         } else {
             let row = next_source.take().expect("it is there");
             if order.is_lt() || next_target.as_ref() != Some(&row) {
@@ -182,16 +188,16 @@ async fn write_missing(
 }
 
 /// The rows of a table, page by page.
-struct Rows<'a> {
+struct Rows<'a, R: ?Sized> {
     table: &'static Table,
-    store: &'a dyn TableStore,
+    store: &'a R,
     page: std::vec::IntoIter<TableRow>,
-    after: Option<Value>,
+    after: Option<RowKey>,
     is_over: bool,
 }
 
-impl<'a> Rows<'a> {
-    fn of(table: &'static Table, store: &'a dyn TableStore) -> Self {
+impl<'a, R: TableReader + ?Sized> Rows<'a, R> {
+    fn of(table: &'static Table, store: &'a R) -> Self {
         Self {
             table,
             store,
@@ -208,7 +214,7 @@ impl<'a> Rows<'a> {
                 .read_rows(self.table, self.after.take(), PAGE)
                 .await?;
             self.is_over = page.len() < PAGE as usize;
-            self.after = page.last().map(|row| row[0].clone());
+            self.after = page.last().map(|row| self.table.key_of(row));
             self.page = page.into_iter();
         }
         Ok(self.page.next())
@@ -221,7 +227,10 @@ struct Sum {
     checksum: String,
 }
 
-async fn sum(table: &'static Table, store: &dyn TableStore) -> Result<Sum, StorageError> {
+async fn sum<R: TableReader + ?Sized>(
+    table: &'static Table,
+    store: &R,
+) -> Result<Sum, StorageError> {
     let mut rows = Rows::of(table, store);
     let (mut digest, mut count) = (Sha256::new(), 0);
     while let Some(row) = rows.next().await? {

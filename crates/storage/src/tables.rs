@@ -9,7 +9,9 @@ use crate::StorageError;
 pub struct Table {
     /// Its name.
     pub name: &'static str,
-    /// Its columns; the first is the primary key.
+    /// Of how many columns, counted from the first, the primary key is made.
+    pub key: usize,
+    /// Its columns.
     pub columns: &'static [Column],
 }
 
@@ -18,7 +20,7 @@ pub struct Table {
 pub struct Column {
     /// Its name.
     pub name: &'static str,
-    /// What it holds; any but the first may hold nothing.
+    /// What it holds; any that is not of the primary key may hold nothing.
     pub kind: Kind,
 }
 
@@ -53,22 +55,29 @@ pub enum Value {
 /// The values of a row, in the order of the table's columns.
 pub type TableRow = Vec<Value>;
 
+/// The values of the primary key of a row.
+pub type RowKey = Vec<Value>;
+
 const fn column(name: &'static str, kind: Kind) -> Column {
     Column { name, kind }
 }
 
 /// Everything that is moved, each table after those that it refers to. What nodes note about their
-/// own work stays behind, and so do probes.
+/// own work stays behind (flushes of uses, the change feed, claims of probers), and so do probes.
 pub const TABLES: &[Table] = &[
     Table {
         name: "hasher",
+        key: 1,
         columns: &[
             column("only", Kind::Number),
             column("fingerprint", Kind::Text),
+            column("key_prefix", Kind::Text),
+            column("max_active", Kind::Number),
         ],
     },
     Table {
         name: "accounts",
+        key: 1,
         columns: &[
             column("id", Kind::Id),
             column("email", Kind::Text),
@@ -80,6 +89,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "invitations",
+        key: 1,
         columns: &[
             column("token_hash", Kind::Bytes),
             column("kind", Kind::Text),
@@ -90,6 +100,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "sessions",
+        key: 1,
         columns: &[
             column("id", Kind::Id),
             column("account_id", Kind::Id),
@@ -104,6 +115,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "password_resets",
+        key: 1,
         columns: &[
             column("account_id", Kind::Id),
             column("token_hash", Kind::Bytes),
@@ -114,6 +126,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "api_keys",
+        key: 1,
         columns: &[
             column("id", Kind::Id),
             column("account_id", Kind::Id),
@@ -129,7 +142,18 @@ pub const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "key_forms",
+        key: 2,
+        columns: &[
+            column("account_id", Kind::Id),
+            column("form_id", Kind::Id),
+            column("key_id", Kind::Id),
+            column("sent_at", Kind::Number),
+        ],
+    },
+    Table {
         name: "audit_entries",
+        key: 1,
         columns: &[
             column("id", Kind::Number),
             column("at", Kind::Number),
@@ -143,6 +167,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "incidents",
+        key: 1,
         columns: &[
             column("id", Kind::Id),
             column("kind", Kind::Text),
@@ -154,6 +179,7 @@ pub const TABLES: &[Table] = &[
     },
     Table {
         name: "incident_updates",
+        key: 1,
         columns: &[
             column("id", Kind::Id),
             column("incident_id", Kind::Id),
@@ -167,40 +193,59 @@ pub const TABLES: &[Table] = &[
 impl Table {
     /// The names of the columns, each in quotes, with commas between.
     pub fn column_list(&self) -> String {
-        let names = self
-            .columns
-            .iter()
-            .map(|column| format!("\"{}\"", column.name));
-        names.collect::<Vec<_>>().join(", ")
+        quoted(self.columns)
     }
 
-    /// The name of the primary key.
-    pub fn key(&self) -> &'static str {
-        self.columns[0].name
+    /// The same of the columns of the primary key.
+    pub fn key_list(&self) -> String {
+        quoted(self.key_columns())
+    }
+
+    /// The columns of the primary key.
+    pub fn key_columns(&self) -> &'static [Column] {
+        &self.columns[..self.key]
+    }
+
+    /// What tells a row from all others.
+    pub fn key_of(&self, row: &TableRow) -> RowKey {
+        row[..self.key].to_vec()
     }
 
     /// What an `INSERT` ends with so that a row takes the place of one with the same key.
     pub fn on_conflict(&self) -> String {
-        let others = self.columns[1..].iter();
+        let others = self.columns[self.key..].iter();
         let replaced =
             others.map(|Column { name, .. }| format!("\"{name}\" = excluded.\"{name}\""));
         let replaced = replaced.collect::<Vec<_>>().join(", ");
-        format!("ON CONFLICT (\"{}\") DO UPDATE SET {replaced}", self.key())
+        format!("ON CONFLICT ({}) DO UPDATE SET {replaced}", self.key_list())
     }
 }
 
-/// A backend as tables. Nothing that is done here leaves an audit entry or is told to listeners: it is
-/// for a database that nobody uses yet.
+fn quoted(columns: &[Column]) -> String {
+    let names = columns.iter().map(|column| format!("\"{}\"", column.name));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// A source of rows, all of one state of the database.
 #[async_trait]
-pub trait TableStore: Send + Sync {
+pub trait TableReader: Send + Sync {
     /// The rows whose key is greater than `after`, in the order of their keys.
     async fn read_rows(
         &self,
         table: &'static Table,
-        after: Option<Value>,
+        after: Option<RowKey>,
         limit: u32,
     ) -> Result<Vec<TableRow>, StorageError>;
 
+    /// How many rows there are.
+    async fn count_rows(&self, table: &'static Table) -> Result<u64, StorageError>;
+}
+
+/// A backend as tables that can be written. Nothing that is done here leaves an audit entry: those of
+/// the source are copied with the rest. Every transaction tells all listeners, on all nodes, that any
+/// key may have changed.
+#[async_trait]
+pub trait TableStore: TableReader {
     /// Writes rows, each in the place of the one with the same key.
     async fn write_rows(
         &self,
@@ -212,9 +257,6 @@ pub trait TableStore: Send + Sync {
     async fn delete_rows(
         &self,
         table: &'static Table,
-        keys: Vec<Value>,
+        keys: Vec<RowKey>,
     ) -> Result<(), StorageError>;
-
-    /// How many rows there are.
-    async fn count_rows(&self, table: &'static Table) -> Result<u64, StorageError>;
 }

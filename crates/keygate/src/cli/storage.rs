@@ -1,14 +1,13 @@
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, time::Duration};
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use keygate_core::SystemClock;
 use keygate_storage::{
     Store,
     copy::{CopiedTable, CopyError, CopyProgress, copy},
-    tables::TableStore,
+    tables::{TableReader, TableStore},
 };
-use keygate_storage_postgres::{PostgresOptions, PostgresStore};
+use keygate_storage_postgres::{PostgresOptions, PostgresReader, PostgresTarget, TargetError};
 use keygate_storage_sqlite::{SqliteReader, SqliteStore};
 use serde_json::{Value, json};
 
@@ -20,8 +19,9 @@ pub(super) enum Storage {
     /// Make a database the same as another, from SQLite to PostgreSQL or back
     ///
     /// What an earlier copy has written is left as it is: one that was interrupted goes on, and a second
-    /// one brings over what has changed. The source may be in use; the target may not. At the end both
-    /// sides are read again, and their rows and checksums must agree.
+    /// one brings over what has changed. The source may be in use: what is copied is one state of it, that
+    /// of the beginning. The target may not be. At the end both sides are read again, and their rows and
+    /// checksums must agree.
     Copy(Copy),
 }
 
@@ -60,13 +60,24 @@ impl Storage {
         if from.to_string() == to.to_string() {
             return Err(Failure::new(format!("{from} cannot be copied to itself.")));
         }
-        let source: Box<dyn TableStore> = match &from {
+        let source: Box<dyn TableReader> = match &from {
             Database::Sqlite(path) => Box::new(SqliteReader::open(path)?),
-            Database::Postgres(options) => Box::new(open_postgres(options).await?),
+            Database::Postgres(options) => Box::new(PostgresReader::open(&patient(options)).await?),
         };
         let copied = match &to {
-            Database::Sqlite(path) => copy_into(&*source, SqliteStore::open(path)?).await,
-            Database::Postgres(options) => copy_into(&*source, open_postgres(options).await?).await,
+            Database::Sqlite(path) => {
+                let target = SqliteStore::open(path)?;
+                let copied = copy_into(&*source, &target).await;
+                // So that all of it is in its file.
+                target.close().await;
+                copied
+            }
+            Database::Postgres(options) => {
+                let target = PostgresTarget::open(&patient(options)).await?;
+                let copied = copy_into(&*source, &target).await;
+                target.close().await;
+                copied
+            }
         };
         let tables: Value = copied?.iter().map(table_json).collect();
         format.table(&tables, COLUMNS, "There are no tables.");
@@ -75,24 +86,21 @@ impl Storage {
     }
 }
 
-/// Copies, and closes the target, so that all of it is in its file.
 async fn copy_into(
-    source: &dyn TableStore,
-    target: impl TableStore + Store,
+    source: &dyn TableReader,
+    target: &dyn TableStore,
 ) -> Result<Vec<CopiedTable>, CopyError> {
     let bar = Bar::new();
-    let copied = copy(source, &target, &mut |progress| bar.show(progress)).await;
+    let copied = copy(source, target, &mut |progress| bar.show(progress)).await;
     bar.0.finish_and_clear();
-    target.close().await;
     copied
 }
 
-async fn open_postgres(options: &PostgresOptions) -> Result<PostgresStore, Failure> {
-    let options = PostgresOptions {
+fn patient(options: &PostgresOptions) -> PostgresOptions {
+    PostgresOptions {
         statement_timeout: STATEMENT_TIMEOUT,
         ..options.clone()
-    };
-    Ok(PostgresStore::open(&options, Arc::new(SystemClock)).await?)
+    }
 }
 
 fn table_json(copied: &CopiedTable) -> Value {
@@ -113,7 +121,21 @@ impl From<CopyError> for Failure {
                 "Nothing was copied: {error}. Choose an empty database with --to, or one that was copied from this source before."
             )),
             CopyError::Differs(_) => Self::new(format!(
-                "It is not yet the same: {error}. Stop what writes to the source, and copy once more."
+                "It is not yet the same: {error}. Stop what writes to the target, and copy once more."
+            )),
+        }
+    }
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        match error {
+            TargetError::Storage(error) => error.into(),
+            TargetError::InUse { .. } => Self::new(format!(
+                "Nothing was copied: {error}, which would go by what they remember. Stop them, and copy once more."
+            )),
+            TargetError::Copying(_) => Self::new(format!(
+                "Nothing was copied: {error}. Wait until it is done, or end it."
             )),
         }
     }

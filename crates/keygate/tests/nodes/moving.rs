@@ -82,6 +82,12 @@ async fn keys_work_on_after_the_move_and_after_the_move_back() {
         &["update", slow, "--message", "Over.", "--state", "resolved"],
     );
     assert!(old.terminate().success());
+    // As the form of the dashboard does that makes a key.
+    let database = rusqlite::Connection::open(old.data().join("keygate.db")).expect("it opens");
+    let form =
+        "INSERT INTO key_forms SELECT account_id, randomblob(16), id, created_at FROM api_keys";
+    assert_eq!(database.execute(form, []), Ok(1));
+    drop(database);
     // The rest, and nothing but the rest.
     let second = copied(&copy(old.folder(), &file, &url));
     assert!(
@@ -90,6 +96,10 @@ async fn keys_work_on_after_the_move_and_after_the_move_back() {
     );
     assert!(
         second.contains(&("password_resets".to_owned(), [1, 1, 0])),
+        "{second:?}"
+    );
+    assert!(
+        second.contains(&("key_forms".to_owned(), [1, 1, 0])),
         "{second:?}"
     );
     let third = copied(&copy(old.folder(), &file, &url));
@@ -138,9 +148,10 @@ async fn what_holds_other_data_is_not_written_to() {
     let upstream = Upstream::start().await;
     let old = Program::with_upstream(&upstream.url());
     Account::create(&old).await;
-    let cluster = Cluster::start(1).await;
+    let mut cluster = Cluster::start(1).await;
     let file = format!("sqlite:{}", old.data().join("keygate.db").display());
     let url = cluster.server.url(&cluster.database, cluster.server.port());
+    assert!(cluster.nodes[0].terminate().success());
     let refused = copy(old.folder(), &file, &url);
     assert_eq!(refused.status.code(), Some(1));
     let said = String::from_utf8_lossy(&refused.stderr);
@@ -166,4 +177,63 @@ async fn what_holds_other_data_is_not_written_to() {
     let said = String::from_utf8_lossy(&missing.stderr);
     assert!(said.contains("missing.db does not exist"), "{said}");
     assert!(!old.folder().join("missing.db").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nodes_use_is_not_written_to() {
+    let old = Program::start(Spawn::default());
+    Account::create(&old).await;
+    let mut cluster = Cluster::start(2).await;
+    let file = format!("sqlite:{}", old.data().join("keygate.db").display());
+    let url = cluster.server.url(&cluster.database, cluster.server.port());
+    let refused = copy(old.folder(), &file, &url);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        said.contains("in use by running nodes, 2 of them"),
+        "{said}"
+    );
+    for node in &mut cluster.nodes {
+        assert!(node.terminate().success());
+    }
+    // What remains to refuse is what was made there.
+    let refused = copy(old.folder(), &file, &url);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("the target holds accounts"), "{said}");
+}
+
+/// How many keys there are, and how many were issued by the record of changes.
+fn issued(cluster: &Cluster, url: &str) -> String {
+    let database = url.rsplit('/').next().expect("a path");
+    let database = database.split('?').next().expect("a name");
+    let sql = "SELECT (SELECT count(*) FROM api_keys) || ' ' || \
+        (SELECT count(*) FROM audit_entries WHERE action = 'key.issue')";
+    cluster.server.sql(database, sql)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_goes_on_changing_is_copied_as_it_was_at_one_moment() {
+    let cluster = Cluster::configured(1, "[keys]\nmax_active = 100000\n").await;
+    let old = Program::start(Spawn {
+        config: Some("[keys]\nmax_active = 100000\n".to_owned()),
+        ..Spawn::default()
+    });
+    let account = Account::create(&old).await;
+    let file = format!("sqlite:{}", old.data().join("keygate.db").display());
+    let server = cluster.server.url(&cluster.database, cluster.server.port());
+    for (source, account) in [(file, &account), (server, &cluster.account)] {
+        let url = cluster.server.create_database();
+        let folder = old.folder().to_owned();
+        let (from, to) = (source.clone(), url.clone());
+        account.key(&["read"]).await;
+        let copying = tokio::task::spawn_blocking(move || copy(&folder, &from, &to));
+        while !copying.is_finished() {
+            account.key(&["read"]).await;
+        }
+        copied(&copying.await.expect("it ends"));
+        let counted = issued(&cluster, &url);
+        let (keys, entries) = counted.split_once(' ').expect("two numbers");
+        assert_eq!(keys, entries, "{source}");
+        assert_ne!(keys, "0");
+    }
 }
