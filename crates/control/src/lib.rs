@@ -19,7 +19,7 @@ use keygate_core::{
     AccountId, Clock, Problem, Random, Timestamp,
     key::{KeyFormat, KeyHasher},
 };
-use keygate_storage::{AuditEntry, HasherBinding, StorageError, Store};
+use keygate_storage::{AuditEntry, HasherBinding, PrefixBinding, StorageError, Store};
 use prometheus_client::registry::Registry;
 
 use attempts::Attempts;
@@ -120,6 +120,18 @@ impl Control {
     /// Whether the store can check secrets with this hasher. To be asked once, at the start.
     pub async fn bind_hasher(&self) -> Result<HasherBinding, StorageError> {
         self.store.bind_hasher(self.hasher.fingerprint()).await
+    }
+
+    /// Whether the keys in the store begin as those that are issued now. To be asked once, at the start.
+    pub async fn bind_prefix(&self) -> Result<PrefixBinding, StorageError> {
+        let prefix = self.format.prefix().to_owned();
+        self.store.bind_prefix(prefix).await
+    }
+
+    /// Notes the limit on active keys for commands that are run without this configuration.
+    pub async fn note_max_active(&self) -> Result<(), StorageError> {
+        let max_active = self.policy.max_active_keys;
+        self.store.note_max_active(max_active).await
     }
 
     /// Whether the store answers. Where it does not, but keys are decided about by what is in memory:

@@ -169,9 +169,9 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
         match cli.command {
             Command::Serve(serve) => serve.run(flags).await,
             Command::Demo(demo) => demo.run(flags).await,
-            Command::Account(account) => account.run(&Settings::load(&flags)?).await,
-            Command::Key(key) => key.run(&Settings::load(&flags)?).await,
-            Command::Incident(incident) => incident.run(&Settings::load(&flags)?).await,
+            Command::Account(account) => account.run(&mut Settings::load(&flags)?).await,
+            Command::Key(key) => key.run(&mut Settings::load(&flags)?).await,
+            Command::Incident(incident) => incident.run(&mut Settings::load(&flags)?).await,
             Command::Storage(storage) => storage.run().await,
             Command::Config(config) => config.run(flags),
             Command::Doctor(doctor) => return Ok(doctor.run(flags).await),

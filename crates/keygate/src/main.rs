@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod doctor;
 mod failure;
+mod noted;
 mod operator;
 mod server;
 mod store;

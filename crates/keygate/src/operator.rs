@@ -24,11 +24,20 @@ use serde_json::Value;
 
 use crate::{config::Database, failure::Failure};
 
-/// A command, and for which database it is meant: the socket is found by the data folder alone.
+/// A command, and for which database it is meant, where that is named: the socket is found by the data
+/// folder alone.
 #[derive(Serialize, Deserialize)]
 struct Request {
-    database: Option<String>,
+    database: Option<Named>,
     command: Command,
+}
+
+/// A database that a command is meant for.
+#[derive(Clone, Serialize, Deserialize)]
+struct Named {
+    name: String,
+    /// What it is the same by under another name; left out where it takes a connection to tell.
+    identity: Option<String>,
 }
 
 /// What a command gives: its result, or the line that says why not.
@@ -37,6 +46,8 @@ struct Request {
 enum Reply {
     Done(Value),
     Refused(String),
+    /// The database has another name. Whether it is another one, its identity tells.
+    Identify,
 }
 
 /// The longest path that the operating system takes for a socket (`sun_path`, less its end).
@@ -55,12 +66,21 @@ pub(crate) fn check_socket_path(data: &Path) -> Result<(), Failure> {
     )))
 }
 
-/// The name of a database that is not in the data folder.
-fn database_name(database: &Database) -> Option<String> {
+/// What a database is called, the same from wherever a command is run.
+fn database_name(database: &Database) -> String {
     match database {
-        Database::Sqlite(_) => None,
-        Database::Postgres(options) => Some(options.name()),
+        Database::Sqlite(path) => {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            path.display().to_string()
+        }
+        Database::Postgres(options) => options.name(),
     }
+}
+
+fn other_database(own: &str, named: &str) -> String {
+    format!(
+        "Nothing was done: the keygate that runs in this data folder uses {own}, and this names {named}. Name its database with --database or --config, or none, or choose another folder with --data."
+    )
 }
 
 fn socket_path(data: &Path) -> PathBuf {

@@ -12,4 +12,4 @@ mod targets;
 mod traced;
 
 pub(crate) use data_folder::create_data_folder;
-pub(crate) use running::{Running, bind_hasher, control};
+pub(crate) use running::{Running, bind_keys, control};

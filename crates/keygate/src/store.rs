@@ -1,6 +1,6 @@
 //! Opening the database that is configured.
 
-use std::sync::Arc;
+use std::{os::unix::fs::MetadataExt, sync::Arc};
 
 use keygate_core::SystemClock;
 use keygate_storage::{StorageError, Store};
@@ -16,5 +16,16 @@ pub(crate) async fn open(database: &Database) -> Result<Arc<dyn Store>, StorageE
         Database::Postgres(options) => {
             Arc::new(PostgresStore::open(options, Arc::new(SystemClock)).await?)
         }
+    })
+}
+
+/// By what a database is the same under whatever name. None, where it is not there.
+pub(crate) async fn identity(database: &Database) -> Result<Option<String>, StorageError> {
+    Ok(match database {
+        Database::Sqlite(path) => path
+            .metadata()
+            .ok()
+            .map(|file| format!("file {}:{}", file.dev(), file.ino())),
+        Database::Postgres(options) => Some(keygate_storage_postgres::identity(options).await?),
     })
 }

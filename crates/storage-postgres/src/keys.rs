@@ -5,8 +5,9 @@ use keygate_core::{
     key::{KeyHash, KeyName},
 };
 use keygate_storage::{
-    AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStore,
-    NewKey, Operation, REMEMBER_FORMS, StorageError, UpdateKey, statements,
+    AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyRules,
+    KeyStore, NewKey, Operation, PrefixBinding, REMEMBER_FORMS, StorageError, UpdateKey,
+    prefix_of_shown, statements,
 };
 use sqlx::{PgConnection, query};
 
@@ -61,7 +62,12 @@ statements! {
     /// Taken by who issues keys, shared, and by who says how they are hashed. "kgha"
     LOCK_HASHER_SHARED = "SELECT pg_advisory_xact_lock_shared(1802987617)";
     LOCK_HASHER = "SELECT pg_advisory_xact_lock(1802987617)";
-    IS_BOUND = "SELECT 1 FROM hasher WHERE fingerprint = $1";
+    IS_BOUND = "SELECT 1 FROM hasher WHERE fingerprint = $1 \
+        AND (key_prefix IS NULL OR starts_with($2, key_prefix))";
+    RULES = "SELECT key_prefix, max_active FROM hasher";
+    ANY_PREFIX = "SELECT key_prefix FROM api_keys LIMIT 1";
+    BIND_PREFIX = "UPDATE hasher SET key_prefix = $1";
+    NOTE_MAX_ACTIVE = "UPDATE hasher SET max_active = $1 WHERE max_active IS DISTINCT FROM $1";
     FINGERPRINT = "SELECT fingerprint FROM hasher";
     ANY_KEY = "SELECT 1 FROM api_keys LIMIT 1";
     BIND_HASHER = "INSERT INTO hasher (\"only\", fingerprint) VALUES (1, $1) \
@@ -123,14 +129,24 @@ async fn remember_form(
     execute(db, row).await.map(|_| ())
 }
 
-/// Refuses to issue a key where another process has said meanwhile that they are hashed differently.
-async fn require_hasher(db: &mut PgConnection, fingerprint: &str) -> Result<(), StorageError> {
+/// Refuses to issue a key where another process has said meanwhile that they are hashed differently, or
+/// begin differently. `shown` is what is shown of the key.
+async fn require_binding(
+    db: &mut PgConnection,
+    fingerprint: &str,
+    shown: &str,
+) -> Result<(), StorageError> {
     execute(db, query(LOCK_HASHER_SHARED)).await?;
-    if exists(db, query(IS_BOUND).bind(fingerprint)).await? {
+    if exists(db, query(IS_BOUND).bind(fingerprint).bind(shown)).await? {
         return Ok(());
     }
-    let why = "another process hashes keys differently; pepper_file must be the same everywhere";
+    let why = "another process makes keys differently; pepper_file and prefix of [keys] must be the same everywhere";
     Err(StorageError::internal(why))
+}
+
+async fn key_rules(db: &mut PgConnection) -> Result<KeyRules, StorageError> {
+    let rules = optional(db, query(RULES), |row| row.key_rules()).await?;
+    Ok(rules.unwrap_or_default())
 }
 
 #[async_trait]
@@ -159,7 +175,7 @@ impl KeyStore for PostgresStore {
         self.write(move |db| {
             async move {
                 if let Some(fingerprint) = fingerprint {
-                    require_hasher(db, &fingerprint).await?;
+                    require_binding(db, &fingerprint, &key.key_prefix).await?;
                 }
                 let has_place = has_place(db, key.account_id, key.id, max_active, key.created_at);
                 let has_place = has_place.await?;
@@ -318,5 +334,43 @@ impl KeyStore for PostgresStore {
             *self.fingerprint.lock() = Some(ours);
         }
         Ok(binding)
+    }
+
+    async fn bind_prefix(&self, prefix: String) -> Result<PrefixBinding, StorageError> {
+        self.write(move |db| {
+            async move {
+                execute(db, query(LOCK_HASHER)).await?;
+                let bound = key_rules(db).await?.prefix;
+                let shown = optional(db, query(ANY_PREFIX), |row| row.some_text("key_prefix"));
+                let shown: Option<String> = shown.await?;
+                if let Some(shown) = shown {
+                    let bound = bound.as_deref().unwrap_or_else(|| prefix_of_shown(&shown));
+                    if bound != prefix {
+                        return Ok(PrefixBinding::Mismatch(bound.to_owned()));
+                    }
+                }
+                if bound.as_ref() != Some(&prefix) {
+                    execute(db, query(BIND_PREFIX).bind(&prefix)).await?;
+                }
+                Ok(PrefixBinding::Bound)
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn note_max_active(&self, max_active: u32) -> Result<(), StorageError> {
+        self.write(move |db| {
+            async move {
+                let note = query(NOTE_MAX_ACTIVE).bind(i64::from(max_active));
+                execute(db, note).await.map(|_| ())
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn key_rules(&self) -> Result<KeyRules, StorageError> {
+        self.read(|db| key_rules(db).boxed()).await
     }
 }

@@ -138,7 +138,7 @@ pub(crate) async fn require_current(db: &mut PgConnection, name: &str) -> Result
     if version(db, name).await? >= i64::from(known_version()) {
         return Ok(());
     }
-    Err(StorageError::Unavailable(format!(
+    Err(StorageError::unavailable(format!(
         "{name} was written by an earlier keygate; start this one on it once"
     )))
 }

@@ -4,8 +4,9 @@ use keygate_core::{
     key::{KeyHash, KeyName},
 };
 use keygate_storage::{
-    AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStore,
-    NewKey, Operation, REMEMBER_FORMS, StorageError, UpdateKey, statements,
+    AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyRules,
+    KeyStore, NewKey, Operation, PrefixBinding, REMEMBER_FORMS, StorageError, UpdateKey,
+    prefix_of_shown, statements,
 };
 use rusqlite::{Connection, params};
 
@@ -34,7 +35,12 @@ statements! {
     );
     FINGERPRINT = "SELECT fingerprint FROM hasher";
     ANY_KEY = "SELECT 1 FROM api_keys LIMIT 1";
-    BIND_HASHER = "REPLACE INTO hasher (only, fingerprint) VALUES (1, ?)";
+    BIND_HASHER = "INSERT INTO hasher (only, fingerprint) VALUES (1, ?) \
+        ON CONFLICT (only) DO UPDATE SET fingerprint = excluded.fingerprint";
+    RULES = "SELECT key_prefix, max_active FROM hasher";
+    ANY_PREFIX = "SELECT key_prefix FROM api_keys LIMIT 1";
+    BIND_PREFIX = "UPDATE hasher SET key_prefix = ?";
+    NOTE_MAX_ACTIVE = "UPDATE hasher SET max_active = ?1 WHERE max_active IS NOT ?1";
     INSERT = "INSERT INTO api_keys \
         (id, account_id, hash, name, key_prefix, scopes, expires_at, is_active, created_at) \
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -59,6 +65,11 @@ fn lookup(
     query::optional(db, LOOKUP, ids, |row| {
         Ok((row.api_key()?, row.key_hash("hash")?))
     })
+}
+
+fn key_rules(db: &Connection) -> Result<KeyRules, StorageError> {
+    let rules = query::optional(db, RULES, [], |row| row.key_rules())?;
+    Ok(rules.unwrap_or_default())
 }
 
 /// Whether the account has a place for `key_id` among its active keys.
@@ -252,5 +263,32 @@ impl KeyStore for SqliteStore {
             }
         })
         .await
+    }
+
+    async fn bind_prefix(&self, prefix: String) -> Result<PrefixBinding, StorageError> {
+        self.write(move |db| {
+            let bound = key_rules(db)?.prefix;
+            let shown = query::optional(db, ANY_PREFIX, [], |row| row.some_text("key_prefix"))?;
+            if let Some(shown) = shown {
+                let bound = bound.as_deref().unwrap_or_else(|| prefix_of_shown(&shown));
+                if bound != prefix {
+                    return Ok(PrefixBinding::Mismatch(bound.to_owned()));
+                }
+            }
+            if bound.as_ref() != Some(&prefix) {
+                query::execute(db, BIND_PREFIX, [&prefix])?;
+            }
+            Ok(PrefixBinding::Bound)
+        })
+        .await
+    }
+
+    async fn note_max_active(&self, max_active: u32) -> Result<(), StorageError> {
+        self.write(move |db| query::execute(db, NOTE_MAX_ACTIVE, [max_active]).map(|_| ()))
+            .await
+    }
+
+    async fn key_rules(&self) -> Result<KeyRules, StorageError> {
+        self.read(key_rules).await
     }
 }

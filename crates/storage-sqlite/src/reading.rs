@@ -40,7 +40,7 @@ impl SqliteReader {
         let connection = self.connection.clone();
         tokio::task::spawn_blocking(move || work(&connection.lock()))
             .await
-            .map_err(|panic| StorageError::Unavailable(panic.to_string()))?
+            .map_err(StorageError::internal)?
     }
 }
 

@@ -6,7 +6,7 @@ use keygate_core::{
 };
 
 use crate::{
-    AccountSummary, Invitation, InvitationKind, LatestProbe, PasswordReset, ProbeClaim,
+    AccountSummary, Invitation, InvitationKind, KeyRules, LatestProbe, PasswordReset, ProbeClaim,
     RecordedActor, RecordedEntry, Rollup, Session, SessionOrigin, StorageError, StoredAccount,
     Tally,
 };
@@ -99,6 +99,15 @@ pub trait Columns {
             .and_then(|bits| u8::try_from(bits).ok());
         let scopes = bits.and_then(Scopes::from_bits);
         scopes.ok_or(StorageError::Corrupt("set of scopes"))
+    }
+
+    /// By which rules keys are issued.
+    fn key_rules(&self) -> Result<KeyRules, StorageError> {
+        let max_active = self.number("max_active")?.map(u32::try_from).transpose();
+        Ok(KeyRules {
+            prefix: self.text("key_prefix")?,
+            max_active: max_active.map_err(|_| StorageError::Corrupt("limit"))?,
+        })
     }
 
     /// A key.

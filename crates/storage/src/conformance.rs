@@ -68,6 +68,9 @@ macro_rules! conformance_tests {
             a_refused_change_leaves_no_trace
             parallel_creates_never_exceed_the_limit
             hashers_are_bound_while_there_are_keys
+            prefixes_are_bound_while_there_are_keys
+            a_prefix_that_was_never_noted_is_that_of_the_keys
+            the_rules_by_which_keys_were_issued_are_kept
             names_come_back_as_they_went_in
             a_form_makes_one_key_of_an_account
             a_form_that_is_sent_many_times_at_once_makes_one_key

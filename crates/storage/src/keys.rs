@@ -110,11 +110,35 @@ pub enum HasherBinding {
     Mismatch(String),
 }
 
+/// Whether the keys in the database begin as those that are issued now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PrefixBinding {
+    /// They do.
+    Bound,
+    /// There are keys that begin with this.
+    Mismatch(String),
+}
+
+/// By which rules the last server issued keys; nothing, where there was none that noted it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyRules {
+    /// What keys begin with.
+    pub prefix: Option<String>,
+    /// How many active keys an account may have.
+    pub max_active: Option<u32>,
+}
+
 /// What the data plane asks.
 #[async_trait]
 pub trait CredentialStore: Send + Sync {
     /// What deciding about the key with this hash needs to know.
     async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError>;
+}
+
+/// What a key begins with of which this is shown: a prefix ends with its only underscore.
+pub fn prefix_of_shown(shown: &str) -> &str {
+    let end = shown.find('_');
+    end.map_or(shown, |end| &shown[..=end])
 }
 
 /// API keys.
@@ -165,4 +189,14 @@ pub trait KeyStore: Send + Sync {
 
     /// Binds the database to the hasher with this fingerprint, if it holds no keys of another.
     async fn bind_hasher(&self, fingerprint: String) -> Result<HasherBinding, StorageError>;
+
+    /// Binds the database to keys that begin with `prefix`, if it holds none that begin otherwise. It
+    /// has to be bound to a hasher before.
+    async fn bind_prefix(&self, prefix: String) -> Result<PrefixBinding, StorageError>;
+
+    /// Notes how many active keys an account may have, for commands without the configuration.
+    async fn note_max_active(&self, max_active: u32) -> Result<(), StorageError>;
+
+    /// By which rules keys were issued last.
+    async fn key_rules(&self) -> Result<KeyRules, StorageError>;
 }

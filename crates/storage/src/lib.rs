@@ -41,8 +41,8 @@ pub use concern::{Concern, Concerns};
 pub use error::{Cause, StorageError};
 pub use feed::{ChangeFeed, FeedPage, FeedReader};
 pub use keys::{
-    CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus, KeyStore, NewKey,
-    REMEMBER_FORMS, UpdateKey,
+    CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyRules, KeyStatus, KeyStore,
+    NewKey, PrefixBinding, REMEMBER_FORMS, UpdateKey, prefix_of_shown,
 };
 pub use lease::Lease;
 pub use metrics::{FeedMetrics, Latencies, Operation};

@@ -80,7 +80,7 @@ pub(super) struct WithPassword {
 }
 
 impl Account {
-    pub(super) async fn run(self, settings: &Settings) -> Result<(), Failure> {
+    pub(super) async fn run(self, settings: &mut Settings) -> Result<(), Failure> {
         match self {
             Self::Create(Create {
                 account: args,

@@ -136,7 +136,7 @@ const COLUMNS: &[(&str, &str)] = &[
 ];
 
 impl Incident {
-    pub(super) async fn run(self, settings: &Settings) -> Result<(), Failure> {
+    pub(super) async fn run(self, settings: &mut Settings) -> Result<(), Failure> {
         let (command, format, sentence) = match self {
             Self::List(format) => {
                 let incidents = operator::run(settings, Command::ListIncidents).await?;

@@ -81,7 +81,7 @@ const COLUMNS: &[(&str, &str)] = &[
 ];
 
 impl Key {
-    pub(super) async fn run(self, settings: &Settings) -> Result<(), Failure> {
+    pub(super) async fn run(self, settings: &mut Settings) -> Result<(), Failure> {
         match self {
             Self::List(List { owner }) => {
                 let command = Command::ListKeys {

@@ -22,6 +22,7 @@ const MIN_POOL_SIZE: u32 = 2;
 const MIN_LEASE: Duration = Duration::from_millis(100);
 
 /// Where the data is.
+#[derive(Clone)]
 pub(crate) enum Database {
     /// A file, which one process has open.
     Sqlite(PathBuf),

@@ -12,6 +12,7 @@ use keygate_core::{
 };
 use keygate_gateway::{Pattern, Route, RouteTable, Upstreams};
 use keygate_http::TrustedProxies;
+use keygate_storage::KeyRules;
 
 use super::{
     Database,
@@ -57,10 +58,19 @@ pub(crate) enum MetricsListen {
     Default(SocketAddr),
 }
 
+/// Which rules for keys are set.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct KeyRulesSet {
+    pub(crate) prefix: bool,
+    pub(crate) max_active: bool,
+}
+
 /// The settings that hold, each checked.
 pub(crate) struct Settings {
     pub(crate) data: PathBuf,
     pub(crate) database: Database,
+    /// Whether the database is named, and not the default one.
+    pub(crate) database_is_named: bool,
     pub(crate) listen: SocketAddr,
     /// Where Envoy's questions are answered, if they are.
     pub(crate) ext_authz_listen: Option<SocketAddr>,
@@ -71,6 +81,8 @@ pub(crate) struct Settings {
     pub(crate) public_url: Option<String>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) format: KeyFormat,
+    /// Which rules for keys are set, and not the default ones.
+    pub(crate) key_rules_set: KeyRulesSet,
     pub(crate) hasher: KeyHasher,
     pub(crate) policy: Policy,
     pub(crate) upstreams: Upstreams,
@@ -79,6 +91,19 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Takes the rules by which the last server issued keys for those that are not set.
+    pub(crate) fn follow(&mut self, noted: KeyRules) {
+        let format = noted
+            .prefix
+            .and_then(|prefix| KeyFormat::with_prefix(&prefix).ok());
+        if let (false, Some(format)) = (self.key_rules_set.prefix, format) {
+            self.format = format;
+        }
+        if let (false, Some(max_active)) = (self.key_rules_set.max_active, noted.max_active) {
+            self.policy.max_active_keys = max_active;
+        }
+    }
+
     /// The settings by the flags and the file that they name.
     pub(crate) fn load(flags: &Flags) -> Result<Self, Failure> {
         let file = match &flags.config {
@@ -110,6 +135,7 @@ impl Settings {
         let interval = flags.status_interval.as_deref();
         let status = status::policy(&file.status, interval, &sections)?;
         Ok(Self {
+            database_is_named: flags.database.is_some() || file.storage.database.is_some(),
             database: Database::resolve(flags.database.as_deref(), &file.storage, &data)?,
             data,
             listen: listen_address(
@@ -133,6 +159,10 @@ impl Settings {
             },
             public_url: file.server.public_url.map(public_url).transpose()?,
             trusted_proxies: trusted_proxies(&file.server.trusted_proxies)?,
+            key_rules_set: KeyRulesSet {
+                prefix: file.keys.prefix.is_some(),
+                max_active: file.keys.max_active.is_some(),
+            },
             format: key_format(file.keys.prefix.as_deref())?,
             hasher: hasher(file.keys.pepper_file.as_deref(), folder)?,
             policy: policy(file.keys.max_active, &file.accounts, status)?,

@@ -7,11 +7,12 @@ use tokio::{
     net::UnixStream,
 };
 
-use super::{Command, Reply, Request, database_name, socket_path};
+use super::{Command, Named, Reply, Request, database_name, socket_path};
 use crate::{
     config::{Database, Settings},
     failure::Failure,
-    server::{bind_hasher, control, create_data_folder},
+    noted::choose_database,
+    server::{bind_keys, control, create_data_folder},
     store,
 };
 
@@ -21,21 +22,16 @@ const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs a command: in the running keygate if there is one, otherwise here.
-pub(crate) async fn run(settings: &Settings, command: Command) -> Result<Value, Failure> {
-    let creates = matches!(command, Command::CreateAccount { .. });
-    if let Database::Sqlite(path) = &settings.database
-        && !creates
-        && !path.exists()
-    {
-        return Err(Failure::new(format!(
-            "There is no keygate data in {}. Choose its folder with --data, or make the first account with keygate account create.",
-            settings.data.display()
-        )));
-    }
-    for _ in 0..TRIES {
+///
+/// Where a keygate runs, and no database is named, it is the one that it uses.
+pub(crate) async fn run(settings: &mut Settings, command: Command) -> Result<Value, Failure> {
+    for tried in 0..TRIES {
         if let Some(stream) = connect(&settings.data).await? {
-            let database = database_name(&settings.database);
-            return ask(stream, &Request { database, command }).await;
+            return ask(settings, stream, command).await;
+        }
+        if tried == 0 {
+            choose_database(settings)?;
+            refuse_missing(settings, &command)?;
         }
         if matches!(settings.database, Database::Sqlite(_)) {
             create_data_folder(&settings.data)?;
@@ -73,32 +69,90 @@ async fn connect(data: &Path) -> Result<Option<UnixStream>, Failure> {
     }
 }
 
-async fn ask(stream: UnixStream, request: &Request) -> Result<Value, Failure> {
-    let broken = |error: std::io::Error| {
-        Failure::new(format!(
-            "The running keygate broke off ({error}). Check with a list command whether the change was made."
-        ))
+/// Whether there is anything that the command could be about.
+fn refuse_missing(settings: &Settings, command: &Command) -> Result<(), Failure> {
+    let creates = matches!(command, Command::CreateAccount { .. });
+    let is_missing =
+        matches!(&settings.database, Database::Sqlite(path) if !creates && !path.exists());
+    if !is_missing {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "There is no keygate data in {}. Choose its folder with --data, or make the first account with keygate account create.",
+        settings.data.display()
+    )))
+}
+
+/// Has the running keygate carry a command out, if it uses the database that the settings name.
+async fn ask(settings: &Settings, stream: UnixStream, command: Command) -> Result<Value, Failure> {
+    let mut request = Request {
+        database: named(settings).await,
+        command,
     };
+    let reply = match exchange(stream, &request).await? {
+        Reply::Identify => {
+            let identity = store::identity(&settings.database).await?;
+            if let Some(named) = &mut request.database {
+                named.identity = identity;
+            }
+            let stream = connect(&settings.data).await?;
+            let stream = stream.ok_or_else(|| broken(ErrorKind::ConnectionReset.into()))?;
+            exchange(stream, &request).await?
+        }
+        reply => reply,
+    };
+    match reply {
+        Reply::Done(value) => Ok(value),
+        Reply::Refused(why) => Err(Failure::new(why)),
+        Reply::Identify => Err(broken(ErrorKind::InvalidData.into())),
+    }
+}
+
+async fn named(settings: &Settings) -> Option<Named> {
+    if !settings.database_is_named {
+        return None;
+    }
+    let identity = match &settings.database {
+        // It takes no connection to tell. One that is not there is none that runs.
+        Database::Sqlite(_) => {
+            let identity = store::identity(&settings.database).await.ok().flatten();
+            Some(identity.unwrap_or_default())
+        }
+        Database::Postgres(_) => None,
+    };
+    Some(Named {
+        name: database_name(&settings.database),
+        identity,
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
+fn broken(error: std::io::Error) -> Failure {
+    Failure::new(format!(
+        "The running keygate broke off ({error}). Check with a list command whether the change was made."
+    ))
+}
+
+async fn exchange(stream: UnixStream, request: &Request) -> Result<Reply, Failure> {
     let mut stream = BufReader::new(stream);
     let mut line = serde_json::to_string(request).expect("strings serialise");
     line.push('\n');
     stream.write_all(line.as_bytes()).await.map_err(broken)?;
     line.clear();
     stream.read_line(&mut line).await.map_err(broken)?;
-    match serde_json::from_str(&line) {
-        Ok(Reply::Done(value)) => Ok(value),
-        Ok(Reply::Refused(why)) => Err(Failure::new(why)),
-        Err(_) => Err(broken(ErrorKind::UnexpectedEof.into())),
-    }
+    serde_json::from_str(&line).map_err(|_| broken(ErrorKind::UnexpectedEof.into()))
 }
 
+/// By the rules of the last server, where these settings do not say otherwise: a key that is issued here
+/// is one that the next server knows.
 async fn run_here(
-    settings: &Settings,
+    settings: &mut Settings,
     store: Arc<dyn Store>,
     command: Command,
 ) -> Result<Value, Failure> {
+    settings.follow(store.key_rules().await?);
     let control = control(settings, store.clone());
-    bind_hasher(&control).await?;
+    bind_keys(&control).await?;
     let result = command
         .execute(&control, &settings.origin(settings.listen))
         .await;

@@ -14,8 +14,8 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::{Reply, Request, database_name, socket_path};
-use crate::{config::Database, failure::Failure};
+use super::{Named, Reply, Request, database_name, other_database, socket_path};
+use crate::{config::Database, failure::Failure, store};
 
 /// How long to wait when the system has no more descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -33,7 +33,7 @@ impl Listener {
         data: &Path,
         control: Arc<Control>,
         origin: String,
-        database: &Database,
+        database: Database,
     ) -> Result<Self, Failure> {
         let path = socket_path(data);
         if std::os::unix::net::UnixStream::connect(&path).is_ok() {
@@ -51,7 +51,7 @@ impl Listener {
             Arc::new(Desk {
                 control,
                 origin,
-                database: database_name(database),
+                database,
             }),
         ));
         Ok(Self { path, task })
@@ -75,7 +75,7 @@ fn bind(path: &Path) -> std::io::Result<UnixListener> {
 struct Desk {
     control: Arc<Control>,
     origin: String,
-    database: Option<String>,
+    database: Database,
 }
 
 async fn accept(listener: UnixListener, desk: Arc<Desk>) {
@@ -120,17 +120,30 @@ impl Desk {
         stream.shutdown().await
     }
 
+    /// Refuses what is meant for another database.
+    async fn refuse_other(&self, named: Option<Named>) -> Option<Reply> {
+        let Named { name, identity } = named?;
+        let own = database_name(&self.database);
+        if name == own {
+            return None;
+        }
+        let is_server = matches!(self.database, Database::Postgres(_));
+        match identity {
+            None if is_server => return Some(Reply::Identify),
+            None => {}
+            Some(identity) => {
+                let ours = store::identity(&self.database).await.ok().flatten();
+                if ours == Some(identity) {
+                    return None;
+                }
+            }
+        }
+        Some(Reply::Refused(other_database(&own, &name)))
+    }
+
     async fn carry_out(&self, Request { database, command }: Request) -> Reply {
-        if database != self.database {
-            let name = |database: &Option<String>| {
-                let file = || "the file in its data folder".to_owned();
-                database.clone().unwrap_or_else(file)
-            };
-            return Reply::Refused(format!(
-                "The keygate that runs in this data folder uses {}, and the command is meant for {}. Choose its database with --database or --config, or another folder with --data.",
-                name(&self.database),
-                name(&database)
-            ));
+        if let Some(refusal) = self.refuse_other(database).await {
+            return refusal;
         }
         match command.execute(&self.control, &self.origin).await {
             Ok(value) => Reply::Done(value),

@@ -5,7 +5,7 @@ use keygate_control::{Control, Probers};
 use keygate_core::{OsRandom, SystemClock};
 use keygate_gateway::{Authorizer, Express, ExtAuthz, ForwardAuth, Gateway};
 use keygate_http::{RequestIds, RequestLine, Requests, TrustedProxies};
-use keygate_storage::{HasherBinding, Store};
+use keygate_storage::{HasherBinding, PrefixBinding, Store};
 use keygate_traces::Traces;
 use keygate_verify::Verifier;
 use keygate_web::{Site, WebState, signup_link};
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     config::{MetricsListen, Settings},
     failure::Failure,
+    noted::{choose_database, note_database},
     operator, store, telemetry,
 };
 
@@ -51,8 +52,9 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts everything. What can be refused is refused before anything is made.
-    pub(crate) async fn start(settings: Settings) -> Result<Self, Failure> {
+    pub(crate) async fn start(mut settings: Settings) -> Result<Self, Failure> {
         operator::check_socket_path(&settings.data)?;
+        choose_database(&mut settings)?;
         let request_line = RequestLine::without_keys(settings.format.prefix());
         let traces = telemetry::traces(settings.traces.as_ref(), &request_line)?;
         // The ports before the data folder, which is not made where one is taken.
@@ -64,14 +66,16 @@ impl Running {
         create_data_folder(&settings.data)?;
         let store = store::open(&settings.database).await?;
         let control = control(&settings, store.clone());
-        bind_hasher(&control).await?;
+        bind_keys(&control).await?;
+        control.note_max_active().await?;
         let origin = settings.origin(address);
         let operator = operator::Listener::start(
             &settings.data,
             control.clone(),
             origin.clone(),
-            &settings.database,
+            settings.database.clone(),
         )?;
+        note_database(&settings.data, &settings.database)?;
 
         let verifier = Verifier::new(
             store.clone(),
@@ -193,14 +197,19 @@ fn web(settings: &Settings, control: Arc<Control>, origin: String, requests: Req
     WebState::new(control, site, settings.policy.session_absolute, requests)
 }
 
-/// Refuses a store whose keys were hashed in another way: none of them would work.
-pub(crate) async fn bind_hasher(control: &Control) -> Result<(), Failure> {
-    match control.bind_hasher().await? {
-        HasherBinding::Bound => Ok(()),
-        HasherBinding::Mismatch(scheme) => Err(Failure::new(format!(
+/// Refuses a store whose keys were hashed in another way, or begin differently: none of them would work.
+pub(crate) async fn bind_keys(control: &Control) -> Result<(), Failure> {
+    if let HasherBinding::Mismatch(scheme) = control.bind_hasher().await? {
+        return Err(Failure::new(format!(
             "The keys in the database were hashed in another way ({scheme}), so none of them would work. Set keys.pepper_file to what it was when they were issued."
-        ))),
+        )));
     }
+    if let PrefixBinding::Mismatch(prefix) = control.bind_prefix().await? {
+        return Err(Failure::new(format!(
+            "The keys in the database begin with {prefix}, so none of them would work. Set keys.prefix to {prefix}, which it was when they were issued."
+        )));
+    }
+    Ok(())
 }
 
 /// What answers beside the listener of both planes is made of the same parts.

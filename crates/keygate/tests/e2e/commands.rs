@@ -236,3 +236,92 @@ fn without_data_there_is_nothing_to_list() {
     assert!(said.contains("There is no keygate data"), "{said}");
     assert!(!folder.path().join("keygate-data").exists());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_names_another_database_than_the_one_that_runs_changes_neither() {
+    let program = Program::start(Spawn::default());
+    Account::create(&program).await;
+    let other = program.folder().join("other.db");
+    let create = ["account", "create", "eve@example.com", "--password-stdin"];
+    let named = ["--database", other.to_str().expect("UTF-8")];
+    let why = refused(&program.cli(&[&create[..], &named].concat(), PASSWORD));
+    assert!(why.contains("uses") && why.contains("other.db"), "{why}");
+    assert!(!other.exists());
+    let server = [
+        "--database",
+        "postgres://keygate:hunter2@127.0.0.1:1/keygate",
+    ];
+    let why = refused(&program.cli(&[&create[..], &server].concat(), PASSWORD));
+    assert!(
+        why.contains("127.0.0.1:1/keygate") && !why.contains("hunter2"),
+        "{why}"
+    );
+    let listed = said(&program.cli(&["account", "list"], ""));
+    assert!(!listed.contains("eve"), "{listed}");
+    // Its own is its own under every name.
+    let own = program.data().join("keygate.db");
+    let link = program.folder().join("link.db");
+    std::os::unix::fs::symlink(&own, &link).expect("a link");
+    for path in [own, link] {
+        let named = ["--database", path.to_str().expect("UTF-8")];
+        let listed = said(&program.cli(&[&["account", "list"][..], &named].concat(), ""));
+        assert!(listed.contains(EMAIL), "{listed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_names_no_database_takes_the_one_that_the_folder_was_served_from() {
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let elsewhere = folder.path().join("elsewhere.db");
+    let mut program = Program::start(Spawn {
+        database: Some(elsewhere.to_str().expect("UTF-8").to_owned()),
+        ..Spawn::default()
+    });
+    Account::create(&program).await;
+    let list = |program: &Program| {
+        let mut command = crate::support::keygate(program.folder());
+        command
+            .args(["account", "list", "--data"])
+            .arg(program.data());
+        said(&command.output().expect("it runs"))
+    };
+    assert!(list(&program).contains(EMAIL), "while it runs");
+    program.terminate();
+    assert!(list(&program).contains(EMAIL), "when it has stopped");
+    assert!(!program.data().join("keygate.db").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offline_commands_issue_keys_by_the_rules_of_the_server() {
+    let upstream = Upstream::start().await;
+    let mut program = Program::start(Spawn {
+        upstream: Some(upstream.url()),
+        config: Some("[keys]\nprefix = \"acme_\"\nmax_active = 2\n".to_owned()),
+        ..Spawn::default()
+    });
+    Account::create(&program).await;
+    issue(&program);
+    program.terminate();
+    let without_configuration = |args: &[&str]| {
+        let mut command = crate::support::keygate(program.folder());
+        command.args(args).arg("--data").arg(program.data());
+        command.output().expect("it runs")
+    };
+    let args = ["key", "issue", "--account", EMAIL, "--name", "CI", "--json"];
+    let issued = json(&without_configuration(&args));
+    let key = issued["key"].as_str().expect("text").to_owned();
+    assert!(key.starts_with("acme_"), "{key}");
+    let why = refused(&without_configuration(&args));
+    assert!(why.contains("has 2 active"), "{why}");
+    // What is set is not overruled, and what would not work is refused.
+    std::fs::write(
+        program.folder().join("other.toml"),
+        "[keys]\nprefix = \"other_\"\n",
+    )
+    .expect("written");
+    let other = [&args[..], &["--config", "other.toml"]].concat();
+    let why = refused(&without_configuration(&other));
+    assert!(why.contains("begin with acme_"), "{why}");
+    let program = program.restart();
+    assert_eq!(status_with(&program, &key).await, 200);
+}

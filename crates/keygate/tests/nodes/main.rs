@@ -1,6 +1,7 @@
 //! Several nodes over one PostgreSQL: real processes, a real server, and faults between them.
 
 mod cluster;
+mod commands;
 mod fault_proxy;
 mod faults;
 mod history;

@@ -9,8 +9,8 @@ use keygate_core::{
 
 use super::fixture::{Fixture, NOW, at};
 use crate::{
-    Action, ChangeListener, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyStatus, NewKey,
-    UpdateKey,
+    Action, ChangeListener, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyRules, KeyStatus,
+    NewKey, PrefixBinding, UpdateKey,
 };
 
 pub async fn a_key_reads_back_as_it_was_issued(f: Fixture) {
@@ -341,6 +341,48 @@ pub async fn hashers_are_bound_while_there_are_keys(f: Fixture) {
     let mismatch = HasherBinding::Mismatch("other".into());
     assert_eq!(bind("sha256").await, mismatch);
     assert_eq!(bind("sha256").await, mismatch);
+}
+
+pub async fn prefixes_are_bound_while_there_are_keys(f: Fixture) {
+    let bind = async |prefix: &str| f.store.bind_prefix(prefix.into()).await.expect("answers");
+    let bound = f.store.bind_hasher("sha256".into()).await.expect("answers");
+    assert_eq!(bound, HasherBinding::Bound);
+    assert_eq!(bind("old_").await, PrefixBinding::Bound);
+    assert_eq!(bind("ask_").await, PrefixBinding::Bound);
+    let ada = f.account("ada@example.com").await;
+    f.key(ada, "begins with ask_").await;
+    assert_eq!(bind("ask_").await, PrefixBinding::Bound);
+    let mismatch = PrefixBinding::Mismatch("ask_".into());
+    assert_eq!(bind("new_").await, mismatch);
+    assert_eq!(bind("new_").await, mismatch);
+}
+
+pub async fn a_prefix_that_was_never_noted_is_that_of_the_keys(f: Fixture) {
+    let bind = async |prefix: &str| f.store.bind_prefix(prefix.into()).await.expect("answers");
+    let bound = f.store.bind_hasher("sha256".into()).await.expect("answers");
+    assert_eq!(bound, HasherBinding::Bound);
+    let ada = f.account("ada@example.com").await;
+    f.key(ada, "begins with ask_").await;
+    assert_eq!(bind("new_").await, PrefixBinding::Mismatch("ask_".into()));
+    assert_eq!(bind("ask_").await, PrefixBinding::Bound);
+    let rules = f.store.key_rules().await.expect("answers");
+    assert_eq!(rules.prefix.as_deref(), Some("ask_"));
+}
+
+pub async fn the_rules_by_which_keys_were_issued_are_kept(f: Fixture) {
+    let rules = async || f.store.key_rules().await.expect("answers");
+    assert_eq!(rules().await, KeyRules::default());
+    let bound = f.store.bind_hasher("sha256".into()).await.expect("answers");
+    assert_eq!(bound, HasherBinding::Bound);
+    let bound = f.store.bind_prefix("acme_".into()).await.expect("answers");
+    assert_eq!(bound, PrefixBinding::Bound);
+    f.store.note_max_active(3).await.expect("noted");
+    f.store.note_max_active(4).await.expect("noted");
+    let noted = KeyRules {
+        prefix: Some("acme_".into()),
+        max_active: Some(4),
+    };
+    assert_eq!(rules().await, noted);
 }
 
 pub async fn names_come_back_as_they_went_in(f: Fixture) {
