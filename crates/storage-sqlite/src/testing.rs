@@ -15,6 +15,14 @@ pub fn raise_concern(store: &SqliteStore, concern: Concern) {
     store.concerns.raise(concern);
 }
 
+/// Takes the table of the sessions away from the database at `path`, so that whatever asks for one is
+/// refused as a statement that cannot be run.
+pub fn take_sessions_away(path: &Path) {
+    let db = Connection::open(path).expect("the database opens");
+    let renamed = db.execute_batch("ALTER TABLE sessions RENAME TO taken_away");
+    renamed.expect("the table is there");
+}
+
 /// Gives keygate's own components, and these upstreams by their paths, the 90 days of probes, each half a
 /// minute, that a database keeps: one by one those of the last 25 hours, hours and days in sum. Every 7,000
 /// minutes, 40 of them failed. The database at `path` has to be closed.

@@ -137,7 +137,9 @@ fn meaning(code: Code) -> &'static str {
         Code::RateLimitExceeded => "too many passwords were tried",
         Code::Overloaded => "keygate has its hands full",
         Code::InternalError => "keygate is at fault; its log has the cause",
-        Code::StorageUnavailable => "the database does not answer",
+        Code::StorageUnavailable => {
+            "the database does not answer, or not whether a change was made"
+        }
         Code::InvalidApiKey
         | Code::ApiKeyRevoked
         | Code::ApiKeyExpired

@@ -45,6 +45,7 @@ fn refusals(operation: &Operation, route: &Route) -> Vec<Code> {
         (route.access == Access::Admin, Code::AdminRequired),
         (has_body, Code::BodyTooLarge),
         (is_write, Code::UnsupportedMediaType),
+        (is_private, Code::InternalError),
         (is_private, Code::StorageUnavailable),
     ];
     let rules = rules.into_iter().filter(|(holds, _)| *holds);

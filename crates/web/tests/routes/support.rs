@@ -12,7 +12,7 @@ use keygate_core::{
 };
 use keygate_http::{ClientAddress, Requests};
 use keygate_storage::Store;
-use keygate_storage_sqlite::SqliteStore;
+use keygate_storage_sqlite::{SqliteStore, testing::take_sessions_away};
 use keygate_web::{Site, WebState, router};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -205,6 +205,11 @@ impl TestApp {
         let entries = self.store.list_audit_entries(page).await;
         let entries = entries.expect("the store answers");
         entries.iter().map(|found| found.action.clone()).collect()
+    }
+
+    /// Has every call fail that needs a session, and by no fault of the database's.
+    pub fn take_sessions_away(&self) {
+        take_sessions_away(&self.folder.path().join("keygate.db"));
     }
 
     /// Breaks the store.

@@ -193,10 +193,14 @@ async fn provoke(operation: &Operation, code: &str) -> Answer {
             world.app.state.begin_draining();
             world.send(operation, "").await
         }
-        (_, "storage_unavailable") => {
+        (_, "internal_error" | "storage_unavailable") => {
             let path = world.path(operation).await;
             let body = world.body(operation).await;
-            world.app.close_store().await;
+            if code == "internal_error" {
+                world.app.take_sessions_away();
+            } else {
+                world.app.close_store().await;
+            }
             let call = world.call(operation, &path);
             match body {
                 Value::Null => call.send().await,
