@@ -26,7 +26,7 @@ enum Chore {
         #[arg(default_value_t = 2_000)]
         kills: u32,
     },
-    /// The long run of several nodes: 20 histories, 100 nodes replaced under load
+    /// The long run of several nodes: 20 histories, 100 nodes replaced under load, 200 databases that go back
     Nodes,
     /// Measure keygate beside its rivals and write docs/benchmarks.md; installs what it needs
     Bench {
@@ -167,7 +167,7 @@ fn nodes() -> Result<(), Failure> {
         "--",
         "--nocapture",
     ];
-    let long = [("SEEDS", "20"), ("ROUNDS", "100")];
+    let long = [("SEEDS", "20"), ("ROUNDS", "100"), ("FAILOVERS", "100")];
     cargo("Several nodes, for long", &nodes, &long)
 }
 

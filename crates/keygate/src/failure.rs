@@ -1,31 +1,50 @@
 use std::fmt;
 
-use keygate_core::Problem;
+use keygate_core::{Code, Problem};
 use keygate_storage::StorageError;
 
 /// Why a command failed, in one line for whoever ran it: what happened and what to do.
 #[derive(Debug)]
-pub(crate) struct Failure(String);
+pub(crate) struct Failure {
+    message: String,
+    may_pass: bool,
+}
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self {
+            message: message.into(),
+            may_pass: false,
+        }
+    }
+
+    /// Whether the database was away, and what failed may succeed if it is tried again.
+    pub(crate) const fn may_pass(&self) -> bool {
+        self.may_pass
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        let Problem { message, cause, .. } = problem;
-        Self(match cause {
-            Some(cause) => format!("{message} ({cause})"),
-            None => message.into_owned(),
-        })
+        let Problem {
+            code,
+            message,
+            cause,
+            ..
+        } = problem;
+        Self {
+            message: match cause {
+                Some(cause) => format!("{message} ({cause})"),
+                None => message.into_owned(),
+            },
+            may_pass: code == Code::StorageUnavailable,
+        }
     }
 }
 
@@ -53,6 +72,9 @@ impl From<StorageError> for Failure {
             }
             StorageError::Corrupt(_) => "Restore the database from a backup.",
         };
-        Self(format!("{error}. {advice}"))
+        Self {
+            message: format!("{error}. {advice}"),
+            may_pass: error.may_pass(),
+        }
     }
 }

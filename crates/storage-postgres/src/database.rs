@@ -217,7 +217,8 @@ async fn prepare(connection: &mut PgConnection, settings: &str) -> Result<(), Er
 fn session_settings(options: &PostgresOptions) -> String {
     format!(
         "DO $$ BEGIN IF pg_is_in_recovery() THEN \
-             RAISE EXCEPTION 'this server is a standby'; END IF; END $$; \
+             RAISE EXCEPTION 'this server is a standby' USING ERRCODE = 'read_only_sql_transaction'; \
+         END IF; END $$; \
          SET statement_timeout = {}; SET lock_timeout = {}; \
          SET idle_in_transaction_session_timeout = {}; \
          SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \

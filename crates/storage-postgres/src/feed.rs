@@ -4,9 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use keygate_core::key::KeyHash;
-use keygate_storage::{ChangeFeed, Columns, FeedPage, StorageError, statements};
-use sqlx::{Acquire, postgres::PgListener, query};
+use keygate_core::{Timestamp, key::KeyHash};
+use keygate_storage::{
+    ChangeFeed, ChangeMark, Columns, Continuity, FeedPage, FeedPosition, StorageError, statements,
+};
+use sqlx::{Acquire, postgres::PgListener, query, types::Uuid};
 use tokio::{sync::Notify, time};
 
 use crate::{
@@ -21,14 +23,26 @@ use crate::{
 statements! {
     /// One statement, hence one snapshot: what is forgotten, what is not yet, and the end belong
     /// together.
+    /// Whoever restarts or replaces a server changes `server`; whoever writes rows anew changes their
+    /// `xmin`.
     READ = "SELECT forgotten_through, \
-            greatest(forgotten_through, (SELECT max(revision) FROM changes)) AS last, \
-            revision, key_hash \
+            extract(epoch FROM pg_postmaster_start_time()) || '/' || pg_relation_filenode('changes') AS server, \
+            seen.identity AS seen_identity, seen.inserted_by AS seen_inserted_by, \
+            newest.revision AS last, newest.identity AS last_identity, newest.inserted_by AS last_inserted_by, \
+            page.revision, page.identity, page.inserted_by, page.key_hash \
         FROM feed LEFT JOIN LATERAL ( \
-            SELECT revision, key_hash FROM changes WHERE revision > $1 ORDER BY revision LIMIT $2 \
+            SELECT identity, xmin::text AS inserted_by FROM changes WHERE revision = $1 \
+        ) AS seen ON true LEFT JOIN LATERAL ( \
+            SELECT revision, identity, xmin::text AS inserted_by FROM changes ORDER BY revision DESC LIMIT 1 \
+        ) AS newest ON true LEFT JOIN LATERAL ( \
+            SELECT revision, identity, xmin::text AS inserted_by, key_hash FROM changes \
+            WHERE revision > $1 ORDER BY revision LIMIT $2 \
         ) AS page ON true";
-    END = "SELECT greatest(forgotten_through, (SELECT max(revision) FROM changes)) AS last \
-        FROM feed";
+    NEWEST_OF = "SELECT revision, identity, (extract(epoch FROM changed_at) * 1000)::bigint AS at \
+        FROM changes JOIN unnest($1::bigint[], $2::uuid[]) AS known (revision, identity) \
+            USING (revision, identity) \
+        ORDER BY revision DESC LIMIT 1";
+    /// The newest change stays: a trigger sees to that, whichever version deletes.
     FORGET = "WITH forgotten AS ( \
             DELETE FROM changes WHERE revision IN ( \
                 SELECT revision FROM changes WHERE revision <= ( \
@@ -56,72 +70,151 @@ const PROBE_EVERY: Duration = Duration::from_secs(2);
 pub(crate) struct Feed(pub(crate) Database);
 
 /// A row of a page. An empty page has one too, without a change.
-struct Change {
+struct Row {
     forgotten_through: u64,
-    last: u64,
-    revision: Option<u64>,
-    hash: Option<KeyHash>,
+    /// The change up to which was read, as it is now, and the newest there is.
+    seen: Option<FeedPosition>,
+    newest: Option<FeedPosition>,
+    change: Option<(FeedPosition, Option<KeyHash>)>,
 }
 
-fn read(row: &PostgresRow<'_>) -> Result<Change, StorageError> {
-    let revision = row.number("revision")?;
-    let hash = row.hash("key_hash")?;
-    Ok(Change {
+fn read(row: &PostgresRow<'_>, asked: u64) -> Result<Row, StorageError> {
+    let server: String = row.some_text("server")?;
+    let position = |revision: Option<u64>, identity, inserted_by| {
+        let (Some(revision), Some(identity)) = (revision, row.id(identity)?) else {
+            return Ok(None);
+        };
+        let inserted_by = row.some_text(inserted_by)?;
+        Ok::<_, StorageError>(Some(FeedPosition {
+            mark: ChangeMark {
+                revision,
+                identity: u128::from_be_bytes(identity),
+            },
+            origin: format!("{server}/{inserted_by}"),
+        }))
+    };
+    let revision = |name| {
+        let revision = row.number(name)?;
+        Ok::<_, StorageError>(revision.and_then(|revision| u64::try_from(revision).ok()))
+    };
+    let change = position(revision("revision")?, "identity", "inserted_by")?;
+    let hash = row.hash("key_hash")?.map(KeyHash::from_bytes);
+    Ok(Row {
         forgotten_through: row.count("forgotten_through")?,
-        last: row.count("last")?,
-        revision: revision.and_then(|revision| u64::try_from(revision).ok()),
-        hash: hash.map(KeyHash::from_bytes),
+        seen: position(Some(asked), "seen_identity", "seen_inserted_by")?,
+        newest: position(revision("last")?, "last_identity", "last_inserted_by")?,
+        change: change.map(|change| (change, hash)),
     })
 }
 
-fn page(changes: &[Change], after: u64) -> Result<FeedPage, StorageError> {
-    let first = changes.first().ok_or(StorageError::Corrupt("feed"))?;
-    // The database has been set back: it knows less than what was read.
-    if first.last < after {
+impl Row {
+    /// Where the feed ends.
+    fn end(&self) -> FeedPosition {
+        self.newest.clone().unwrap_or_else(|| FeedPosition {
+            mark: ChangeMark {
+                revision: self.forgotten_through,
+                identity: 0,
+            },
+            origin: String::new(),
+        })
+    }
+
+    fn continuity(&self, after: &FeedPosition) -> Continuity {
+        let revision = after.mark.revision;
+        match &self.seen {
+            Some(seen) if seen == after => Continuity::Same,
+            Some(seen) if seen.mark == after.mark => Continuity::Moved,
+            // Forgotten, and others came after it.
+            None if revision <= self.forgotten_through && revision < self.end().mark.revision => {
+                Continuity::Same
+            }
+            // There was no change yet, and there is none.
+            None if self.end() == *after => Continuity::Same,
+            _ => Continuity::Lost,
+        }
+    }
+}
+
+fn page(rows: Vec<Row>, after: &FeedPosition) -> Result<FeedPage, StorageError> {
+    let first = rows.first().ok_or(StorageError::Corrupt("feed"))?;
+    let continuity = first.continuity(after);
+    if continuity != Continuity::Same || first.forgotten_through > after.mark.revision {
+        let end = first.end();
         return Ok(FeedPage {
+            continuity,
             changed: Vec::new(),
-            position: first.last,
+            marks: vec![end.mark],
+            position: end,
             is_last: true,
             is_complete: false,
         });
     }
-    let revisions = || changes.iter().filter_map(|change| change.revision);
-    let hashes: Vec<KeyHash> = changes.iter().filter_map(|change| change.hash).collect();
+    let changes: Vec<_> = rows.into_iter().filter_map(|row| row.change).collect();
+    let hashes: Vec<KeyHash> = changes.iter().filter_map(|(_, hash)| *hash).collect();
     Ok(FeedPage {
-        position: revisions()
-            .next_back()
-            .unwrap_or(after.max(first.forgotten_through)),
-        is_last: revisions().count() < PAGE,
-        is_complete: first.forgotten_through <= after && hashes.len() == revisions().count(),
+        continuity,
+        is_last: changes.len() < PAGE,
+        is_complete: hashes.len() == changes.len(),
         changed: hashes,
+        marks: changes.iter().map(|(change, _)| change.mark).collect(),
+        position: changes
+            .into_iter()
+            .next_back()
+            .map_or_else(|| after.clone(), |(change, _)| change),
     })
 }
 
 #[async_trait]
 impl ChangeFeed for Feed {
-    async fn read(&self, after: u64) -> Result<FeedPage, StorageError> {
-        let limit = i64::try_from(PAGE).expect("a small number");
-        let feed = self.0.clone();
-        // In a task of its own: who gives up waiting does not stop a connection from being made.
-        let changes = in_task(async move {
-            let changes = feed.read(move |db| {
-                let statement = query(READ).bind(signed(after)).bind(limit);
-                all(db, statement, read).boxed()
+    async fn read(&self, after: &FeedPosition) -> Result<FeedPage, StorageError> {
+        page(self.rows(after.mark.revision).await?, after)
+    }
+
+    async fn newest_of(
+        &self,
+        marks: Vec<ChangeMark>,
+    ) -> Result<Option<(ChangeMark, Timestamp)>, StorageError> {
+        let revisions: Vec<i64> = marks.iter().map(|mark| signed(mark.revision)).collect();
+        let identities = marks.iter().map(|mark| Uuid::from_u128(mark.identity));
+        let identities: Vec<Uuid> = identities.collect();
+        let read = self.0.read(move |db| {
+            let find = query(NEWEST_OF)
+                .bind(revisions.clone())
+                .bind(identities.clone());
+            let found = optional(db, find, |row| {
+                let identity = row.id("identity")?.unwrap_or_default();
+                let mark = ChangeMark {
+                    revision: row.count("revision")?,
+                    identity: u128::from_be_bytes(identity),
+                };
+                Ok((mark, row.timestamp("at")?))
             });
-            changes.await
+            found.boxed()
         });
-        page(&changes.await?, after)
+        read.await
     }
 }
 
 impl Feed {
-    /// The last revision that there is.
-    pub(crate) async fn end(&self) -> Result<u64, StorageError> {
-        let end = self
-            .0
-            .read(|db| optional(db, query(END), |row| row.count("last")).boxed())
-            .await?;
-        end.ok_or(StorageError::Corrupt("feed"))
+    async fn rows(&self, after: u64) -> Result<Vec<Row>, StorageError> {
+        let limit = i64::try_from(PAGE).expect("a small number");
+        let feed = self.0.clone();
+        // In a task of its own: who gives up waiting does not stop a connection from being made.
+        let rows = in_task(async move {
+            let rows = feed.read(move |db| {
+                let statement = query(READ).bind(signed(after)).bind(limit);
+                all(db, statement, move |row| read(row, after)).boxed()
+            });
+            rows.await
+        });
+        rows.await
+    }
+
+    /// Where the feed ends now.
+    pub(crate) async fn end(&self) -> Result<FeedPosition, StorageError> {
+        let rows = self.rows(u64::MAX).await?;
+        let first = rows.first().ok_or(StorageError::Corrupt("feed"))?;
+        Ok(first.end())
     }
 }
 
@@ -177,7 +270,7 @@ async fn hear(database: &Database, wake: &Notify) -> Result<(), StorageError> {
         wake.notify_one();
         match time::timeout(PROBE_EVERY, listener.try_recv()).await {
             Ok(Ok(Some(_))) => {}
-            Ok(Ok(None)) => return Err(StorageError::Unavailable("cut off".into())),
+            Ok(Ok(None)) => return Err(StorageError::unavailable("cut off")),
             Ok(Err(error)) => return Err(unavailable(error)),
             Err(_) => {
                 let probe = query("SELECT 1").execute(&mut listener);

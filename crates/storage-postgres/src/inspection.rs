@@ -4,13 +4,14 @@ use keygate_storage::{Columns, StorageError, statements};
 use sqlx::{PgConnection, query};
 
 use crate::{
-    PostgresOptions,
+    LossRisk, PostgresOptions,
     capacity::{Capacity, capacity},
     database::Database,
     error::unavailable,
-    migrations::{self, Server},
+    migrations,
     query::optional,
     row::column,
+    watch,
 };
 
 /// What an operator wants to know of a database before a node opens it.
@@ -20,8 +21,8 @@ pub struct Inspection {
     pub server: String,
     /// Whether every name can be kept: the encoding is UTF8.
     pub is_unicode: bool,
-    /// Whether what the server acknowledges survives a loss of power.
-    pub is_durable: bool,
+    /// Why the server can lose what it has acknowledged, if it can.
+    pub risks: Vec<LossRisk>,
     /// Whether tables may be made, which a node does that brings the schema to its own version.
     pub can_create: bool,
     /// How many connections there are.
@@ -38,7 +39,6 @@ pub struct Inspection {
 
 statements! {
     SERVER = "SELECT current_setting('server_version') AS server, \
-        (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT AS now, \
         coalesce(has_schema_privilege(current_schema(), 'CREATE'), FALSE) AS can_create";
     IDENTITY = "SELECT 'postgres ' || system_identifier || '/' || oid AS identity \
         FROM pg_control_system(), pg_database WHERE datname = current_database()";
@@ -77,11 +77,11 @@ pub async fn identity(options: &PostgresOptions) -> Result<String, StorageError>
 }
 
 async fn inspect(db: &mut PgConnection, name: &str) -> Result<Inspection, StorageError> {
-    let Server { durable, unicode } = migrations::server(db).await?;
-    let (server, now, can_create) = optional(db, query(SERVER), |row| {
+    let is_unicode = migrations::is_unicode(db).await?;
+    let look = watch::look(db).await?;
+    let (server, can_create) = optional(db, query(SERVER), |row| {
         Ok((
             column::<String>(row.0, "server")?,
-            column(row.0, "now")?,
             column(row.0, "can_create")?,
         ))
     })
@@ -102,11 +102,11 @@ async fn inspect(db: &mut PgConnection, name: &str) -> Result<Inspection, Storag
     Ok(Inspection {
         // Some add where they come from: "15.14 (Debian 15.14-0+deb12u1)".
         server: server.split(' ').next().unwrap_or_default().to_owned(),
-        is_unicode: unicode,
-        is_durable: durable,
+        is_unicode,
+        risks: look.risks(),
         can_create,
         capacity,
-        now: Timestamp::from_millis(now),
+        now: look.now,
         version,
         known: migrations::known_version().into(),
         newest_entry: newest.flatten().map(Timestamp::from_millis),

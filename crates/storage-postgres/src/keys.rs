@@ -18,10 +18,14 @@ use crate::{
     shares::Purpose,
 };
 
-/// The keys that are active at `$2`: the same rule as [`KeyState::of`], held to it by the suite.
+/// The keys that are active at a time: the same rule as [`KeyState::of`], held to it by the suite.
 macro_rules! active {
-    () => {
-        "(is_active AND (expires_at IS NULL OR expires_at > $2))"
+    ($now:literal) => {
+        concat!(
+            "(is_active AND (expires_at IS NULL OR expires_at > ",
+            $now,
+            "))"
+        )
     };
 }
 
@@ -46,14 +50,16 @@ statements! {
         WHERE hash = $1";
     /// Whoever counts an account's active keys waits here for whoever did before, on any node.
     LOCK_ACCOUNT = "SELECT 1 FROM accounts WHERE id = $1 FOR NO KEY UPDATE";
-    /// However many there are, no more are counted than are allowed.
+    /// However many there are, no more are counted than are allowed. By the server's clock, as nodes
+    /// whose clocks differ would not count the same keys.
     COUNT_ACTIVE = concat!(
         "SELECT count(*) AS active FROM (SELECT 1 FROM api_keys WHERE account_id = $1 AND ",
-        active!(), " AND id <> $3 LIMIT $4) AS counted"
+        active!("(extract(epoch FROM clock_timestamp()) * 1000)::bigint"),
+        " AND id <> $2 LIMIT $3) AS counted"
     );
     LIST = concat!(
         "SELECT * FROM api_keys WHERE account_id = $1 AND CASE $3 \
-            WHEN 'active' THEN ", active!(), " \
+            WHEN 'active' THEN ", active!("$2"), " \
             WHEN 'inactive' THEN NOT is_active \
             WHEN 'expired' THEN is_active AND expires_at <= $2 \
             ELSE true END \
@@ -76,17 +82,15 @@ statements! {
 
 /// Whether the account has a place for `key_id` among its active keys. It stays so until the end
 /// of the transaction.
-async fn has_place(
+pub(crate) async fn has_place(
     db: &mut PgConnection,
     account_id: AccountId,
     key_id: KeyId,
     max_active: u32,
-    now: Timestamp,
 ) -> Result<bool, StorageError> {
     let count = async |db: &mut PgConnection| -> Result<bool, StorageError> {
         let count = query(COUNT_ACTIVE)
             .bind(account_id.uuid())
-            .bind(now.as_millis())
             .bind(key_id.uuid())
             .bind(i64::from(max_active));
         let active = optional(db, count, |row| row.count("active")).await?;
@@ -177,7 +181,7 @@ impl KeyStore for PostgresStore {
                 if let Some(fingerprint) = fingerprint {
                     require_binding(db, &fingerprint, &key.key_prefix).await?;
                 }
-                let has_place = has_place(db, key.account_id, key.id, max_active, key.created_at);
+                let has_place = has_place(db, key.account_id, key.id, max_active);
                 let has_place = has_place.await?;
                 // Under the account's lock, if there is a place for a key.
                 if let Some(earlier) = earlier_key(db, &key, form).await? {
@@ -235,9 +239,7 @@ impl KeyStore for PostgresStore {
                     if KeyState::of(true, key.expires_at, audit.at) == KeyState::Expired {
                         return Ok(UpdateKey::Expired);
                     }
-                    if !key.is_active
-                        && !has_place(db, account_id, key_id, max_active, audit.at).await?
-                    {
+                    if !key.is_active && !has_place(db, account_id, key_id, max_active).await? {
                         return Ok(UpdateKey::LimitReached);
                     }
                 }

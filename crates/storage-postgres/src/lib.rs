@@ -26,6 +26,7 @@ pub mod testing;
 mod tests;
 mod usage;
 mod usage_lock;
+mod watch;
 mod write;
 
 use std::{str::FromStr, sync::Arc, time::Duration};
@@ -35,7 +36,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use keygate_core::Clock;
 use keygate_storage::{
     ChangeListener, ChangeListeners, Concern, Concerns, FeedMetrics, FeedReader, Latencies, Lease,
-    Operation, StorageError, Store,
+    Operation, StorageError, Store, patiently,
 };
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -45,11 +46,13 @@ use tokio::{sync::Notify, task::JoinHandle};
 use database::Database;
 use feed::Feed;
 use shares::Purpose;
+use watch::Watch;
 use write::Write;
 
 pub use capacity::Capacity;
 pub use inspection::{Inspection, identity};
 pub use moving::{PostgresReader, PostgresTarget, TargetError};
+pub use watch::LossRisk;
 
 /// How the database is reached and used.
 #[derive(Debug, Clone)]
@@ -168,14 +171,26 @@ impl PostgresStore {
         let concerns = database.shares().concerns().clone();
         database.read(|db| usage_lock::look(db).boxed()).await?;
         migrations::run(&database, &options.name()).await?;
-        migrations::look_at_server(&database).await?;
+        // It was there a moment ago, so what fails now may pass.
+        let is_unicode = async || migrations::require_unicode(&database).await;
+        patiently(
+            "looking at the database server",
+            StorageError::may_pass,
+            is_unicode,
+        )
+        .await?;
+        let mut watch = Watch::new(database.clone(), clock.clone(), concerns.clone());
+        if let Err(error) = watch.look_once().await {
+            tracing::warn!(%error, "whether the database server can lose what it acknowledges is not known yet");
+        }
         capacity::look(&database, options.connections(), &concerns).await?;
         let of_feed = {
             let options = options.clone();
             move || Database::new(connect.clone(), &options, FEED_CONNECTIONS, options.lease)
         };
         let feed = Feed(of_feed());
-        let position = feed.end().await?;
+        let end = async || feed.end().await;
+        let position = patiently("reading the change feed", StorageError::may_pass, end).await?;
         let listeners = Arc::<ChangeListeners>::default();
         let lease = Arc::new(Lease::new(clock.clone(), options.lease, options.max_stale));
         let wake = Arc::new(Notify::new());
@@ -186,12 +201,14 @@ impl PostgresStore {
             lease.clone(),
             options.lease,
             clock,
+            concerns.clone(),
         );
         let feed_metrics = reader.metrics();
         let tasks = vec![
             tokio::spawn(reader.run(wake.clone())),
             tokio::spawn(feed::listen(of_feed, wake)),
             tokio::spawn(feed::forget_regularly(database.clone())),
+            tokio::spawn(watch.run()),
         ];
         Ok(Self {
             database,

@@ -1,7 +1,7 @@
 //! The schema, and which programs run on it.
 
 use futures_util::FutureExt;
-use keygate_storage::{Columns, StorageError, statements};
+use keygate_storage::{StorageError, statements};
 use sqlx::{PgConnection, query, raw_sql};
 
 use crate::{
@@ -57,8 +57,7 @@ const LOCK: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
     )";
 
 statements! {
-    SERVER = "SELECT current_setting('server_encoding') = 'UTF8' AS unicode, \
-        current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' AS durable";
+    IS_UNICODE = "SELECT 1 WHERE current_setting('server_encoding') = 'UTF8'";
     VERSION = "SELECT version, runs_from FROM keygate_schema";
     SET_VERSION = "INSERT INTO keygate_schema (singleton, version, runs_from) VALUES (1, $1, $2) \
         ON CONFLICT (singleton) DO UPDATE \
@@ -154,36 +153,15 @@ pub(crate) fn known_version() -> i32 {
     i32::try_from(MIGRATIONS.len()).expect("few migrations")
 }
 
-/// Refuses a server that cannot keep every name, and warns of one that forgets what it acknowledged
-/// when its power fails.
-pub(crate) async fn look_at_server(database: &Database) -> Result<(), StorageError> {
-    let found = database.read(|db| server(db).boxed()).await;
-    let Server { durable, unicode } = found?;
-    if !unicode {
-        let why = "the database's encoding must be UTF8";
-        return Err(StorageError::unavailable(why));
+/// Refuses a server that cannot keep every name.
+pub(crate) async fn require_unicode(database: &Database) -> Result<(), StorageError> {
+    if database.read(|db| is_unicode(db).boxed()).await? {
+        return Ok(());
     }
-    if !durable {
-        tracing::warn!(
-            "the server runs with fsync or full_page_writes off: what it acknowledges can be lost"
-        );
-    }
-    Ok(())
+    let why = "the database's encoding must be UTF8";
+    Err(StorageError::unavailable(why))
 }
 
-/// What of a server matters to what is kept there.
-#[derive(Default)]
-pub(crate) struct Server {
-    pub(crate) durable: bool,
-    pub(crate) unicode: bool,
-}
-
-pub(crate) async fn server(db: &mut PgConnection) -> Result<Server, StorageError> {
-    let found = optional(db, query(SERVER), |row| {
-        Ok(Server {
-            durable: row.flag("durable")?,
-            unicode: row.flag("unicode")?,
-        })
-    });
-    Ok(found.await?.unwrap_or_default())
+pub(crate) async fn is_unicode(db: &mut PgConnection) -> Result<bool, StorageError> {
+    exists(db, query(IS_UNICODE)).await
 }

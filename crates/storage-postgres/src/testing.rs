@@ -168,6 +168,71 @@ impl PostgresServer {
         }
     }
 
+    /// Makes a standby that has what the server has now, and then falls behind.
+    ///
+    /// # Panics
+    ///
+    /// Where the copy fails.
+    pub fn make_standby(&self) {
+        let (port, standby) = (self.port.to_string(), self.standby());
+        let args = [
+            "-h",
+            "127.0.0.1",
+            "-U",
+            "keygate",
+            "-R",
+            "-c",
+            "fast",
+            "-N",
+            "-p",
+            &port,
+        ];
+        let mut copy = self.command("pg_basebackup", &args);
+        let done = copy.arg("-D").arg(standby).output();
+        let done = done.expect("pg_basebackup runs");
+        assert!(done.status.success(), "{done:?}");
+    }
+
+    fn standby(&self) -> PathBuf {
+        self.folder.path().join("standby")
+    }
+
+    /// Ends the server for good and lets the standby take its place, which has not heard of it since it
+    /// was made.
+    ///
+    /// # Panics
+    ///
+    /// Where there is no standby, or it does not become the primary.
+    pub fn fail_over(&mut self) {
+        self.stop();
+        fs::remove_dir_all(self.data()).expect("it is ended");
+        fs::rename(self.standby(), self.data()).expect("a standby");
+        self.resume();
+        assert_eq!(self.sql("postgres", "SELECT pg_promote()"), "t");
+    }
+
+    /// A backup of a database.
+    ///
+    /// # Panics
+    ///
+    /// Where `pg_dump` fails.
+    pub fn dump(&self, database: &str) -> String {
+        let port = self.port.to_string();
+        let args = ["-h", "127.0.0.1", "-U", "keygate", "-p", &port, database];
+        let done = self.command("pg_dump", &args).output();
+        let done = done.expect("pg_dump runs");
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stdout).expect("UTF-8")
+    }
+
+    /// Puts a backup in the place of a database that others may be using.
+    pub fn restore(&self, database: &str, dump: &str) {
+        let drop = format!("DROP DATABASE {database} WITH (FORCE)");
+        self.sql("postgres", &drop);
+        self.sql("postgres", &format!("CREATE DATABASE {database}"));
+        self.sql(database, &format!("BEGIN;\n{dump}\nCOMMIT;"));
+    }
+
     /// Where it listens on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port

@@ -3,9 +3,9 @@
 use std::sync::{Arc, LazyLock};
 
 use futures_util::FutureExt;
-use keygate_core::SystemClock;
+use keygate_core::{AccountId, Clock, KeyId, ManualClock, SystemClock};
 use keygate_storage::{
-    Columns, StorageError,
+    ChangeFeed, Columns, Continuity, StorageError, Store,
     tables::{Kind, TABLES, TableStore, Value},
 };
 use sqlx::{Executor, SqlSafeStr};
@@ -41,6 +41,7 @@ async fn every_statement_is_one_for_the_server() {
         crate::status::STATEMENTS,
         crate::usage::STATEMENTS,
         crate::usage_lock::STATEMENTS,
+        crate::watch::STATEMENTS,
         crate::write::STATEMENTS,
     ];
     for sql in all.concat() {
@@ -159,6 +160,151 @@ async fn a_database_that_is_not_there_is_said_to_be_so() {
         refused.contains("database \"nowhere\" does not exist"),
         "{refused}"
     );
+}
+
+/// Publishes a change, as a revocation does.
+const PUBLISH: &str = "SELECT publish_changes(ARRAY[decode(repeat('00', 32), 'hex')])";
+
+/// How the feed continues what was read up to now, once this was done to the database.
+async fn continuity_after(server: &PostgresServer, sql: &[&str]) -> Continuity {
+    let url = server.create_database();
+    let store = open(&url).await.expect("it opens");
+    server.sql(name(&url), PUBLISH);
+    server.sql(name(&url), PUBLISH);
+    let read = store.feed.end().await.expect("it answers");
+    for sql in sql {
+        server.sql(name(&url), sql);
+    }
+    let page = store.feed.read(&read).await.expect("it answers");
+    assert_eq!(page.is_complete, page.continuity == Continuity::Same);
+    let again = store.feed.read(&page.position).await.expect("it answers");
+    assert_eq!(
+        again.continuity,
+        Continuity::Same,
+        "it is gone by from now on"
+    );
+    page.continuity
+}
+
+#[tokio::test]
+async fn the_history_that_was_read_is_told_from_every_other() {
+    let set_back = "ALTER TABLE changes DISABLE TRIGGER USER; \
+        DELETE FROM changes WHERE revision = (SELECT max(revision) FROM changes); \
+        ALTER TABLE changes ALTER COLUMN revision RESTART WITH 3; \
+        ALTER TABLE changes ENABLE TRIGGER USER";
+    // The rows come back as they were, which is all that a dump has.
+    let written_anew = "CREATE TABLE dump AS SELECT * FROM changes; TRUNCATE changes; \
+        INSERT INTO changes OVERRIDING SYSTEM VALUE SELECT * FROM dump; DROP TABLE dump";
+    let put_back = "ALTER TABLE changes DISABLE TRIGGER USER; \
+        CREATE TABLE dump AS SELECT * FROM changes; DELETE FROM changes; \
+        INSERT INTO changes OVERRIDING SYSTEM VALUE SELECT * FROM dump; DROP TABLE dump; \
+        ALTER TABLE changes ENABLE TRIGGER USER";
+    for (done, expected) in [
+        (vec![], Continuity::Same),
+        (vec![PUBLISH], Continuity::Same),
+        (vec![set_back], Continuity::Lost),
+        (vec![set_back, PUBLISH], Continuity::Lost),
+        (vec![set_back, PUBLISH, PUBLISH, PUBLISH], Continuity::Lost),
+        (vec![written_anew], Continuity::Moved),
+        (vec![put_back, PUBLISH], Continuity::Moved),
+    ] {
+        assert_eq!(continuity_after(&SERVER, &done).await, expected, "{done:?}");
+    }
+}
+
+/// A node that has read everything stays able to prove it, whoever forgets what is old.
+#[tokio::test]
+async fn the_newest_change_is_never_forgotten() {
+    let forget = "UPDATE changes SET changed_at = now() - interval '2 hours'; DELETE FROM changes";
+    let url = SERVER.create_database();
+    let store = open(&url).await.expect("it opens");
+    for _ in 0..3 {
+        SERVER.sql(name(&url), PUBLISH);
+    }
+    let read = store.feed.end().await.expect("it answers");
+    SERVER.sql(name(&url), forget);
+    let left = SERVER.sql(name(&url), "SELECT revision FROM changes");
+    assert_eq!(left, read.mark.revision.to_string());
+}
+
+#[tokio::test]
+async fn a_restart_of_the_server_is_told_from_a_loss() {
+    let mut server = PostgresServer::start();
+    let url = server.create_database();
+    let store = open(&url).await.expect("it opens");
+    server.sql(name(&url), PUBLISH);
+    let read = store.feed.end().await.expect("it answers");
+    server.stop();
+    server.resume();
+    let page = store.feed.read(&read).await.expect("it answers");
+    assert_eq!(page.continuity, Continuity::Moved);
+    assert_eq!(page.position.mark, read.mark);
+}
+
+/// Keys that are over by a node's clock alone are counted all the same.
+#[tokio::test]
+async fn the_limit_on_active_keys_goes_by_the_databases_clock() {
+    let url = SERVER.create_database();
+    let store = open(&url).await.expect("it opens");
+    let account = "INSERT INTO accounts (id, email, password_hash, created_at) \
+        VALUES ('00000000-0000-0000-0000-000000000001', 'ada@example.com', '', 0)";
+    SERVER.sql(name(&url), account);
+    let over_in = |interval: &str| {
+        let insert = format!(
+            "INSERT INTO api_keys (id, account_id, hash, name, key_prefix, scopes, is_active, created_at, \
+                expires_at) \
+             VALUES (gen_random_uuid(), '00000000-0000-0000-0000-000000000001', \
+                sha256(gen_random_uuid()::text::bytea), '', '', 1, true, 0, \
+                (extract(epoch FROM now() + interval '{interval}') * 1000)::bigint)"
+        );
+        SERVER.sql(name(&url), &insert);
+    };
+    let account_id = AccountId::from_bytes({
+        let mut bytes = [0; 16];
+        bytes[15] = 1;
+        bytes
+    });
+    let nobodys = KeyId::from_bytes([0; 16]);
+    let has_place = |most| {
+        store
+            .database
+            .read(move |db| crate::keys::has_place(db, account_id, nobodys, most).boxed())
+    };
+    over_in("-1 second");
+    assert!(has_place(1).await.expect("it answers"), "one is over");
+    over_in("1 hour");
+    assert!(!has_place(1).await.expect("it answers"), "one is not");
+    assert!(has_place(2).await.expect("it answers"));
+}
+
+#[tokio::test]
+async fn an_operator_is_told_where_an_acknowledged_revocation_can_be_lost() {
+    let url = SERVER.create_database();
+    let codes = |store: &PostgresStore| {
+        let concerns = store.concerns().into_iter();
+        concerns.map(|concern| concern.code).collect::<Vec<_>>()
+    };
+    let store = open(&url).await.expect("it opens");
+    assert!(codes(&store).is_empty(), "{:?}", store.concerns());
+    let local = format!(
+        "ALTER DATABASE {} SET synchronous_commit = local",
+        name(&url)
+    );
+    SERVER.sql("postgres", &local);
+    let store = open(&url).await.expect("it opens");
+    assert_eq!(codes(&store), ["revocations_may_be_lost"]);
+}
+
+#[tokio::test]
+async fn a_clock_that_differs_from_the_databases_is_said() {
+    let url = SERVER.create_database();
+    let ahead = SystemClock.now().plus(std::time::Duration::from_hours(2));
+    let clock = Arc::new(ManualClock::at(ahead));
+    let store = PostgresStore::open(&PostgresOptions::new(&url), clock).await;
+    let concerns = store.expect("it opens").concerns();
+    assert_eq!(concerns.len(), 1, "{concerns:?}");
+    assert_eq!(concerns[0].code, "clock_skew");
+    assert!(concerns[0].message.contains("ahead of"), "{concerns:?}");
 }
 
 #[tokio::test]

@@ -43,16 +43,18 @@ impl Concern {
 pub struct Concerns(Mutex<BTreeMap<&'static str, Concern>>);
 
 impl Concerns {
-    /// Notes a concern until it is lowered, and logs it if there was none of its code.
+    /// Notes a concern until it is lowered, and logs it if there was none of its code. What has gone
+    /// wrong is logged each time that it has another message: it went wrong again.
     pub fn raise(&self, concern: Concern) {
         let mut raised = self.0.lock();
         let (code, message, is_error) = (concern.code, concern.message.clone(), concern.is_error);
-        let is_new = raised.insert(code, concern).is_none();
+        let before = raised.insert(code, concern);
         drop(raised);
-        match (is_new, is_error) {
-            (true, true) => tracing::error!(code, "{message}"),
-            (true, false) => tracing::warn!(code, "{message}"),
-            (false, _) => {}
+        let is_new = before.is_none();
+        if is_error && before.is_none_or(|before| before.message != message) {
+            tracing::error!(code, "{message}");
+        } else if is_new {
+            tracing::warn!(code, "{message}");
         }
     }
 

@@ -59,6 +59,14 @@ impl StorageError {
         Self::Internal(cause.into())
     }
 
+    /// Whether what was asked may succeed if it is asked again.
+    pub const fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::Uncertain(_) | Self::Conflict(_)
+        )
+    }
+
     /// Whether it is a fault of this program or of the database's contents, which trying again does
     /// not mend.
     pub const fn is_internal(&self) -> bool {

@@ -1,130 +1,76 @@
-use std::{sync::Arc, time::Duration};
+//! The changes that several processes make to one database, and whether it is still the one that was read.
+
+mod reader;
+mod trail;
 
 use async_trait::async_trait;
-use keygate_core::{Clock, key::KeyHash};
-use prometheus_client::metrics::gauge::Gauge;
-use tokio::{sync::Notify, time};
+use keygate_core::{Timestamp, key::KeyHash};
 
-use crate::{ChangeListeners, FeedMetrics, Lease, StorageError};
+use crate::StorageError;
+
+pub use reader::FeedReader;
 
 /// The changes that several processes make to one database, each with a revision. Revisions become
 /// visible in their order: whoever has seen one has seen all before it.
 #[async_trait]
 pub trait ChangeFeed: Send + Sync {
-    /// The changes after a revision, as many as fit a page.
-    async fn read(&self, after: u64) -> Result<FeedPage, StorageError>;
+    /// The changes after a position, as many as fit a page.
+    async fn read(&self, after: &FeedPosition) -> Result<FeedPage, StorageError>;
+
+    /// The newest of these changes that the database has, and when it was made.
+    async fn newest_of(
+        &self,
+        marks: Vec<ChangeMark>,
+    ) -> Result<Option<(ChangeMark, Timestamp)>, StorageError>;
+}
+
+/// Names a change. A database that has gone back gives the same revisions to other changes, so a
+/// revision alone does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ChangeMark {
+    /// Its place in the order of changes.
+    pub revision: u64,
+    /// Drawn at random with the change; zero where there is no change yet.
+    pub identity: u128,
+}
+
+/// Up to where a feed was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FeedPosition {
+    /// The last change that was read.
+    pub mark: ChangeMark,
+    /// Where that change was read: differs once the server was restarted or replaced, or its data
+    /// were.
+    pub origin: String,
+}
+
+/// How what a database has now relates to what was read of it before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Continuity {
+    /// It is the database that was read.
+    Same,
+    /// It has all that was read, but was restarted or replaced in between: what was read from it
+    /// besides the feed may be missing.
+    Moved,
+    /// It does not have what was read: it has gone back.
+    Lost,
 }
 
 /// A part of the feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedPage {
+    /// Whether it continues what was read. Otherwise it is about everything, and its position is the
+    /// feed's end.
+    pub continuity: Continuity,
     /// Whose key changed.
     pub changed: Vec<KeyHash>,
-    /// The revision up to which the page goes.
-    pub position: u64,
+    /// The changes of the page.
+    pub marks: Vec<ChangeMark>,
+    /// Up to where the page goes.
+    pub position: FeedPosition,
     /// Whether it reached the end of the feed.
     pub is_last: bool,
     /// Whether it names each key that changed. Otherwise any may have: changes are forgotten, or were
     /// too many.
     pub is_complete: bool,
-}
-
-/// Follows a feed, tells the listeners, and holds the lease.
-pub struct FeedReader<F> {
-    feed: F,
-    position: u64,
-    listeners: Arc<ChangeListeners>,
-    lease: Arc<Lease>,
-    term: Duration,
-    clock: Arc<dyn Clock>,
-    was_stale: bool,
-    metrics: FeedMetrics,
-}
-
-/// How many readings there are to a term at least.
-const READINGS_PER_TERM: u32 = 4;
-
-impl<F: ChangeFeed> FeedReader<F> {
-    /// A reader of what follows `position`, where the lease has this term by this clock.
-    pub fn new(
-        feed: F,
-        position: u64,
-        listeners: Arc<ChangeListeners>,
-        lease: Arc<Lease>,
-        term: Duration,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        let metrics = FeedMetrics {
-            revision: Gauge::default(),
-            lease: lease.clone(),
-        };
-        metrics.revision.set(position);
-        Self {
-            feed,
-            position,
-            listeners,
-            lease,
-            term,
-            clock,
-            was_stale: false,
-            metrics,
-        }
-    }
-
-    /// How far it has come, also while it reads.
-    pub fn metrics(&self) -> FeedMetrics {
-        self.metrics.clone()
-    }
-
-    /// Reads without end: whenever it is woken, and often enough for the lease.
-    pub async fn run(mut self, wake: Arc<Notify>) {
-        loop {
-            match self.read().await {
-                Ok(true) => {}
-                Ok(false) => continue,
-                Err(error) => self.failed(&error),
-            }
-            let pause = time::sleep(self.term / READINGS_PER_TERM);
-            tokio::select! {
-                () = wake.notified() => {}
-                () = pause => {}
-            }
-        }
-    }
-
-    /// Reads a page. True if it was the last.
-    async fn read(&mut self) -> Result<bool, StorageError> {
-        let began = self.clock.monotonic();
-        let page = time::timeout(self.term, self.feed.read(self.position))
-            .await
-            .map_err(|_| StorageError::Unavailable("the change feed does not answer".into()))??;
-        if page.is_complete {
-            self.listeners.keys_changed(&page.changed);
-        } else {
-            tracing::info!("all that is known of keys is read anew");
-            self.listeners.everything_changed();
-        }
-        self.position = page.position;
-        self.metrics.revision.set(page.position);
-        if page.is_last {
-            if self.lease.is_lost() {
-                tracing::info!("the change feed is read again");
-            }
-            self.lease.renew(began);
-        }
-        Ok(page.is_last)
-    }
-
-    /// Says so once, and once more when keys are decided about by what may be out of date.
-    fn failed(&mut self, error: &StorageError) {
-        if !self.lease.is_lost() {
-            tracing::warn!(%error, "the change feed cannot be read");
-        }
-        self.lease.lose();
-        let is_stale = self.lease.stale_age().is_some();
-        if is_stale && !self.was_stale {
-            tracing::warn!("the database is away: keys are decided about by what is in memory");
-        }
-        self.was_stale = is_stale;
-    }
 }

@@ -19,6 +19,7 @@ mod feed;
 mod keys;
 mod lease;
 mod metrics;
+mod patience;
 mod sessions;
 mod statements;
 mod status;
@@ -39,13 +40,14 @@ pub use change::{ChangeListener, ChangeListeners};
 pub use columns::Columns;
 pub use concern::{Concern, Concerns};
 pub use error::{Cause, StorageError};
-pub use feed::{ChangeFeed, FeedPage, FeedReader};
+pub use feed::{ChangeFeed, ChangeMark, Continuity, FeedPage, FeedPosition, FeedReader};
 pub use keys::{
     CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyRules, KeyStatus, KeyStore,
     NewKey, PrefixBinding, REMEMBER_FORMS, UpdateKey, prefix_of_shown,
 };
 pub use lease::Lease;
 pub use metrics::{FeedMetrics, Latencies, Operation};
+pub use patience::patiently;
 pub use sessions::{Session, SessionOrigin, SessionStore};
 pub use status::{
     IncidentEdit, IncidentPage, LatestProbe, Period, Probe, ProbeClaim, ProbeRecord, Rollup,

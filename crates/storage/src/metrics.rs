@@ -9,6 +9,7 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{
         MetricType,
+        counter::Counter,
         family::Family,
         gauge::{ConstGauge, Gauge},
         histogram::Histogram,
@@ -70,6 +71,7 @@ impl Latencies {
 #[derive(Clone)]
 pub struct FeedMetrics {
     pub(crate) revision: Gauge<u64, AtomicU64>,
+    pub(crate) histories_lost: Counter,
     pub(crate) lease: Arc<Lease>,
 }
 
@@ -78,6 +80,8 @@ impl FeedMetrics {
     pub fn register(self, registry: &mut Registry) {
         let help = "The revision up to which this node has read the change feed";
         registry.register("feed_revision", help, self.revision);
+        let help = "How often the database was found to have gone back behind what was read";
+        registry.register("feed_histories_lost", help, self.histories_lost);
         registry.register_collector(Box::new(FeedLag(self.lease)));
     }
 }
@@ -147,6 +151,7 @@ mod tests {
         let lease = Lease::new(clock.clone(), Duration::from_secs(1), Duration::ZERO);
         let metrics = FeedMetrics {
             revision: Gauge::default(),
+            histories_lost: Counter::default(),
             lease: Arc::new(lease),
         };
         let mut registry = Registry::default();

@@ -14,7 +14,8 @@ use std::{
 use async_trait::async_trait;
 use keygate_core::{Clock, Random, SeededRandom, Timestamp, key::KeyHash};
 use keygate_storage::{
-    ChangeFeed, ChangeListener, ChangeListeners, FeedPage, FeedReader, Lease, StorageError,
+    ChangeFeed, ChangeListener, ChangeListeners, ChangeMark, Continuity, FeedPage, FeedPosition,
+    FeedReader, Lease, StorageError,
 };
 use tokio::{
     sync::Notify,
@@ -73,20 +74,31 @@ struct Feed {
 
 #[async_trait]
 impl ChangeFeed for Feed {
-    async fn read(&self, after: u64) -> Result<FeedPage, StorageError> {
+    async fn read(&self, after: &FeedPosition) -> Result<FeedPage, StorageError> {
         sleep(self.one_way).await;
         if self.is_cut_off.load(Ordering::SeqCst) {
             return std::future::pending().await;
         }
-        let place = usize::try_from(after).expect("a small number");
+        let place = usize::try_from(after.mark.revision).expect("a small number");
         let changed = self.database.read(place).await;
         sleep(self.one_way).await;
+        let mut position = after.clone();
+        position.mark.revision += changed.len() as u64;
         Ok(FeedPage {
-            position: after + changed.len() as u64,
+            continuity: Continuity::Same,
+            position,
             changed,
+            marks: Vec::new(),
             is_last: true,
             is_complete: true,
         })
+    }
+
+    async fn newest_of(
+        &self,
+        _: Vec<ChangeMark>,
+    ) -> Result<Option<(ChangeMark, Timestamp)>, StorageError> {
+        Ok(None)
     }
 }
 
@@ -125,7 +137,15 @@ impl Node {
             one_way: case.one_way,
             is_cut_off: node.is_cut_off.clone(),
         };
-        let reader = FeedReader::new(feed, 0, listeners, node.lease.clone(), TERM, clock);
+        let reader = FeedReader::new(
+            feed,
+            FeedPosition::default(),
+            listeners,
+            node.lease.clone(),
+            TERM,
+            clock,
+            Arc::default(),
+        );
         running.spawn(reader.run(node.wake.clone()));
         node
     }

@@ -1,7 +1,7 @@
 //! The database on a server.
 
 use keygate_core::{Clock, SystemClock};
-use keygate_storage_postgres::{Capacity, Inspection, PostgresOptions};
+use keygate_storage_postgres::{Capacity, Inspection, LossRisk, PostgresOptions};
 
 use super::{Clocks, DATABASE, Finding, Reading, sqlite::schema};
 
@@ -28,7 +28,7 @@ pub(super) async fn check(options: &PostgresOptions, clocks: &mut Clocks) -> Vec
             "Make the user its owner: ALTER DATABASE name OWNER TO user",
         ));
     }
-    found.push(server(&inspection));
+    found.extend(server(&inspection));
     found.push(connections(options, inspection.capacity));
     found
 }
@@ -61,26 +61,27 @@ fn connections(options: &PostgresOptions, Capacity { most, free }: Capacity) -> 
     )
 }
 
-fn server(inspection: &Inspection) -> Finding {
+fn server(inspection: &Inspection) -> Vec<Finding> {
     let version = &inspection.server;
     if !inspection.is_unicode {
-        return Finding::wrong(
+        return vec![Finding::wrong(
             SERVER,
             "The database's encoding is not UTF8.",
             "Make another: CREATE DATABASE keygate TEMPLATE template0 ENCODING 'UTF8'",
-        );
+        )];
     }
-    if !inspection.is_durable {
-        return Finding::warning(
+    if inspection.risks.is_empty() {
+        return vec![Finding::ok(
             SERVER,
-            format!(
-                "PostgreSQL {version} runs with fsync or full_page_writes off: what it acknowledges can be lost."
-            ),
-            "Set both to on in postgresql.conf.",
-        );
+            format!("PostgreSQL {version}, UTF8, and what it acknowledges is on the disk."),
+        )];
     }
-    Finding::ok(
-        SERVER,
-        format!("PostgreSQL {version}, UTF8, and what it acknowledges is on the disk."),
-    )
+    let risk = |risk: &LossRisk| {
+        let message = format!(
+            "PostgreSQL {version} can lose a revocation that it has acknowledged: {}",
+            risk.why
+        );
+        Finding::warning(SERVER, message, risk.advice)
+    };
+    inspection.risks.iter().map(risk).collect()
 }

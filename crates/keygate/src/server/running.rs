@@ -5,7 +5,7 @@ use keygate_control::{Control, Probers};
 use keygate_core::{OsRandom, SystemClock};
 use keygate_gateway::{Authorizer, Express, ExtAuthz, ForwardAuth, Gateway};
 use keygate_http::{RequestIds, RequestLine, Requests, TrustedProxies};
-use keygate_storage::{HasherBinding, PrefixBinding, Store};
+use keygate_storage::{HasherBinding, PrefixBinding, Store, patiently};
 use keygate_traces::Traces;
 use keygate_verify::Verifier;
 use keygate_web::{Site, WebState, signup_link};
@@ -66,8 +66,11 @@ impl Running {
         create_data_folder(&settings.data)?;
         let store = store::open(&settings.database).await?;
         let control = control(&settings, store.clone());
-        bind_keys(&control).await?;
-        control.note_max_active().await?;
+        let bind = async || bind_keys(&control).await;
+        // The database was there a moment ago, so what fails now may pass.
+        patiently("comparing how keys are made", Failure::may_pass, bind).await?;
+        let note = async || Ok::<_, Failure>(control.note_max_active().await?);
+        patiently("noting the limit on keys", Failure::may_pass, note).await?;
         let origin = settings.origin(address);
         let operator = operator::Listener::start(
             &settings.data,
@@ -144,7 +147,8 @@ impl Running {
 
     /// The address of the page for the first account, while there is none.
     pub(crate) async fn setup_link(&self) -> Result<Option<String>, Failure> {
-        let token = self.control.create_setup_link().await?;
+        let create = async || Ok::<_, Failure>(self.control.create_setup_link().await?);
+        let token = patiently("looking for the first account", Failure::may_pass, create).await?;
         Ok(token.map(|token| signup_link(&self.origin, &token)))
     }
 

@@ -4,6 +4,7 @@ mod cluster;
 mod commands;
 mod fault_proxy;
 mod faults;
+mod going_back;
 mod history;
 mod limit;
 mod moving;

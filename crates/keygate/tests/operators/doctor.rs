@@ -321,7 +321,7 @@ async fn a_database_server_in_health_and_with_each_fault() {
     assert_seen!(examine(&server.url("latin", server.port())));
     let undurable = server.create_database();
     let seen = self::seen(&examine(&undurable));
-    assert!(seen.contains("fsync or full_page_writes off"), "{seen}");
+    assert!(seen.contains("fsync or full_page_writes is off"), "{seen}");
 
     server.stop();
     let seen = self::seen(&examine(&url));
