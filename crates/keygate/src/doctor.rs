@@ -10,7 +10,7 @@ mod postgres;
 mod sqlite;
 mod upstreams;
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use keygate_core::Timestamp;
 use keygate_storage::StorageError;
@@ -103,6 +103,8 @@ struct Reading {
     whose: String,
     theirs: Timestamp,
     ours: Timestamp,
+    /// How far apart they may be.
+    tolerance: Duration,
 }
 
 /// What there is to say of the clock, besides what is wrong.

@@ -7,7 +7,7 @@ use keygate_core::{Clock, SystemClock, Timestamp};
 use super::{Clocks, Finding, Reading};
 
 const CHECK: &str = "clock";
-/// How far apart clocks may be.
+/// How far ahead of this clock what is on record may be.
 const TOLERANCE: Duration = Duration::from_secs(5);
 
 pub(super) fn check(clocks: &Clocks) -> Vec<Finding> {
@@ -38,7 +38,7 @@ fn agreement(readings: &[Reading]) -> String {
 fn apart(reading: &Reading) -> Option<Finding> {
     let millis = reading.ours.as_millis() - reading.theirs.as_millis();
     let difference = Duration::from_millis(millis.unsigned_abs());
-    if difference <= TOLERANCE {
+    if difference <= reading.tolerance {
         return None;
     }
     let direction = if millis > 0 { "ahead of" } else { "behind" };
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_than_five_seconds_are_too_many() {
+    fn more_than_the_tolerance_is_too_much() {
         let now = Timestamp::from_millis(1_781_078_400_000);
         for (ours, theirs, expected) in [
             (5_000, 0, None),
@@ -89,6 +89,7 @@ mod tests {
                 whose,
                 theirs,
                 ours,
+                tolerance: TOLERANCE,
             });
             assert_eq!(found.is_some(), expected.is_some());
             if let (Some(found), Some(expected)) = (found, expected) {

@@ -1,5 +1,7 @@
 //! The database on a server.
 
+use std::time::Duration;
+
 use keygate_core::{Clock, SystemClock};
 use keygate_storage_postgres::{Capacity, Inspection, LossRisk, PostgresOptions};
 
@@ -7,8 +9,11 @@ use super::{Clocks, DATABASE, Finding, Reading, sqlite::schema};
 
 const SERVER: &str = "database server";
 const CONNECTIONS: &str = "database connections";
+/// How far apart the server's clock and this machine's may be.
+const TOLERANCE: Duration = Duration::from_secs(1);
 
 pub(super) async fn check(options: &PostgresOptions, clocks: &mut Clocks) -> Vec<Finding> {
+    let began = SystemClock.monotonic();
     let inspection = match Inspection::of(options).await {
         Ok(inspection) => inspection,
         Err(error) => return vec![Finding::storage(error)],
@@ -19,6 +24,8 @@ pub(super) async fn check(options: &PostgresOptions, clocks: &mut Clocks) -> Vec
         whose: name.clone(),
         theirs: inspection.now,
         ours: SystemClock.now(),
+        // It was read at any time of the inspection.
+        tolerance: TOLERANCE + SystemClock.monotonic().saturating_sub(began),
     });
     let mut found = vec![schema(&name, inspection.version, inspection.known)];
     if inspection.version < inspection.known && !inspection.can_create {

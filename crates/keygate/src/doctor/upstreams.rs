@@ -11,6 +11,8 @@ use super::{Clocks, Finding, Reading};
 const CHECK: &str = "upstream";
 /// How long an upstream may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How far apart its clock and ours may be: `Date` has whole seconds, and the answer was under way.
+const TOLERANCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn check(upstreams: &Upstreams, clocks: &mut Clocks) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -37,6 +39,7 @@ fn reading(upstream: &Upstream, probe: &Probe) -> Option<Reading> {
         whose: upstream.to_string(),
         theirs: Timestamp::from_millis(i64::try_from(since.as_millis()).ok()?),
         ours: SystemClock.now(),
+        tolerance: TOLERANCE,
     })
 }
 
