@@ -109,7 +109,7 @@ impl PostgresTarget {
             }
         }
         migrations::run(&database, &options.name()).await?;
-        migrations::look_at_server(&database).await?;
+        migrations::require_unicode(&database).await?;
         Ok(Self {
             database,
             listeners: Arc::default(),
