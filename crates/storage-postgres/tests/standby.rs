@@ -1,14 +1,18 @@
 //! A synchronous standby that is away: commits are made on the server, and not acknowledged.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
-use keygate_core::{AccountId, SystemClock};
+use keygate_core::{AccountId, SystemClock, key::KeyHash};
 use keygate_storage::{
-    Action, InsertKey, KeyPage, KeyStatus, StorageError, Store, conformance::Fixture,
+    Action, ChangeListener, InsertKey, KeyPage, KeyStatus, StorageError, Store,
+    conformance::Fixture,
 };
 use keygate_storage_postgres::{PostgresOptions, PostgresStore, testing::PostgresServer};
 
@@ -175,4 +179,54 @@ async fn a_node_stops_while_its_writes_wait_for_a_standby() {
     cluster.issue_until_none_is_acknowledged(account).await;
     let closed = tokio::time::timeout(PATIENCE, cluster.f.store.close());
     closed.await.expect("nothing keeps it from closing");
+}
+
+/// Counts how often it is told of something.
+#[derive(Default)]
+struct Told(AtomicUsize);
+
+impl Told {
+    fn times(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl ChangeListener for Told {
+    fn keys_changed(&self, _: &[KeyHash]) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn everything_changed(&self) {}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_that_may_have_been_made_is_told_again_once_it_is_seen() {
+    let cluster = Cluster::start().await;
+    let store = &cluster.f.store;
+    let account = cluster.f.account("ada@example.com").await;
+    let (key, hash) = cluster.f.key(account, "revoked").await;
+    cluster.set_standby("nobody");
+    cluster.issue_until_none_is_acknowledged(account).await;
+    let told = Arc::<Told>::default();
+    store.subscribe(told.clone());
+
+    let entry = Fixture::entry(Action::KeyRevoke);
+    let revoked = store.delete_key(account, key.id, entry).await;
+    assert!(
+        matches!(revoked, Err(StorageError::Uncertain(_))),
+        "{revoked:?}"
+    );
+    let told_before = told.times();
+    assert!(told_before > 0, "whoever has it in memory reads it anew");
+    let found = async || store.lookup_credential(hash).await.expect("it answers");
+    assert!(
+        found().await.is_some(),
+        "nobody sees it before the standby has it"
+    );
+
+    cluster.set_standby("");
+    let began = Instant::now();
+    while found().await.is_some() || told.times() == told_before {
+        assert!(began.elapsed() < PATIENCE, "it is seen, and told");
+    }
 }
