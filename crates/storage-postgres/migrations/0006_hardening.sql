@@ -3,6 +3,12 @@
 ALTER TABLE hasher ADD COLUMN key_prefix TEXT;
 ALTER TABLE hasher ADD COLUMN max_active BIGINT;
 
+-- What is written to see whether anything can be written. Connections share a few rows.
+CREATE TABLE write_probe (
+  slot INTEGER PRIMARY KEY,
+  writes BIGINT NOT NULL
+);
+
 -- What says that the history of changes is the one that was read. This stays the end of this file, so
 -- that locks are taken in the order in which writers take them: this one before the table it is for.
 SELECT pg_advisory_xact_lock(1802987109);

@@ -14,6 +14,7 @@ mod inspection;
 mod keys;
 mod migrations;
 mod moving;
+mod probe;
 mod query;
 mod row;
 mod sessions;
@@ -32,7 +33,7 @@ mod write;
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::future::BoxFuture;
 use keygate_core::Clock;
 use keygate_storage::{
     ChangeListener, ChangeListeners, Concern, Concerns, FeedMetrics, FeedReader, Latencies, Lease,
@@ -45,6 +46,7 @@ use tokio::{sync::Notify, task::JoinHandle};
 
 use database::Database;
 use feed::Feed;
+use probe::WriteProof;
 use shares::Purpose;
 use watch::Watch;
 use write::Write;
@@ -150,6 +152,7 @@ pub struct PostgresStore {
     latencies: Latencies,
     feed_metrics: FeedMetrics,
     concerns: Arc<Concerns>,
+    proof: WriteProof,
 }
 
 impl PostgresStore {
@@ -221,6 +224,7 @@ impl PostgresStore {
             latencies: Latencies::default(),
             feed_metrics,
             concerns,
+            proof: WriteProof::default(),
         })
     }
 
@@ -301,9 +305,7 @@ impl Store for PostgresStore {
     }
 
     async fn check(&self) -> Result<(), StorageError> {
-        self.read(|db| query::optional(db, sqlx::query("SELECT 1"), |_| Ok(())).boxed())
-            .await
-            .map(|_| ())
+        self.probe().await
     }
 
     async fn close(&self) {

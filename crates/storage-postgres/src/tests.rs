@@ -37,6 +37,7 @@ async fn every_statement_is_one_for_the_server() {
         crate::inspection::STATEMENTS,
         crate::keys::STATEMENTS,
         crate::migrations::STATEMENTS,
+        crate::probe::STATEMENTS,
         crate::sessions::STATEMENTS,
         crate::status::STATEMENTS,
         crate::usage::STATEMENTS,

@@ -3,3 +3,10 @@
 -- for commands that are run without its configuration.
 ALTER TABLE hasher ADD COLUMN key_prefix TEXT;
 ALTER TABLE hasher ADD COLUMN max_active INTEGER;
+
+-- What is written to see whether anything can be written: a row of its own, whose count changes each time.
+CREATE TABLE write_probe (
+  singleton INTEGER PRIMARY KEY CHECK (singleton = 1),
+  writes INTEGER NOT NULL
+) STRICT;
+INSERT INTO write_probe (singleton, writes) VALUES (1, 0);

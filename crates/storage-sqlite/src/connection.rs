@@ -1,9 +1,10 @@
 use std::{fs::File, io::ErrorKind, os::unix::fs::OpenOptionsExt, path::Path};
 
 use keygate_storage::StorageError;
-use rusqlite::{Connection, OpenFlags};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
-use crate::error::unavailable;
+use crate::{error::unavailable, files::beside};
 
 /// SQLite before 3.51.3 can corrupt a database in WAL mode when a checkpoint races a writer.
 const OLDEST_LIBRARY: i32 = 3_051_003;
@@ -23,13 +24,25 @@ pub(crate) fn check_library_version(version: i32) -> Result<(), StorageError> {
     )))
 }
 
+/// How the file is opened for reading.
+pub(crate) type OpenReader = fn(&Path) -> Result<Connection, StorageError>;
+
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags).map_err(unavailable)
+    let connection = Connection::open_with_flags(path, flags).map_err(unavailable)?;
+    // SQLite opens a file that it may not write to for reading, and would do so for good.
+    if connection.is_readonly(MAIN_DB).map_err(unavailable)? {
+        let why = format!("{} can only be read, not written to", path.display());
+        return Err(StorageError::unavailable(why));
+    }
+    Ok(connection)
 }
 
 /// Makes a new database's file for this user alone; SQLite gives its other files the same mode.
 pub(crate) fn make_private(path: &Path) -> Result<(), StorageError> {
+    if path.exists() {
+        return Ok(());
+    }
     let mut options = File::options();
     let made = options.write(true).create_new(true).mode(0o600).open(path);
     match made {
@@ -43,6 +56,8 @@ pub(crate) fn make_private(path: &Path) -> Result<(), StorageError> {
 /// Settings that hold for the writing connection, once the file is known to be ours.
 pub(crate) fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "wal")?;
+    // The writer does it, who hears of failures.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -52,6 +67,30 @@ pub(crate) fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(unavailable)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'_');
+
+/// Opens a database for reading without making any file: SQLite makes some beside a database in WAL
+/// mode even for reading. Where there is no log, the file is read as it lies, and what is written to
+/// it later is not seen.
+pub(crate) fn open_as_it_lies(path: &Path) -> Result<Connection, StorageError> {
+    let log = beside(path, "-wal").metadata();
+    if log.is_ok_and(|log| log.len() > 0) {
+        return open_reader(path);
+    }
+    let path = path.to_string_lossy();
+    let uri = format!("file:{}?immutable=1", utf8_percent_encode(&path, IN_A_PATH));
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(uri, flags).map_err(unavailable)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }

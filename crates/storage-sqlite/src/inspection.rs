@@ -2,10 +2,9 @@ use std::path::Path;
 
 use keygate_core::Timestamp;
 use keygate_storage::StorageError;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 
-use crate::{connection::open_reader, error::unavailable, migrations};
+use crate::{connection::open_as_it_lies, error::unavailable, migrations};
 
 /// What an operator wants to know of a database before a server opens it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +23,7 @@ impl Inspection {
     ///
     /// Fails where it is no keygate database, or where a later version wrote it.
     pub fn of(path: &Path) -> Result<Self, StorageError> {
-        let connection = open(path)?;
+        let connection = open_as_it_lies(path)?;
         let version = migrations::version(&connection, path)?;
         Ok(Self {
             version,
@@ -45,26 +44,4 @@ fn newest_entry(connection: &Connection) -> Result<Option<Timestamp>, StorageErr
         .query_row(NEWEST, [], |row| row.get(0))
         .map_err(unavailable)?;
     Ok(millis.map(Timestamp::from_millis))
-}
-
-const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'.')
-    .remove(b'-')
-    .remove(b'_');
-
-/// SQLite makes files beside a database in WAL mode even for reading. Where there are none, nobody has
-/// it open, and it is read as it lies.
-fn open(path: &Path) -> Result<Connection, StorageError> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    if Path::new(&log).exists() {
-        return open_reader(path);
-    }
-    let path = path.to_string_lossy();
-    let uri = format!("file:{}?immutable=1", utf8_percent_encode(&path, IN_A_PATH));
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(uri, flags).map_err(unavailable)
 }

@@ -249,6 +249,12 @@ impl KeyStore for SqliteStore {
     }
 
     async fn bind_hasher(&self, fingerprint: String) -> Result<HasherBinding, StorageError> {
+        // Where it is bound already, nothing has to be written, which may not be possible.
+        let bound = self
+            .read(|db| query::optional(db, FINGERPRINT, [], |row| row.some_text("fingerprint")));
+        if bound.await?.as_ref() == Some(&fingerprint) {
+            return Ok(HasherBinding::Bound);
+        }
         self.write(move |db| {
             let bound = query::optional(db, FINGERPRINT, [], |row| row.some_text("fingerprint"))?;
             match bound {

@@ -6,8 +6,12 @@
 
 mod accounts;
 mod audit;
+mod checkpoints;
 mod connection;
+mod engine;
 mod error;
+mod failures;
+mod files;
 mod incidents;
 mod inspection;
 mod keys;
@@ -36,6 +40,7 @@ use keygate_storage::{
 use prometheus_client::registry::Registry;
 use rusqlite::Connection;
 
+use engine::Engine;
 use lock::DatabaseLock;
 use lookups::Lookups;
 use readers::Readers;
@@ -48,7 +53,7 @@ pub use reading::SqliteReader;
 pub struct SqliteStore {
     writer: Writer,
     readers: Arc<Readers>,
-    lookups: Lookups,
+    lookups: Arc<Lookups>,
     latencies: Latencies,
     concerns: Arc<Concerns>,
     _lock: DatabaseLock,
@@ -58,21 +63,20 @@ impl SqliteStore {
     /// Opens or makes the database at `path` and brings its schema up to date.
     ///
     /// Fails, changing nothing, where another process has it open, where it is no keygate
-    /// database, or where a later version wrote it.
+    /// database, or where a later version wrote it. Where its disk cannot be written to, it is opened
+    /// for reading, and for writing as soon as it can be.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
         connection::check_library_version(rusqlite::version_number())?;
         connection::make_private(path)?;
         let lock = DatabaseLock::take(path)?;
-        let mut writing = connection::open_writer(path)?;
-        migrations::run(&mut writing, path)?;
-        status::release_all(&writing)?;
-        let readers = Arc::new(Readers::open(path)?);
+        let concerns = Arc::<Concerns>::default();
+        let engine = Engine::open(path, lock.file(), concerns.clone())?;
         Ok(Self {
-            writer: Writer::start(writing)?,
-            readers,
-            lookups: Lookups::start(path)?,
+            readers: engine.readers(),
+            lookups: engine.lookups(),
+            writer: Writer::start(engine)?,
             latencies: Latencies::default(),
-            concerns: Arc::default(),
+            concerns,
             _lock: lock,
         })
     }

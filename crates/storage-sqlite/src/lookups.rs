@@ -11,26 +11,30 @@ use keygate_storage::StorageError;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{connection::open_reader, keys::lookup_credential, worker::Worker};
+use crate::{connection::OpenReader, keys::lookup_credential, worker::Worker};
 
 /// How many questions may wait; who comes later waits to ask.
 const MAX_WAITING: usize = 1_024;
 
 type Found = Result<Option<Credential>, StorageError>;
 
-struct Question {
-    hash: KeyHash,
-    reply: oneshot::Sender<Found>,
+enum Job {
+    LookUp {
+        hash: KeyHash,
+        reply: oneshot::Sender<Found>,
+    },
+    /// From now on looks keys up by this connection.
+    Reopen(Connection),
 }
 
 pub(crate) struct Lookups {
-    worker: Worker<Question>,
+    worker: Worker<Job>,
 }
 
 impl Lookups {
-    pub(crate) fn start(path: &Path) -> Result<Self, StorageError> {
-        let connection = open_reader(path)?;
-        let run = move |waiting| run(&connection, waiting);
+    pub(crate) fn start(path: &Path, open: OpenReader) -> Result<Self, StorageError> {
+        let connection = open(path)?;
+        let run = move |waiting| run(connection, waiting);
         Ok(Self {
             worker: Worker::start("keygate-lookup", MAX_WAITING, run)?,
         })
@@ -38,8 +42,13 @@ impl Lookups {
 
     pub(crate) async fn credential(&self, hash: KeyHash) -> Found {
         let (reply, answer) = oneshot::channel();
-        self.worker.send(Question { hash, reply }).await?;
+        self.worker.send(Job::LookUp { hash, reply }).await?;
         answer.await.map_err(|_| StorageError::Closed)?
+    }
+
+    /// Has keys that are asked for from now on looked up by a new connection.
+    pub(crate) fn reopen(&self, path: &Path, open: OpenReader) -> Result<(), StorageError> {
+        self.worker.send_blocking(Job::Reopen(open(path)?))
     }
 
     /// Lets the thread finish what waits and close its connection.
@@ -48,11 +57,15 @@ impl Lookups {
     }
 }
 
-fn run(connection: &Connection, mut waiting: mpsc::Receiver<Question>) {
-    while let Some(Question { hash, reply }) = waiting.blocking_recv() {
-        // Whoever no longer waits needs no answer.
-        if !reply.is_closed() {
-            let _ = reply.send(lookup_credential(connection, hash));
+fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Job>) {
+    while let Some(job) = waiting.blocking_recv() {
+        match job {
+            // Whoever no longer waits needs no answer.
+            Job::LookUp { hash, reply } if !reply.is_closed() => {
+                let _ = reply.send(lookup_credential(&connection, hash));
+            }
+            Job::LookUp { .. } => {}
+            Job::Reopen(new) => connection = new,
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use keygate_storage::StorageError;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use crate::{
     connection::{open_reader, prepare_writer},
@@ -20,10 +20,14 @@ const MIGRATIONS: &[&str] = &[
 /// "KGAT": marks the file as keygate's (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x4b47_4154;
 
-/// Brings the schema up to date, under a lock, all or nothing.
+/// Brings the schema up to date, under a lock, all or nothing. Where it is, nothing is written: a server
+/// starts on a full disk, too.
 pub(crate) fn run(connection: &mut Connection, path: &Path) -> Result<(), StorageError> {
-    refuse_unknown(connection, path)?;
+    let version = refuse_unknown(connection, path)?;
     prepare_writer(connection).map_err(unavailable)?;
+    if version == MIGRATIONS.len() {
+        return Ok(());
+    }
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Exclusive)
         .map_err(unavailable)?;
@@ -39,8 +43,15 @@ pub(crate) fn run(connection: &mut Connection, path: &Path) -> Result<(), Storag
 
 /// Refuses a database that is not at this program's schema version.
 pub(crate) fn require_current(path: &Path) -> Result<(), StorageError> {
-    let connection = open_reader(path)?;
-    if refuse_unknown(&connection, path)? == MIGRATIONS.len() {
+    refuse_other_version(&open_reader(path)?, path)
+}
+
+/// The same for a database that is open already.
+pub(crate) fn refuse_other_version(
+    connection: &Connection,
+    path: &Path,
+) -> Result<(), StorageError> {
+    if refuse_unknown(connection, path)? == MIGRATIONS.len() {
         return Ok(());
     }
     Err(StorageError::unavailable(format!(
@@ -57,11 +68,10 @@ pub(crate) fn version(connection: &Connection, path: &Path) -> Result<i64, Stora
 
 /// The schema version, where the file is new or one of ours that this program knows.
 fn refuse_unknown(connection: &Connection, path: &Path) -> Result<usize, StorageError> {
-    let foreign = |_| StorageError::Foreign(path.display().to_string());
     let number = |sql: &str| -> Result<i64, StorageError> {
         connection
             .query_row(sql, [], |row| row.get(0))
-            .map_err(foreign)
+            .map_err(|error| unreadable(error, path))
     };
     let version = number("PRAGMA user_version")?;
     let application = number("PRAGMA application_id")?;
@@ -76,6 +86,18 @@ fn refuse_unknown(connection: &Connection, path: &Path) -> Result<usize, Storage
         }
         (0, 0) if version == 0 => Ok(0),
         _ => Err(StorageError::Foreign(path.display().to_string())),
+    }
+}
+
+/// A file that is no database is another program's; one that cannot be read may well be ours.
+fn unreadable(error: rusqlite::Error, path: &Path) -> StorageError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => StorageError::Foreign(path.display().to_string()),
+        Some(ErrorCode::DatabaseCorrupt) => unavailable(error),
+        _ => {
+            let why = format!("{} cannot be read: {error}", path.display());
+            StorageError::unavailable(why)
+        }
     }
 }
 

@@ -5,23 +5,43 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
-use crate::connection::open_reader;
+use crate::connection::OpenReader;
 
 /// Connections for reading. In WAL mode they see the last commit and never wait for the writer.
 const CONNECTIONS: usize = 4;
 
 pub(crate) struct Readers {
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Idle>,
     permits: Arc<Semaphore>,
 }
 
+struct Idle {
+    connections: Vec<Connection>,
+    /// How often all of them were replaced.
+    generation: u64,
+}
+
 impl Readers {
-    pub(crate) fn open(path: &Path) -> Result<Self, StorageError> {
-        let connections: Result<Vec<_>, _> = (0..CONNECTIONS).map(|_| open_reader(path)).collect();
+    pub(crate) fn open(path: &Path, open: OpenReader) -> Result<Self, StorageError> {
+        let idle = Idle {
+            connections: connections(path, open)?,
+            generation: 0,
+        };
         Ok(Self {
-            idle: Mutex::new(connections?),
+            idle: Mutex::new(idle),
             permits: Arc::new(Semaphore::new(CONNECTIONS)),
         })
+    }
+
+    /// Has whoever reads from now on do so by new connections.
+    pub(crate) fn reopen(&self, path: &Path, open: OpenReader) -> Result<(), StorageError> {
+        let connections = connections(path, open)?;
+        let mut idle = self.idle.lock();
+        idle.generation += 1;
+        if !self.permits.is_closed() {
+            idle.connections = connections;
+        }
+        Ok(())
     }
 
     /// Runs `work` on a connection, away from the async threads. Whoever stops waiting does not
@@ -44,9 +64,11 @@ impl Readers {
     }
 
     fn borrow(self: &Arc<Self>) -> Result<Borrowed, StorageError> {
-        let connection = self.idle.lock().pop();
+        let mut idle = self.idle.lock();
+        let connection = idle.connections.pop();
         Ok(Borrowed {
             connection: Some(connection.ok_or(StorageError::Closed)?),
+            generation: idle.generation,
             readers: self.clone(),
         })
     }
@@ -54,13 +76,18 @@ impl Readers {
     /// Ends reading: the connections that are idle are closed, those at work when they are done.
     pub(crate) fn close(&self) {
         self.permits.close();
-        self.idle.lock().clear();
+        self.idle.lock().connections.clear();
     }
+}
+
+fn connections(path: &Path, open: OpenReader) -> Result<Vec<Connection>, StorageError> {
+    (0..CONNECTIONS).map(|_| open(path)).collect()
 }
 
 /// A connection that goes back when it is dropped, also by a panic.
 struct Borrowed {
     connection: Option<Connection>,
+    generation: u64,
     readers: Arc<Readers>,
 }
 
@@ -79,7 +106,10 @@ impl Drop for Borrowed {
         if let Some(connection) = self.connection.take()
             && !self.readers.permits.is_closed()
         {
-            self.readers.idle.lock().push(connection);
+            let mut idle = self.readers.idle.lock();
+            if idle.generation == self.generation {
+                idle.connections.push(connection);
+            }
         }
     }
 }
@@ -91,13 +121,14 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::connection::open_reader;
 
     /// Readers of a new database in a folder that must outlive them.
     fn readers() -> (Arc<Readers>, tempfile::TempDir) {
         let folder = tempfile::TempDir::new().expect("a temporary folder");
         let path = folder.path().join("keygate.db");
         Connection::open(&path).expect("it is made");
-        let readers = Readers::open(&path).expect("it opens");
+        let readers = Readers::open(&path, open_reader).expect("it opens");
         (Arc::new(readers), folder)
     }
 

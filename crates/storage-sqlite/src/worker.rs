@@ -29,15 +29,15 @@ impl<J: Send + 'static> Worker<J> {
         })
     }
 
-    /// Whether it still takes jobs.
-    pub(crate) fn is_alive(&self) -> bool {
-        let jobs = self.jobs.lock();
-        jobs.as_ref().is_some_and(|jobs| !jobs.is_closed())
-    }
-
     pub(crate) async fn send(&self, job: J) -> Result<(), StorageError> {
         let jobs = self.jobs.lock().clone().ok_or(StorageError::Closed)?;
         jobs.send(job).await.map_err(|_| StorageError::Closed)
+    }
+
+    /// The same for a thread that may wait.
+    pub(crate) fn send_blocking(&self, job: J) -> Result<(), StorageError> {
+        let jobs = self.jobs.lock().clone().ok_or(StorageError::Closed)?;
+        jobs.blocking_send(job).map_err(|_| StorageError::Closed)
     }
 
     /// Lets the thread finish what waits, and end.

@@ -2,18 +2,26 @@
 
 use std::{
     ops::Deref,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use keygate_core::key::KeyHash;
 use keygate_storage::{AuditEntry, ChangeListener, ChangeListeners, StorageError};
+use parking_lot::Mutex;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
-use crate::{audit, query, worker::Worker};
+use crate::{
+    audit,
+    engine::{Engine, OpenDatabase},
+    failures::Failures,
+    query,
+    worker::Worker,
+};
 
 /// How many pieces of work one commit carries at most.
 const MAX_GROUP: usize = 512;
@@ -21,16 +29,29 @@ const MAX_GROUP: usize = 512;
 /// How many pieces of work may wait; who comes later waits to hand theirs in.
 const MAX_WAITING: usize = 4_096;
 
-/// Changes nothing, and must be written all the same.
-const PROBE: &str = "UPDATE hasher SET fingerprint = fingerprint";
+/// Changes a byte each time: SQLite does not write a page that is as it was.
+const PROBE: &str = "UPDATE write_probe SET writes = writes + 1";
 
-type Job = Box<dyn FnOnce(&Connection, &mut Group) + Send>;
+/// How long a write proves that another one can be made.
+const PROOF_LASTS: Duration = Duration::from_secs(1);
+
+/// How long the write of a probe may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+type Job = Box<dyn FnOnce(Option<&Connection>, &mut Group) + Send>;
 type Acknowledge = Box<dyn FnOnce(&Result<(), StorageError>) + Send>;
 
 pub(crate) struct Writer {
     worker: Worker<Job>,
     listeners: Arc<ChangeListeners>,
-    healthy: Arc<AtomicBool>,
+    health: Arc<Mutex<Health>>,
+}
+
+/// What is known of how writing goes.
+#[derive(Default)]
+struct Health {
+    /// When something was last written and synced, unless a commit has failed since.
+    proven_at: Option<Instant>,
 }
 
 /// What a piece of work may do inside its transaction.
@@ -71,18 +92,24 @@ struct Group {
     changed: Vec<KeyHash>,
     everything_changed: bool,
     acknowledge: Vec<Acknowledge>,
+    /// The error at which SQLite rolled the whole transaction back.
+    ended_by: Option<StorageError>,
 }
 
 impl Writer {
-    pub(crate) fn start(connection: Connection) -> Result<Self, StorageError> {
+    pub(crate) fn start(engine: Engine) -> Result<Self, StorageError> {
         let listeners = Arc::<ChangeListeners>::default();
-        let healthy = Arc::new(AtomicBool::new(true));
-        let (heard, health) = (listeners.clone(), healthy.clone());
-        let run = move |waiting| run(&connection, waiting, &heard, &health);
+        let health = Arc::<Mutex<Health>>::default();
+        let thread = Thread {
+            engine,
+            listeners: listeners.clone(),
+            health: health.clone(),
+            failures: Failures::new("a group of writes was not committed"),
+        };
         Ok(Self {
-            worker: Worker::start("keygate-writer", MAX_WAITING, run)?,
+            worker: Worker::start("keygate-writer", MAX_WAITING, |waiting| thread.run(waiting))?,
             listeners,
-            healthy,
+            health,
         })
     }
 
@@ -90,13 +117,17 @@ impl Writer {
         self.listeners.subscribe(listener);
     }
 
-    /// Whether writing works: the last commit succeeded, or one that is made now does.
+    /// Whether writing works: something was just now written and synced, or is in time.
     pub(crate) async fn check(&self) -> Result<(), StorageError> {
-        if self.worker.is_alive() && self.healthy.load(Ordering::Relaxed) {
+        let proven_at = self.health.lock().proven_at;
+        if proven_at.is_some_and(|at| at.elapsed() < PROOF_LASTS) {
             return Ok(());
         }
-        self.write(|db| query::execute(db, PROBE, []).map(|_| ()))
-            .await
+        let probe = self.write(|db| query::execute(db, PROBE, []).map(|_| ()));
+        timeout(PROBE_TIMEOUT, probe).await.unwrap_or_else(|_| {
+            let why = format!("a write was not made within {} s", PROBE_TIMEOUT.as_secs());
+            Err(StorageError::unavailable(why))
+        })
     }
 
     /// Runs `work` in a transaction and returns when it is durable. Where `work` fails, nothing
@@ -122,40 +153,71 @@ impl Writer {
     }
 }
 
-fn run(
-    connection: &Connection,
-    mut waiting: mpsc::Receiver<Job>,
-    listeners: &ChangeListeners,
-    healthy: &AtomicBool,
-) {
-    while let Some(first) = waiting.blocking_recv() {
-        let mut group = Group::default();
-        let committed = write_group(connection, &mut group, first, &mut waiting);
-        if let Err(error) = &committed {
-            tracing::error!(%error, "a group of writes was not committed");
+/// What the thread goes by.
+struct Thread {
+    engine: Engine,
+    listeners: Arc<ChangeListeners>,
+    health: Arc<Mutex<Health>>,
+    failures: Failures,
+}
+
+impl Thread {
+    fn run(mut self, mut waiting: mpsc::Receiver<Job>) {
+        while let Some(first) = waiting.blocking_recv() {
+            let mut group = Group::default();
+            let committed = match self.engine.writable() {
+                Ok(database) => write_group(database, &mut group, first, &mut waiting),
+                Err(error) => {
+                    first(None, &mut group);
+                    Err(error)
+                }
+            };
+            self.failures.note(&committed);
+            self.note(&committed);
+            // Even where the commit failed: reading once more is never wrong.
+            if group.everything_changed {
+                self.listeners.everything_changed();
+            }
+            self.listeners.keys_changed(&group.changed);
+            for acknowledge in group.acknowledge {
+                acknowledge(&committed);
+            }
+            if committed.is_ok() {
+                self.write_back();
+            }
         }
-        healthy.store(committed.is_ok(), Ordering::Relaxed);
-        // Even where the commit failed: reading once more is never wrong.
-        if group.everything_changed {
-            listeners.everything_changed();
+    }
+
+    fn note(&mut self, committed: &Result<(), StorageError>) {
+        let mut health = self.health.lock();
+        if committed.is_err() {
+            health.proven_at = None;
+        } else if let Ok(database) = self.engine.writable()
+            && database.checkpoints.has_grown(&database.connection)
+        {
+            health.proven_at = Some(Instant::now());
         }
-        listeners.keys_changed(&group.changed);
-        for acknowledge in group.acknowledge {
-            acknowledge(&committed);
+    }
+
+    /// Nobody waits for this: what is in the log is safe.
+    fn write_back(&mut self) {
+        if let Ok(database) = self.engine.writable() {
+            database.checkpoints.run(&database.connection);
         }
     }
 }
 
 fn write_group(
-    connection: &Connection,
+    database: &OpenDatabase,
     group: &mut Group,
     first: Job,
     waiting: &mut mpsc::Receiver<Job>,
 ) -> Result<(), StorageError> {
+    let connection = &database.connection;
     let begun = execute(connection, "BEGIN IMMEDIATE");
     let mut next = Some(first);
     while let Some(job) = next {
-        job(connection, group);
+        job(Some(connection), group);
         // SQLite rolls the whole transaction back by itself when, for one, the disk is full.
         // What would follow would then be outside any transaction.
         let room = group.acknowledge.len() < MAX_GROUP && !connection.is_autocommit();
@@ -163,21 +225,26 @@ fn write_group(
     }
     begun?;
     if connection.is_autocommit() {
-        return Err(StorageError::Unavailable("a write was rolled back".into()));
+        let rolled_back = || StorageError::unavailable("a write was rolled back");
+        return Err(group.ended_by.take().unwrap_or_else(rolled_back));
     }
+    // After a sync that failed nothing can be said of what was not synced. It is not synced again:
+    // SQLite leaves it out of the log's index, and the next commit writes the same place anew.
     execute(connection, "COMMIT").inspect_err(|_| {
         let _ = execute(connection, "ROLLBACK");
-    })
+    })?;
+    database.check_files()
 }
 
 fn in_savepoint<T>(
-    connection: &Connection,
+    connection: Option<&Connection>,
     group: &mut Group,
     work: impl FnOnce(&mut Write<'_>) -> Result<T, StorageError>,
 ) -> Result<T, StorageError> {
-    if connection.is_autocommit() {
-        return Err(StorageError::Unavailable("no transaction".into()));
-    }
+    let in_transaction = connection.filter(|connection| !connection.is_autocommit());
+    let Some(connection) = in_transaction else {
+        return Err(StorageError::unavailable("no transaction"));
+    };
     execute(connection, "SAVEPOINT work")?;
     let mut write = Write {
         connection,
@@ -185,12 +252,13 @@ fn in_savepoint<T>(
         everything_changed: false,
     };
     let outcome = work(&mut write);
-    if outcome.is_ok() {
-        group.changed.append(&mut write.changed);
-        group.everything_changed |= write.everything_changed;
-    } else {
-        // Fails only where the whole transaction is gone already.
-        let _ = execute(connection, "ROLLBACK TO work");
+    match &outcome {
+        Ok(_) => {
+            group.changed.append(&mut write.changed);
+            group.everything_changed |= write.everything_changed;
+        }
+        Err(error) if connection.is_autocommit() => group.ended_by = Some(error.clone()),
+        Err(_) => execute(connection, "ROLLBACK TO work")?,
     }
     match execute(connection, "RELEASE work") {
         Err(error) if outcome.is_ok() => Err(error),

@@ -166,3 +166,46 @@ async fn a_write_whose_caller_went_away_is_whole() {
         .expect("answers");
     assert_eq!(counts, (20, 20));
 }
+
+/// What a loss of power leaves of the log is some part of its beginning.
+#[tokio::test]
+async fn a_log_that_is_cut_anywhere_leaves_a_prefix_of_what_was_acknowledged() {
+    const ACCOUNTS: usize = 30;
+    let folder = folder();
+    let path = folder.path().join("keygate.db");
+    let store = SqliteStore::open(&path).expect("a new database opens");
+    for index in 0..ACCOUNTS {
+        let email = format!("{index:02}@example.com");
+        add_account(&store, &email).await.expect("answers");
+    }
+    let database = std::fs::read(&path).expect("readable");
+    let log = std::fs::read(folder.path().join("keygate.db-wal")).expect("readable");
+    store.close().await;
+    let mut counts = Vec::new();
+    // At each frame, and in the middle of each.
+    for cut in (32..=log.len()).step_by(24 + 2_048) {
+        let folder = self::folder();
+        let path = folder.path().join("keygate.db");
+        std::fs::write(&path, &database).expect("written");
+        std::fs::write(folder.path().join("keygate.db-wal"), &log[..cut]).expect("written");
+        let store = SqliteStore::open(&path).expect("it opens");
+        let page = AccountPage {
+            limit: 100,
+            ..AccountPage::default()
+        };
+        let accounts = store.list_accounts(page, NOW).await.expect("answers");
+        let mut emails: Vec<_> = accounts
+            .iter()
+            .map(|found| found.account.email.as_str().to_owned())
+            .collect();
+        emails.sort();
+        let prefix: Vec<_> = (0..emails.len())
+            .map(|index| format!("{index:02}@example.com"))
+            .collect();
+        assert_eq!(emails, prefix, "cut at byte {cut}");
+        counts.push(emails.len());
+        store.close().await;
+    }
+    assert!(counts.is_sorted(), "{counts:?}");
+    assert_eq!((counts[0], counts.last()), (0, Some(&ACCOUNTS)));
+}

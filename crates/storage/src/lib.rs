@@ -75,7 +75,7 @@ pub trait Store:
         Vec::new()
     }
 
-    /// Whether the database answers.
+    /// Whether the database takes changes: one is made and committed, unless that was just now done.
     async fn check(&self) -> Result<(), StorageError>;
 
     /// Finishes what is under way and closes the database. Later calls fail.

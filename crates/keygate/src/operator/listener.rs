@@ -1,5 +1,6 @@
 use std::{
     fs::Permissions,
+    io::ErrorKind,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -20,6 +21,9 @@ use crate::{config::Database, failure::Failure, store};
 /// How long to wait when the system has no more descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long to wait before the socket is tried again.
+const BIND_PAUSE: Duration = Duration::from_secs(1);
+
 /// Takes commands from the operator while the program runs.
 pub(crate) struct Listener {
     path: PathBuf,
@@ -39,21 +43,28 @@ impl Listener {
         if std::os::unix::net::UnixStream::connect(&path).is_ok() {
             return Err(StorageError::InUse(data.display().to_string()).into());
         }
-        let _ = std::fs::remove_file(&path);
-        let listener = bind(&path).map_err(|error| {
-            Failure::new(format!(
-                "The socket {} for the operator's commands cannot be made ({error}).",
-                path.display()
-            ))
-        })?;
-        let task = tokio::spawn(accept(
-            listener,
-            Arc::new(Desk {
-                control,
-                origin,
-                database,
-            }),
-        ));
+        let bound = match bind(&path) {
+            Err(error) if !is_fault_of_disk(&error) => {
+                return Err(Failure::new(format!(
+                    "The socket {} for the operator's commands cannot be made ({error}).",
+                    path.display()
+                )));
+            }
+            bound => bound,
+        };
+        let desk = Desk {
+            control,
+            origin,
+            database,
+        };
+        let (place, desk) = (path.clone(), Arc::new(desk));
+        let task = tokio::spawn(async move {
+            let listener = match bound {
+                Ok(listener) => listener,
+                Err(error) => bind_when_possible(&place, &error).await,
+            };
+            accept(listener, desk).await;
+        });
         Ok(Self { path, task })
     }
 
@@ -65,7 +76,35 @@ impl Listener {
     }
 }
 
+/// Keys are checked on a disk that is full or read-only, and commands are taken when it no longer is.
+async fn bind_when_possible(path: &Path, error: &std::io::Error) -> UnixListener {
+    tracing::error!(%error, "no operator's commands are taken until their socket can be made");
+    loop {
+        tokio::time::sleep(BIND_PAUSE).await;
+        if let Ok(listener) = bind(path) {
+            tracing::info!("operator's commands are taken");
+            return listener;
+        }
+    }
+}
+
+/// Whether it may work later without anybody changing what this user may do.
+fn is_fault_of_disk(error: &std::io::Error) -> bool {
+    // EIO has no kind of its own.
+    let is_failure = error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+    let kinds = [
+        ErrorKind::ReadOnlyFilesystem,
+        ErrorKind::StorageFull,
+        ErrorKind::QuotaExceeded,
+    ];
+    is_failure || kinds.contains(&error.kind())
+}
+
 fn bind(path: &Path) -> std::io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
     Ok(listener)

@@ -14,7 +14,7 @@ mod world;
 pub use account::{Account, EMAIL, PASSWORD};
 pub use caller::Caller;
 pub use page::{Page, replace};
-pub use program::{Metrics, Program, Spawn, hide_variables, keygate, run, signal};
+pub use program::{Metrics, Program, Spawn, hide_variables, keygate, run, run_with, signal};
 pub use proxy::{Proxy, free_port, write};
 pub use upstream::Upstream;
 pub use world::World;

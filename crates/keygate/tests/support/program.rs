@@ -60,7 +60,8 @@ impl Program {
         })
     }
 
-    fn start_in(spawn: Spawn, folder: TempDir) -> Self {
+    /// Starts the program in a folder, its data in the folder `data` there.
+    pub fn start_in(spawn: Spawn, folder: TempDir) -> Self {
         let mut command = keygate(folder.path());
         command.args(["serve", "--listen", &format!("127.0.0.1:{}", spawn.port)]);
         command.arg("--data");
@@ -247,7 +248,12 @@ pub fn hide_variables(command: &mut Command, prefixes: &[&str]) {
 }
 
 /// Runs a command to its end, with this on its standard input.
-pub fn run(mut command: Command, stdin: &str) -> Output {
+pub fn run(command: Command, stdin: &str) -> Output {
+    run_with(command, stdin.as_bytes())
+}
+
+/// The same with what need not be text.
+pub fn run_with(mut command: Command, stdin: &[u8]) -> Output {
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -255,7 +261,7 @@ pub fn run(mut command: Command, stdin: &str) -> Output {
     let mut child = command.spawn().expect("it starts");
     let mut input = child.stdin.take().expect("piped");
     // A command that refuses early does not read its input.
-    let _ = input.write_all(stdin.as_bytes());
+    let _ = input.write_all(stdin);
     drop(input);
     child.wait_with_output().expect("it ends")
 }

@@ -1,0 +1,132 @@
+//! The writing connection, and the time in which there is none.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use keygate_storage::{Concerns, StorageError};
+use rusqlite::Connection;
+use rustix::{
+    fs::{Access, access},
+    io::Errno,
+};
+
+use crate::{
+    checkpoints::Checkpoints,
+    connection::{OpenReader, open_as_it_lies, open_reader, open_writer},
+    files::{DatabaseFiles, FileId, same},
+    lookups::Lookups,
+    migrations,
+    readers::Readers,
+    status,
+};
+
+/// Opens the database for writing, at once or later: where no write can be made at the start, on a full
+/// disk or a read-only one, keys are looked up all the same, and writing begins when it can.
+pub(crate) struct Engine {
+    path: PathBuf,
+    file: FileId,
+    readers: Arc<Readers>,
+    lookups: Arc<Lookups>,
+    concerns: Arc<Concerns>,
+    open: Option<OpenDatabase>,
+}
+
+pub(crate) struct OpenDatabase {
+    pub(crate) connection: Connection,
+    pub(crate) checkpoints: Checkpoints,
+    files: DatabaseFiles,
+}
+
+impl OpenDatabase {
+    /// Opens the database and brings its schema up to date.
+    fn open(path: &Path, file: FileId, concerns: Arc<Concerns>) -> Result<Self, StorageError> {
+        same(path, file)?;
+        let mut connection = open_writer(path)?;
+        migrations::run(&mut connection, path)?;
+        // Nothing is lost where they stay: they are taken over once they have not moved for a while.
+        let _ = status::release_all(&connection);
+        Ok(Self {
+            checkpoints: Checkpoints::new(&connection, concerns)?,
+            files: DatabaseFiles::of_open(path, file)?,
+            connection,
+        })
+    }
+
+    /// Refuses where what is written would be in files that nobody finds any more.
+    pub(crate) fn check_files(&self) -> Result<(), StorageError> {
+        self.files.check()
+    }
+}
+
+impl Engine {
+    pub(crate) fn open(
+        path: &Path,
+        file: FileId,
+        concerns: Arc<Concerns>,
+    ) -> Result<Self, StorageError> {
+        let opened = OpenDatabase::open(path, file, concerns.clone());
+        let reading: OpenReader = match &opened {
+            Ok(_) => open_reader,
+            Err(error) => {
+                refuse_unless_readable(path, error)?;
+                tracing::error!(%error, "nothing can be written; keys are checked all the same");
+                open_as_it_lies
+            }
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            readers: Arc::new(Readers::open(path, reading)?),
+            lookups: Arc::new(Lookups::start(path, reading)?),
+            concerns,
+            open: opened.ok(),
+        })
+    }
+
+    pub(crate) fn readers(&self) -> Arc<Readers> {
+        self.readers.clone()
+    }
+
+    pub(crate) fn lookups(&self) -> Arc<Lookups> {
+        self.lookups.clone()
+    }
+
+    /// The database, open for writing; it is opened where it is not.
+    pub(crate) fn writable(&mut self) -> Result<&mut OpenDatabase, StorageError> {
+        if self.open.is_none() {
+            let opened = OpenDatabase::open(&self.path, self.file, self.concerns.clone())?;
+            // Before anything is written: connections that read the file as it lay would not see it.
+            self.readers.reopen(&self.path, open_reader)?;
+            self.lookups.reopen(&self.path, open_reader)?;
+            self.open = Some(opened);
+        }
+        let open = self.open.as_mut().expect("it was just opened");
+        open.check_files()?;
+        Ok(open)
+    }
+}
+
+/// Gives the error back, unless the database is whole and this program's, and it is only writing that fails.
+fn refuse_unless_readable(path: &Path, error: &StorageError) -> Result<(), StorageError> {
+    let is_about_writing = matches!(error, StorageError::Unavailable(_));
+    let readable = || {
+        let connection = open_as_it_lies(path).ok()?;
+        migrations::refuse_other_version(&connection, path).ok()
+    };
+    if is_about_writing && is_fault_of_disk(path) && readable().is_some() {
+        return Ok(());
+    }
+    Err(error.clone())
+}
+
+/// Whether it is the disk that cannot be written to, and not this user who may not: that is mended by
+/// whoever starts the program, and a refusal says so best.
+fn is_fault_of_disk(path: &Path) -> bool {
+    let may_write = |path: &Path| access(path, Access::WRITE_OK) != Err(Errno::ACCESS);
+    may_write(path)
+        && path
+            .parent()
+            .is_none_or(|folder| folder.as_os_str().is_empty() || may_write(folder))
+}
