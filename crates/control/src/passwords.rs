@@ -38,6 +38,7 @@ impl Passwords {
         email: EmailAddress,
     ) -> Result<String, Problem> {
         let random = self.random.clone();
+        refuse_untypable(&password)?;
         self.at_work(move || {
             refuse_weak(&password, &email)?;
             Ok(hash(password.expose().as_bytes(), &*random))
@@ -97,6 +98,18 @@ fn hash(password: &[u8], random: &dyn Random) -> String {
         .hash_password_with_salt(password, &salt)
         .expect("the library's own parameters are valid");
     phc.to_string()
+}
+
+/// Refuses a password that can be sent by a program and read from a file, but not be typed into the form
+/// for signing in.
+fn refuse_untypable(password: &Password) -> Result<(), Problem> {
+    let cannot_be_typed = |char: char| char.is_control() || char == '\u{feff}';
+    if password.expose().contains(cannot_be_typed) {
+        let rule =
+            "must not contain line ends, tabs or other control characters: nobody could type it";
+        return Err(Problem::invalid_parameter("password", rule));
+    }
+    Ok(())
 }
 
 /// zxcvbn's score 3 of 4: safely unguessable even for somebody who has the hash.
@@ -161,6 +174,20 @@ mod tests {
             assert_eq!(problem.code, Code::InvalidParameter, "{weak}");
             assert_eq!(problem.param.as_deref(), Some("password"));
             assert!(!problem.message.contains(weak));
+        }
+    }
+
+    #[tokio::test]
+    async fn passwords_that_nobody_can_type_are_refused_where_they_are_set() {
+        let passwords = Passwords::new(Arc::new(OsRandom));
+        for untypable in ["\n", "\r", "\0", "\t", "\u{1b}", "\u{7f}", "\u{feff}"] {
+            let text = password(&format!("correct horse{untypable}battery staple"));
+            let refused = passwords.hash_new(text.clone(), ada()).await;
+            let problem = refused.expect_err(untypable);
+            assert_eq!(problem.param.as_deref(), Some("password"));
+            // One that was set before still opens the door.
+            let hash = hash(text.expose().as_bytes(), &OsRandom);
+            assert_eq!(passwords.verify(text, Some(hash)).await, Ok(true));
         }
     }
 

@@ -9,6 +9,7 @@ mod input;
 mod key;
 mod output;
 mod serve;
+mod stop_signal;
 mod storage;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -18,7 +19,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     config::{Flags, Settings, did_you_mean},
     failure::Failure,
-    telemetry,
+    telemetry, variables,
 };
 
 /// The variables that are read.
@@ -140,16 +141,33 @@ enum Command {
 }
 
 /// Runs the command line. Exit code 0 is success, 1 a failure, 2 a command line that is not
-/// understood.
+/// understood, 141 a result that nobody reads to its end.
 pub(crate) fn run() -> ExitCode {
-    let cli = Cli::parse();
-    match start(cli) {
-        Ok(code) => code,
-        Err(failure) => {
-            output::error(&failure);
-            ExitCode::FAILURE
-        }
+    let done = without_empty_variables().and_then(|()| match Cli::try_parse() {
+        Ok(cli) => start(cli),
+        Err(answer) => explain(&answer),
+    });
+    done.unwrap_or_else(|failure| {
+        output::error(&failure);
+        failure.exit_code().into()
+    })
+}
+
+fn without_empty_variables() -> Result<(), Failure> {
+    variables::drop_empty().map_err(|error| {
+        Failure::new(format!(
+            "The program cannot begin without the variables that are empty ({error}). Unset them."
+        ))
+    })
+}
+
+/// Prints the help or the version that was asked for, or what is not understood.
+fn explain(answer: &clap::Error) -> Result<ExitCode, Failure> {
+    let printed = answer.print();
+    if !answer.use_stderr() {
+        printed.map_err(|error| Failure::of_output(&error))?;
     }
+    Ok(u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 fn start(cli: Cli) -> Result<ExitCode, Failure> {
@@ -174,11 +192,8 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Incident(incident) => incident.run(&mut Settings::load(&flags)?).await,
             Command::Storage(storage) => storage.run().await,
             Command::Config(config) => config.run(flags),
-            Command::Doctor(doctor) => return Ok(doctor.run(flags).await),
-            Command::Openapi => {
-                output::line(keygate_web::openapi_json().trim_end());
-                Ok(())
-            }
+            Command::Doctor(doctor) => return doctor.run(flags).await,
+            Command::Openapi => output::line(keygate_web::openapi_json().trim_end()),
         }?;
         Ok(ExitCode::SUCCESS)
     })

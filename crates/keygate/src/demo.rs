@@ -3,7 +3,7 @@
 mod echo;
 mod first_call;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use keygate_control::Actor;
 use keygate_control::IssueKey;
@@ -24,10 +24,15 @@ pub(crate) struct Demo {
     pub(crate) introduction: String,
     running: Running,
     _echo: echo::Echo,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Demo {
+    /// Where its data is, until it is stopped.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
     pub(crate) async fn stop(self) {
         self.running.stop().await;
     }
@@ -66,7 +71,7 @@ pub(crate) async fn start(listen: Option<String>) -> Result<Demo, Failure> {
         introduction,
         running,
         _echo: echo,
-        _folder: folder,
+        folder,
     })
 }
 

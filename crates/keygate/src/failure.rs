@@ -6,14 +6,20 @@ use keygate_storage::StorageError;
 /// Why a command failed, in one line for whoever ran it: what happened and what to do.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    message: String,
+    /// Nothing where there is nobody to tell.
+    message: Option<String>,
+    exit_code: u8,
     may_pass: bool,
 }
+
+/// What a shell reports of a program that SIGPIPE has ended.
+const BROKEN_PIPE: u8 = 128 + 13;
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self {
-            message: message.into(),
+            message: Some(message.into()),
+            exit_code: 1,
             may_pass: false,
         }
     }
@@ -21,6 +27,29 @@ impl Failure {
     /// Whether the database was away, and what failed may succeed if it is tried again.
     pub(crate) const fn may_pass(&self) -> bool {
         self.may_pass
+    }
+
+    /// Standard output cannot be written to. Where it is a pipe that nobody reads any more, whoever closed
+    /// it has read enough, and need not be told.
+    pub(crate) fn of_output(error: &std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self {
+                message: None,
+                exit_code: BROKEN_PIPE,
+                may_pass: false,
+            };
+        }
+        Self::new(format!(
+            "The result cannot be written to standard output ({error}). What was asked for has been done."
+        ))
+    }
+
+    pub(crate) fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        self.exit_code
     }
 }
 
@@ -39,11 +68,11 @@ impl From<Problem> for Failure {
             ..
         } = problem;
         Self {
-            message: match cause {
+            may_pass: code == Code::StorageUnavailable,
+            ..Self::new(match cause {
                 Some(cause) => format!("{message} ({cause})"),
                 None => message.into_owned(),
-            },
-            may_pass: code == Code::StorageUnavailable,
+            })
         }
     }
 }
@@ -73,8 +102,8 @@ impl From<StorageError> for Failure {
             StorageError::Corrupt(_) => "Restore the database from a backup.",
         };
         Self {
-            message: format!("{error}. {advice}"),
             may_pass: error.may_pass(),
+            ..Self::new(format!("{error}. {advice}"))
         }
     }
 }

@@ -10,6 +10,7 @@ mod operator;
 mod server;
 mod store;
 mod telemetry;
+mod variables;
 
 use std::process::ExitCode;
 

@@ -3,7 +3,7 @@ use std::io::IsTerminal;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
-use super::{input::standard_input, output};
+use super::{input, output};
 use crate::{
     config::Settings,
     failure::Failure,
@@ -86,7 +86,7 @@ impl Account {
                 account: args,
                 admin: is_admin,
             }) => {
-                let password = args.password()?;
+                let password = args.password().await?;
                 let One { email, format } = args.account;
                 let command = Command::CreateAccount {
                     email,
@@ -94,21 +94,21 @@ impl Account {
                     is_admin,
                 };
                 let account = operator::run(settings, command).await?;
-                format.print(&account, "The account {email} is ready. Issue it a key with:\n  keygate key issue --account {email} --name \"My first key\"");
+                format.print(&account, "The account {email} is ready. Issue it a key with:\n  keygate key issue --account {email} --name \"My first key\"")
             }
             Self::List(format) => {
                 let accounts = operator::run(settings, Command::ListAccounts).await?;
-                format.table(&accounts, COLUMNS, "There are no accounts.");
+                format.table(&accounts, COLUMNS, "There are no accounts.")
             }
             Self::ResetPassword(args) => {
-                let password = args.password()?;
+                let password = args.password().await?;
                 let One { email, format } = args.account;
                 let command = Command::SetPassword { email, password };
                 let account = operator::run(settings, command).await?;
                 format.print(
                     &account,
                     "The password of {email} is replaced; its sessions have ended.",
-                );
+                )
             }
             Self::SetRole(SetRole {
                 account: One { email, format },
@@ -117,12 +117,12 @@ impl Account {
                 let is_admin = matches!(role, Role::Admin);
                 let command = Command::SetRole { email, is_admin };
                 let account = operator::run(settings, command).await?;
-                format.print(&account, "{email} is now: {role}. Its sessions have ended.");
+                format.print(&account, "{email} is now: {role}. Its sessions have ended.")
             }
             Self::ResetLink(One { email, format }) => {
                 let command = Command::LinkToResetPassword { email };
                 let link = operator::run(settings, command).await?;
-                format.print(&link, "{link}");
+                format.print(&link, "{link}")
             }
             Self::Suspend(One { email, format }) => {
                 let command = Command::SuspendAccount { email };
@@ -130,7 +130,7 @@ impl Account {
                 format.print(
                     &account,
                     "The account {email} is suspended; its keys open nothing any more.",
-                );
+                )
             }
             Self::Resume(One { email, format }) => {
                 let command = Command::ResumeAccount { email };
@@ -138,14 +138,13 @@ impl Account {
                 format.print(
                     &account,
                     "The account {email} is resumed; its keys work again.",
-                );
+                )
             }
             Self::Invite(format) => {
                 let invitation = operator::run(settings, Command::Invite).await?;
-                format.print(&invitation, "{link}");
+                format.print(&invitation, "{link}")
             }
         }
-        Ok(())
     }
 }
 
@@ -161,48 +160,53 @@ const COLUMNS: &[(&str, &str)] = &[
 
 impl Format {
     /// JSON, or the sentence with the value's fields in it.
-    pub(super) fn print(&self, value: &Value, sentence: &str) {
+    pub(super) fn print(&self, value: &Value, sentence: &str) -> Result<(), Failure> {
+        output::line(&self.text(value, sentence))
+    }
+
+    /// What is printed.
+    pub(super) fn text(&self, value: &Value, sentence: &str) -> String {
         if self.json {
-            return output::json(value);
+            return format!("{value:#}");
         }
         let mut sentence = sentence.to_owned();
         for (name, value) in value.as_object().into_iter().flatten() {
             let value = value.as_str().unwrap_or_default();
             sentence = sentence.replace(&format!("{{{name}}}"), value);
         }
-        output::line(&sentence);
+        sentence
     }
 
     /// JSON, or a table, or a sentence where there is nothing to list.
-    pub(super) fn table(&self, rows: &Value, columns: &[(&str, &str)], none: &str) {
+    pub(super) fn table(
+        &self,
+        rows: &Value,
+        columns: &[(&str, &str)],
+        none: &str,
+    ) -> Result<(), Failure> {
         if self.json {
-            output::json(rows);
+            output::json(rows)
         } else if rows.as_array().is_none_or(Vec::is_empty) {
-            output::line(none);
+            output::line(none)
         } else {
-            output::table(rows, columns);
+            output::table(rows, columns)
         }
     }
 }
 
 impl WithPassword {
-    /// The password: from standard input up to its line end, or asked for twice on the terminal.
-    fn password(&self) -> Result<String, Failure> {
+    /// The password: from standard input without its line end, or asked for twice on the terminal.
+    async fn password(&self) -> Result<String, Failure> {
         if self.password_stdin {
-            let text = standard_input("password")?;
-            return Ok(text.trim_end_matches(['\r', '\n']).to_owned());
+            return Ok(input::without_line_end(input::standard_input("password")?));
         }
         if !std::io::stdin().is_terminal() {
             return Err(Failure::new(
                 "There is no terminal to ask for the password. Give it with --password-stdin.",
             ));
         }
-        let ask = |prompt: &str| {
-            rpassword::prompt_password(prompt)
-                .map_err(|error| Failure::new(format!("The password cannot be read ({error}).")))
-        };
-        let password = ask("Password: ")?;
-        if ask("Again: ")? == password {
+        let password = input::ask_password("Password: ").await?;
+        if input::ask_password("Again: ").await? == password {
             Ok(password)
         } else {
             Err(Failure::new(

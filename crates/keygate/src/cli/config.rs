@@ -25,10 +25,9 @@ impl Config {
         match self {
             Self::Check(check) => {
                 Settings::load(&check.flags.join(flags))?;
-                output::line("The configuration is valid.");
+                output::line("The configuration is valid.")
             }
             Self::Reference => output::line(reference_page().trim_end()),
         }
-        Ok(())
     }
 }

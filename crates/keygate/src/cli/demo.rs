@@ -1,6 +1,6 @@
 use clap::Args;
 
-use super::{ListenFlag, output, serve::stop_signal};
+use super::{ListenFlag, output, stop_signal::StopSignal};
 use crate::{config::Flags, demo, failure::Failure};
 
 #[derive(Args)]
@@ -16,12 +16,16 @@ impl Demo {
                 "The demo has a data folder and a configuration of its own. Leave --data and --config out, or use keygate serve.",
             ));
         }
-        let stop = stop_signal()?;
+        let stop = StopSignal::of_demo()?;
         let demo = demo::start(self.listen.listen).await?;
-        output::line(&demo.introduction);
-        stop.await;
+        output::line(&demo.introduction)?;
+        let folder = demo.folder();
+        // Nothing more can be done for what cannot be removed.
+        let remove = move || drop(std::fs::remove_dir_all(folder));
+        stop.received(remove).await;
         demo.stop().await;
-        output::line("Stopped; the demo's data is gone.");
+        // The terminal may be gone, and that is no failure.
+        let _ = output::line("Stopped; the demo's data is gone.");
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use super::{ServerFlags, output};
 use crate::{
     config::Flags,
     doctor::{Finding, State, examine},
+    failure::Failure,
 };
 
 #[derive(Args)]
@@ -20,19 +21,19 @@ pub(super) struct Doctor {
 
 impl Doctor {
     /// Exit code 0 where nothing is wrong, though there may be warnings.
-    pub(super) async fn run(self, flags: Flags) -> ExitCode {
+    pub(super) async fn run(self, flags: Flags) -> Result<ExitCode, Failure> {
         let found = examine(&self.flags.join(flags)).await;
         if self.json {
-            output::json(&found.iter().map(finding_json).collect());
+            output::json(&found.iter().map(finding_json).collect())?;
         } else {
-            found.iter().for_each(output::finding);
-            output::line(&summary(&found));
+            found.iter().try_for_each(output::finding)?;
+            output::line(&summary(&found))?;
         }
-        if found.iter().any(|found| found.state == State::Wrong) {
+        Ok(if found.iter().any(|found| found.state == State::Wrong) {
             ExitCode::FAILURE
         } else {
             ExitCode::SUCCESS
-        }
+        })
     }
 }
 

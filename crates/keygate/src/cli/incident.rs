@@ -140,8 +140,7 @@ impl Incident {
         let (command, format, sentence) = match self {
             Self::List(format) => {
                 let incidents = operator::run(settings, Command::ListIncidents).await?;
-                format.table(&incidents, COLUMNS, "There are no incidents.");
-                return Ok(());
+                return format.table(&incidents, COLUMNS, "There are no incidents.");
             }
             Self::Post(post) => {
                 let fields = IncidentFields {
@@ -196,8 +195,7 @@ impl Incident {
             }
         };
         let incident = operator::run(settings, command).await?;
-        format.print(&incident, sentence);
-        Ok(())
+        format.print(&incident, sentence)
     }
 }
 

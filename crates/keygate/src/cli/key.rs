@@ -1,4 +1,5 @@
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::Value;
 
 use super::{account::Format, output};
 use crate::{
@@ -90,18 +91,23 @@ impl Key {
                 let keys = operator::run(settings, command).await?;
                 owner
                     .format
-                    .table(&keys, COLUMNS, "The account has no keys.");
+                    .table(&keys, COLUMNS, "The account has no keys.")
             }
             Self::Issue(issue) => {
+                let account = issue.owner.account;
                 let command = Command::IssueKey {
-                    account: issue.owner.account,
+                    account: account.clone(),
                     name: issue.name,
                     scopes: issue.scopes.into_iter().map(IssuableScope::name).collect(),
                     expires_at: issue.expires_at,
                 };
+                output::check()?;
                 let key = operator::run(settings, command).await?;
-                issue.owner.format.print(&key, "{key}");
+                if let Err(error) = output::write_line(&issue.owner.format.text(&key, "{key}")) {
+                    return Err(revoke_unseen(settings, account, &key, &error).await);
+                }
                 output::hint("This is the only time the key is shown. Keep it safe.");
+                Ok(())
             }
             Self::Revoke(Revoke { owner, id }) => {
                 let command = Command::RevokeKey {
@@ -109,9 +115,29 @@ impl Key {
                     id,
                 };
                 let revoked = operator::run(settings, command).await?;
-                owner.format.print(&revoked, "The key {id} is revoked.");
+                owner.format.print(&revoked, "The key {id} is revoked.")
             }
         }
-        Ok(())
     }
+}
+
+/// Revokes a key whose secret nobody has seen: it would be active for good, and nobody could use it.
+async fn revoke_unseen(
+    settings: &Settings,
+    account: String,
+    key: &Value,
+    error: &std::io::Error,
+) -> Failure {
+    let id = key["id"].as_str().unwrap_or_default().to_owned();
+    let command = Command::RevokeKey {
+        account: account.clone(),
+        id: id.clone(),
+    };
+    let what = format!("The key cannot be written to standard output ({error})");
+    Failure::new(match operator::run(settings, command).await {
+        Ok(_) => format!("{what}, so it was revoked."),
+        Err(failure) => format!(
+            "{what}, and it cannot be revoked ({failure}). Revoke it with keygate key revoke --account {account} {id}"
+        ),
+    })
 }

@@ -1,6 +1,9 @@
 //! What commands print: results on standard output, errors on standard error.
 
-use std::io::{IsTerminal, Write};
+use std::{
+    io::{IsTerminal, Write},
+    os::fd::AsFd,
+};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
@@ -11,13 +14,32 @@ use crate::{
     telemetry,
 };
 
-pub(crate) fn line(text: &str) {
-    // Whoever no longer reads has heard enough.
-    let _ = writeln!(std::io::stdout(), "{text}");
+/// Writes a line of the result. Where that fails, the command has failed: a secret may be lost with it.
+pub(crate) fn line(text: &str) -> Result<(), Failure> {
+    write_line(text).map_err(|error| Failure::of_output(&error))
 }
 
-pub(crate) fn json(value: &Value) {
-    line(&format!("{value:#}"));
+/// The same, for who has more to say of an error.
+pub(crate) fn write_line(text: &str) -> std::io::Result<()> {
+    let mut output = std::io::stdout();
+    writeln!(output, "{text}")?;
+    output.flush()
+}
+
+pub(crate) fn json(value: &Value) -> Result<(), Failure> {
+    line(&format!("{value:#}"))
+}
+
+/// Refuses where it can be seen beforehand that nothing can be written: a full device, or a descriptor that
+/// is only for reading. What else may go wrong shows when something is written.
+pub(crate) fn check() -> Result<(), Failure> {
+    let output = std::io::stdout().as_fd().try_clone_to_owned();
+    let written = output.and_then(|output| std::fs::File::from(output).write(&[]));
+    written.map(|_| ()).map_err(|error| {
+        Failure::new(format!(
+            "Nothing was done: the result could not be written to standard output ({error})."
+        ))
+    })
 }
 
 /// A remark beside the result, for people only.
@@ -28,16 +50,19 @@ pub(crate) fn hint(text: &str) {
 }
 
 pub(crate) fn error(failure: &Failure) {
+    let Some(message) = failure.message() else {
+        return;
+    };
     let label = if telemetry::colours() {
         "\u{1b}[31merror:\u{1b}[0m"
     } else {
         "error:"
     };
-    let _ = writeln!(std::io::stderr(), "{label} {failure}");
+    let _ = writeln!(std::io::stderr(), "{label} {message}");
 }
 
 /// What the doctor found, on a line, and what to do on an indented one.
-pub(crate) fn finding(found: &Finding) {
+pub(crate) fn finding(found: &Finding) -> Result<(), Failure> {
     let colour = match found.state {
         State::Ok => 32,
         State::Warning => 33,
@@ -49,14 +74,15 @@ pub(crate) fn finding(found: &Finding) {
     } else {
         word
     };
-    line(&format!("{word}  {}: {}", found.check, found.message));
-    if let Some(advice) = &found.advice {
-        line(&format!("         {advice}"));
+    line(&format!("{word}  {}: {}", found.check, found.message))?;
+    match &found.advice {
+        Some(advice) => line(&format!("         {advice}")),
+        None => Ok(()),
     }
 }
 
 /// A table of the rows of a JSON array: a heading and the field that stands below it.
-pub(crate) fn table(rows: &Value, columns: &[(&str, &str)]) {
+pub(crate) fn table(rows: &Value, columns: &[(&str, &str)]) -> Result<(), Failure> {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -65,9 +91,7 @@ pub(crate) fn table(rows: &Value, columns: &[(&str, &str)]) {
     for row in rows.as_array().into_iter().flatten() {
         table.add_row(columns.iter().map(|(_, field)| cell(&row[*field])));
     }
-    for row in table.lines() {
-        line(row.trim());
-    }
+    table.lines().try_for_each(|row| line(row.trim()))
 }
 
 fn cell(value: &Value) -> String {

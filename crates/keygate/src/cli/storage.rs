@@ -80,7 +80,7 @@ impl Storage {
             }
         };
         let tables: Value = copied?.iter().map(table_json).collect();
-        format.table(&tables, COLUMNS, "There are no tables.");
+        format.table(&tables, COLUMNS, "There are no tables.")?;
         output::hint(&format!("{to} is now the same as {from}."));
         Ok(())
     }

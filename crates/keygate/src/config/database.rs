@@ -51,10 +51,16 @@ impl Database {
             if place.contains("://") {
                 return Err(not_a_database());
             }
+            // What it says of a server is checked all the same: one day it is used.
+            with_storage(PostgresOptions::new(""), storage)?;
             let path = place.strip_prefix("sqlite:").unwrap_or(place);
             return Ok(Self::Sqlite(folder.join(path)));
         }
-        postgres(place, storage).map(Self::Postgres)
+        let options = PostgresOptions::new(place);
+        if !options.is_valid() {
+            return Err(not_a_database());
+        }
+        with_storage(options, storage).map(Self::Postgres)
     }
 }
 
@@ -75,11 +81,11 @@ fn not_a_database() -> Failure {
     )
 }
 
-fn postgres(url: &str, storage: &file::Storage) -> Result<PostgresOptions, Failure> {
-    let default = PostgresOptions::new(url);
-    if !default.is_valid() {
-        return Err(not_a_database());
-    }
+/// The options, as `[storage]` has them in place of their defaults.
+fn with_storage(
+    default: PostgresOptions,
+    storage: &file::Storage,
+) -> Result<PostgresOptions, Failure> {
     let time = |name, text: &Option<String>, default| {
         duration(&format!("storage.{name}"), text.as_deref(), default)
     };

@@ -153,10 +153,7 @@ impl Settings {
                     .as_deref()
                     .or(file.metrics.listen.as_deref()),
             )?,
-            drain_delay: match file.server.drain_delay.as_deref() {
-                None => Duration::ZERO,
-                text => duration("server.drain_delay", text, Duration::ZERO)?,
-            },
+            drain_delay: drain_delay(file.server.drain_delay.as_deref())?,
             public_url: file.server.public_url.map(public_url).transpose()?,
             trusted_proxies: trusted_proxies(&file.server.trusted_proxies)?,
             key_rules_set: KeyRulesSet {
@@ -194,6 +191,15 @@ pub(super) fn invalid(setting: &str, value: impl Display, rule: impl Display) ->
 fn listen_address(setting: &str, text: &str) -> Result<SocketAddr, Failure> {
     let rule = "must be an address and a port, like 127.0.0.1:8080";
     text.parse().map_err(|_| invalid(setting, text, rule))
+}
+
+/// The one time that may be none.
+fn drain_delay(text: Option<&str>) -> Result<Duration, Failure> {
+    let Some(text) = text else {
+        return Ok(Duration::ZERO);
+    };
+    let rule = "must be a time like 5s, or 0s";
+    humantime::parse_duration(text).map_err(|_| invalid("server.drain_delay", text, rule))
 }
 
 fn metrics_listen(text: Option<&str>) -> Result<MetricsListen, Failure> {
@@ -381,6 +387,7 @@ fn route(section: file::Route) -> Result<Route, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::reference::SETTINGS;
 
     fn resolve(text: &str) -> Result<Settings, String> {
         let file = File::parse(text)?;
@@ -441,6 +448,10 @@ mod tests {
             "[accounts]\nsignup = \"maybe\"",
             "[accounts]\nsession_idle = \"soon\"",
             "[accounts]\nsession_absolute = \"0s\"",
+            "[server]\ndrain_delay = \"soon\"",
+            "[storage]\npool_size = 0",
+            "[storage]\nlease = \"1ms\"",
+            "[storage]\non_storage_loss = \"hope\"",
             "[storage]\ndatabase = \"postgres://host:port/keygate\"",
             "[storage]\ndatabase = \"postgres://host/keygate\"\npool_size = 1",
             "[storage]\ndatabase = \"postgres://host/keygate\"\nlease = \"1ms\"",
@@ -466,6 +477,30 @@ mod tests {
             failures.push_str(&format!("{text}\n  {failure}\n"));
         }
         insta::assert_snapshot!(failures);
+    }
+
+    /// Whoever writes a default down changes nothing.
+    #[test]
+    fn every_default_of_the_reference_can_be_written() {
+        let is_prose =
+            |default: &str| default.contains(' ') || ["none", "all", "required"].contains(&default);
+        for setting in SETTINGS.iter().filter(|setting| !is_prose(setting.default)) {
+            let (table, name) = setting.name.rsplit_once('.').expect("a table and a name");
+            let table = match table {
+                "upstream" => "[[upstream]]\nurl = \"http://a\"".to_owned(),
+                table => format!("[{table}]"),
+            };
+            let default = setting.default;
+            let value = if setting.example.starts_with('"') {
+                format!("\"{default}\"")
+            } else {
+                default.to_owned()
+            };
+            let text = format!("{table}\n{name} = {value}\n");
+            if let Err(failure) = resolve(&text) {
+                panic!("{text}{failure}");
+            }
+        }
     }
 
     #[test]
