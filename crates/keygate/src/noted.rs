@@ -1,7 +1,8 @@
 //! Which database a data folder was served from last, so that whoever names none does not make another.
 
 use std::{
-    io::ErrorKind,
+    io::{ErrorKind, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -39,7 +40,12 @@ pub(crate) fn note_database(data: &Path, database: &Database) -> Result<(), Fail
     }
     let text = serde_json::to_string(&noted).expect("strings serialise");
     let path = data.join(FILE);
-    std::fs::write(&path, text + "\n").map_err(|error| {
+    let mut options = std::fs::File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let written = options
+        .open(&path)
+        .and_then(|mut file| file.write_all((text + "\n").as_bytes()));
+    written.map_err(|error| {
         let path = path.display();
         Failure::new(format!("The file {path} cannot be written ({error})."))
     })

@@ -33,7 +33,7 @@ mod write;
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use keygate_core::Clock;
 use keygate_storage::{
     ChangeListener, ChangeListeners, Concern, Concerns, FeedMetrics, FeedReader, Latencies, Lease,

@@ -272,6 +272,9 @@ impl KeyStore for SqliteStore {
     }
 
     async fn bind_prefix(&self, prefix: String) -> Result<PrefixBinding, StorageError> {
+        if self.read(key_rules).await?.prefix.as_ref() == Some(&prefix) {
+            return Ok(PrefixBinding::Bound);
+        }
         self.write(move |db| {
             let bound = key_rules(db)?.prefix;
             let shown = query::optional(db, ANY_PREFIX, [], |row| row.some_text("key_prefix"))?;
@@ -290,6 +293,9 @@ impl KeyStore for SqliteStore {
     }
 
     async fn note_max_active(&self, max_active: u32) -> Result<(), StorageError> {
+        if self.read(key_rules).await?.max_active == Some(max_active) {
+            return Ok(());
+        }
         self.write(move |db| query::execute(db, NOTE_MAX_ACTIVE, [max_active]).map(|_| ()))
             .await
     }

@@ -123,7 +123,7 @@ impl Key {
 
 /// Revokes a key whose secret nobody has seen: it would be active for good, and nobody could use it.
 async fn revoke_unseen(
-    settings: &Settings,
+    settings: &mut Settings,
     account: String,
     key: &Value,
     error: &std::io::Error,

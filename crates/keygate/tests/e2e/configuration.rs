@@ -49,7 +49,7 @@ fn a_bad_configuration_says_what_to_do() {
         (&["serve", "--log", "inof"], ("X", "")),
         (&["config", "check"], ("KEYGATE_LISTEN", "nowhere")),
         (&["serve"], ("KEYGATE_LISEN", "127.0.0.1:0")),
-        (&["serve"], ("KEYGATE_XYZ", "")),
+        (&["serve"], ("KEYGATE_XYZ", "x")),
         (&["serve"], ("KEYGATE_LISTEN", "nowhere")),
         (&["serve"], ("KEYGATE_UPSTREAM", "nowhere")),
         (&["serve"], ("KEYGATE_CONFIG", "missing.toml")),

@@ -6,19 +6,34 @@ use crate::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_starts_on_a_read_only_disk_and_writes_when_it_can() {
-    for how_it_ends in ["TERM", "KILL"] {
-        let upstream = Upstream::start().await;
-        let (disk, program) = Disk::with_program(Spawn {
-            upstream: Some(upstream.url()),
-            ..Spawn::default()
-        });
-        let mut world = World::of(program, upstream).await;
-        world.program.signal(how_it_ends);
-        world.program.wait();
-        disk.remount("ro");
-        let world = world.restart();
-        world.assert_that_it_only_checks_keys().await;
-        disk.remount("rw");
-        world.assert_that_it_recovers().await;
-    }
+    let upstream = Upstream::start().await;
+    let (disk, program) = Disk::with_program(Spawn {
+        upstream: Some(upstream.url()),
+        ..Spawn::default()
+    });
+    let mut world = World::of(program, upstream).await;
+    assert!(world.program.terminate().success());
+    disk.remount("ro");
+    let world = world.restart();
+    world.assert_that_it_only_checks_keys().await;
+    disk.remount("rw");
+    world.assert_that_it_recovers().await;
+}
+
+/// SQLite shares the index of the log among the connections of a process, and has opened it for reading.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_crash_it_checks_keys_on_a_read_only_disk() {
+    let upstream = Upstream::start().await;
+    let (disk, program) = Disk::with_program(Spawn {
+        upstream: Some(upstream.url()),
+        ..Spawn::default()
+    });
+    let mut world = World::of(program, upstream).await;
+    world.program.kill();
+    disk.remount("ro");
+    let mut world = world.restart();
+    world.assert_that_it_only_checks_keys().await;
+    disk.remount("rw");
+    world.program.kill();
+    world.restart().assert_that_it_recovers().await;
 }
