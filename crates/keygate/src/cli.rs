@@ -1,6 +1,7 @@
 //! The commands.
 
 mod account;
+mod backup;
 mod config;
 mod demo;
 mod doctor;
@@ -8,6 +9,7 @@ mod incident;
 mod input;
 mod key;
 mod output;
+mod restore;
 mod serve;
 mod stop_signal;
 mod storage;
@@ -130,6 +132,10 @@ enum Command {
     /// Move from one database to another
     #[command(subcommand)]
     Storage(storage::Storage),
+    /// Write a backup of the database to a file, also while the server runs
+    Backup(backup::Backup),
+    /// Put a backup in the place of the database; says first what comes back to life with it
+    Restore(restore::Restore),
     /// Check the configuration, or read about it
     #[command(subcommand)]
     Config(config::Config),
@@ -190,6 +196,8 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Account(account) => account.run(&mut Settings::load(&flags)?).await,
             Command::Key(key) => key.run(&mut Settings::load(&flags)?).await,
             Command::Incident(incident) => incident.run(&mut Settings::load(&flags)?).await,
+            Command::Backup(backup) => backup.run(&mut Settings::load(&flags)?).await,
+            Command::Restore(restore) => restore.run(&mut Settings::load(&flags)?).await,
             Command::Storage(storage) => storage.run().await,
             Command::Config(config) => config.run(flags),
             Command::Doctor(doctor) => return doctor.run(flags).await,

@@ -99,6 +99,9 @@ impl From<StorageError> for Failure {
             StorageError::Internal(_) => {
                 "Trying again will not help. Where somebody changed the database by hand, take it back; otherwise report this."
             }
+            StorageError::Mixed(_) => {
+                "Nothing was changed. If a backup was copied there, copy it elsewhere and run keygate restore on that, which moves the old log away. If not, put back the file that was there."
+            }
             StorageError::Corrupt(_) => "Restore the database from a backup.",
         };
         Self {

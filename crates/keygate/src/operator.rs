@@ -12,7 +12,7 @@ mod incidents;
 mod listener;
 mod pages;
 
-pub(crate) use client::{is_running, run};
+pub(crate) use client::{is_running, locate, run};
 pub(crate) use command::Command;
 pub(crate) use incidents::IncidentFields;
 pub(crate) use listener::Listener;
@@ -29,7 +29,8 @@ use crate::{config::Database, failure::Failure};
 #[derive(Serialize, Deserialize)]
 struct Request {
     database: Option<Named>,
-    command: Command,
+    /// Nothing, where it is only to be said which database it is.
+    command: Option<Command>,
 }
 
 /// A database that a command is meant for.

@@ -10,3 +10,11 @@ CREATE TABLE write_probe (
   writes INTEGER NOT NULL
 ) STRICT;
 INSERT INTO write_probe (singleton, writes) VALUES (1, 0);
+
+-- A random number, drawn anew each time before the write-ahead log is written back: by it is told whether a
+-- log belongs to this file.
+CREATE TABLE generation (
+  singleton INTEGER PRIMARY KEY CHECK (singleton = 1),
+  id        TEXT NOT NULL
+) STRICT;
+INSERT INTO generation VALUES (1, lower(hex(randomblob(16))));

@@ -8,7 +8,7 @@ use std::{
 use keygate_storage::{Concern, Concerns, StorageError};
 use rusqlite::Connection;
 
-use crate::error::unavailable;
+use crate::{error::unavailable, generation::Generations};
 
 /// How long the log becomes before it is written back, in pages; SQLite's own default.
 const DUE_AFTER: i64 = 1_000;
@@ -23,7 +23,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// grow until the disk is full.
 pub(crate) struct Checkpoints {
     concerns: Arc<Concerns>,
+    generations: Generations,
     failed_at: Option<Instant>,
+    /// How long the log has to be for the next attempt. While somebody reads for long, it goes on growing
+    /// whatever is written back.
+    due_at: i64,
     /// How long the log was after the last commit.
     pages: i64,
 }
@@ -32,9 +36,12 @@ impl Checkpoints {
     pub(crate) fn new(
         connection: &Connection,
         concerns: Arc<Concerns>,
+        generations: Generations,
     ) -> Result<Self, StorageError> {
         Ok(Self {
             concerns,
+            generations,
+            due_at: DUE_AFTER,
             failed_at: None,
             pages: pages(connection)?,
         })
@@ -48,17 +55,24 @@ impl Checkpoints {
 
     /// Writes the log back, if it is long enough.
     pub(crate) fn run(&mut self, connection: &Connection) {
+        if self.pages < DUE_AFTER {
+            self.due_at = DUE_AFTER;
+        }
         let waits = self.failed_at.is_some_and(|at| at.elapsed() < RETRY_AFTER);
-        if self.pages < DUE_AFTER || waits {
+        if self.pages < self.due_at || waits {
             return;
         }
-        match checkpoint(connection, "PASSIVE") {
-            Ok(_) => {
+        self.due_at = self.pages + DUE_AFTER;
+        match self.write_back(connection) {
+            Ok(is_complete) => {
+                // It is already noted in which generation the file is, among others.
+                let _ = is_complete.then(|| self.generations.settle());
                 self.failed_at = None;
                 self.concerns.lower(FAILED);
             }
             Err(error) => {
                 self.failed_at = Some(Instant::now());
+                self.due_at = DUE_AFTER;
                 self.concerns.raise(Concern::error(FAILED, format!(
                     "The write-ahead log cannot be written back into the database file ({error}). Nothing is lost, but the log grows with each change: look after the disk."
                 )));
@@ -67,16 +81,51 @@ impl Checkpoints {
     }
 }
 
-fn pages(connection: &Connection) -> Result<i64, StorageError> {
-    checkpoint(connection, "NOOP")
+impl Checkpoints {
+    /// Writes the log back for the last time. What fails here is done by the next start.
+    pub(crate) fn close(&mut self, connection: &Connection) {
+        let is_complete = self.write_back(connection);
+        let closed = is_complete.and_then(|is_complete| {
+            if is_complete {
+                self.generations.close()
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(error) = closed {
+            tracing::warn!(%error, "the write-ahead log is left for the next start");
+        }
+    }
+
+    /// Whether all of the log is in the file afterwards.
+    fn write_back(&mut self, connection: &Connection) -> Result<bool, StorageError> {
+        self.generations.renew(connection)?;
+        let log = checkpoint(connection, "PASSIVE")?;
+        Ok(log.pages == log.written_back)
+    }
 }
 
-/// How long the log is, in pages, after a checkpoint of this kind.
-fn checkpoint(connection: &Connection, kind: &str) -> Result<i64, StorageError> {
+/// How long the log is, and how much of it is in the file, in pages.
+struct Log {
+    pages: i64,
+    written_back: i64,
+}
+
+fn pages(connection: &Connection) -> Result<i64, StorageError> {
+    Ok(checkpoint(connection, "NOOP")?.pages)
+}
+
+/// The log after a checkpoint of this kind.
+fn checkpoint(connection: &Connection, kind: &str) -> Result<Log, StorageError> {
     let mut statement = connection
         .prepare_cached(&format!("PRAGMA main.wal_checkpoint({kind})"))
         .map_err(unavailable)?;
     statement
-        .query_row([], |row| row.get("log"))
+        .query_row([], |row| {
+            Ok(Log {
+                pages: row.get("log")?,
+                written_back: row.get("checkpointed")?,
+            })
+        })
         .map_err(unavailable)
 }

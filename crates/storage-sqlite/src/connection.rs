@@ -77,6 +77,15 @@ const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_');
 
+/// A file's path with parameters, as SQLite takes them.
+pub(crate) fn path_uri(path: &Path, parameters: &str) -> String {
+    let path = path.to_string_lossy();
+    format!(
+        "file:{}?{parameters}",
+        utf8_percent_encode(&path, IN_A_PATH)
+    )
+}
+
 /// Opens a database for reading without making any file: SQLite makes some beside a database in WAL
 /// mode even for reading. Where there is no log, the file is read as it lies, and what is written to
 /// it later is not seen.
@@ -85,8 +94,12 @@ pub(crate) fn open_as_it_lies(path: &Path) -> Result<Connection, StorageError> {
     if log.is_ok_and(|log| log.len() > 0) {
         return open_reader(path);
     }
-    let path = path.to_string_lossy();
-    let uri = format!("file:{}?immutable=1", utf8_percent_encode(&path, IN_A_PATH));
+    open_unchanging(path)
+}
+
+/// Opens the file alone for reading, whatever lies beside it. Nobody may write to it meanwhile.
+pub(crate) fn open_unchanging(path: &Path) -> Result<Connection, StorageError> {
+    let uri = path_uri(path, "immutable=1");
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;

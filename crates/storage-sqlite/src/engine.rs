@@ -16,6 +16,7 @@ use crate::{
     checkpoints::Checkpoints,
     connection::{OpenReader, open_as_it_lies, open_reader, open_writer},
     files::{DatabaseFiles, FileId, same},
+    generation::Generations,
     lookups::Lookups,
     migrations,
     readers::Readers,
@@ -30,6 +31,7 @@ pub(crate) struct Engine {
     readers: Arc<Readers>,
     lookups: Arc<Lookups>,
     concerns: Arc<Concerns>,
+    generations: Generations,
     open: Option<OpenDatabase>,
 }
 
@@ -41,14 +43,21 @@ pub(crate) struct OpenDatabase {
 
 impl OpenDatabase {
     /// Opens the database and brings its schema up to date.
-    fn open(path: &Path, file: FileId, concerns: Arc<Concerns>) -> Result<Self, StorageError> {
+    fn open(
+        path: &Path,
+        file: FileId,
+        concerns: Arc<Concerns>,
+        mut generations: Generations,
+    ) -> Result<Self, StorageError> {
         same(path, file)?;
         let mut connection = open_writer(path)?;
         migrations::run(&mut connection, path)?;
+        // On a full disk it is noted before the log is written back, or that is not done.
+        let _ = generations.open(&connection);
         // Nothing is lost where they stay: they are taken over once they have not moved for a while.
         let _ = status::release_all(&connection);
         Ok(Self {
-            checkpoints: Checkpoints::new(&connection, concerns)?,
+            checkpoints: Checkpoints::new(&connection, concerns, generations)?,
             files: DatabaseFiles::of_open(path, file)?,
             connection,
         })
@@ -65,8 +74,9 @@ impl Engine {
         path: &Path,
         file: FileId,
         concerns: Arc<Concerns>,
+        generations: Generations,
     ) -> Result<Self, StorageError> {
-        let opened = OpenDatabase::open(path, file, concerns.clone());
+        let opened = OpenDatabase::open(path, file, concerns.clone(), generations.clone());
         let reading: OpenReader = match &opened {
             Ok(_) => open_reader,
             Err(error) => {
@@ -81,6 +91,7 @@ impl Engine {
             readers: Arc::new(Readers::open(path, reading)?),
             lookups: Arc::new(Lookups::start(path, reading)?),
             concerns,
+            generations,
             open: opened.ok(),
         })
     }
@@ -96,7 +107,8 @@ impl Engine {
     /// The database, open for writing; it is opened where it is not.
     pub(crate) fn writable(&mut self) -> Result<&mut OpenDatabase, StorageError> {
         if self.open.is_none() {
-            let opened = OpenDatabase::open(&self.path, self.file, self.concerns.clone())?;
+            let (concerns, generations) = (self.concerns.clone(), self.generations.clone());
+            let opened = OpenDatabase::open(&self.path, self.file, concerns, generations)?;
             // Before anything is written: connections that read the file as it lay would not see it.
             self.readers.reopen(&self.path, open_reader)?;
             self.lookups.reopen(&self.path, open_reader)?;

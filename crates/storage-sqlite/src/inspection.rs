@@ -4,7 +4,7 @@ use keygate_core::Timestamp;
 use keygate_storage::StorageError;
 use rusqlite::Connection;
 
-use crate::{connection::open_as_it_lies, error::unavailable, migrations};
+use crate::{connection::open_as_it_lies, error::unavailable, generation, migrations};
 
 /// What an operator wants to know of a database before a server opens it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,7 @@ impl Inspection {
     ///
     /// Fails where it is no keygate database, or where a later version wrote it.
     pub fn of(path: &Path) -> Result<Self, StorageError> {
+        generation::refuse_foreign_log(path)?;
         let connection = open_as_it_lies(path)?;
         let version = migrations::version(&connection, path)?;
         Ok(Self {

@@ -6,12 +6,14 @@
 
 mod accounts;
 mod audit;
+mod backup;
 mod checkpoints;
 mod connection;
 mod engine;
 mod error;
 mod failures;
 mod files;
+mod generation;
 mod incidents;
 mod inspection;
 mod keys;
@@ -21,6 +23,7 @@ mod migrations;
 mod query;
 mod readers;
 mod reading;
+mod restore;
 mod row;
 mod sessions;
 mod status;
@@ -41,13 +44,20 @@ use prometheus_client::registry::Registry;
 use rusqlite::Connection;
 
 use engine::Engine;
+use generation::{Generations, Origin};
 use lock::DatabaseLock;
 use lookups::Lookups;
 use readers::Readers;
 use writer::{Write, Writer};
 
+pub use backup::{BackupProgress, back_up};
 pub use inspection::Inspection;
 pub use reading::SqliteReader;
+pub use restore::{Restoration, Revived};
+
+/// The code of the concern about a database that was brought here.
+const RESTORED: &str = "database_restored";
+const WAS_RESTORED: &str = "The database file is not the one that was last open here: it was restored from a backup, or copied. Keys that were revoked, and accounts that were suspended, after the copy was made are as they were before: end them again.";
 
 /// A SQLite database, open for this process alone.
 pub struct SqliteStore {
@@ -70,7 +80,11 @@ impl SqliteStore {
         connection::make_private(path)?;
         let lock = DatabaseLock::take(path)?;
         let concerns = Arc::<Concerns>::default();
-        let engine = Engine::open(path, lock.file(), concerns.clone())?;
+        let generations = Generations::of(path)?;
+        if generations.origin == Origin::Elsewhere {
+            concerns.raise(Concern::warning(RESTORED, WAS_RESTORED));
+        }
+        let engine = Engine::open(path, lock.file(), concerns.clone(), generations)?;
         Ok(Self {
             readers: engine.readers(),
             lookups: engine.lookups(),

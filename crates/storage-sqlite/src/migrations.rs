@@ -60,6 +60,17 @@ pub(crate) fn refuse_other_version(
     )))
 }
 
+/// Refuses a file that is not a keygate database that this program knows, or has nothing in it.
+pub(crate) fn refuse_unknown_or_empty(
+    connection: &Connection,
+    path: &Path,
+) -> Result<(), StorageError> {
+    match refuse_unknown(connection, path)? {
+        0 => Err(StorageError::Foreign(path.display().to_string())),
+        _ => Ok(()),
+    }
+}
+
 /// The schema version of a database that is only looked at.
 pub(crate) fn version(connection: &Connection, path: &Path) -> Result<i64, StorageError> {
     let version = refuse_unknown(connection, path)?;

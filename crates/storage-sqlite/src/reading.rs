@@ -8,7 +8,7 @@ use keygate_storage::{
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
-use crate::{connection::open_reader, error::unavailable, migrations, tables};
+use crate::{connection::open_reader, error::unavailable, generation, migrations, tables};
 
 /// One state of a database, for as long as this lives, while another process may go on changing it.
 pub struct SqliteReader {
@@ -22,6 +22,7 @@ impl SqliteReader {
             let why = format!("{} does not exist", path.display());
             return Err(StorageError::unavailable(why));
         }
+        generation::refuse_foreign_log(path)?;
         migrations::require_current(path)?;
         let connection = open_reader(path)?;
         // A transaction has its snapshot from its first reading on.

@@ -186,6 +186,14 @@ impl Thread {
                 self.write_back();
             }
         }
+        self.close();
+    }
+
+    /// So that the file alone is all of the database, if nobody else reads it.
+    fn close(&mut self) {
+        if let Ok(database) = self.engine.writable() {
+            database.checkpoints.close(&database.connection);
+        }
     }
 
     fn note(&mut self, committed: &Result<(), StorageError>) {

@@ -111,6 +111,8 @@ actions! {
     IncidentUpdate => "incident.update",
     /// An incident, or something that was said of it, was changed.
     IncidentEdit => "incident.edit",
+    /// A backup was put in the place of the database; all sessions and links ended.
+    DatabaseRestore => "database.restore",
 }
 
 impl fmt::Display for Action {

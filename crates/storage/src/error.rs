@@ -34,6 +34,9 @@ pub enum StorageError {
         /// The latest schema version that this program knows.
         known: i64,
     },
+    /// The file was replaced, and the log beside it belongs to the one that was there before.
+    #[error("{0} is not the file that {0}-wal belongs to: together they would be corrupt")]
+    Mixed(String),
     /// The file is a database of some other program, or none at all.
     #[error("{0} is not a keygate database")]
     Foreign(String),

@@ -159,6 +159,11 @@ const COLUMNS: &[(&str, &str)] = &[
 ];
 
 impl Format {
+    /// Whether it is read by people, and not by a program.
+    pub(super) fn is_for_people(&self) -> bool {
+        !self.json
+    }
+
     /// JSON, or the sentence with the value's fields in it.
     pub(super) fn print(&self, value: &Value, sentence: &str) -> Result<(), Failure> {
         output::line(&self.text(value, sentence))

@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) async fn run(settings: &mut Settings, command: Command) -> Result<Value, Failure> {
     for tried in 0..TRIES {
         if let Some(stream) = connect(&settings.data).await? {
-            return ask(settings, stream, command).await;
+            return ask(settings, stream, Some(command)).await;
         }
         if tried == 0 {
             choose_database(settings)?;
@@ -43,6 +43,21 @@ pub(crate) async fn run(settings: &mut Settings, command: Command) -> Result<Val
         }
     }
     Err(StorageError::InUse(settings.database.to_string()).into())
+}
+
+/// The database that is meant: that of the running keygate if there is one, and not the one that is named
+/// if that is another.
+pub(crate) async fn locate(settings: &mut Settings) -> Result<Database, Failure> {
+    let Some(stream) = connect(&settings.data).await? else {
+        choose_database(settings)?;
+        return Ok(settings.database.clone());
+    };
+    let found = ask(settings, stream, None).await?;
+    let name = found["name"].as_str().unwrap_or_default();
+    if found["is_file"] == true {
+        return Ok(Database::Sqlite(name.into()));
+    }
+    Database::at(&format!("postgres://{name}"), Path::new(""))
 }
 
 /// Whether a keygate runs on this data folder.
@@ -84,7 +99,11 @@ fn refuse_missing(settings: &Settings, command: &Command) -> Result<(), Failure>
 }
 
 /// Has the running keygate carry a command out, if it uses the database that the settings name.
-async fn ask(settings: &Settings, stream: UnixStream, command: Command) -> Result<Value, Failure> {
+async fn ask(
+    settings: &Settings,
+    stream: UnixStream,
+    command: Option<Command>,
+) -> Result<Value, Failure> {
     let mut request = Request {
         database: named(settings).await,
         command,

@@ -9,6 +9,7 @@ use std::{
 
 use keygate_control::Control;
 use keygate_storage::StorageError;
+use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
@@ -184,6 +185,12 @@ impl Desk {
         if let Some(refusal) = self.refuse_other(database).await {
             return refusal;
         }
+        let Some(command) = command else {
+            return Reply::Done(json!({
+                "is_file": matches!(self.database, Database::Sqlite(_)),
+                "name": database_name(&self.database),
+            }));
+        };
         match command.execute(&self.control, &self.origin).await {
             Ok(value) => Reply::Done(value),
             Err(problem) => Reply::Refused(Failure::from(problem).to_string()),

@@ -1,0 +1,128 @@
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+};
+
+use clap::Args;
+use keygate_core::{Clock, SystemClock};
+use keygate_storage_sqlite::{Restoration, Revived};
+use serde_json::{Value, json};
+
+use super::{account::Format, output};
+use crate::{
+    config::{Database, Settings},
+    failure::Failure,
+    noted::choose_database,
+    operator,
+    server::create_data_folder,
+};
+
+#[derive(Args)]
+pub(super) struct Restore {
+    /// The backup
+    file: PathBuf,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Restore {
+    pub(super) async fn run(self, settings: &mut Settings) -> Result<(), Failure> {
+        let Self { file, yes, format } = self;
+        if operator::is_running(&settings.data).await {
+            return Err(Failure::new(format!(
+                "A keygate runs on the data folder {}. Stop it, and restore then.",
+                settings.data.display()
+            )));
+        }
+        choose_database(settings)?;
+        let database = match &settings.database {
+            Database::Sqlite(path) => path.clone(),
+            Database::Postgres(options) => {
+                return Err(Failure::new(format!(
+                    "keygate's data is in PostgreSQL at {0}, whose own tools restore it. Stop all nodes before: pg_restore --clean --if-exists --dbname=postgres://user@{0} {1}",
+                    options.name(),
+                    file.display()
+                )));
+            }
+        };
+        create_data_folder(&settings.data)?;
+        let prepare = move || Restoration::prepare(&file, &database, SystemClock.now());
+        let prepared = tokio::task::spawn_blocking(prepare).await;
+        let broke_off = |panic| Failure::new(format!("Restoring broke off ({panic})."));
+        let prepared = prepared.map_err(broke_off)??;
+        let revived = described(prepared.revived.as_ref());
+        if format.is_for_people() {
+            for line in lines(&revived) {
+                output::line(&line)?;
+            }
+        }
+        if !yes {
+            confirm()?;
+        }
+        let aside = prepared.complete()?.display().to_string();
+        let done = json!({ "moved_aside": aside, "revived": revived });
+        let sentence = "It is restored. What was there before is {moved_aside}.";
+        format.print(&done, sentence)
+    }
+}
+
+/// What comes back; nothing, where that cannot be told.
+fn described(revived: Option<&Revived>) -> Value {
+    revived.map_or(Value::Null, |revived| {
+        json!({
+            "keys": revived.keys,
+            "accounts": revived.accounts,
+            "admins": revived.admins,
+            "passwords": revived.passwords,
+            "lost_accounts": revived.lost_accounts,
+            "lost_keys": revived.lost_keys,
+        })
+    })
+}
+
+const LISTS: &[(&str, &str)] = &[
+    ("keys", "Keys that open something again"),
+    ("accounts", "Accounts that are no longer suspended"),
+    ("admins", "Accounts that are admins again"),
+    ("passwords", "Accounts with the password of before"),
+];
+
+fn lines(revived: &Value) -> Vec<String> {
+    if revived.is_null() {
+        return vec!["What is there now cannot be read, so it cannot be told what comes back to life: look through keys and accounts afterwards.".to_owned()];
+    }
+    let mut lines = Vec::new();
+    for (field, title) in LISTS {
+        let items = revived[field].as_array().into_iter().flatten();
+        let items: Vec<&str> = items.filter_map(Value::as_str).collect();
+        if !items.is_empty() {
+            lines.push(format!("{title} ({}):", items.len()));
+            lines.extend(items.iter().map(|item| format!("  {item}")));
+        }
+    }
+    if lines.is_empty() {
+        lines.push("Nothing that was ended since comes back to life.".to_owned());
+    }
+    let (accounts, keys) = (&revived["lost_accounts"], &revived["lost_keys"]);
+    lines.push(format!(
+        "Gone afterwards: accounts {accounts}, keys {keys}, which the backup does not have. All sessions and links end."
+    ));
+    lines
+}
+
+fn confirm() -> Result<(), Failure> {
+    let not_done = || Failure::new("Nothing was changed. Say --yes to restore.");
+    if !std::io::stdin().is_terminal() {
+        return Err(not_done());
+    }
+    let _ = write!(std::io::stderr(), "Restore the backup? [y/N] ");
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(not_done())
+}

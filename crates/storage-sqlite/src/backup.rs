@@ -1,0 +1,129 @@
+//! A backup: one state of a database, in one file, checked.
+
+use std::path::Path;
+
+use keygate_storage::StorageError;
+use rusqlite::{
+    Connection,
+    backup::{Backup, StepResult},
+};
+use tempfile::NamedTempFile;
+
+use crate::{
+    connection::open_reader,
+    error::unavailable,
+    generation::{Generations, folder_of, has_generation, renew_copy, sync_folder},
+    lock::DatabaseLock,
+    migrations,
+};
+
+/// How many pages are copied between two reports of how far it is.
+const STEP: std::ffi::c_int = 1_000;
+
+/// How far it is: pages that are copied, and pages there are.
+pub type BackupProgress<'a> = &'a mut dyn FnMut(u64, u64);
+
+/// Writes a backup of the database at `database`, which another process may go on changing, to `file`,
+/// for this user alone. Nothing is at `file` before all of it is there, on the disk and checked.
+///
+/// Fails where there is a file already, unless it may be replaced.
+pub fn back_up(
+    database: &Path,
+    file: &Path,
+    may_replace: bool,
+    progress: BackupProgress<'_>,
+) -> Result<(), StorageError> {
+    if !database.exists() {
+        let why = format!("{} does not exist", database.display());
+        return Err(StorageError::unavailable(why));
+    }
+    // Whoever has it open has looked whether its log belongs to it.
+    let lock = match DatabaseLock::take(database) {
+        Ok(lock) => {
+            Generations::of(database)?;
+            Some(lock)
+        }
+        Err(StorageError::InUse(_)) => None,
+        Err(error) => return Err(error),
+    };
+    let source = open_reader(database)?;
+    migrations::refuse_unknown_or_empty(&source, database)?;
+    let copied = copy(&source, folder_of(file), progress)?;
+    drop(source);
+    drop(lock);
+    let placed = if may_replace {
+        copied.persist(file)
+    } else {
+        copied.persist_noclobber(file)
+    };
+    placed
+        .map_err(|error| error.error)
+        .and_then(|_| sync_folder(folder_of(file)))
+        .map_err(|error| cannot_write(file, &error))
+}
+
+/// Copies what `source` sees now into a file of its own in `folder`, and checks that.
+pub(crate) fn copy(
+    source: &Connection,
+    folder: &Path,
+    progress: BackupProgress<'_>,
+) -> Result<NamedTempFile, StorageError> {
+    // It is this user's alone from the beginning, and goes where anything fails.
+    let file = NamedTempFile::with_prefix_in(".keygate-backup-", folder)
+        .map_err(|error| cannot_write(folder, &error))?;
+    let mut target = Connection::open(file.path()).map_err(unavailable)?;
+    copy_pages(source, &mut target, progress).map_err(unavailable)?;
+    // All of it is to be in this one file.
+    target
+        .pragma_update(None, "journal_mode", "delete")
+        .map_err(unavailable)?;
+    if has_generation(&target)? {
+        renew_copy(&target)?;
+    }
+    check(&target)?;
+    target.close().map_err(|(_, error)| unavailable(error))?;
+    file.as_file()
+        .sync_all()
+        .map_err(|error| cannot_write(file.path(), &error))?;
+    Ok(file)
+}
+
+/// In one transaction of the source: where others write meanwhile, it would begin again and again.
+fn copy_pages(
+    source: &Connection,
+    target: &mut Connection,
+    progress: BackupProgress<'_>,
+) -> rusqlite::Result<()> {
+    source.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")?;
+    let backup = Backup::new(source, target)?;
+    loop {
+        let step = backup.step(STEP)?;
+        let now = backup.progress();
+        let [left, of] =
+            [now.remaining, now.pagecount].map(|pages| u64::try_from(pages).unwrap_or(0));
+        progress(of.saturating_sub(left), of);
+        if step == StepResult::Done {
+            break;
+        }
+    }
+    drop(backup);
+    source.execute_batch("COMMIT")
+}
+
+/// Refuses a database that is not sound.
+pub(crate) fn check(connection: &Connection) -> Result<(), StorageError> {
+    let said: String = connection
+        .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+        .map_err(unavailable)?;
+    let mut references = connection
+        .prepare("PRAGMA foreign_key_check")
+        .map_err(unavailable)?;
+    if said != "ok" || references.exists([]).map_err(unavailable)? {
+        return Err(StorageError::Corrupt("page"));
+    }
+    Ok(())
+}
+
+pub(crate) fn cannot_write(path: &Path, error: &std::io::Error) -> StorageError {
+    StorageError::unavailable(format!("{} cannot be written: {error}", path.display()))
+}

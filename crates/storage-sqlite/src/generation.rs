@@ -1,0 +1,289 @@
+//! Which states of its file a database's write-ahead log can be played onto.
+//!
+//! SQLite plays a log onto whatever file lies beside it. A backup that is copied over the file of a
+//! program that was killed, beside the log of that program, becomes a mixture that never was. So each time
+//! before the log is written back, the database gets a new generation, a random number in a row of its own,
+//! and a file beside the database says which ones its file can have as long as this log lives. A copy
+//! that was made since the log was begun has the right one, and the log makes of it what it makes of the
+//! file itself.
+
+use std::{
+    fs::File,
+    io::Write,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use keygate_storage::StorageError;
+use rusqlite::Connection;
+use tempfile::NamedTempFile;
+
+use crate::{
+    connection::{open_reader, open_unchanging},
+    error::unavailable,
+    files::beside,
+    lock::DatabaseLock,
+};
+
+/// What the file beside the database ends with.
+pub(crate) const SUFFIX: &str = "-generation";
+/// Stands for a file from before there were generations, or with nothing in it.
+const NONE: &str = "none";
+
+const READ: &str = "SELECT id FROM generation";
+const DRAW: &str = "SELECT lower(hex(randomblob(16)))";
+const SET: &str = "UPDATE generation SET id = ?";
+
+/// What a database's file says of its past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It is new, or the one that was last open here.
+    Here,
+    /// It was brought here: a backup that was restored, or a copy.
+    Elsewhere,
+}
+
+/// The generations that the file of an open database can have.
+#[derive(Clone)]
+pub(crate) struct Generations {
+    database: PathBuf,
+    known: Vec<String>,
+    pub(crate) origin: Origin,
+}
+
+/// What the file beside a database says.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Record {
+    generations: Vec<String>,
+    /// Whether the database was closed, so that its file alone is all of it.
+    is_closed: bool,
+    /// Whether it is the very file that was written, and not a copy.
+    is_original: bool,
+}
+
+impl Generations {
+    /// Looks at a database that this process alone has, before SQLite opens it.
+    ///
+    /// Fails, changing nothing, where the log beside it belongs to another file.
+    pub(crate) fn of(database: &Path) -> Result<Self, StorageError> {
+        let log = beside(database, "-wal").metadata();
+        let has_log = log.is_ok_and(|log| log.len() > 0);
+        let record = Record::read(database);
+        let found = match as_it_lies(database) {
+            Ok(found) => found,
+            // Power may have failed while this very page was written. The log then has it whole.
+            Err(error) if has_log => {
+                refuse_mixture(database).map_err(|_| error)?;
+                return Ok(Self::begun(
+                    database,
+                    record.unwrap_or_default(),
+                    Origin::Here,
+                ));
+            }
+            Err(error) => return Err(error),
+        };
+        let Some(mut record) = record else {
+            if found == NONE {
+                return Ok(Self::begun(database, Record::of(found), Origin::Here));
+            }
+            // Of a folder that was copied, it may be what was left out.
+            if has_log {
+                refuse_mixture(database)?;
+            }
+            return Ok(Self::begun(database, Record::of(found), Origin::Elsewhere));
+        };
+        if record.generations.contains(&found) {
+            let is_here = record.is_original && (record.is_closed || has_log);
+            let origin = if is_here {
+                Origin::Here
+            } else {
+                Origin::Elsewhere
+            };
+            return Ok(Self::begun(database, record, origin));
+        }
+        if has_log {
+            return Err(StorageError::Mixed(database.display().to_string()));
+        }
+        let is_new = found == NONE && database.metadata().is_ok_and(|file| file.len() == 0);
+        record = Record::of(found);
+        let origin = if is_new {
+            Origin::Here
+        } else {
+            Origin::Elsewhere
+        };
+        Ok(Self::begun(database, record, origin))
+    }
+
+    fn begun(database: &Path, record: Record, origin: Origin) -> Self {
+        Self {
+            database: database.to_owned(),
+            known: record.generations,
+            origin,
+        }
+    }
+
+    /// Notes that the database is open, once its schema is up to date.
+    pub(crate) fn open(&mut self, connection: &Connection) -> Result<(), StorageError> {
+        let current = read(connection)?;
+        if !self.known.contains(&current) {
+            self.known.push(current);
+        }
+        self.note(false)
+    }
+
+    /// To be called before the log is written back. What fails here must keep it from being so.
+    pub(crate) fn renew(&mut self, connection: &Connection) -> Result<(), StorageError> {
+        let next: String = connection
+            .query_row(DRAW, [], |row| row.get(0))
+            .map_err(unavailable)?;
+        self.known.push(next.clone());
+        self.note(false)?;
+        connection.execute(SET, [next]).map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// To be called when all of the log is written back, before anything else is written to it.
+    pub(crate) fn settle(&mut self) -> Result<(), StorageError> {
+        self.keep_last();
+        self.note(false)
+    }
+
+    /// To be called when all of the log is written back for the last time.
+    pub(crate) fn close(&mut self) -> Result<(), StorageError> {
+        self.keep_last();
+        self.note(true)
+    }
+
+    fn keep_last(&mut self) {
+        self.known.drain(..self.known.len().saturating_sub(1));
+    }
+
+    fn note(&self, is_closed: bool) -> Result<(), StorageError> {
+        write_record(&self.database, &self.known, is_closed)
+    }
+}
+
+/// Notes a database that was put in its place as a whole.
+pub(crate) fn note_whole(database: &Path, generation: String) -> Result<(), StorageError> {
+    write_record(database, &[generation], true)
+}
+
+/// Gives a copy a generation that no log belongs to.
+pub(crate) fn renew_copy(connection: &Connection) -> Result<String, StorageError> {
+    let next: String = connection
+        .query_row(DRAW, [], |row| row.get(0))
+        .map_err(unavailable)?;
+    connection.execute(SET, [&next]).map_err(unavailable)?;
+    Ok(next)
+}
+
+fn read(connection: &Connection) -> Result<String, StorageError> {
+    connection
+        .query_row(READ, [], |row| row.get(0))
+        .map_err(unavailable)
+}
+
+/// Whether a database has generations: its schema is not older than they are.
+pub(crate) fn has_generation(connection: &Connection) -> Result<bool, StorageError> {
+    connection
+        .table_exists(None, "generation")
+        .map_err(unavailable)
+}
+
+/// Refuses a database beside the log of another one. Whoever has it open has looked before.
+pub(crate) fn refuse_foreign_log(database: &Path) -> Result<(), StorageError> {
+    match DatabaseLock::take(database) {
+        Ok(_lock) => Generations::of(database).map(|_| ()),
+        Err(StorageError::InUse(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The generation of the file alone, whatever its log says.
+fn as_it_lies(database: &Path) -> Result<String, StorageError> {
+    let connection = open_unchanging(database)?;
+    // What is no database at all is refused by who opens it.
+    let is_sqlite = connection.query_row("PRAGMA schema_version", [], |_| Ok(()));
+    if is_sqlite.is_err() && beside(database, "-wal").metadata().is_err() {
+        return Ok(NONE.to_owned());
+    }
+    if has_generation(&connection)? {
+        read(&connection)
+    } else {
+        Ok(NONE.to_owned())
+    }
+}
+
+/// Refuses a file and a log that do not go together, as far as that shows in what they make.
+fn refuse_mixture(database: &Path) -> Result<(), StorageError> {
+    let mixed = |_| StorageError::Mixed(database.display().to_string());
+    let connection = open_reader(database)?;
+    let said: String = connection
+        .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+        .map_err(mixed)?;
+    if said == "ok" {
+        return Ok(());
+    }
+    Err(StorageError::Mixed(database.display().to_string()))
+}
+
+impl Record {
+    fn of(generation: String) -> Self {
+        Self {
+            generations: vec![generation],
+            ..Self::default()
+        }
+    }
+
+    /// None, where there is none that can be read.
+    fn read(database: &Path) -> Option<Self> {
+        let path = beside(database, SUFFIX);
+        let text = std::fs::read_to_string(&path).ok()?;
+        let inode = path.metadata().ok()?.ino();
+        let mut lines = text.lines();
+        let (state, written_as) = lines.next()?.split_once(' ')?;
+        Some(Self {
+            is_closed: state == "closed",
+            is_original: written_as.parse() == Ok(inode),
+            generations: lines.map(str::to_owned).collect(),
+        })
+    }
+}
+
+/// Writes the file anew, whole or not at all.
+fn write_record(
+    database: &Path,
+    generations: &[String],
+    is_closed: bool,
+) -> Result<(), StorageError> {
+    let path = beside(database, SUFFIX);
+    let folder = folder_of(database);
+    let write = || {
+        let mut file = NamedTempFile::with_prefix_in(".generation-", folder)?;
+        let state = if is_closed { "closed" } else { "open" };
+        let inode = file.as_file().metadata()?.ino();
+        writeln!(file, "{state} {inode}")?;
+        for generation in generations {
+            writeln!(file, "{generation}")?;
+        }
+        file.as_file().sync_all()?;
+        file.persist(&path)?;
+        sync_folder(folder)
+    };
+    write().map_err(|error: std::io::Error| {
+        StorageError::unavailable(format!("{} cannot be written: {error}", path.display()))
+    })
+}
+
+/// Where a file lies.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent();
+    folder
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// So that what was renamed is found under its new name after a loss of power.
+pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    File::open(folder)?.sync_all()
+}
