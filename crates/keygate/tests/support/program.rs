@@ -1,7 +1,8 @@
 use std::{
-    fs::File,
+    fs::{DirBuilder, File},
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
 };
@@ -51,6 +52,16 @@ impl Program {
     /// Starts the program with an empty data folder.
     pub fn start(spawn: Spawn) -> Self {
         Self::start_in(spawn, TempDir::new().expect("a temporary folder"))
+    }
+
+    /// Starts the program with what `fill` puts into its data folder.
+    pub fn start_with_data(spawn: Spawn, fill: impl FnOnce(&Path)) -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let data = folder.path().join("data");
+        let made = DirBuilder::new().mode(0o700).create(&data);
+        made.expect("a folder in a new one");
+        fill(&data);
+        Self::start_in(spawn, folder)
     }
 
     pub fn with_upstream(url: &str) -> Self {
