@@ -48,6 +48,8 @@ pub struct ExtAuthz {
     trusted_proxies: TrustedProxies,
     traces: Option<Traces>,
     answers: RouteRequests,
+    /// Held by each question that is under way.
+    under_way: Arc<()>,
 }
 
 impl ExtAuthz {
@@ -66,7 +68,15 @@ impl ExtAuthz {
             trusted_proxies,
             traces,
             answers: requests.on_route(Plane::ExtAuthz, CHECK),
+            under_way: Arc::default(),
         }
+    }
+
+    /// Says whether any question is under way.
+    pub fn is_busy(&self) -> impl Fn() -> bool + use<> {
+        let under_way = self.under_way.clone();
+        // This and the service itself.
+        move || Arc::strong_count(&under_way) > 2
     }
 
     /// Serves until `stop`, then finishes what is under way.
@@ -98,6 +108,7 @@ impl ExtAuthz {
         &self,
         request: Request<CheckRequest>,
     ) -> Result<tonic::Response<CheckResponse>, Status> {
+        let _held = self.under_way.clone();
         let peer = request.remote_addr();
         let is_trusted = peer.is_some_and(|peer| self.trusted_proxies.trusts(peer.ip()));
         let (metadata, _, request) = request.into_parts();

@@ -14,7 +14,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a body is waited for before it is sent on piece by piece, by others.
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
-/// How long a connection waits for a last request once the program is to stop: one may be on its way.
+/// How long a connection waits for a last request, or for the rest of its head, once the program is to
+/// stop: one may be on its way.
 const LAST_CALL: Duration = Duration::from_secs(1);
 /// How much room there is for each read.
 const READ_SIZE: usize = 8 * 1024;
@@ -94,7 +95,8 @@ impl<'a, S> Client<'a, S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<'_, S> {
-    /// Reads until a whole request is there. An idle connection ends soon after `stop`.
+    /// Reads until a whole request is there. A connection on which there is no whole head ends soon
+    /// after `stop`.
     pub(super) async fn next_request(
         &mut self,
         inbox: &mut Inbox,
@@ -112,6 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<'_, S> {
                 Progress::PartialHead if is_idle => self.allow(IDLE_TIMEOUT),
                 // Once for each part, however many pieces it comes in.
                 part if last.as_ref() == Some(part) => {}
+                Progress::PartialHead if self.is_stopping => self.allow(LAST_CALL),
                 Progress::PartialHead => self.allow(HEAD_TIMEOUT),
                 Progress::PartialBody => self.allow(BODY_PATIENCE),
             }
@@ -122,7 +125,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<'_, S> {
                     Ok(0) | Err(_) => return Next::Closed,
                     Ok(_) => {}
                 },
-                _ = &mut stop, if is_idle && !self.is_stopping => self.is_stopping = true,
+                _ = &mut stop, if progress == Progress::PartialHead && !self.is_stopping => {
+                    self.is_stopping = true;
+                    last = None;
+                    continue;
+                }
                 () = poll_fn(|context| self.deadline.poll(context)) => {
                     return if progress == Progress::PartialBody { Next::Unusual } else { Next::Closed };
                 }

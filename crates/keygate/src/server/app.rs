@@ -13,7 +13,7 @@ use keygate_traces::RequestSpan;
 use keygate_web::matched_route;
 use tower::ServiceExt;
 
-use super::traced::Traced;
+use super::holding::Holding;
 
 /// Both planes behind one listener.
 pub(super) struct App {
@@ -31,7 +31,7 @@ impl App {
         self: Arc<Self>,
         peer: IpAddr,
         mut request: Request<Incoming>,
-    ) -> Result<Response<Traced<AppBody>>, Infallible> {
+    ) -> Result<Response<Holding<AppBody, Option<RequestSpan>>>, Infallible> {
         let id = self.express.request_ids.assign(request.headers_mut());
         let begin = |traces: &keygate_traces::Traces| {
             let path = request.uri().path();
@@ -56,7 +56,7 @@ impl App {
             tracing::debug!(request_id = %id, status, request = ?line, "answered");
         }
         response.headers_mut().insert(X_REQUEST_ID, id.to_header());
-        Ok(response.map(|body| Traced::new(body, span)))
+        Ok(response.map(|body| Holding::new(body, span)))
     }
 
     async fn dispatch(

@@ -1,6 +1,10 @@
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt};
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -12,7 +16,7 @@ use tokio::{
     sync::watch,
 };
 
-use super::{app::App, patience::Patience};
+use super::{app::App, holding::Holding, patience::Patience};
 
 /// How long a client may take to send a request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,6 +32,8 @@ pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// How long requests under way may take once the program is to stop.
 pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often it is looked then whether any is.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Accepts connections until `stop`, then lets those under way finish.
 ///
@@ -50,6 +56,17 @@ pub(super) async fn serve(listener: TcpListener, app: Arc<App>, stop: impl Futur
     });
     if drained.await.is_err() {
         tracing::warn!("requests were still under way after 30 seconds, and were cut off");
+    }
+}
+
+/// Ends when nothing is under way, a second after it is begun at the earliest. Clients that are silent
+/// or gone do not say goodbye, and are not waited for.
+pub(super) async fn quiet(is_anything_under_way: impl Fn() -> bool) {
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        if !is_anything_under_way() {
+            return;
+        }
     }
 }
 
@@ -143,7 +160,15 @@ impl Connection {
             server,
             mut draining,
         } = self;
-        let service = service_fn(move |request| app.clone().answer(peer, request));
+        let is_unread = stream.is_unread();
+        let under_way = Arc::new(());
+        let held = under_way.clone();
+        let service = service_fn(move |request| {
+            let held = held.clone();
+            let answer = app.clone().answer(peer, request);
+            // Until the last of the answer is taken, and its body dropped.
+            answer.map_ok(|answer| answer.map(|body| Holding::new(body, held)))
+        });
         let connection = server.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
@@ -152,7 +177,12 @@ impl Connection {
             ended = connection.as_mut() => ended,
             _ = draining.changed() => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                // The service holds one, too.
+                let is_busy = || Arc::strong_count(&under_way) > 2 || is_unread.load(Ordering::Relaxed);
+                tokio::select! {
+                    ended = connection => ended,
+                    () = quiet(is_busy) => Ok(()),
+                }
             }
         };
         if let Err(error) = ended {

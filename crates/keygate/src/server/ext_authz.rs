@@ -1,7 +1,7 @@
 use keygate_gateway::ExtAuthz;
 use tokio::net::TcpListener;
 
-use super::connections::DRAIN_TIMEOUT;
+use super::connections::{DRAIN_TIMEOUT, quiet};
 
 /// Answers Envoy's questions until `stop`, then finishes those under way.
 pub(super) async fn serve(
@@ -10,9 +10,10 @@ pub(super) async fn serve(
     stop: impl Future<Output = ()> + Clone,
 ) {
     let stopped = stop.clone();
+    let is_busy = service.is_busy();
     let cut_off = async {
         stopped.await;
-        tokio::time::sleep(DRAIN_TIMEOUT).await;
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, quiet(is_busy)).await;
     };
     tokio::select! {
         served = service.serve(listener, stop) => {

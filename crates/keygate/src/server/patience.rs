@@ -1,6 +1,10 @@
 use std::{
     io,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -25,6 +29,7 @@ pub(super) struct Patience {
     first: Bytes,
     first_read: Option<Pin<Box<Sleep>>>,
     stalled_write: Option<Pin<Box<Sleep>>>,
+    is_unread: Arc<AtomicBool>,
 }
 
 impl Patience {
@@ -34,7 +39,13 @@ impl Patience {
             first: Bytes::new(),
             first_read: Some(Box::pin(sleep(FIRST_READ))),
             stalled_write: None,
+            is_unread: Arc::default(),
         }
+    }
+
+    /// Whether something was to be sent last for which the client has left no room.
+    pub(super) fn is_unread(&self) -> Arc<AtomicBool> {
+        self.is_unread.clone()
     }
 
     /// Has bytes that were read already read once more.
@@ -48,6 +59,8 @@ impl Patience {
         context: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
+        self.is_unread
+            .store(written.is_pending(), Ordering::Relaxed);
         if written.is_ready() {
             self.stalled_write = None;
             return written;

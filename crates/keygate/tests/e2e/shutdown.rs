@@ -1,7 +1,10 @@
 //! SIGTERM: not ready, drain, flush, exit 0.
 
+use std::time::{Duration, Instant};
+
 use futures_util::StreamExt;
 use reqwest::{Client, Method};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::support::{Account, Caller, Program, Upstream, eventually};
 
@@ -54,6 +57,52 @@ async fn an_idle_program_stops_at_once_and_leaves_no_socket() {
     assert!(program.terminate().success());
     assert!(!program.data().join("operator.sock").exists());
     assert!(program.log().contains("stopped"));
+}
+
+/// What clients have said that then say nothing more: a request or a connection that is not whole, in
+/// every way in which it is read.
+const BEGINNINGS: [&str; 6] = [
+    "",
+    "GET /v1/models HTTP/1.1\r\nHos",
+    "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+    "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHos",
+    "PRI * HTTP/2.0\r\n",
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_say_nothing_do_not_keep_it_from_ending() {
+    let upstream = Upstream::start().await;
+    let mut program = Program::with_upstream(&upstream.url());
+    let account = Account::create(&program).await;
+    let (_, key) = account.key(&["read"]).await;
+    let mut idle = Vec::new();
+    let mut multiplexed = Vec::new();
+    let mut silent = Vec::new();
+    let address = program.url.strip_prefix("http://").expect("plain http");
+    for _ in 0..20 {
+        let mut caller = Caller::connect(&program.url).await;
+        assert_eq!(caller.call(&key).await.expect("an answer"), 200);
+        idle.push(caller);
+        let client = Client::builder().http2_prior_knowledge().build();
+        let client = client.expect("a client");
+        let call = client.get(format!("{}/v1/models", program.url));
+        let answer = call.bearer_auth(&key).send().await.expect("an answer");
+        assert_eq!(answer.text().await.expect("a body"), "{\"ok\":true}");
+        multiplexed.push(client);
+        for beginning in BEGINNINGS {
+            let mut stream = TcpStream::connect(address).await.expect("it listens");
+            stream.write_all(beginning.as_bytes()).await.expect("sent");
+            silent.push(stream);
+        }
+    }
+    let asked = Instant::now();
+    assert!(program.terminate().success());
+    assert!(
+        asked.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        asked.elapsed()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,21 +4,20 @@ use std::{
 };
 
 use http_body::{Body, Frame, SizeHint};
-use keygate_traces::RequestSpan;
 
-/// The body of an answer. The request's span ends with it, as the request does.
-pub(super) struct Traced<B> {
+/// The body of an answer, and what ends with it, as the request does.
+pub(super) struct Holding<B, T> {
     body: B,
-    _span: Option<RequestSpan>,
+    _held: T,
 }
 
-impl<B> Traced<B> {
-    pub(super) fn new(body: B, span: Option<RequestSpan>) -> Self {
-        Self { body, _span: span }
+impl<B, T> Holding<B, T> {
+    pub(super) fn new(body: B, held: T) -> Self {
+        Self { body, _held: held }
     }
 }
 
-impl<B: Body + Unpin> Body for Traced<B> {
+impl<B: Body + Unpin, T: Unpin> Body for Holding<B, T> {
     type Data = B::Data;
     type Error = B::Error;
 
