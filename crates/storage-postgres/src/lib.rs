@@ -14,6 +14,7 @@ mod inspection;
 mod keys;
 mod migrations;
 mod moving;
+mod pooling;
 mod probe;
 mod query;
 mod row;
@@ -165,12 +166,10 @@ impl PostgresStore {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StorageError> {
         let connect = options.connect().map_err(error::unavailable)?;
-        let database = Database::new(
-            connect.clone(),
-            options,
-            options.pool_size,
-            options.statement_timeout,
-        );
+        let of_size =
+            |size| Database::new(connect.clone(), options, size, options.statement_timeout);
+        refuse_shared_sessions(of_size).await?;
+        let database = of_size(options.pool_size);
         let concerns = database.shares().concerns().clone();
         database.read(|db| usage_lock::look(db).boxed()).await?;
         migrations::run(&database, &options.name()).await?;
@@ -266,6 +265,15 @@ impl PostgresStore {
         let database = self.database.clone();
         in_task(async move { database.read_for(purpose, work).await }).await
     }
+}
+
+/// Looks at two connections, which are closed again.
+async fn refuse_shared_sessions(of_size: impl Fn(u32) -> Database) -> Result<(), StorageError> {
+    let (one, two) = (of_size(1), of_size(1));
+    let looked = pooling::refuse_shared_sessions(&one, &two).await;
+    one.close().await;
+    two.close().await;
+    looked
 }
 
 /// Begins the work at once. Whoever waits for it holds none of it.

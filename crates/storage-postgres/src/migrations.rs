@@ -158,8 +158,7 @@ pub(crate) async fn require_unicode(database: &Database) -> Result<(), StorageEr
     if database.read(|db| is_unicode(db).boxed()).await? {
         return Ok(());
     }
-    let why = "the database's encoding must be UTF8";
-    Err(StorageError::unavailable(why))
+    Err(StorageError::Unsuitable("its encoding must be UTF8"))
 }
 
 pub(crate) async fn is_unicode(db: &mut PgConnection) -> Result<bool, StorageError> {

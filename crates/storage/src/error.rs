@@ -40,6 +40,9 @@ pub enum StorageError {
     /// The file is a database of some other program, or none at all.
     #[error("{0} is not a keygate database")]
     Foreign(String),
+    /// It answers, and would not keep what it is told to.
+    #[error("the database cannot be used: {0}")]
+    Unsuitable(&'static str),
     /// A row holds what this program never writes.
     #[error("the database holds an invalid {0}")]
     Corrupt(&'static str),

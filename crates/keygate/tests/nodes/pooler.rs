@@ -1,13 +1,17 @@
-//! Behind pgbouncer, which keeps a session of the server for each of keygate's.
+//! Behind pgbouncer, which has to keep a session of the server for each of keygate's.
 
 use std::process::Command;
 
 use crate::{
     cluster::Cluster,
-    support::{Account, Caller, Page, Program, Proxy, Spawn, Upstream, eventually, replace, write},
+    support::{
+        Account, Caller, Page, Program, Proxy, Spawn, Upstream, eventually, keygate, replace, run,
+        write,
+    },
 };
 
-fn pgbouncer(cluster: &Cluster) -> Proxy {
+/// The pool of the page on scaling, in this mode.
+fn pgbouncer(cluster: &Cluster, mode: &str) -> Proxy {
     let page = Page::read("scaling.md");
     Proxy::start(|folder, port| {
         let text = replace(
@@ -23,6 +27,7 @@ fn pgbouncer(cluster: &Cluster) -> Proxy {
                     &format!("listen_port = {port}\nunix_socket_dir ="),
                 ),
                 ("auth_type = scram-sha-256", "auth_type = trust"),
+                ("pool_mode = session", &format!("pool_mode = {mode}")),
                 (
                     "/etc/pgbouncer/userlist.txt",
                     &write(folder, "users", "\"keygate\" \"\"\n"),
@@ -54,19 +59,21 @@ fn open_to_all(folder: &std::path::Path) {
     std::fs::set_permissions(folder, mode).expect("it is ours");
 }
 
+/// The cluster's database behind a pool.
+fn url(cluster: &Cluster, pooler: &Proxy) -> String {
+    let port = pooler.url.rsplit(':').next().expect("a port");
+    let port = port.parse().expect("a number");
+    cluster.server.url(&cluster.database, port)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_behind_pgbouncer_hear_of_each_other() {
     let cluster = Cluster::start(1).await;
-    let pooler = pgbouncer(&cluster);
+    let pooler = pgbouncer(&cluster, "session");
     let upstream = Upstream::start().await;
-    let port = pooler.url.rsplit(':').next().expect("a port");
     let node = Program::start(Spawn {
         upstream: Some(upstream.url()),
-        database: Some(
-            cluster
-                .server
-                .url(&cluster.database, port.parse().expect("a number")),
-        ),
+        database: Some(url(&cluster, &pooler)),
         ..Spawn::default()
     });
     let account: Account = cluster.account.at(&node.url);
@@ -81,5 +88,23 @@ async fn nodes_behind_pgbouncer_hear_of_each_other() {
         let known = async || here.call(&key).await.expect("an answer") == 401;
         eventually("the revocation is known", known).await;
         assert_eq!(there.call(&key).await.expect("an answer"), 401);
+    }
+}
+
+/// Where a session is another one with each transaction, a node would hear nothing and set its time
+/// limits for others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_shares_sessions_is_refused_in_words() {
+    let cluster = Cluster::start(1).await;
+    for mode in ["transaction", "statement"] {
+        let pooler = pgbouncer(&cluster, mode);
+        let folder = tempfile::TempDir::new().expect("a temporary folder");
+        let mut command = keygate(folder.path());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data", "data"]);
+        command.args(["--database", &url(&cluster, &pooler)]);
+        let refused = run(command, "");
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(said.contains("pool_mode = session"), "{mode}: {said}");
     }
 }
