@@ -12,5 +12,6 @@ mod pooler;
 mod probers;
 mod revocation;
 mod rolling;
+mod scaling_page;
 #[path = "../support/mod.rs"]
 mod support;

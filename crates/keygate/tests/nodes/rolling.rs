@@ -21,6 +21,11 @@ const ROUNDS: usize = 6;
 /// How many clients there are, each with fifty calls a second.
 const CLIENTS: usize = 10;
 
+/// What the clients of this test do without.
+const TLS: &str = "    bind :443 ssl crt /etc/haproxy/keys.example.com.pem
+    http-request redirect scheme https unless { ssl_fc }
+";
+
 /// The balancer of the page on scaling.
 fn balancer(cluster: &Cluster) -> Proxy {
     let page = Page::read("scaling.md");
@@ -29,7 +34,8 @@ fn balancer(cluster: &Cluster) -> Proxy {
         let text = replace(
             page.block("haproxy"),
             &[
-                ("bind :80", &format!("bind 127.0.0.1:{port}")),
+                ("bind :80\n", &format!("bind 127.0.0.1:{port}\n")),
+                (TLS, ""),
                 ("10.0.0.1:8080", &address(0)),
                 ("10.0.0.2:8080", &address(1)),
                 ("10.0.0.3:8080", &address(2)),
