@@ -170,7 +170,7 @@ async fn a_write_whose_caller_went_away_is_whole() {
 /// What a loss of power leaves of the log is some part of its beginning.
 #[tokio::test]
 async fn a_log_that_is_cut_anywhere_leaves_a_prefix_of_what_was_acknowledged() {
-    const ACCOUNTS: usize = 30;
+    const ACCOUNTS: usize = 10;
     let folder = folder();
     let path = folder.path().join("keygate.db");
     let store = SqliteStore::open(&path).expect("a new database opens");
@@ -183,7 +183,7 @@ async fn a_log_that_is_cut_anywhere_leaves_a_prefix_of_what_was_acknowledged() {
     store.close().await;
     let mut counts = Vec::new();
     // At each frame, and in the middle of each.
-    for cut in (32..=log.len()).step_by(24 + 2_048) {
+    for cut in (32..=log.len()).step_by((24 + 4_096) / 2) {
         let folder = self::folder();
         let path = folder.path().join("keygate.db");
         std::fs::write(&path, &database).expect("written");
