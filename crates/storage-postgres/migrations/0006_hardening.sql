@@ -3,6 +3,28 @@
 ALTER TABLE hasher ADD COLUMN key_prefix TEXT;
 ALTER TABLE hasher ADD COLUMN max_active BIGINT;
 
+-- For a rare action among millions of entries, and among those of one account.
+CREATE INDEX audit_entries_by_action ON audit_entries (action, id);
+CREATE INDEX audit_entries_by_account_and_action ON audit_entries (account_id, action, id);
+
+-- How keys were used since this version; what nodes of the version before count, and what was counted
+-- before, stands in `api_keys`. Apart from the keys, since it changes every second and they seldom do, and
+-- with room in each page for the next use, so that no index has to change.
+CREATE TABLE key_uses (
+  key_id        UUID PRIMARY KEY REFERENCES api_keys (id) ON DELETE CASCADE,
+  last_used_at  BIGINT NOT NULL,
+  request_count BIGINT NOT NULL
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
+
+-- For forgetting what is over.
+CREATE INDEX sessions_by_end ON sessions (least(idle_ends_at, ends_at));
+CREATE INDEX invitations_by_end ON invitations (expires_at);
+CREATE INDEX password_resets_by_end ON password_resets (expires_at);
+
+-- For the status page: what is open, what was over lately, and outages that are to be forgotten.
+CREATE INDEX incidents_by_end ON incidents (ends_at);
+CREATE INDEX incidents_of_kind_by_end ON incidents (kind, ends_at);
+
 -- What is written to see whether anything can be written. Connections share a few rows.
 CREATE TABLE write_probe (
   slot INTEGER PRIMARY KEY,

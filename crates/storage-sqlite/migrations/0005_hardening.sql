@@ -1,8 +1,29 @@
-
 -- What the keys above begin with, and how many active ones an account may have, as the last server had it:
 -- for commands that are run without its configuration.
 ALTER TABLE hasher ADD COLUMN key_prefix TEXT;
 ALTER TABLE hasher ADD COLUMN max_active INTEGER;
+
+-- For a rare action among millions of entries, and among those of one account.
+CREATE INDEX audit_entries_by_action ON audit_entries (action, id);
+CREATE INDEX audit_entries_by_account_and_action ON audit_entries (account_id, action, id);
+
+-- How keys were used since this version; what was counted before stands in `api_keys` still. Apart from
+-- the keys, since it changes every second and they seldom do.
+CREATE TABLE key_uses (
+  key_id        BLOB PRIMARY KEY CHECK (length(key_id) = 16)
+                REFERENCES api_keys (id) ON DELETE CASCADE,
+  last_used_at  INTEGER NOT NULL,
+  request_count INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- For forgetting what is over.
+CREATE INDEX sessions_by_end ON sessions (min(idle_ends_at, ends_at));
+CREATE INDEX invitations_by_end ON invitations (expires_at);
+CREATE INDEX password_resets_by_end ON password_resets (expires_at);
+
+-- For the status page: what is open, what was over lately, and outages that are to be forgotten.
+CREATE INDEX incidents_by_end ON incidents (ends_at);
+CREATE INDEX incidents_of_kind_by_end ON incidents (kind, ends_at);
 
 -- What is written to see whether anything can be written: a row of its own, whose count changes each time.
 CREATE TABLE write_probe (

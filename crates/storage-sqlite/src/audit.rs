@@ -8,20 +8,16 @@ use rusqlite::{Connection, params};
 
 use crate::{SqliteStore, query};
 
-/// Entries with the addresses of the accounts in them.
+/// Entries with the addresses of the accounts in them, by one index; what is left out filters nothing.
 macro_rules! entries {
-    () => {
-        "SELECT e.*, owner.email AS account_email, agent.email AS actor_email \
-         FROM audit_entries AS e LEFT JOIN accounts AS owner ON owner.id = e.account_id \
-         LEFT JOIN accounts AS agent ON agent.id = e.actor_id WHERE "
-    };
-}
-
-/// The rest of a list: what is left out is filtered by nothing.
-macro_rules! filtered {
-    () => {
-        " AND (?2 IS NULL OR e.account_id = ?2) AND (?3 IS NULL OR action = ?3) \
-         AND e.id < ?4 ORDER BY e.id DESC LIMIT ?5"
+    ($condition:literal) => {
+        concat!(
+            "SELECT e.*, owner.email AS account_email, agent.email AS actor_email \
+             FROM audit_entries AS e LEFT JOIN accounts AS owner ON owner.id = e.account_id \
+             LEFT JOIN accounts AS agent ON agent.id = e.actor_id WHERE ",
+            $condition,
+            " AND e.id < ?4 ORDER BY e.id DESC LIMIT ?5"
+        )
     };
 }
 
@@ -29,10 +25,14 @@ statements! {
     INSERT = "INSERT INTO audit_entries \
         (at, actor, actor_id, action, account_id, subject_id, detail) VALUES (?, ?, ?, ?, ?, ?, ?)";
     LIVE_SESSION = "SELECT 1 FROM sessions WHERE id = ?1 AND min(idle_ends_at, ends_at) > ?2";
-    /// One for each index.
-    LIST = concat!(entries!(), "?1 IS NULL", filtered!());
-    LIST_OF_ACCOUNT = concat!(entries!(), "?1 IS NULL AND e.account_id = ?2", filtered!());
-    LIST_OF_SUBJECT = concat!(entries!(), "subject_id = ?1", filtered!());
+    LIST = entries!("?1 IS NULL AND ?2 IS NULL AND ?3 IS NULL");
+    LIST_OF_ACTION = entries!("?1 IS NULL AND ?2 IS NULL AND action = ?3");
+    LIST_OF_ACCOUNT = entries!("?1 IS NULL AND e.account_id = ?2 AND ?3 IS NULL");
+    LIST_OF_ACCOUNT_AND_ACTION =
+        entries!("?1 IS NULL AND e.account_id = ?2 AND action = ?3");
+    LIST_OF_SUBJECT = entries!(
+        "subject_id = ?1 AND (?2 IS NULL OR e.account_id = ?2) AND (?3 IS NULL OR action = ?3)"
+    );
 }
 
 /// Writes an entry, if its actor may still act.
@@ -62,10 +62,12 @@ impl AuditStore for SqliteStore {
         &self,
         page: AuditPage,
     ) -> Result<Vec<RecordedEntry>, StorageError> {
-        let sql = match (&page.subject_id, page.account_id) {
-            (Some(_), _) => LIST_OF_SUBJECT,
-            (None, Some(_)) => LIST_OF_ACCOUNT,
-            (None, None) => LIST,
+        let sql = match (&page.subject_id, page.account_id, page.action) {
+            (Some(_), ..) => LIST_OF_SUBJECT,
+            (None, Some(_), Some(_)) => LIST_OF_ACCOUNT_AND_ACTION,
+            (None, Some(_), None) => LIST_OF_ACCOUNT,
+            (None, None, Some(_)) => LIST_OF_ACTION,
+            (None, None, None) => LIST,
         };
         self.read(move |db| {
             let params = params![
