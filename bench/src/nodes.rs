@@ -10,9 +10,11 @@ use std::{
 use keygate_core::{Clock, KeyId, OsRandom, RecorderId, SystemClock};
 use keygate_storage::{
     KeyUse, UsageFlush, UsageStore,
-    tables::{TABLES, TableStore, Value},
+    tables::{TABLES, TableReader, Value},
 };
-use keygate_storage_postgres::{PostgresOptions, PostgresStore, testing::PostgresServer};
+use keygate_storage_postgres::{
+    PostgresOptions, PostgresReader, PostgresStore, testing::PostgresServer,
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -100,7 +102,8 @@ async fn uses_per_second(url: &str, time: Duration) -> Result<f64, Failure> {
     let keys = TABLES.iter().find(|table| table.name == "api_keys");
     let keys = keys.expect("it is among them");
     let limit = u32::try_from(USED)?;
-    let rows = store.read_rows(keys, None, limit).await?;
+    let reader = PostgresReader::open(&PostgresOptions::new(url)).await?;
+    let rows = reader.read_rows(keys, None, limit).await?;
     let now = clock.now();
     let uses = rows.into_iter().filter_map(|row| match row.first() {
         Some(Value::Bytes(id)) => Some(KeyUse {
@@ -118,7 +121,6 @@ async fn uses_per_second(url: &str, time: Duration) -> Result<f64, Failure> {
         let flush = UsageFlush {
             recorder,
             number,
-            at: now,
             uses: uses.clone(),
         };
         store.record_uses(Arc::new(flush)).await?;

@@ -6,8 +6,8 @@ use keygate_core::{
 };
 use keygate_storage::{
     AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyRules,
-    KeyStore, NewKey, Operation, PrefixBinding, REMEMBER_FORMS, StorageError, UpdateKey,
-    prefix_of_shown, statements,
+    KeyStore, NewKey, Operation, PrefixBinding, StorageError, UpdateKey, prefix_of_shown,
+    statements,
 };
 use sqlx::{PgConnection, query};
 
@@ -29,6 +29,20 @@ macro_rules! active {
     };
 }
 
+/// Keys with what their uses add up to. A part of it may be counted in the keys themselves, by nodes of
+/// the version before.
+macro_rules! keys {
+    ($condition:expr) => {
+        concat!(
+            "SELECT k.id, k.account_id, k.hash, k.name, k.key_prefix, k.scopes, k.expires_at, \
+             k.is_active, k.created_at, greatest(k.last_used_at, u.last_used_at) AS last_used_at, \
+             k.request_count + coalesce(u.request_count, 0) AS request_count \
+             FROM api_keys AS k LEFT JOIN key_uses AS u ON u.key_id = k.id WHERE ",
+            $condition
+        )
+    };
+}
+
 statements! {
     INSERT = "INSERT INTO api_keys (id, account_id, hash, name, key_prefix, scopes, expires_at, \
         is_active, created_at, last_used_at, request_count) \
@@ -36,12 +50,8 @@ statements! {
     LOOKUP_FORM = "SELECT key_id FROM key_forms WHERE account_id = $1 AND form_id = $2";
     REMEMBER_FORM = "INSERT INTO key_forms (account_id, form_id, key_id, sent_at) \
         VALUES ($1, $2, $3, $4)";
-    /// Where somebody else is about some already, that is enough.
-    FORGET_FORMS = "DELETE FROM key_forms WHERE (account_id, form_id) IN (\
-            SELECT account_id, form_id FROM key_forms WHERE sent_at < $1 FOR UPDATE SKIP LOCKED \
-        )";
-    LOOKUP = "SELECT * FROM api_keys WHERE account_id = $1 AND id = $2";
-    LOCK = "SELECT * FROM api_keys WHERE account_id = $1 AND id = $2 FOR UPDATE";
+    LOOKUP = keys!("account_id = $1 AND id = $2");
+    LOCK = keys!("account_id = $1 AND id = $2 FOR UPDATE OF k");
     UPDATE = "UPDATE api_keys SET name = coalesce($3, name), scopes = coalesce($4, scopes), \
         is_active = coalesce($5, is_active) WHERE account_id = $1 AND id = $2";
     DELETE = "DELETE FROM api_keys WHERE account_id = $1 AND id = $2 RETURNING hash";
@@ -57,14 +67,14 @@ statements! {
         active!("(extract(epoch FROM clock_timestamp()) * 1000)::bigint"),
         " AND id <> $2 LIMIT $3) AS counted"
     );
-    LIST = concat!(
-        "SELECT * FROM api_keys WHERE account_id = $1 AND CASE $3 \
+    LIST = keys!(concat!(
+        "account_id = $1 AND CASE $3 \
             WHEN 'active' THEN ", active!("$2"), " \
             WHEN 'inactive' THEN NOT is_active \
             WHEN 'expired' THEN is_active AND expires_at <= $2 \
             ELSE true END \
          AND ($4::uuid IS NULL OR id < $4) ORDER BY id DESC LIMIT $5"
-    );
+    ));
     /// Taken by who issues keys, shared, and by who says how they are hashed. "kgha"
     LOCK_HASHER_SHARED = "SELECT pg_advisory_xact_lock_shared(1802987617)";
     LOCK_HASHER = "SELECT pg_advisory_xact_lock(1802987617)";
@@ -123,8 +133,6 @@ async fn remember_form(
     form: FormId,
 ) -> Result<(), StorageError> {
     let now = key.created_at;
-    let forgotten = now.minus(REMEMBER_FORMS).as_millis();
-    execute(db, query(FORGET_FORMS).bind(forgotten)).await?;
     let row = query(REMEMBER_FORM)
         .bind(key.account_id.uuid())
         .bind(form.uuid())

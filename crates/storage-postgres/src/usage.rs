@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
@@ -12,27 +12,27 @@ use crate::{
 };
 
 statements! {
-    BEGIN = "INSERT INTO usage_flushes (recorder_id, number, flushed_at) VALUES ($1, $2, $3) \
+    BEGIN = "INSERT INTO usage_flushes (recorder_id, number, flushed_at) VALUES ($1, $2, (extract(epoch FROM now()) * 1000)::bigint) \
         ON CONFLICT (recorder_id) DO UPDATE \
         SET number = excluded.number, flushed_at = excluded.flushed_at \
         WHERE usage_flushes.number < excluded.number";
-    /// Keys are locked in the order of their ids, so that flushes of several nodes wait for each
+    /// A row for each key that has none. The key is locked, so that it is not deleted meanwhile.
+    ADD = "INSERT INTO key_uses (key_id, last_used_at, request_count) \
+        SELECT id, 0, 0 FROM api_keys WHERE id = ANY($1) \
+        AND NOT EXISTS (SELECT 1 FROM key_uses WHERE key_id = id) \
+        ORDER BY id FOR KEY SHARE OF api_keys ON CONFLICT DO NOTHING";
+    /// Rows are locked in the order of their ids, so that flushes of several nodes wait for each
     /// other instead of getting stuck.
     RECORD = "WITH uses AS ( \
             SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) \
-            AS uses (id, last_used_at, requests) \
+            AS uses (key_id, last_used_at, requests) \
         ), locked AS ( \
-            SELECT api_keys.id FROM api_keys JOIN uses USING (id) ORDER BY id \
-            FOR NO KEY UPDATE OF api_keys \
+            SELECT key_id FROM key_uses WHERE key_id = ANY($1) ORDER BY key_id FOR NO KEY UPDATE \
         ) \
-        UPDATE api_keys SET last_used_at = greatest(api_keys.last_used_at, uses.last_used_at), \
+        UPDATE key_uses SET last_used_at = greatest(key_uses.last_used_at, uses.last_used_at), \
             request_count = request_count + uses.requests \
-        FROM uses JOIN locked USING (id) WHERE api_keys.id = uses.id";
-    FORGET = "DELETE FROM usage_flushes WHERE flushed_at < $1";
+        FROM uses JOIN locked USING (key_id) WHERE key_uses.key_id = uses.key_id";
 }
-
-/// After this long without a flush a recorder is gone, and tries none again.
-const FORGET_AFTER: Duration = Duration::from_hours(7 * 24);
 
 #[async_trait]
 impl UsageStore for PostgresStore {
@@ -40,10 +40,7 @@ impl UsageStore for PostgresStore {
         self.write(move |db| {
             async move {
                 let number = signed(flush.number);
-                let begin = query(BEGIN)
-                    .bind(flush.recorder.uuid())
-                    .bind(number)
-                    .bind(flush.at.as_millis());
+                let begin = query(BEGIN).bind(flush.recorder.uuid()).bind(number);
                 if execute(db, begin).await? == 0 {
                     return Ok(());
                 }
@@ -54,12 +51,9 @@ impl UsageStore for PostgresStore {
                     .map(|one| one.last_used_at.as_millis())
                     .collect();
                 let requests: Vec<i64> = uses.iter().map(|one| signed(one.requests)).collect();
-                execute(db, query(RECORD).bind(ids).bind(at).bind(requests)).await?;
-                if number == 1 {
-                    let long_ago = flush.at.minus(FORGET_AFTER).as_millis();
-                    execute(db, query(FORGET).bind(long_ago)).await?;
-                }
-                Ok(())
+                execute(db, query(ADD).bind(ids.clone())).await?;
+                let record = query(RECORD).bind(ids).bind(at).bind(requests);
+                execute(db, record).await.map(|_| ())
             }
             .boxed()
         })

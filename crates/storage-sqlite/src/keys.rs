@@ -5,8 +5,8 @@ use keygate_core::{
 };
 use keygate_storage::{
     AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyRules,
-    KeyStore, NewKey, Operation, PrefixBinding, REMEMBER_FORMS, StorageError, UpdateKey,
-    prefix_of_shown, statements,
+    KeyStore, NewKey, Operation, PrefixBinding, StorageError, UpdateKey, prefix_of_shown,
+    statements,
 };
 use rusqlite::{Connection, params};
 
@@ -19,20 +19,36 @@ macro_rules! active {
     };
 }
 
+/// Keys with what their uses add up to. A part of it may have been counted in the keys themselves, by
+/// the version before.
+macro_rules! keys {
+    ($condition:expr) => {
+        concat!(
+            "SELECT k.id, k.account_id, k.hash, k.name, k.key_prefix, k.scopes, k.expires_at, \
+             k.is_active, k.created_at, \
+             max(coalesce(k.last_used_at, u.last_used_at), \
+                 coalesce(u.last_used_at, k.last_used_at)) AS last_used_at, \
+             k.request_count + coalesce(u.request_count, 0) AS request_count \
+             FROM api_keys AS k LEFT JOIN key_uses AS u ON u.key_id = k.id WHERE ",
+            $condition
+        )
+    };
+}
+
 statements! {
     /// However many there are, no more are counted than are allowed.
     COUNT_ACTIVE = concat!(
         "SELECT count(*) AS active FROM (SELECT 1 FROM api_keys WHERE account_id = ?1 AND ",
         active!(), " AND id <> ?3 LIMIT ?4)"
     );
-    LIST = concat!(
-        "SELECT * FROM api_keys WHERE account_id = ?1 AND CASE ?3 \
+    LIST = keys!(concat!(
+        "account_id = ?1 AND CASE ?3 \
             WHEN 'active' THEN ", active!(), " \
             WHEN 'inactive' THEN is_active = 0 \
             WHEN 'expired' THEN is_active = 1 AND expires_at <= ?2 \
             ELSE 1 END \
          AND (?4 IS NULL OR id < ?4) ORDER BY id DESC LIMIT ?5"
-    );
+    ));
     FINGERPRINT = "SELECT fingerprint FROM hasher";
     ANY_KEY = "SELECT 1 FROM api_keys LIMIT 1";
     BIND_HASHER = "INSERT INTO hasher (only, fingerprint) VALUES (1, ?) \
@@ -46,8 +62,7 @@ statements! {
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     LOOKUP_FORM = "SELECT key_id FROM key_forms WHERE account_id = ? AND form_id = ?";
     REMEMBER_FORM = "INSERT INTO key_forms (account_id, form_id, key_id, sent_at) VALUES (?, ?, ?, ?)";
-    FORGET_FORMS = "DELETE FROM key_forms WHERE sent_at < ?";
-    LOOKUP = "SELECT * FROM api_keys WHERE account_id = ? AND id = ?";
+    LOOKUP = keys!("account_id = ? AND id = ?");
     UPDATE = "UPDATE api_keys SET name = coalesce(?3, name), \
         scopes = coalesce(?4, scopes), is_active = coalesce(?5, is_active) \
         WHERE account_id = ?1 AND id = ?2";
@@ -103,8 +118,6 @@ fn earlier_key(
 
 fn remember_form(db: &Connection, key: &ApiKey, form: FormId) -> Result<(), StorageError> {
     let now = key.created_at;
-    let forgotten = now.minus(REMEMBER_FORMS).as_millis();
-    query::execute(db, FORGET_FORMS, [forgotten])?;
     let row = params![
         key.account_id.as_bytes(),
         form.as_bytes(),

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use keygate_storage::{StorageError, UsageFlush, UsageStore, statements};
@@ -7,16 +7,15 @@ use rusqlite::params;
 use crate::{SqliteStore, query};
 
 statements! {
-    BEGIN = "INSERT INTO usage_flushes (recorder_id, number, flushed_at) VALUES (?, ?, ?) \
+    BEGIN = "INSERT INTO usage_flushes (recorder_id, number, flushed_at) \
+        VALUES (?, ?, CAST(unixepoch('subsec') * 1000 AS INTEGER)) \
         ON CONFLICT (recorder_id) DO UPDATE SET number = excluded.number, flushed_at = excluded.flushed_at \
         WHERE number < excluded.number";
-    RECORD = "UPDATE api_keys SET last_used_at = max(coalesce(last_used_at, 0), ?2), \
-        request_count = request_count + ?3 WHERE id = ?1";
-    FORGET = "DELETE FROM usage_flushes WHERE flushed_at < ?";
+    RECORD = "UPDATE key_uses SET last_used_at = max(last_used_at, ?2), \
+        request_count = request_count + ?3 WHERE key_id = ?1";
+    RECORD_FIRST = "INSERT INTO key_uses (key_id, last_used_at, request_count) \
+        SELECT id, ?2, ?3 FROM api_keys WHERE id = ?1";
 }
-
-/// After this long without a flush a recorder is gone, and tries none again.
-const FORGET_AFTER: Duration = Duration::from_hours(7 * 24);
 
 #[async_trait]
 impl UsageStore for SqliteStore {
@@ -25,10 +24,9 @@ impl UsageStore for SqliteStore {
             let UsageFlush {
                 recorder,
                 number,
-                at,
                 uses,
             } = &*flush;
-            let row = params![recorder.as_bytes(), number, at.as_millis()];
+            let row = params![recorder.as_bytes(), number];
             if query::execute(db, BEGIN, row)? == 0 {
                 return Ok(());
             }
@@ -38,10 +36,9 @@ impl UsageStore for SqliteStore {
                     one.last_used_at.as_millis(),
                     one.requests
                 ];
-                query::execute(db, RECORD, row)?;
-            }
-            if *number == 1 {
-                query::execute(db, FORGET, [at.minus(FORGET_AFTER).as_millis()])?;
+                if query::execute(db, RECORD, row)? == 0 {
+                    query::execute(db, RECORD_FIRST, row)?;
+                }
             }
             Ok(())
         })

@@ -142,6 +142,15 @@ pub const TABLES: &[Table] = &[
         ],
     },
     Table {
+        name: "key_uses",
+        key: 1,
+        columns: &[
+            column("key_id", Kind::Id),
+            column("last_used_at", Kind::Number),
+            column("request_count", Kind::Number),
+        ],
+    },
+    Table {
         name: "key_forms",
         key: 2,
         columns: &[

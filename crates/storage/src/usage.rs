@@ -24,8 +24,6 @@ pub struct UsageFlush {
     /// Which of its flushes this is. Each is greater than the one before; one that is tried again
     /// keeps its number.
     pub number: u64,
-    /// When it is made.
-    pub at: Timestamp,
     /// Each key once, in the order of their ids.
     pub uses: Vec<KeyUse>,
 }

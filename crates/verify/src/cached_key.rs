@@ -6,6 +6,20 @@ use keygate_storage::KeyUse;
 /// Stands for the end of keys that have none.
 const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
 
+/// How many uses a key counts by itself.
+const FULL: u32 = u32::MAX / 2;
+
+/// What was noted with a use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Noted {
+    /// It is the first since the uses were last taken.
+    First,
+    /// There were some before.
+    Again,
+    /// The uses have to be taken, lest they become too many to be counted.
+    Full,
+}
+
 /// A key that was found in the database, and how it was used since the last flush.
 ///
 /// Packed, so that with the count of those who hold it, it fills one line of the processor's cache.
@@ -51,14 +65,19 @@ impl CachedKey {
         }
     }
 
-    /// Notes a use; true if it is the first since the last call of [`Self::take_use`]. The order of
-    /// the steps here and there must be the same for all, lest the last use of all is lost.
-    pub(crate) fn note_use(&self, now: Timestamp) -> bool {
+    /// Notes a use. The order of the steps here and in [`Self::take_use`] must be the same for all, lest
+    /// the last use of all is lost.
+    pub(crate) fn note_use(&self, now: Timestamp) -> Noted {
         self.last_used_millis
             .store(now.as_millis(), Ordering::Relaxed);
-        self.requests.fetch_add(1, Ordering::SeqCst);
-        !self.use_is_queued.load(Ordering::SeqCst)
-            && !self.use_is_queued.swap(true, Ordering::SeqCst)
+        let before = self.requests.fetch_add(1, Ordering::SeqCst);
+        let is_first = !self.use_is_queued.load(Ordering::SeqCst)
+            && !self.use_is_queued.swap(true, Ordering::SeqCst);
+        match before {
+            _ if is_first => Noted::First,
+            FULL => Noted::Full,
+            _ => Noted::Again,
+        }
     }
 
     /// How it was used since the last call. A use that is noted from now on counts as a first one
@@ -71,5 +90,12 @@ impl CachedKey {
             last_used_at: Timestamp::from_millis(self.last_used_millis.load(Ordering::Relaxed)),
             requests: requests.into(),
         }
+    }
+
+    /// Leaves room for no more uses; gives how many were added.
+    #[cfg(test)]
+    pub(crate) fn add_uses_until_full(&self) -> u64 {
+        let before = self.requests.swap(FULL, Ordering::SeqCst);
+        (FULL - before).into()
     }
 }

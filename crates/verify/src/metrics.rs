@@ -117,7 +117,10 @@ impl Collector for CacheReading {
         let help = "Keys that were forgotten to make room for others.";
         let evicted =
             encoder.encode_descriptor("cache_evictions", help, None, MetricType::Counter)?;
-        ConstCounter::new(count(keys.evicted())).encode(evicted)
+        ConstCounter::new(count(keys.evicted())).encode(evicted)?;
+        let help = "Uses of keys that were not counted, since too many waited to be written.";
+        let dropped = encoder.encode_descriptor("uses_dropped", help, None, MetricType::Counter)?;
+        ConstCounter::new(verifier.usage().dropped()).encode(dropped)
     }
 }
 

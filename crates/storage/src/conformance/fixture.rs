@@ -200,7 +200,6 @@ impl Fixture {
         let flush = UsageFlush {
             recorder,
             number,
-            at: NOW,
             uses,
         };
         self.store
