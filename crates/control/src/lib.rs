@@ -10,6 +10,7 @@ mod audit;
 mod keys;
 mod moment;
 mod passwords;
+mod prune;
 mod sessions;
 mod status;
 
@@ -29,16 +30,16 @@ use status::Board;
 
 pub use accounts::{OneTimeToken, SignUp, Signup, parse_account_id};
 pub use audit::AuditFilter;
+pub use keygate_core::{INCIDENT_STATES, IncidentEdit};
 pub use keygate_storage::{
-    AccountSummary, Action, Actor, Concern, IncidentEdit, KeyChanges, KeyStatus, RecordedEntry,
-    Session,
+    AccountSummary, Action, Actor, Concern, KeyChanges, KeyStatus, RecordedEntry, Session,
 };
 pub use keys::{IssueKey, Issued, IssuedKey, parse_expires_at, parse_key_name};
 pub use moment::parse_moment;
 pub use sessions::{Client, Proven, SignedIn, SignedInSession};
 pub use status::{
-    Component, ComponentStatus, Day, Health, Hour, INCIDENT_STATES, PostIncident, ProbeFault,
-    Probers, ScheduleMaintenance, Status, StatusPolicy, Target, Uptime, parse_incident_message,
+    Component, ComponentStatus, Day, Health, Hour, PostIncident, ProbeFault, Probers,
+    ScheduleMaintenance, Status, StatusPolicy, Target, Uptime, parse_incident_message,
     parse_incident_state, parse_incident_title,
 };
 

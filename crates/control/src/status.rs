@@ -11,8 +11,8 @@ mod uptime;
 
 pub(crate) use board::Board;
 pub use incidents::{
-    INCIDENT_STATES, PostIncident, ScheduleMaintenance, parse_incident_message,
-    parse_incident_state, parse_incident_title,
+    PostIncident, ScheduleMaintenance, parse_incident_message, parse_incident_state,
+    parse_incident_title,
 };
 pub use policy::{Component, StatusPolicy};
 pub use prober::Probers;

@@ -1,5 +1,7 @@
 //! What went wrong, or is planned, and what is said of it.
 
+mod change;
+
 use std::fmt;
 
 use crate::{
@@ -7,6 +9,8 @@ use crate::{
     text::{LineFault, check_line, is_control, is_no_xml},
     unicode::is_invisible,
 };
+
+pub use change::{INCIDENT_STATES, IncidentEdit, check_begun, check_order};
 
 /// What an incident is called: one line of 1 to 120 Unicode scalar values, trimmed, no control
 /// characters.
@@ -189,10 +193,19 @@ pub struct IncidentUpdate {
     pub message: IncidentMessage,
 }
 
+impl IncidentState {
+    /// Whether it says that an incident is over.
+    pub fn is_last(self) -> bool {
+        matches!(self, Self::Resolved | Self::Completed)
+    }
+}
+
 impl Incident {
-    /// How far it is at `now`: maintenance goes by its times, others by what was said last.
+    /// How far it is at `now`: maintenance goes by its times, others by what was said last. Once somebody
+    /// has said that it is over it is, even if a clock that is behind shows a time before its end.
     pub fn state(&self, now: Timestamp) -> IncidentState {
-        let is_over = self.ends_at.is_some_and(|end| end <= now);
+        let is_over = self.ends_at.is_some_and(|end| end <= now)
+            || self.updates.iter().any(|said| said.state.is_last());
         match (self.kind, is_over) {
             (IncidentKind::Maintenance, true) => IncidentState::Completed,
             (IncidentKind::Maintenance, false) if self.starts_at <= now => {
@@ -209,8 +222,7 @@ impl Incident {
 
     /// Whether it is over at `now`.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        let over = [IncidentState::Resolved, IncidentState::Completed];
-        over.contains(&self.state(now))
+        self.state(now).is_last()
     }
 
     /// Whether it concerns a component. One that names none concerns all of them.
@@ -218,9 +230,12 @@ impl Incident {
         self.components.is_empty() || self.components.contains(component)
     }
 
-    /// Whether it is maintenance of a component that is being done at `now`.
-    pub fn is_maintenance_of(&self, component: &ComponentId, now: Timestamp) -> bool {
-        self.state(now) == IncidentState::InProgress && self.concerns(component)
+    /// Whether it is maintenance of a component that is, or was, being done at `at`.
+    pub fn is_maintenance_of(&self, component: &ComponentId, at: Timestamp) -> bool {
+        self.kind == IncidentKind::Maintenance
+            && self.concerns(component)
+            && self.starts_at <= at
+            && self.ends_at.is_none_or(|end| end > at)
     }
 }
 

@@ -29,8 +29,8 @@ pub use component::{ComponentId, ComponentName, InvalidComponentName};
 pub use evaluate::{Attempt, Credential, Decision, Denial, evaluate};
 pub use id::{AccountId, FormId, IncidentId, KeyId, ProberId, RecorderId, SessionId, UpdateId};
 pub use incident::{
-    Incident, IncidentKind, IncidentMessage, IncidentState, IncidentTitle, IncidentUpdate,
-    InvalidMessage, InvalidTitle,
+    INCIDENT_STATES, Incident, IncidentEdit, IncidentKind, IncidentMessage, IncidentState,
+    IncidentTitle, IncidentUpdate, InvalidMessage, InvalidTitle, check_begun, check_order,
 };
 pub use key::{ApiKey, KeyState};
 pub use network::client_network;

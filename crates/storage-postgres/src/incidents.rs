@@ -1,18 +1,15 @@
 //! What went wrong or is planned, and what is said of it.
 
-use keygate_core::{
-    ComponentId, Incident, IncidentId, IncidentMessage, IncidentTitle, IncidentUpdate, Timestamp,
-    UpdateId,
-};
+use keygate_core::{ComponentId, Incident, IncidentId, IncidentKind, IncidentUpdate, Timestamp};
 use keygate_storage::{
-    AuditEntry, Columns, IncidentEdit, IncidentPage, StorageError, components_text,
-    gather_incidents, statements,
+    AuditEntry, ChangeIncident, Columns, IncidentPage, IncidentRule, StorageError, components_text,
+    gather_incidents, readable, statements,
 };
 use sqlx::{PgConnection, query};
 
 use crate::{
     query::{Statement, all, execute},
-    row::ToUuid,
+    row::{PostgresRow, ToUuid},
     write::Write,
 };
 
@@ -33,18 +30,24 @@ statements! {
     LOOKUP = incidents!("WHERE id = $1");
     LOOKUP_OUTAGE = incidents!("WHERE kind = 'outage' AND ends_at IS NULL AND components = $1");
     LIST = incidents!(
-        "WHERE ($1::bigint IS NULL OR ends_at IS NULL OR ends_at > $1) \
-         AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3"
+        "WHERE ($1::uuid IS NULL OR id < $1) ORDER BY id DESC LIMIT $2"
+    );
+    LIST_OPEN = incidents!(
+        "WHERE ends_at IS NULL UNION ALL SELECT * FROM incidents WHERE ends_at > $1"
+    );
+    LIST_ENDED = incidents!(
+        "WHERE kind = $1 AND ends_at > $2 AND ends_at <= $3 ORDER BY ends_at DESC LIMIT $4"
     );
     INSERT = "INSERT INTO incidents (id, kind, title, components, starts_at, ends_at) \
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
-    INSERT_UPDATE = "INSERT INTO incident_updates (id, incident_id, at, state, message) \
-        VALUES ($1, $2, $3, $4, $5)";
-    SET_END = "UPDATE incidents SET ends_at = coalesce($2, ends_at) WHERE id = $1";
-    EDIT = "UPDATE incidents SET title = coalesce($2, title), components = coalesce($3, components), \
-        starts_at = coalesce($4, starts_at), ends_at = coalesce($5, ends_at) WHERE id = $1";
-    EDIT_UPDATE = "UPDATE incident_updates SET message = $3 WHERE incident_id = $1 AND id = $2";
-    FORGET_OUTAGES = "DELETE FROM incidents WHERE kind = 'outage' AND ends_at < $1";
+    PUT_UPDATE = "INSERT INTO incident_updates (id, incident_id, at, state, message) \
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO UPDATE SET message = excluded.message";
+    /// Taken before the incident is read, so that what is read is what the change is made of.
+    LOCK = "SELECT 1 FROM incidents WHERE id = $1 FOR UPDATE";
+    UPDATE = "UPDATE incidents SET title = $2, components = $3, starts_at = $4, ends_at = $5 \
+        WHERE id = $1";
+    FORGET_OUTAGES = "DELETE FROM incidents WHERE ctid = ANY (ARRAY (SELECT ctid FROM incidents \
+        WHERE kind = 'outage' AND ends_at < $1 ORDER BY ends_at LIMIT $2 FOR UPDATE SKIP LOCKED))";
 }
 
 pub(crate) async fn insert(
@@ -63,83 +66,52 @@ pub(crate) async fn insert(
         return Ok(false);
     }
     for update in &incident.updates {
-        insert_update(db, incident.id, update).await?;
+        put_update(db, incident.id, update).await?;
     }
     db.audit(audit).await?;
     Ok(true)
 }
 
-pub(crate) async fn add_update(
+/// Makes of an incident what `rule` says. Nobody else changes it meanwhile.
+pub(crate) async fn change(
     db: &mut Write,
     id: IncidentId,
-    update: &IncidentUpdate,
-    ends_at: Option<Timestamp>,
-    audit: &AuditEntry,
-) -> Result<bool, StorageError> {
-    let end = query(SET_END)
+    rule: &IncidentRule,
+) -> Result<ChangeIncident, StorageError> {
+    execute(db, query(LOCK).bind(id.uuid())).await?;
+    let Some(before) = lookup(db, id).await? else {
+        return Ok(ChangeIncident::NotFound);
+    };
+    let (after, audit) = match rule(&before) {
+        Ok(changed) => changed,
+        Err(problem) => return Ok(ChangeIncident::Refused(problem)),
+    };
+    let row = query(UPDATE)
         .bind(id.uuid())
-        .bind(ends_at.map(Timestamp::as_millis));
-    if execute(db, end).await? == 0 {
-        return Ok(false);
+        .bind(after.title.as_str())
+        .bind(components_text(&after.components))
+        .bind(after.starts_at.as_millis())
+        .bind(after.ends_at.map(Timestamp::as_millis));
+    execute(db, row).await?;
+    for update in after.updates_beyond(&before) {
+        put_update(db, id, update).await?;
     }
-    insert_update(db, id, update).await?;
-    db.audit(audit).await?;
-    Ok(true)
+    db.audit(&audit).await?;
+    Ok(ChangeIncident::Changed(after))
 }
 
-async fn insert_update(
+async fn put_update(
     db: &mut PgConnection,
     id: IncidentId,
     update: &IncidentUpdate,
 ) -> Result<(), StorageError> {
-    let row = query(INSERT_UPDATE)
+    let row = query(PUT_UPDATE)
         .bind(update.id.uuid())
         .bind(id.uuid())
         .bind(update.at.as_millis())
         .bind(update.state.as_str())
         .bind(update.message.as_str());
     execute(db, row).await.map(|_| ())
-}
-
-pub(crate) async fn edit(
-    db: &mut Write,
-    id: IncidentId,
-    edit: &IncidentEdit,
-    audit: &AuditEntry,
-) -> Result<bool, StorageError> {
-    let row = query(EDIT)
-        .bind(id.uuid())
-        .bind(edit.title.as_ref().map(IncidentTitle::as_str))
-        .bind(edit.components.as_deref().map(components_text))
-        .bind(edit.starts_at.map(Timestamp::as_millis))
-        .bind(edit.ends_at.map(Timestamp::as_millis));
-    change(db, row, audit).await
-}
-
-pub(crate) async fn edit_update(
-    db: &mut Write,
-    incident_id: IncidentId,
-    id: UpdateId,
-    message: &IncidentMessage,
-    audit: &AuditEntry,
-) -> Result<bool, StorageError> {
-    let row = query(EDIT_UPDATE)
-        .bind(incident_id.uuid())
-        .bind(id.uuid())
-        .bind(message.as_str());
-    change(db, row, audit).await
-}
-
-async fn change(
-    db: &mut Write,
-    statement: Statement<'_>,
-    audit: &AuditEntry,
-) -> Result<bool, StorageError> {
-    let is_there = execute(db, statement).await? > 0;
-    if is_there {
-        db.audit(audit).await?;
-    }
-    Ok(is_there)
 }
 
 pub(crate) async fn lookup(
@@ -154,7 +126,7 @@ pub(crate) async fn lookup_outage(
     component: ComponentId,
 ) -> Result<Option<Incident>, StorageError> {
     let lookup = query(LOOKUP_OUTAGE).bind(component.as_str());
-    Ok(gather(db, lookup).await?.pop())
+    Ok(gather_readable(db, lookup).await?.pop())
 }
 
 pub(crate) async fn list(
@@ -162,25 +134,64 @@ pub(crate) async fn list(
     page: IncidentPage,
 ) -> Result<Vec<Incident>, StorageError> {
     let list = query(LIST)
-        .bind(page.ended_after.map(Timestamp::as_millis))
         .bind(page.before.map(|before| before.uuid()))
         .bind(i64::from(page.limit));
-    gather(db, list).await
+    gather_readable(db, list).await
 }
 
-/// Forgets outages that were over before this, in milliseconds since the epoch.
-pub(crate) async fn forget_outages(db: &mut PgConnection, before: i64) -> Result<(), StorageError> {
-    execute(db, query(FORGET_OUTAGES).bind(before))
-        .await
-        .map(|_| ())
+pub(crate) async fn list_open(
+    db: &mut PgConnection,
+    then: Timestamp,
+) -> Result<Vec<Incident>, StorageError> {
+    gather_readable(db, query(LIST_OPEN).bind(then.as_millis())).await
+}
+
+pub(crate) async fn list_ended(
+    db: &mut PgConnection,
+    kind: IncidentKind,
+    [after, until]: [Timestamp; 2],
+    limit: u32,
+) -> Result<Vec<Incident>, StorageError> {
+    let list = query(LIST_ENDED)
+        .bind(kind.as_str())
+        .bind(after.as_millis())
+        .bind(until.as_millis())
+        .bind(i64::from(limit));
+    gather_readable(db, list).await
+}
+
+/// Forgets outages that were over before this, in milliseconds since the epoch; at most so many.
+pub(crate) async fn forget_outages(
+    db: &mut PgConnection,
+    before: i64,
+    limit: i64,
+) -> Result<(), StorageError> {
+    let forget = query(FORGET_OUTAGES).bind(before).bind(limit);
+    execute(db, forget).await.map(|_| ())
+}
+
+fn row(row: &PostgresRow<'_>) -> Result<(Incident, Option<IncidentUpdate>), StorageError> {
+    Ok((row.incident()?, row.incident_update()?))
 }
 
 async fn gather(
     db: &mut PgConnection,
     statement: Statement<'_>,
 ) -> Result<Vec<Incident>, StorageError> {
-    let rows = all(db, statement, |row| {
-        Ok((row.incident()?, row.incident_update()?))
-    });
-    Ok(gather_incidents(rows.await?))
+    let rows = all(db, statement, |found| row(found).map(Some)).await?;
+    Ok(gather_incidents(rows))
+}
+
+/// An incident that can be read, without an update that cannot.
+fn readable_row(row: &PostgresRow<'_>) -> Result<(Incident, Option<IncidentUpdate>), StorageError> {
+    Ok((row.incident()?, readable(row.incident_update())?.flatten()))
+}
+
+/// The same without what cannot be read.
+async fn gather_readable(
+    db: &mut PgConnection,
+    statement: Statement<'_>,
+) -> Result<Vec<Incident>, StorageError> {
+    let rows = all(db, statement, |found| readable(readable_row(found))).await?;
+    Ok(gather_incidents(rows))
 }

@@ -16,6 +16,7 @@ mod migrations;
 mod moving;
 mod pooling;
 mod probe;
+mod prune;
 mod query;
 mod row;
 mod sessions;

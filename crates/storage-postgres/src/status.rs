@@ -2,13 +2,11 @@
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use keygate_core::{
-    ComponentId, Incident, IncidentId, IncidentMessage, IncidentUpdate, ProberId, Timestamp,
-    UpdateId,
-};
+use keygate_core::{ComponentId, Incident, IncidentId, IncidentKind, ProberId, Timestamp};
 use keygate_storage::{
-    AuditEntry, Columns, IncidentEdit, IncidentPage, LatestProbe, Period, Probe, ProbeClaim,
-    ProbeRecord, Rollup, StatusHistory, StatusStore, StorageError, statements,
+    AuditEntry, ChangeIncident, Columns, IncidentPage, IncidentRule, LastDay, LatestProbe, Period,
+    Probe, ProbeClaim, ProbeRecord, Rollup, StatusHistory, StatusStore, StorageError, readable,
+    statements,
 };
 use sqlx::{PgConnection, query};
 
@@ -39,25 +37,33 @@ statements! {
     HAS_DAY = "SELECT 1 FROM probe_rollups \
         WHERE component = $1 AND period = $2 AND starts_at = $3";
     FORGET_LATER = "DELETE FROM probes WHERE component = $1 AND at > $2";
-    FORGET_PROBES = "DELETE FROM probes WHERE at < $1";
-    FORGET_ROLLUPS = "DELETE FROM probe_rollups WHERE starts_at < $1";
+    /// The component after this one, without reading all rows of those between.
+    NEXT_COMPONENT = "SELECT min(component) AS component FROM probe_rollups WHERE component > $1";
+    FORGET_PROBES = "DELETE FROM probes WHERE ctid = ANY (ARRAY (SELECT ctid FROM probes \
+        WHERE component = $1 AND at < $2 ORDER BY at LIMIT $3 FOR UPDATE SKIP LOCKED))";
+    FORGET_ROLLUPS = "DELETE FROM probe_rollups \
+        WHERE component = $1 AND period = $2 AND starts_at < $3";
     NEWEST = "SELECT component, at, is_up, duration_ms FROM probes WHERE component = $1 \
         ORDER BY at DESC LIMIT 3";
-    LATEST = "SELECT component, at, is_up, duration_ms FROM probes \
-        JOIN (SELECT component, max(at) AS at FROM probes GROUP BY component) AS last \
-        USING (component, at) ORDER BY component";
-    LAST_DAY = "SELECT component, count(*) FILTER (WHERE is_up) AS up, \
+    LATEST = "SELECT component, at, is_up, duration_ms FROM probes WHERE component = $1 \
+        ORDER BY at DESC LIMIT 1";
+    TALLY = "SELECT count(*) FILTER (WHERE is_up) AS up, \
         count(*) FILTER (WHERE NOT is_up) AS down FROM probes \
-        WHERE at > $1 GROUP BY component ORDER BY component";
+        WHERE component = $1 AND at BETWEEN $2 AND $3";
     ROLLUPS = "SELECT component, starts_at, up, down, known_ms, up_duration_ms FROM probe_rollups \
-        WHERE period = $1 AND starts_at > $2 ORDER BY component, starts_at";
+        WHERE component = $1 AND period = $2 AND starts_at > $3 ORDER BY starts_at";
 }
+
+/// How many probes of a component, and how many outages, are forgotten at once at most.
+const MAX_FORGOTTEN: i64 = 40_000;
 
 #[async_trait]
 impl StatusStore for PostgresStore {
     async fn list_claims(&self) -> Result<Vec<ProbeClaim>, StorageError> {
-        self.read(|db| all(db, query(CLAIMS), |row| row.probe_claim()).boxed())
-            .await
+        let claims = self
+            .read(|db| all(db, query(CLAIMS), |row| readable(row.probe_claim())).boxed())
+            .await?;
+        Ok(claims.into_iter().flatten().collect())
     }
 
     async fn claim_component(
@@ -127,17 +133,19 @@ impl StatusStore for PostgresStore {
         .await
     }
 
-    async fn read_history(&self, now: Timestamp) -> Result<StatusHistory, StorageError> {
-        let [day_ago, week_ago, quarter_ago] = StatusHistory::since(now).map(Timestamp::as_millis);
+    async fn read_history(
+        &self,
+        components: Vec<ComponentId>,
+        now: Timestamp,
+    ) -> Result<StatusHistory, StorageError> {
         self.read(move |db| {
+            let components = components.clone();
             async move {
-                let last_day = query(LAST_DAY).bind(day_ago);
-                Ok(StatusHistory {
-                    latest: all(db, query(LATEST), |row| row.latest_probe()).await?,
-                    last_day: all(db, last_day, |row| Ok((row.component()?, row.tally()?))).await?,
-                    hours: rollups(db, Period::Hour, week_ago).await?,
-                    days: rollups(db, Period::Day, quarter_ago).await?,
-                })
+                let mut history = StatusHistory::default();
+                for component in components {
+                    read_component(db, component, now, &mut history).await?;
+                }
+                Ok(history)
             }
             .boxed()
         })
@@ -153,41 +161,13 @@ impl StatusStore for PostgresStore {
             .await
     }
 
-    async fn add_incident_update(
+    async fn change_incident(
         &self,
         id: IncidentId,
-        update: IncidentUpdate,
-        ends_at: Option<Timestamp>,
-        audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.write(move |db| {
-            async move { incidents::add_update(db, id, &update, ends_at, &audit).await }.boxed()
-        })
-        .await
-    }
-
-    async fn edit_incident(
-        &self,
-        id: IncidentId,
-        edit: IncidentEdit,
-        audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.write(move |db| async move { incidents::edit(db, id, &edit, &audit).await }.boxed())
+        rule: IncidentRule,
+    ) -> Result<ChangeIncident, StorageError> {
+        self.write(move |db| async move { incidents::change(db, id, &rule).await }.boxed())
             .await
-    }
-
-    async fn edit_incident_update(
-        &self,
-        incident_id: IncidentId,
-        id: UpdateId,
-        message: IncidentMessage,
-        audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.write(move |db| {
-            async move { incidents::edit_update(db, incident_id, id, &message, &audit).await }
-                .boxed()
-        })
-        .await
     }
 
     async fn lookup_incident(&self, id: IncidentId) -> Result<Option<Incident>, StorageError> {
@@ -199,6 +179,22 @@ impl StatusStore for PostgresStore {
         component: ComponentId,
     ) -> Result<Option<Incident>, StorageError> {
         self.read(move |db| incidents::lookup_outage(db, component.clone()).boxed())
+            .await
+    }
+
+    async fn list_open_incidents(&self, then: Timestamp) -> Result<Vec<Incident>, StorageError> {
+        self.read(move |db| incidents::list_open(db, then).boxed())
+            .await
+    }
+
+    async fn list_ended_incidents(
+        &self,
+        kind: IncidentKind,
+        after: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Incident>, StorageError> {
+        self.read(move |db| incidents::list_ended(db, kind, [after, until], limit).boxed())
             .await
     }
 
@@ -251,20 +247,65 @@ async fn add(db: &mut PgConnection, probe: &Probe) -> Result<(), StorageError> {
         .bind(component)
         .bind(Period::Day.as_str())
         .bind(ProbeRecord::day_before(probe).as_millis());
-    if record.begins_hour && exists(db, day_before).await? {
-        let [probes, rollups] = ProbeRecord::keep_since(probe).map(Timestamp::as_millis);
-        execute(db, query(FORGET_PROBES).bind(probes)).await?;
-        execute(db, query(FORGET_ROLLUPS).bind(rollups)).await?;
-        incidents::forget_outages(db, rollups).await?;
+    if record.is_time_to_forget && exists(db, day_before).await? {
+        forget(db, ProbeRecord::keep_since(probe)).await?;
     }
+    Ok(())
+}
+
+/// Forgets what is older than it has to be, of all components: nobody may probe some of them any more.
+async fn forget(db: &mut PgConnection, keep_since: [Timestamp; 2]) -> Result<(), StorageError> {
+    let [probes, rollups] = keep_since.map(Timestamp::as_millis);
+    let mut component = String::new();
+    loop {
+        let next = query(NEXT_COMPONENT).bind(component);
+        let next = optional(db, next, |row| row.text("component")).await?;
+        let Some(next) = next.flatten() else { break };
+        let forget = query(FORGET_PROBES).bind(&next).bind(probes);
+        execute(db, forget.bind(MAX_FORGOTTEN)).await?;
+        for period in Period::ALL {
+            let forget = query(FORGET_ROLLUPS).bind(&next).bind(period.as_str());
+            execute(db, forget.bind(rollups)).await?;
+        }
+        component = next;
+    }
+    incidents::forget_outages(db, rollups, MAX_FORGOTTEN).await
+}
+
+/// Adds what the probes of a component say.
+async fn read_component(
+    db: &mut PgConnection,
+    component: ComponentId,
+    now: Timestamp,
+    history: &mut StatusHistory,
+) -> Result<(), StorageError> {
+    let [_, week_ago, quarter_ago] = StatusHistory::since(now).map(Timestamp::as_millis);
+    let last_day = LastDay::until(now);
+    let [first, last] = last_day.counted.map(Timestamp::as_millis);
+    let latest = query(LATEST).bind(component.as_str());
+    let latest = optional(db, latest, |row| readable(row.latest_probe())).await?;
+    let counted = query(TALLY).bind(component.as_str()).bind(first).bind(last);
+    let counted = optional(db, counted, |row| row.tally()).await?;
+    let hours = rollups(db, &component, Period::Hour, week_ago).await?;
+    let last_day = last_day.sum(&hours, counted.unwrap_or_default());
+    history.latest.extend(latest.flatten());
+    history.hours.extend(hours);
+    let days = rollups(db, &component, Period::Day, quarter_ago).await?;
+    history.days.extend(days);
+    history.last_day.push((component, last_day));
     Ok(())
 }
 
 async fn rollups(
     db: &mut PgConnection,
+    component: &ComponentId,
     period: Period,
     after: i64,
 ) -> Result<Vec<Rollup>, StorageError> {
-    let rollups = query(ROLLUPS).bind(period.as_str()).bind(after);
-    all(db, rollups, |row| row.rollup()).await
+    let rollups = query(ROLLUPS)
+        .bind(component.as_str())
+        .bind(period.as_str())
+        .bind(after);
+    let rows = all(db, rollups, |row| readable(row.rollup())).await?;
+    Ok(rows.into_iter().flatten().collect())
 }

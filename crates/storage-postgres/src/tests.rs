@@ -3,9 +3,12 @@
 use std::sync::{Arc, LazyLock};
 
 use futures_util::FutureExt;
-use keygate_core::{AccountId, Clock, KeyId, ManualClock, SystemClock};
+use keygate_core::{
+    AccountId, Clock, ComponentId, KeyId, ManualClock, RecorderId, SystemClock, Timestamp,
+};
 use keygate_storage::{
-    ChangeFeed, Columns, Continuity, StorageError, Store,
+    ChangeFeed, Columns, Continuity, IncidentPage, KeyStore, KeyUse, StatusStore, StorageError,
+    Store, UsageFlush, UsageStore,
     tables::{Kind, TABLES, TableStore, Value},
 };
 use sqlx::{Executor, SqlSafeStr};
@@ -25,9 +28,7 @@ fn name(url: &str) -> &str {
     database.split('?').next().expect("a name")
 }
 
-#[tokio::test]
-async fn every_statement_is_one_for_the_server() {
-    let store = open(&SERVER.create_database()).await.expect("it opens");
+fn all_statements() -> Vec<&'static str> {
     let all = [
         crate::accounts::STATEMENTS,
         crate::audit::STATEMENTS,
@@ -38,6 +39,7 @@ async fn every_statement_is_one_for_the_server() {
         crate::keys::STATEMENTS,
         crate::migrations::STATEMENTS,
         crate::probe::STATEMENTS,
+        crate::prune::STATEMENTS,
         crate::sessions::STATEMENTS,
         crate::status::STATEMENTS,
         crate::usage::STATEMENTS,
@@ -45,7 +47,13 @@ async fn every_statement_is_one_for_the_server() {
         crate::watch::STATEMENTS,
         crate::write::STATEMENTS,
     ];
-    for sql in all.concat() {
+    all.concat()
+}
+
+#[tokio::test]
+async fn every_statement_is_one_for_the_server() {
+    let store = open(&SERVER.create_database()).await.expect("it opens");
+    for sql in all_statements() {
         let prepared = store.database.read(move |db| {
             async move {
                 db.prepare(sql.into_sql_str())
@@ -57,6 +65,112 @@ async fn every_statement_is_one_for_the_server() {
         });
         prepared.await.expect(sql);
     }
+}
+
+/// Tables that grow without bound, or that are written all the time.
+const GROWING: [&str; 8] = [
+    "audit_entries",
+    "api_keys",
+    "key_uses",
+    "key_forms",
+    "sessions",
+    "probes",
+    "probe_rollups",
+    "incidents",
+];
+
+/// Statements that may go through a table: the first of all rows, or a page of all rows in their order.
+fn may_scan(sql: &str) -> bool {
+    sql.contains("LIMIT 1") || sql.contains("ORDER BY id DESC LIMIT")
+}
+
+/// The plan that is made without knowing what is bound, by a server that goes through a whole table only
+/// where it has to.
+fn plan(database: &str, sql: &str) -> String {
+    let count = (1..100)
+        .take_while(|n| sql.contains(&format!("${n}")))
+        .count();
+    let bound = match count {
+        0 => String::new(),
+        _ => format!("({})", vec!["NULL"; count].join(", ")),
+    };
+    let explain = format!(
+        "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; \
+         PREPARE planned AS {sql}; EXPLAIN EXECUTE planned {bound}"
+    );
+    SERVER.sql(database, &explain)
+}
+
+#[tokio::test]
+async fn no_statement_reads_a_table_that_grows_from_end_to_end() {
+    let url = SERVER.create_database();
+    let _store = open(&url).await.expect("it opens");
+    let mut scans = Vec::new();
+    let planned = ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"];
+    for sql in all_statements() {
+        // The doctor looks at everything, seldom.
+        let is_doctors = crate::inspection::STATEMENTS.contains(&sql);
+        if is_doctors || may_scan(sql) || !planned.iter().any(|word| sql.starts_with(word)) {
+            continue;
+        }
+        let plan = plan(name(&url), sql);
+        let lines: Vec<&str> = plan.lines().map(str::trim).collect();
+        for (place, line) in lines.iter().enumerate() {
+            let grows = GROWING
+                .iter()
+                .any(|table| line.contains(&format!(" on {table} ")));
+            // Through an index from end to end is no better.
+            let next = lines.get(place + 1).copied().unwrap_or_default();
+            let through_index = line.contains("Index Scan") || line.contains("Index Only Scan");
+            let is_scan =
+                line.contains("Seq Scan on") || through_index && !next.starts_with("Index Cond");
+            if is_scan && grows {
+                scans.push((sql, plan.clone()));
+                break;
+            }
+        }
+    }
+    let shown: Vec<String> = scans
+        .iter()
+        .map(|(sql, plan)| format!("{sql}\n{plan}\n"))
+        .collect();
+    assert!(scans.is_empty(), "{}", shown.join("\n"));
+}
+
+#[tokio::test]
+async fn what_a_later_version_wrote_is_not_shown_and_hides_nothing() {
+    let url = SERVER.create_database();
+    let store = open(&url).await.expect("it opens");
+    let id = |number: u8| format!("'00000000-0000-0000-0000-00000000000{number}'");
+    let rows = format!(
+        "INSERT INTO incidents (id, kind, title, components, starts_at) VALUES \
+             ({0}, 'incident', 'Read', 'storage', 0), ({1}, 'incident', 'Not', 'später', 0); \
+         INSERT INTO incident_updates (id, incident_id, at, state, message) VALUES \
+             ({0}, {0}, 0, 'identified', 'Read'), ({1}, {0}, 0, 'later', 'Not read'); \
+         INSERT INTO probe_claims (component, prober_id, beat) VALUES \
+             ('storage', {0}, 0), ('später', {0}, 0); \
+         INSERT INTO probe_rollups VALUES ('storage', 'hour', 3600000, 1, 0, 0, 0), \
+             ('storage', 'hour', 7200000, -1, 0, 0, 0);",
+        id(0),
+        id(1)
+    );
+    SERVER.sql(name(&url), &rows);
+    let then = Timestamp::from_millis(7_200_000);
+    let open = store.list_open_incidents(then).await.expect("listed");
+    let page = IncidentPage {
+        limit: 10,
+        ..IncidentPage::default()
+    };
+    let all = store.list_incidents(page).await.expect("listed");
+    for [incident] in [open, all].map(|found| <[_; 1]>::try_from(found).expect("one")) {
+        assert_eq!(
+            (incident.title.as_str(), incident.updates.len()),
+            ("Read", 1)
+        );
+    }
+    assert_eq!(store.list_claims().await.expect("listed").len(), 1);
+    let history = store.read_history(vec![ComponentId::storage()], then).await;
+    assert_eq!(history.expect("read").hours.len(), 1);
 }
 
 #[tokio::test]
@@ -352,4 +466,124 @@ async fn the_servers_certificate_is_checked() {
     let refused = open(&trusting("wrong.pem", &other)).await.err();
     let refused = refused.expect("it is refused").to_string();
     assert!(refused.contains("certificate"), "{refused}");
+}
+
+/// An account with so many keys, by ids that are their numbers.
+fn insert_keys(database: &str, count: u32) {
+    let rows = format!(
+        "INSERT INTO accounts (id, email, password_hash, created_at) \
+             VALUES (to_hex_id(0), 'ada@example.com', 'none', 0); \
+         INSERT INTO api_keys (id, account_id, hash, name, key_prefix, scopes, is_active, created_at) \
+             SELECT to_hex_id(n), to_hex_id(0), sha256(n::text::bytea), 'key', 'ask_0000', 3, true, 0 \
+             FROM generate_series(1, {count}) AS n;"
+    );
+    let function = "CREATE FUNCTION pg_temp.to_hex_id(n integer) RETURNS uuid LANGUAGE sql AS \
+        $$ SELECT lpad(to_hex(n), 32, '0')::uuid $$;";
+    let rows = rows.replace("to_hex_id", "pg_temp.to_hex_id");
+    SERVER.sql(database, &format!("{function} {rows}"));
+}
+
+fn key_id(number: u32) -> KeyId {
+    KeyId::from_bytes(u128::from(number).to_be_bytes())
+}
+
+fn flush(number: u64, keys: u32) -> Arc<UsageFlush> {
+    let at = i64::try_from(number).expect("a small number");
+    let uses = (1..=keys).map(|key| KeyUse {
+        key_id: key_id(key),
+        last_used_at: Timestamp::from_millis(at),
+        requests: 2,
+    });
+    Arc::new(UsageFlush {
+        recorder: RecorderId::from_bytes([7; 16]),
+        number,
+        uses: uses.collect(),
+    })
+}
+
+#[tokio::test]
+async fn uses_that_nodes_of_the_version_before_count_are_added() {
+    let url = SERVER.create_database();
+    let store = open(&url).await.expect("it opens");
+    insert_keys(name(&url), 1);
+    store.record_uses(flush(5, 1)).await.expect("written");
+    let ada = AccountId::from_bytes([0; 16]);
+    for (last_used_at, expected) in [(3, 5), (9, 9)] {
+        let sql = format!("UPDATE api_keys SET last_used_at = {last_used_at}, request_count = 40");
+        SERVER.sql(name(&url), &sql);
+        let found = store.lookup_key(ada, key_id(1)).await.expect("it answers");
+        let found = found.expect("it is there");
+        assert_eq!(found.request_count, 42);
+        assert_eq!(found.last_used_at, Some(Timestamp::from_millis(expected)));
+    }
+    // They know nothing of the table that has to go with the key.
+    SERVER.sql(name(&url), "DELETE FROM api_keys");
+    assert_eq!(SERVER.sql(name(&url), "SELECT count(*) FROM key_uses"), "0");
+}
+
+#[tokio::test]
+async fn uses_change_no_index_and_leave_the_keys_alone() {
+    const KEYS: u32 = 500;
+    const FLUSHES: u64 = 20;
+    let url = SERVER.create_database();
+    let store = open(&url).await.expect("it opens");
+    insert_keys(name(&url), KEYS);
+    for number in 1..=FLUSHES {
+        store
+            .record_uses(flush(number, KEYS))
+            .await
+            .expect("written");
+    }
+    store.close().await;
+    // The first flush adds a row of no use for each key.
+    let updates = u64::from(KEYS) * FLUSHES;
+    let sql = "SELECT n_tup_upd, n_tup_hot_upd, \
+            (SELECT n_tup_upd FROM pg_stat_user_tables WHERE relname = 'api_keys') \
+        FROM pg_stat_user_tables WHERE relname = 'key_uses'";
+    // Sessions report what they did once they have ended.
+    let counted = loop {
+        let counted = SERVER.sql(name(&url), sql);
+        let counted: Vec<u64> = counted
+            .split('|')
+            .map(|n| n.parse().expect("a number"))
+            .collect();
+        if counted[0] == updates {
+            break counted;
+        }
+    };
+    assert!(counted[1] * 10 >= updates * 9, "{counted:?}");
+    assert_eq!(counted[2], 0);
+}
+
+#[tokio::test]
+async fn each_filter_of_the_record_has_its_index() {
+    let url = SERVER.create_database();
+    let _store = open(&url).await.expect("it opens");
+    let rows = "INSERT INTO audit_entries (at, actor, action, account_id, subject_id) \
+        SELECT n, 'operator', CASE n WHEN 1 THEN 'account.suspend' ELSE 'key.update' END, \
+            md5((n % 7)::text)::uuid, (n % 1000)::text FROM generate_series(1, 100000) AS n; \
+        ANALYZE audit_entries;";
+    SERVER.sql(name(&url), rows);
+    for (filter, index) in [
+        ("$3::text IS NULL AND e.id < $4", "audit_entries_pkey"),
+        (
+            "$2::uuid IS NULL AND action >= $3",
+            "audit_entries_by_action",
+        ),
+        ("e.account_id >= $2", "audit_entries_by_account"),
+        (
+            "(e.account_id, action) >= ($2, $3)",
+            "audit_entries_by_account_and_action",
+        ),
+        ("subject_id >= $1", "audit_entries_by_subject"),
+    ] {
+        let mut lists = crate::audit::STATEMENTS.iter();
+        let exact = |sql: &&&str| sql.contains(filter) && sql.contains("FROM audit_entries");
+        let list = lists.find(exact).expect(filter);
+        let plan = plan(name(&url), list);
+        assert!(
+            plan.contains(&format!(" using {index} on audit_entries e ")),
+            "{plan}"
+        );
+    }
 }

@@ -1,12 +1,9 @@
 //! What went wrong or is planned, and what is said of it.
 
-use keygate_core::{
-    ComponentId, Incident, IncidentId, IncidentMessage, IncidentTitle, IncidentUpdate, Timestamp,
-    UpdateId,
-};
+use keygate_core::{ComponentId, Incident, IncidentId, IncidentKind, IncidentUpdate, Timestamp};
 use keygate_storage::{
-    AuditEntry, Columns, IncidentEdit, IncidentPage, StorageError, components_text,
-    gather_incidents, statements,
+    AuditEntry, ChangeIncident, Columns, IncidentPage, IncidentRule, StorageError, components_text,
+    gather_incidents, readable, statements,
 };
 use rusqlite::{Connection, Params, params};
 
@@ -29,18 +26,23 @@ statements! {
     LOOKUP = incidents!("WHERE id = ?");
     LOOKUP_OUTAGE = incidents!("WHERE kind = 'outage' AND ends_at IS NULL AND components = ?");
     LIST = incidents!(
-        "WHERE (?1 IS NULL OR ends_at IS NULL OR ends_at > ?1) AND (?2 IS NULL OR id < ?2) \
-         ORDER BY id DESC LIMIT ?3"
+        "WHERE (?1 IS NULL OR id < ?1) ORDER BY id DESC LIMIT ?2"
+    );
+    LIST_OPEN = incidents!(
+        "WHERE id IN (SELECT id FROM incidents WHERE ends_at IS NULL \
+         UNION ALL SELECT id FROM incidents WHERE ends_at > ?1)"
+    );
+    LIST_ENDED = incidents!(
+        "WHERE kind = ?1 AND ends_at > ?2 AND ends_at <= ?3 ORDER BY ends_at DESC LIMIT ?4"
     );
     INSERT = "INSERT INTO incidents (id, kind, title, components, starts_at, ends_at) \
         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING";
-    INSERT_UPDATE = "INSERT INTO incident_updates (id, incident_id, at, state, message) \
-        VALUES (?, ?, ?, ?, ?)";
-    SET_END = "UPDATE incidents SET ends_at = coalesce(?2, ends_at) WHERE id = ?1";
-    EDIT = "UPDATE incidents SET title = coalesce(?2, title), components = coalesce(?3, components), \
-        starts_at = coalesce(?4, starts_at), ends_at = coalesce(?5, ends_at) WHERE id = ?1";
-    EDIT_UPDATE = "UPDATE incident_updates SET message = ?3 WHERE incident_id = ?1 AND id = ?2";
-    FORGET_OUTAGES = "DELETE FROM incidents WHERE kind = 'outage' AND ends_at < ?";
+    PUT_UPDATE = "INSERT INTO incident_updates (id, incident_id, at, state, message) \
+        VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET message = excluded.message";
+    UPDATE = "UPDATE incidents SET title = ?2, components = ?3, starts_at = ?4, ends_at = ?5 \
+        WHERE id = ?1";
+    FORGET_OUTAGES = "DELETE FROM incidents WHERE id IN (SELECT id FROM incidents \
+        WHERE kind = 'outage' AND ends_at < ?1 ORDER BY ends_at LIMIT ?2)";
 }
 
 pub(crate) fn insert(
@@ -60,29 +62,41 @@ pub(crate) fn insert(
         return Ok(false);
     }
     for update in &incident.updates {
-        insert_update(db, incident.id, update)?;
+        put_update(db, incident.id, update)?;
     }
     db.audit(audit)?;
     Ok(true)
 }
 
-pub(crate) fn add_update(
+/// Makes of an incident what `rule` says. Nobody else writes meanwhile.
+pub(crate) fn change(
     db: &Write<'_>,
     id: IncidentId,
-    update: &IncidentUpdate,
-    ends_at: Option<Timestamp>,
-    audit: &AuditEntry,
-) -> Result<bool, StorageError> {
-    let end = params![id.as_bytes(), ends_at.map(Timestamp::as_millis)];
-    if query::execute(db, SET_END, end)? == 0 {
-        return Ok(false);
+    rule: &IncidentRule,
+) -> Result<ChangeIncident, StorageError> {
+    let Some(before) = lookup(db, id)? else {
+        return Ok(ChangeIncident::NotFound);
+    };
+    let (after, audit) = match rule(&before) {
+        Ok(changed) => changed,
+        Err(problem) => return Ok(ChangeIncident::Refused(problem)),
+    };
+    let row = params![
+        id.as_bytes(),
+        after.title.as_str(),
+        components_text(&after.components),
+        after.starts_at.as_millis(),
+        after.ends_at.map(Timestamp::as_millis),
+    ];
+    query::execute(db, UPDATE, row)?;
+    for update in after.updates_beyond(&before) {
+        put_update(db, id, update)?;
     }
-    insert_update(db, id, update)?;
-    db.audit(audit)?;
-    Ok(true)
+    db.audit(&audit)?;
+    Ok(ChangeIncident::Changed(after))
 }
 
-fn insert_update(
+fn put_update(
     db: &Connection,
     id: IncidentId,
     update: &IncidentUpdate,
@@ -94,41 +108,7 @@ fn insert_update(
         update.state.as_str(),
         update.message.as_str(),
     ];
-    query::execute(db, INSERT_UPDATE, row).map(|_| ())
-}
-
-pub(crate) fn edit(
-    db: &Write<'_>,
-    id: IncidentId,
-    edit: &IncidentEdit,
-    audit: &AuditEntry,
-) -> Result<bool, StorageError> {
-    let row = params![
-        id.as_bytes(),
-        edit.title.as_ref().map(IncidentTitle::as_str),
-        edit.components.as_deref().map(components_text),
-        edit.starts_at.map(Timestamp::as_millis),
-        edit.ends_at.map(Timestamp::as_millis),
-    ];
-    changed(db, query::execute(db, EDIT, row)?, audit)
-}
-
-pub(crate) fn edit_update(
-    db: &Write<'_>,
-    incident_id: IncidentId,
-    id: UpdateId,
-    message: &IncidentMessage,
-    audit: &AuditEntry,
-) -> Result<bool, StorageError> {
-    let row = params![incident_id.as_bytes(), id.as_bytes(), message.as_str()];
-    changed(db, query::execute(db, EDIT_UPDATE, row)?, audit)
-}
-
-fn changed(db: &Write<'_>, rows: usize, audit: &AuditEntry) -> Result<bool, StorageError> {
-    if rows > 0 {
-        db.audit(audit)?;
-    }
-    Ok(rows > 0)
+    query::execute(db, PUT_UPDATE, row).map(|_| ())
 }
 
 pub(crate) fn lookup(db: &Connection, id: IncidentId) -> Result<Option<Incident>, StorageError> {
@@ -139,24 +119,53 @@ pub(crate) fn lookup_outage(
     db: &Connection,
     component: &ComponentId,
 ) -> Result<Option<Incident>, StorageError> {
-    Ok(gather(db, LOOKUP_OUTAGE, [component.as_str()])?.pop())
+    Ok(gather_readable(db, LOOKUP_OUTAGE, [component.as_str()])?.pop())
 }
 
 pub(crate) fn list(db: &Connection, page: IncidentPage) -> Result<Vec<Incident>, StorageError> {
-    let params = params![
-        page.ended_after.map(Timestamp::as_millis),
-        page.before.as_ref().map(IncidentId::as_bytes),
-        page.limit,
-    ];
-    gather(db, LIST, params)
+    let before = page.before.as_ref().map(IncidentId::as_bytes);
+    gather_readable(db, LIST, params![before, page.limit])
 }
 
-/// Forgets outages that were over before this, in milliseconds since the epoch.
-pub(crate) fn forget_outages(db: &Connection, before: i64) -> Result<(), StorageError> {
-    query::execute(db, FORGET_OUTAGES, [before]).map(|_| ())
+pub(crate) fn list_open(db: &Connection, then: Timestamp) -> Result<Vec<Incident>, StorageError> {
+    gather_readable(db, LIST_OPEN, [then.as_millis()])
+}
+
+pub(crate) fn list_ended(
+    db: &Connection,
+    kind: IncidentKind,
+    [after, until]: [Timestamp; 2],
+    limit: u32,
+) -> Result<Vec<Incident>, StorageError> {
+    let params = params![kind.as_str(), after.as_millis(), until.as_millis(), limit];
+    gather_readable(db, LIST_ENDED, params)
+}
+
+/// Forgets outages that were over before this, in milliseconds since the epoch; at most so many.
+pub(crate) fn forget_outages(db: &Connection, before: i64, limit: i64) -> Result<(), StorageError> {
+    query::execute(db, FORGET_OUTAGES, [before, limit]).map(|_| ())
+}
+
+fn row(row: &Row<'_>) -> Result<(Incident, Option<IncidentUpdate>), StorageError> {
+    Ok((row.incident()?, row.incident_update()?))
 }
 
 fn gather(db: &Connection, sql: &str, params: impl Params) -> Result<Vec<Incident>, StorageError> {
-    let read = |row: &Row<'_>| Ok((row.incident()?, row.incident_update()?));
-    Ok(gather_incidents(query::all(db, sql, params, read)?))
+    let rows = query::all(db, sql, params, |found| row(found).map(Some))?;
+    Ok(gather_incidents(rows))
+}
+
+/// An incident that can be read, without an update that cannot.
+fn readable_row(row: &Row<'_>) -> Result<(Incident, Option<IncidentUpdate>), StorageError> {
+    Ok((row.incident()?, readable(row.incident_update())?.flatten()))
+}
+
+/// The same without what cannot be read.
+fn gather_readable(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+) -> Result<Vec<Incident>, StorageError> {
+    let rows = query::all(db, sql, params, |found| readable(readable_row(found)))?;
+    Ok(gather_incidents(rows))
 }

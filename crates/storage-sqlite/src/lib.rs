@@ -20,6 +20,9 @@ mod keys;
 mod lock;
 mod lookups;
 mod migrations;
+#[cfg(test)]
+mod plans;
+mod prune;
 mod query;
 mod readers;
 mod reading;
@@ -144,29 +147,75 @@ impl Store for SqliteStore {
     }
 }
 
+/// All statements that there are.
+#[cfg(test)]
+fn all_statements() -> Vec<&'static str> {
+    let all = [
+        accounts::STATEMENTS,
+        audit::STATEMENTS,
+        incidents::STATEMENTS,
+        keys::STATEMENTS,
+        prune::STATEMENTS,
+        sessions::STATEMENTS,
+        status::STATEMENTS,
+        usage::STATEMENTS,
+    ];
+    all.concat()
+}
+
 #[cfg(test)]
 mod tests {
+    use keygate_core::{ComponentId, Timestamp};
+    use keygate_storage::{IncidentPage, StatusStore};
+
     use super::*;
 
     #[tokio::test]
     async fn every_statement_is_one_for_the_database() {
         let folder = tempfile::TempDir::new().expect("a temporary folder");
         let store = SqliteStore::open(&folder.path().join("keygate.db")).expect("it opens");
-        let all = [
-            accounts::STATEMENTS,
-            audit::STATEMENTS,
-            incidents::STATEMENTS,
-            keys::STATEMENTS,
-            sessions::STATEMENTS,
-            status::STATEMENTS,
-            usage::STATEMENTS,
-        ];
-        for sql in all.concat() {
+        for sql in all_statements() {
             let prepared = store.read(move |db| {
                 db.prepare(sql).map_err(error::unavailable)?;
                 Ok(())
             });
             prepared.await.expect(sql);
         }
+    }
+
+    #[tokio::test]
+    async fn what_a_later_version_wrote_is_not_shown_and_hides_nothing() {
+        let folder = tempfile::TempDir::new().expect("a temporary folder");
+        let store = SqliteStore::open(&folder.path().join("keygate.db")).expect("it opens");
+        let written = store.write(|db| {
+            let rows = "INSERT INTO incidents (id, kind, title, components, starts_at) VALUES \
+                    (zeroblob(16), 'incident', 'Read', 'storage', 0), \
+                    (x'01000000000000000000000000000000', 'incident', 'Not read', 'später', 0); \
+                INSERT INTO incident_updates (id, incident_id, at, state, message) VALUES \
+                    (x'02000000000000000000000000000000', zeroblob(16), 0, 'identified', 'Read'), \
+                    (x'03000000000000000000000000000000', zeroblob(16), 0, 'later', 'Not read'); \
+                INSERT INTO probe_claims (component, prober_id, beat) VALUES \
+                    ('storage', zeroblob(16), 0), ('später', zeroblob(16), 0); \
+                INSERT INTO probe_rollups VALUES ('storage', 'hour', 3600000, 1, 0, 0, 0), \
+                    ('storage', 'hour', 7200000, -1, 0, 0, 0);";
+            db.execute_batch(rows).map_err(error::unavailable)
+        });
+        written.await.expect("written");
+        let then = Timestamp::from_millis(7_200_000);
+        let open = store.list_open_incidents(then).await.expect("listed");
+        let page = IncidentPage {
+            limit: 10,
+            ..IncidentPage::default()
+        };
+        let all = store.list_incidents(page).await.expect("listed");
+        for [incident] in [open, all].map(|found| <[_; 1]>::try_from(found).expect("one")) {
+            assert_eq!(
+                (incident.title.as_str(), incident.updates.len()),
+                ("Read", 1)
+            );
+        }
+        assert_eq!(store.list_claims().await.expect("listed").len(), 1);
+        let history = store.read_history(vec![ComponentId::storage()], then).await;
+        assert_eq!(history.expect("read").hours.len(), 1);
     }
 }

@@ -1,13 +1,11 @@
 //! What probes say.
 
 use async_trait::async_trait;
-use keygate_core::{
-    ComponentId, Incident, IncidentId, IncidentMessage, IncidentUpdate, ProberId, Timestamp,
-    UpdateId,
-};
+use keygate_core::{ComponentId, Incident, IncidentId, IncidentKind, ProberId, Timestamp};
 use keygate_storage::{
-    AuditEntry, Columns, IncidentEdit, IncidentPage, LatestProbe, Period, Probe, ProbeClaim,
-    ProbeRecord, Rollup, StatusHistory, StatusStore, StorageError, statements,
+    AuditEntry, ChangeIncident, Columns, IncidentPage, IncidentRule, LastDay, LatestProbe, Period,
+    Probe, ProbeClaim, ProbeRecord, Rollup, StatusHistory, StatusStore, StorageError, readable,
+    statements,
 };
 use rusqlite::{Connection, params};
 
@@ -33,24 +31,31 @@ statements! {
         up_duration_ms = up_duration_ms + excluded.up_duration_ms";
     HAS_DAY = "SELECT 1 FROM probe_rollups WHERE component = ? AND period = ? AND starts_at = ?";
     FORGET_LATER = "DELETE FROM probes WHERE component = ? AND at > ?";
-    FORGET_PROBES = "DELETE FROM probes WHERE at < ?";
-    FORGET_ROLLUPS = "DELETE FROM probe_rollups WHERE starts_at < ?";
+    /// The component after this one, without reading all rows of those between.
+    NEXT_COMPONENT = "SELECT min(component) AS component FROM probe_rollups WHERE component > ?1";
+    FORGET_PROBES = "DELETE FROM probes WHERE component = ?1 AND at IN (SELECT at FROM probes \
+        WHERE component = ?1 AND at < ?2 ORDER BY at LIMIT ?3)";
+    FORGET_ROLLUPS = "DELETE FROM probe_rollups \
+        WHERE component = ?1 AND period = ?2 AND starts_at < ?3";
     NEWEST = "SELECT component, at, is_up, duration_ms FROM probes WHERE component = ? \
         ORDER BY at DESC LIMIT 3";
-    LATEST = "SELECT component, at, is_up, duration_ms FROM probes \
-        JOIN (SELECT component, max(at) AS at FROM probes GROUP BY component) USING (component, at) \
-        ORDER BY component";
-    LAST_DAY = "SELECT component, sum(is_up) AS up, sum(1 - is_up) AS down FROM probes \
-        WHERE at > ? GROUP BY component ORDER BY component";
+    LATEST = "SELECT component, at, is_up, duration_ms FROM probes WHERE component = ?1 \
+        ORDER BY at DESC LIMIT 1";
+    TALLY = "SELECT coalesce(sum(is_up), 0) AS up, \
+        coalesce(sum(1 - is_up), 0) AS down FROM probes \
+        WHERE component = ?1 AND at BETWEEN ?2 AND ?3";
     ROLLUPS = "SELECT component, starts_at, up, down, known_ms, up_duration_ms FROM probe_rollups \
-        WHERE period = ? AND starts_at > ? ORDER BY component, starts_at";
+        WHERE component = ?1 AND period = ?2 AND starts_at > ?3 ORDER BY starts_at";
 }
+
+/// How many probes of a component, and how many outages, are forgotten at once at most.
+const MAX_FORGOTTEN: i64 = 40_000;
 
 #[async_trait]
 impl StatusStore for SqliteStore {
     async fn list_claims(&self) -> Result<Vec<ProbeClaim>, StorageError> {
-        self.read(|db| query::all(db, CLAIMS, [], |row| row.probe_claim()))
-            .await
+        let read = self.read(|db| query::all(db, CLAIMS, [], |row| readable(row.probe_claim())));
+        Ok(read.await?.into_iter().flatten().collect())
     }
 
     async fn claim_component(
@@ -107,17 +112,17 @@ impl StatusStore for SqliteStore {
         .await
     }
 
-    async fn read_history(&self, now: Timestamp) -> Result<StatusHistory, StorageError> {
-        let [day_ago, week_ago, quarter_ago] = StatusHistory::since(now).map(Timestamp::as_millis);
+    async fn read_history(
+        &self,
+        components: Vec<ComponentId>,
+        now: Timestamp,
+    ) -> Result<StatusHistory, StorageError> {
         self.read(move |db| {
-            Ok(StatusHistory {
-                latest: query::all(db, LATEST, [], |row| row.latest_probe())?,
-                last_day: query::all(db, LAST_DAY, [day_ago], |row| {
-                    Ok((row.component()?, row.tally()?))
-                })?,
-                hours: rollups(db, Period::Hour, week_ago)?,
-                days: rollups(db, Period::Day, quarter_ago)?,
-            })
+            let mut history = StatusHistory::default();
+            for component in components {
+                read_component(db, component, now, &mut history)?;
+            }
+            Ok(history)
         })
         .await
     }
@@ -131,36 +136,12 @@ impl StatusStore for SqliteStore {
             .await
     }
 
-    async fn add_incident_update(
+    async fn change_incident(
         &self,
         id: IncidentId,
-        update: IncidentUpdate,
-        ends_at: Option<Timestamp>,
-        audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.write(move |db| incidents::add_update(db, id, &update, ends_at, &audit))
-            .await
-    }
-
-    async fn edit_incident(
-        &self,
-        id: IncidentId,
-        edit: IncidentEdit,
-        audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.write(move |db| incidents::edit(db, id, &edit, &audit))
-            .await
-    }
-
-    async fn edit_incident_update(
-        &self,
-        incident_id: IncidentId,
-        id: UpdateId,
-        message: IncidentMessage,
-        audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.write(move |db| incidents::edit_update(db, incident_id, id, &message, &audit))
-            .await
+        rule: IncidentRule,
+    ) -> Result<ChangeIncident, StorageError> {
+        self.write(move |db| incidents::change(db, id, &rule)).await
     }
 
     async fn lookup_incident(&self, id: IncidentId) -> Result<Option<Incident>, StorageError> {
@@ -172,6 +153,21 @@ impl StatusStore for SqliteStore {
         component: ComponentId,
     ) -> Result<Option<Incident>, StorageError> {
         self.read(move |db| incidents::lookup_outage(db, &component))
+            .await
+    }
+
+    async fn list_open_incidents(&self, then: Timestamp) -> Result<Vec<Incident>, StorageError> {
+        self.read(move |db| incidents::list_open(db, then)).await
+    }
+
+    async fn list_ended_incidents(
+        &self,
+        kind: IncidentKind,
+        after: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Incident>, StorageError> {
+        self.read(move |db| incidents::list_ended(db, kind, [after, until], limit))
             .await
     }
 
@@ -223,17 +219,59 @@ fn add(db: &Connection, probe: &Probe) -> Result<(), StorageError> {
         Period::Day.as_str(),
         ProbeRecord::day_before(probe).as_millis()
     ];
-    if record.begins_hour && query::exists(db, HAS_DAY, day_before)? {
-        let [probes, rollups] = ProbeRecord::keep_since(probe).map(Timestamp::as_millis);
-        query::execute(db, FORGET_PROBES, [probes])?;
-        query::execute(db, FORGET_ROLLUPS, [rollups])?;
-        incidents::forget_outages(db, rollups)?;
+    if record.is_time_to_forget && query::exists(db, HAS_DAY, day_before)? {
+        forget(db, ProbeRecord::keep_since(probe))?;
     }
     Ok(())
 }
 
-fn rollups(db: &Connection, period: Period, after: i64) -> Result<Vec<Rollup>, StorageError> {
-    query::all(db, ROLLUPS, params![period.as_str(), after], |row| {
-        row.rollup()
-    })
+/// Forgets what is older than it has to be, of all components: nobody may probe some of them any more.
+fn forget(db: &Connection, keep_since: [Timestamp; 2]) -> Result<(), StorageError> {
+    let [probes, rollups] = keep_since.map(Timestamp::as_millis);
+    let mut component = String::new();
+    loop {
+        let next = query::optional(db, NEXT_COMPONENT, [component], |row| row.text("component"))?;
+        let Some(next) = next.flatten() else { break };
+        query::execute(db, FORGET_PROBES, params![next, probes, MAX_FORGOTTEN])?;
+        for period in Period::ALL {
+            query::execute(db, FORGET_ROLLUPS, params![next, period.as_str(), rollups])?;
+        }
+        component = next;
+    }
+    incidents::forget_outages(db, rollups, MAX_FORGOTTEN)
+}
+
+/// Adds what the probes of a component say.
+fn read_component(
+    db: &Connection,
+    component: ComponentId,
+    now: Timestamp,
+    history: &mut StatusHistory,
+) -> Result<(), StorageError> {
+    let [_, week_ago, quarter_ago] = StatusHistory::since(now).map(Timestamp::as_millis);
+    let last_day = LastDay::until(now);
+    let [first, last] = last_day.counted.map(Timestamp::as_millis);
+    let id = component.as_str();
+    let latest = query::optional(db, LATEST, [id], |row| readable(row.latest_probe()))?;
+    let counted = query::optional(db, TALLY, params![id, first, last], |row| row.tally())?;
+    let hours = rollups(db, id, Period::Hour, week_ago)?;
+    let last_day = last_day.sum(&hours, counted.unwrap_or_default());
+    history.latest.extend(latest.flatten());
+    history.hours.extend(hours);
+    history
+        .days
+        .extend(rollups(db, id, Period::Day, quarter_ago)?);
+    history.last_day.push((component, last_day));
+    Ok(())
+}
+
+fn rollups(
+    db: &Connection,
+    component: &str,
+    period: Period,
+    after: i64,
+) -> Result<Vec<Rollup>, StorageError> {
+    let params = params![component, period.as_str(), after];
+    let rows = query::all(db, ROLLUPS, params, |row| readable(row.rollup()))?;
+    Ok(rows.into_iter().flatten().collect())
 }

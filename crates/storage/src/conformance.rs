@@ -10,6 +10,7 @@ pub mod accounts;
 pub mod audit;
 mod fixture;
 pub mod keys;
+pub mod prune;
 pub mod sessions;
 pub mod status;
 
@@ -76,12 +77,21 @@ macro_rules! conformance_tests {
             a_form_that_is_sent_many_times_at_once_makes_one_key
             a_refused_form_can_be_sent_again
         );
+        $crate::conformance_tests!(@module $open, prune:
+            sessions_that_are_over_are_forgotten_some_at_a_time
+            links_that_have_expired_are_forgotten
+            forms_that_nobody_sends_again_are_forgotten
+            flushes_are_remembered_whatever_a_nodes_clock_says
+        );
         $crate::conformance_tests!(@module $open, status:
             one_prober_probes_a_component_until_it_falls_silent
             probes_add_up_and_none_counts_twice
             what_is_old_is_forgotten
             a_component_has_one_open_outage
             incidents_are_changed_and_listed_newest_first
+            two_changes_at_once_leave_what_one_after_the_other_does
+            a_change_of_one_incident_leaves_999_as_they_are
+            an_incident_is_changed_with_its_entry_or_not_at_all
         );
     };
     (@module $open:path, $module:ident: $($name:ident)*) => {

@@ -20,6 +20,8 @@ mod keys;
 mod lease;
 mod metrics;
 mod patience;
+mod prune;
+mod readable;
 mod sessions;
 mod statements;
 mod status;
@@ -48,17 +50,26 @@ pub use keys::{
 pub use lease::Lease;
 pub use metrics::{FeedMetrics, Latencies, Operation};
 pub use patience::patiently;
+pub use prune::{Prunable, PruneStore};
+pub use readable::readable;
 pub use sessions::{Session, SessionOrigin, SessionStore};
 pub use status::{
-    IncidentEdit, IncidentPage, LatestProbe, Period, Probe, ProbeClaim, ProbeRecord, Rollup,
-    StatusHistory, StatusStore, Tally, components_text, gather_incidents,
+    ChangeIncident, IncidentPage, IncidentRule, LastDay, LatestProbe, Period, Probe, ProbeClaim,
+    ProbeRecord, Rollup, StatusHistory, StatusStore, Tally, components_text, gather_incidents,
 };
 pub use usage::{KeyUse, UsageFlush, UsageStore};
 
 /// A whole backend.
 #[async_trait]
 pub trait Store:
-    AccountStore + SessionStore + KeyStore + CredentialStore + UsageStore + AuditStore + StatusStore
+    AccountStore
+    + SessionStore
+    + KeyStore
+    + CredentialStore
+    + UsageStore
+    + AuditStore
+    + StatusStore
+    + PruneStore
 {
     /// From now on `listener` is told of each key that a change concerns, after the change is
     /// durable and before the method that made it returns.

@@ -1,9 +1,8 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use keygate_core::{
-    ComponentId, Incident, IncidentId, IncidentMessage, IncidentTitle, IncidentUpdate, ProberId,
-    Timestamp, UpdateId,
+    ComponentId, Incident, IncidentId, IncidentKind, IncidentUpdate, ProberId, Problem, Timestamp,
 };
 
 use crate::{AuditEntry, StorageError};
@@ -132,28 +131,86 @@ impl StatusHistory {
     }
 }
 
+/// How the probes of the last 24 hours are counted without reading them all: by whole hours, and by the
+/// shorter part of the hour in which the 24 hours began.
+#[derive(Debug, Clone, Copy)]
+pub struct LastDay {
+    since: Timestamp,
+    now: Timestamp,
+    /// The probes in it are counted one by one: from the first moment to the second, both included.
+    pub counted: [Timestamp; 2],
+    /// Whether those are the ones that lie before the 24 hours.
+    are_before: bool,
+}
+
+impl LastDay {
+    /// The last 24 hours at this moment.
+    pub fn until(now: Timestamp) -> Self {
+        let [since, ..] = StatusHistory::since(now);
+        let hour = Period::Hour.start_of(since);
+        let next = hour.plus(Period::Hour.length());
+        let are_before =
+            since.as_millis() - hour.as_millis() < next.as_millis() - since.as_millis();
+        let millisecond = Duration::from_millis(1);
+        Self {
+            since,
+            now,
+            counted: if are_before {
+                [hour, since]
+            } else {
+                [since.plus(millisecond), next.minus(millisecond)]
+            },
+            are_before,
+        }
+    }
+
+    /// What the hours of a component, and the tally of the probes that were counted, are in sum.
+    pub fn sum(&self, hours: &[Rollup], counted: Tally) -> Tally {
+        let first = Period::Hour.start_of(self.since);
+        let whole = hours.iter().filter(|hour| {
+            let is_whole = hour.starts_at > first && hour.starts_at <= self.now;
+            is_whole || self.are_before && hour.starts_at == first
+        });
+        let of_hours = whole.fold(Tally::default(), |sum, hour| Tally {
+            up: sum.up + hour.tally.up,
+            down: sum.down + hour.tally.down,
+        });
+        if self.are_before {
+            Tally {
+                up: of_hours.up.saturating_sub(counted.up),
+                down: of_hours.down.saturating_sub(counted.down),
+            }
+        } else {
+            Tally {
+                up: of_hours.up + counted.up,
+                down: of_hours.down + counted.down,
+            }
+        }
+    }
+}
+
 /// Which incidents to list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct IncidentPage {
-    /// Only those that are open, or were over after this.
-    pub ended_after: Option<Timestamp>,
     /// Only those made before this one.
     pub before: Option<IncidentId>,
     /// At most so many.
     pub limit: u32,
 }
 
-/// What is to be different about an incident; what is `None` stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct IncidentEdit {
-    /// Its title.
-    pub title: Option<IncidentTitle>,
-    /// What it concerns; everything if it is empty.
-    pub components: Option<Vec<ComponentId>>,
-    /// When it began, or is to begin.
-    pub starts_at: Option<Timestamp>,
-    /// When it was over, or maintenance is to be.
-    pub ends_at: Option<Timestamp>,
+/// What becomes of an incident, and how that is recorded. A refusal changes nothing.
+pub type IncidentRule =
+    Arc<dyn Fn(&Incident) -> Result<(Incident, AuditEntry), Problem> + Send + Sync>;
+
+/// What became of a change of an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChangeIncident {
+    /// It is like this now.
+    Changed(Incident),
+    /// The rule refused.
+    Refused(Problem),
+    /// There is no such incident.
+    NotFound,
 }
 
 /// How the service does, and what is said of it.
@@ -187,8 +244,12 @@ pub trait StatusStore: Send + Sync {
         probe: Probe,
     ) -> Result<Option<Vec<LatestProbe>>, StorageError>;
 
-    /// What the probes say at this moment.
-    async fn read_history(&self, now: Timestamp) -> Result<StatusHistory, StorageError>;
+    /// What the probes of these components say at this moment.
+    async fn read_history(
+        &self,
+        components: Vec<ComponentId>,
+        now: Timestamp,
+    ) -> Result<StatusHistory, StorageError>;
 
     /// Keeps a new incident with what was said of it. False, and nothing is kept, if it is an outage
     /// of a component that has one already.
@@ -198,31 +259,13 @@ pub trait StatusStore: Send + Sync {
         audit: AuditEntry,
     ) -> Result<bool, StorageError>;
 
-    /// Adds what was said of an incident, and with `ends_at` when it is over. Whether there is one.
-    async fn add_incident_update(
+    /// Makes of an incident what `rule` says. The rule sees it as it is in the transaction that writes, and
+    /// nobody else changes it meanwhile. Updates are added and changed, never removed.
+    async fn change_incident(
         &self,
         id: IncidentId,
-        update: IncidentUpdate,
-        ends_at: Option<Timestamp>,
-        audit: AuditEntry,
-    ) -> Result<bool, StorageError>;
-
-    /// Changes an incident. Whether there is one.
-    async fn edit_incident(
-        &self,
-        id: IncidentId,
-        edit: IncidentEdit,
-        audit: AuditEntry,
-    ) -> Result<bool, StorageError>;
-
-    /// Changes what was said of an incident. Whether it was.
-    async fn edit_incident_update(
-        &self,
-        incident_id: IncidentId,
-        id: UpdateId,
-        message: IncidentMessage,
-        audit: AuditEntry,
-    ) -> Result<bool, StorageError>;
+        rule: IncidentRule,
+    ) -> Result<ChangeIncident, StorageError>;
 
     /// An incident.
     async fn lookup_incident(&self, id: IncidentId) -> Result<Option<Incident>, StorageError>;
@@ -230,6 +273,20 @@ pub trait StatusStore: Send + Sync {
     /// The open outage of a component.
     async fn lookup_outage(&self, component: ComponentId)
     -> Result<Option<Incident>, StorageError>;
+
+    /// All incidents that were not over then, the newest first. Here and in the other lists, what this
+    /// program cannot read is passed over.
+    async fn list_open_incidents(&self, then: Timestamp) -> Result<Vec<Incident>, StorageError>;
+
+    /// Incidents of a kind that were over after `after` and at `until`, at most so many: those that were
+    /// over last, the newest first.
+    async fn list_ended_incidents(
+        &self,
+        kind: IncidentKind,
+        after: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Incident>, StorageError>;
 
     /// Incidents, the newest first.
     async fn list_incidents(&self, page: IncidentPage) -> Result<Vec<Incident>, StorageError>;
@@ -240,9 +297,9 @@ pub trait StatusStore: Send + Sync {
 pub struct ProbeRecord {
     /// For how long before the probe it is known how the component did.
     pub known_ms: i64,
-    /// Whether it is the first of an hour: a good time to forget what is old, if there were probes
+    /// Whether it is time to forget what is old, once an hour, if there were probes
     /// [the day before](Self::day_before).
-    pub begins_hour: bool,
+    pub is_time_to_forget: bool,
     /// Whether there are probes that lie later.
     pub is_earlier: bool,
 }
@@ -252,10 +309,12 @@ impl ProbeRecord {
     pub fn of(probe: &Probe, previous: Option<Timestamp>) -> Self {
         let max_gap = i64::try_from(probe.max_gap.as_millis()).unwrap_or(i64::MAX);
         let since = previous.map(|previous| probe.at.as_millis() - previous.as_millis());
-        let hour = |at| Period::Hour.start_of(at);
+        // Not when the clock strikes, which it does for all components at once.
+        let offset = hour_offset(&probe.component);
+        let hour = |at: Timestamp| Period::Hour.start_of(at.plus(offset));
         Self {
             known_ms: since.filter(|gap| (0..=max_gap).contains(gap)).unwrap_or(0),
-            begins_hour: previous.map(hour) != Some(hour(probe.at)),
+            is_time_to_forget: previous.map(hour) != Some(hour(probe.at)),
             is_earlier: since.is_some_and(|since| since < 0),
         }
     }
@@ -273,10 +332,21 @@ impl ProbeRecord {
     }
 }
 
-/// Puts rows that each have an incident and something that was said of it together.
-pub fn gather_incidents(rows: Vec<(Incident, Option<IncidentUpdate>)>) -> Vec<Incident> {
+/// At which time of the hour what is old of the probes is forgotten.
+fn hour_offset(component: &ComponentId) -> Duration {
+    let sum = component.as_str().bytes().fold(0_u64, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    });
+    Duration::from_secs(sum % 3_600)
+}
+
+/// Puts rows that each have an incident and something that was said of it together, those that could be
+/// read.
+pub fn gather_incidents(
+    rows: impl IntoIterator<Item = Option<(Incident, Option<IncidentUpdate>)>>,
+) -> Vec<Incident> {
     let mut incidents: Vec<Incident> = Vec::new();
-    for (incident, update) in rows {
+    for (incident, update) in rows.into_iter().flatten() {
         if incidents.last().is_none_or(|last| last.id != incident.id) {
             incidents.push(incident);
         }

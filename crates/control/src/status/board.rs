@@ -1,7 +1,11 @@
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use keygate_core::{Clock, ComponentId, Incident, IncidentId, Timestamp};
-use keygate_storage::{IncidentPage, LatestProbe, StatusHistory, StorageError, Store};
+use keygate_core::{Clock, ComponentId, Incident, IncidentId, IncidentKind, Timestamp};
+use keygate_storage::{LatestProbe, StatusHistory, StorageError, Store};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
@@ -18,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Board {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
+    components: Vec<ComponentId>,
     max_age: Duration,
     max_gap: Duration,
     known: Mutex<Known>,
@@ -58,6 +63,7 @@ impl Board {
         Arc::new(Self {
             store,
             clock,
+            components: policy.components.iter().map(|one| one.id.clone()).collect(),
             max_age: (policy.interval / 2).clamp(MIN_AGE, MAX_AGE),
             max_gap: policy.max_gap(),
             known: Mutex::default(),
@@ -129,22 +135,24 @@ impl Board {
     async fn read(&self) -> Result<Snapshot, StorageError> {
         let now = self.clock.now();
         let [.., quarter_ago] = StatusHistory::since(now);
-        let ended_after = |ended_after| {
-            self.store.list_incidents(IncidentPage {
-                ended_after: Some(ended_after),
-                before: None,
-                limit: PAGE,
-            })
-        };
-        // However many are over, those that are not are there.
-        let mut incidents = ended_after(now).await?;
-        let open: Vec<IncidentId> = incidents.iter().map(|incident| incident.id).collect();
-        let recent = ended_after(quarter_ago).await?.into_iter();
-        incidents.extend(recent.filter(|incident| !open.contains(&incident.id)));
+        // However many are over, those that are not are there. What ends meanwhile is in both lists.
+        let mut incidents = self.store.list_open_incidents(now).await?;
+        let open: HashSet<IncidentId> = incidents.iter().map(|incident| incident.id).collect();
+        // Each kind by itself, so that an upstream that comes and goes leaves room for what people say.
+        for &kind in IncidentKind::ALL {
+            let ended = self
+                .store
+                .list_ended_incidents(kind, quarter_ago, now, PAGE)
+                .await?;
+            incidents.extend(ended.into_iter().filter(|one| !open.contains(&one.id)));
+        }
         incidents.sort_by_key(|incident| std::cmp::Reverse(incident.id));
         Ok(Snapshot {
             read_at: now,
-            history: self.store.read_history(now).await?,
+            history: self
+                .store
+                .read_history(self.components.clone(), now)
+                .await?,
             incidents,
         })
     }

@@ -7,14 +7,16 @@ mod update;
 
 pub use post::{PostIncident, ScheduleMaintenance};
 
+use std::sync::Arc;
+
 use keygate_core::{
     Code, ComponentId, Incident, IncidentId, IncidentMessage, IncidentState, IncidentTitle,
-    IncidentUpdate, Problem, UpdateId,
+    IncidentUpdate, Problem, Timestamp, UpdateId,
 };
-use keygate_storage::{Action, Actor, AuditEntry};
+use keygate_storage::{Action, Actor, AuditEntry, ChangeIncident, IncidentRule, StorageError};
 use serde_json::{Value, json};
 
-use crate::Control;
+use crate::{Control, unavailable};
 
 /// Takes what an incident is to be called.
 pub fn parse_incident_title(text: &str) -> Result<IncidentTitle, Problem> {
@@ -35,14 +37,6 @@ pub fn parse_incident_state(word: &str) -> Result<IncidentState, Problem> {
     let rule = || format!("must be one of {}", known.join(", "));
     IncidentState::parse(word).ok_or_else(|| Problem::invalid_parameter("state", rule()))
 }
-
-/// What incidents go through that people post; they can begin with each of these.
-pub const INCIDENT_STATES: [IncidentState; 4] = [
-    IncidentState::Investigating,
-    IncidentState::Identified,
-    IncidentState::Monitoring,
-    IncidentState::Resolved,
-];
 
 impl Control {
     /// The components with these ids, among those that there are.
@@ -68,6 +62,7 @@ impl Control {
         &self.policy.status.components
     }
 
+    /// An entry of the record about an incident.
     pub(super) fn incident_entry(
         &self,
         actor: Actor,
@@ -75,24 +70,80 @@ impl Control {
         id: IncidentId,
         detail: &Value,
     ) -> AuditEntry {
-        AuditEntry {
-            at: self.clock.now(),
-            actor,
-            action,
-            account_id: None,
-            subject_id: Some(id.to_string()),
-            detail: Some(detail.to_string()),
-        }
+        incident_entry(self.clock.now(), actor, action, id, detail)
     }
 
-    fn new_update(&self, state: IncidentState, message: IncidentMessage) -> IncidentUpdate {
-        let now = self.clock.now();
+    /// Changes an incident by `rule`, which is asked in the transaction that writes, perhaps more than
+    /// once. It gives what stands in the record of changes.
+    pub(super) async fn change_incident(
+        &self,
+        actor: Actor,
+        action: Action,
+        id: IncidentId,
+        rule: impl Fn(&mut Incident, Now) -> Result<Value, Problem> + Send + Sync + 'static,
+    ) -> Result<ChangeIncident, StorageError> {
+        let (clock, random) = (self.clock.clone(), self.random.clone());
+        let rule: IncidentRule = Arc::new(move |before: &Incident| {
+            // The time at which it is judged: it may have waited for another change.
+            let now = Now {
+                at: clock.now(),
+                update_id: before.next_update_id(clock.now(), &*random),
+            };
+            let mut incident = before.clone();
+            let detail = rule(&mut incident, now)?;
+            let audit = incident_entry(now.at, actor, action, id, &detail);
+            Ok((incident, audit))
+        });
+        let changed = self.store.change_incident(id, rule).await?;
+        if matches!(changed, ChangeIncident::Changed(_)) {
+            self.board.forget().await;
+        }
+        Ok(changed)
+    }
+}
+
+/// What a change of an incident is judged by, and what is said with it is named by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    pub(super) at: Timestamp,
+    update_id: UpdateId,
+}
+
+impl Now {
+    /// What is said with the change.
+    pub(super) fn update(self, state: IncidentState, message: IncidentMessage) -> IncidentUpdate {
         IncidentUpdate {
-            id: UpdateId::generate(now, &*self.random),
-            at: now,
+            id: self.update_id,
+            at: self.at,
             state,
             message,
         }
+    }
+}
+
+fn incident_entry(
+    at: Timestamp,
+    actor: Actor,
+    action: Action,
+    id: IncidentId,
+    detail: &Value,
+) -> AuditEntry {
+    AuditEntry {
+        at,
+        actor,
+        action,
+        account_id: None,
+        subject_id: Some(id.to_string()),
+        detail: Some(detail.to_string()),
+    }
+}
+
+/// The incident as it has become, or why it has not.
+fn changed(outcome: Result<ChangeIncident, StorageError>) -> Result<Incident, Problem> {
+    match outcome.map_err(unavailable)? {
+        ChangeIncident::Changed(incident) => Ok(incident),
+        ChangeIncident::Refused(problem) => Err(problem),
+        ChangeIncident::NotFound => Err(not_found()),
     }
 }
 

@@ -4,10 +4,10 @@ use keygate_core::{
     ComponentId, Incident, IncidentId, IncidentKind, IncidentMessage, IncidentState, IncidentTitle,
     IncidentUpdate, Timestamp, UpdateId,
 };
-use keygate_storage::{Action, Actor, IncidentPage, LatestProbe, StorageError};
+use keygate_storage::{Action, Actor, ChangeIncident, LatestProbe, StorageError};
 
 use super::{Component, ProbeFault, report::OUT_AFTER};
-use crate::{Control, PAGE};
+use crate::Control;
 
 impl Control {
     /// Opens an outage of a component of which the newest probes all failed, and closes it when all
@@ -59,25 +59,31 @@ impl Control {
             components: vec![component.id.clone()],
             starts_at,
             ends_at: None,
-            updates: vec![self.probers_word(
-                now,
-                IncidentState::Investigating,
-                &format!("{OUT_AFTER} probes in a row failed{why}."),
-            )],
+            updates: vec![IncidentUpdate {
+                id: UpdateId::generate(now, &*self.random),
+                at: now,
+                state: IncidentState::Investigating,
+                message: probers_message(&format!("{OUT_AFTER} probes in a row failed{why}.")),
+            }],
         };
         let detail = super::incidents::detail(&outage);
         let audit = self.incident_entry(Actor::Prober, Action::IncidentCreate, outage.id, &detail);
-        tracing::warn!(component = %component.id, %starts_at, "{title}");
-        self.store.insert_incident(outage, audit).await?;
-        self.board.forget().await;
+        if self.store.insert_incident(outage, audit).await? {
+            tracing::warn!(component = %component.id, %starts_at, "{title}");
+            self.board.forget().await;
+        }
         Ok(())
     }
 
-    async fn close_outage(&self, outage: Incident, ends_at: Timestamp) -> Result<(), StorageError> {
+    pub(super) async fn close_outage(
+        &self,
+        outage: Incident,
+        ends_at: Timestamp,
+    ) -> Result<(), StorageError> {
         let lasted = ends_at.as_millis() - outage.starts_at.as_millis();
         let lasted = Duration::from_millis(u64::try_from(lasted).unwrap_or(0));
         let message = format!("Probes succeed again, after {}.", in_words(lasted));
-        self.resolve_outage(outage, ends_at, &message).await
+        self.resolve_outage(&outage, ends_at, message).await
     }
 
     /// Closes outages of components that neither this node nor another probes.
@@ -88,39 +94,34 @@ impl Control {
             !self.is_probed(incident) && !incident.components.iter().any(is_claimed)
         };
         let now = self.clock.now();
-        let mut outages = self.list_open(now).await?;
+        let mut outages = self.store.list_open_incidents(now).await?;
         outages.retain(|open| open.kind == IncidentKind::Outage && is_unprobed(open));
         for outage in outages {
-            self.resolve_outage(outage, now, "It is no longer probed.")
-                .await?;
+            let message = "It is no longer probed.".to_owned();
+            self.resolve_outage(&outage, now, message).await?;
         }
         Ok(())
     }
 
+    /// Closes an outage, unless somebody else has done so meanwhile.
     async fn resolve_outage(
         &self,
-        outage: Incident,
+        outage: &Incident,
         ends_at: Timestamp,
-        message: &str,
+        message: String,
     ) -> Result<(), StorageError> {
-        let update = self.probers_word(self.clock.now(), IncidentState::Resolved, message);
-        let detail = super::incidents::update_detail(&update);
-        let audit = self.incident_entry(Actor::Prober, Action::IncidentUpdate, outage.id, &detail);
-        tracing::info!(title = outage.title.as_str(), "{message}");
-        self.store
-            .add_incident_update(outage.id, update, Some(ends_at), audit)
-            .await?;
-        self.board.forget().await;
-        Ok(())
-    }
-
-    fn probers_word(&self, at: Timestamp, state: IncidentState, message: &str) -> IncidentUpdate {
-        IncidentUpdate {
-            id: UpdateId::generate(at, &*self.random),
-            at,
-            state,
-            message: IncidentMessage::parse(message).expect("keygate's own words are a message"),
+        let (id, text) = (outage.id, probers_message(&message));
+        let action = Action::IncidentUpdate;
+        let resolved = self.change_incident(Actor::Prober, action, id, move |outage, now| {
+            let update = now.update(IncidentState::Resolved, text.clone());
+            let detail = super::incidents::update_detail(&update);
+            outage.resolve_outage(update, ends_at)?;
+            Ok(detail)
+        });
+        if let ChangeIncident::Changed(outage) = resolved.await? {
+            tracing::info!(title = outage.title.as_str(), "{message}");
         }
+        Ok(())
     }
 
     /// Whether maintenance of a component was being done during one of these probes, since the first.
@@ -130,23 +131,17 @@ impl Control {
         probes: &[LatestProbe],
         since: Timestamp,
     ) -> Result<bool, StorageError> {
-        let open = self.list_open(since).await?;
+        let open = self.store.list_open_incidents(since).await?;
         let is_during = |incident: &Incident| {
             let mut probes = probes.iter();
             probes.any(|probe| incident.is_maintenance_of(&component.id, probe.at))
         };
         Ok(open.iter().any(is_during))
     }
+}
 
-    /// What was not over then.
-    async fn list_open(&self, then: Timestamp) -> Result<Vec<Incident>, StorageError> {
-        let page = IncidentPage {
-            ended_after: Some(then),
-            before: None,
-            limit: PAGE,
-        };
-        self.store.list_incidents(page).await
-    }
+fn probers_message(text: &str) -> IncidentMessage {
+    IncidentMessage::parse(text).expect("keygate's own words are a message")
 }
 
 /// `12 minutes`

@@ -201,7 +201,8 @@ fn health(
     let open: Vec<&Incident> = incidents.iter().filter(concerned).collect();
     let any = |kind| open.iter().any(|incident| incident.kind == kind);
     let mut maintenance = incidents.iter();
-    let in_maintenance = maintenance.any(|incident| incident.is_maintenance_of(id, now));
+    let in_maintenance =
+        maintenance.any(|incident| incident.is_maintenance_of(id, now) && !incident.is_over(now));
     let is_fresh = |latest: &&LatestProbe| latest.at.plus(policy.fresh_for()) >= now;
     let fresh = status.latest.as_ref().filter(is_fresh);
     let is_out = live.is_some_and(|live| live.failures >= OUT_AFTER);

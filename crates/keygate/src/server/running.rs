@@ -45,6 +45,7 @@ pub(crate) struct Running {
     probers: Probers,
     operator: operator::Listener,
     flushing: JoinHandle<()>,
+    pruning: JoinHandle<()>,
     stop: oneshot::Sender<()>,
     servers: Vec<JoinHandle<()>>,
     drain_delay: Duration,
@@ -129,6 +130,7 @@ impl Running {
             servers,
             probers: Probers::start(control.clone(), targets),
             flushing: tokio::spawn(flush_regularly(verifier.clone(), store.clone())),
+            pruning: tokio::spawn(prune_regularly(control.clone())),
             control,
             origin,
             address,
@@ -168,6 +170,7 @@ impl Running {
         // The probers first, before it looks to them as if something had failed.
         tokio::join!(biased; self.probers.stop(), drain);
         self.operator.stop().await;
+        self.pruning.abort();
         self.flushing.abort();
         self.verifier.usage().flush_or_log(&*self.store).await;
         self.store.close().await;
@@ -249,6 +252,10 @@ fn serve(
         servers.push(tokio::spawn(metrics::serve(listener, registry, stopped)));
     }
     servers
+}
+
+async fn prune_regularly(control: Arc<Control>) {
+    control.prune_regularly().await;
 }
 
 async fn flush_regularly(verifier: Arc<Verifier>, store: Arc<dyn Store>) {

@@ -11,7 +11,6 @@ impl Control {
         before: Option<IncidentId>,
     ) -> Result<Vec<Incident>, Problem> {
         let page = IncidentPage {
-            ended_after: None,
             before,
             limit: PAGE,
         };

@@ -1,10 +1,11 @@
 use keygate_core::{
-    ComponentId, Incident, IncidentId, IncidentKind, IncidentMessage, IncidentState, IncidentTitle,
-    Problem, Timestamp,
+    ComponentId, INCIDENT_STATES, Incident, IncidentId, IncidentKind, IncidentMessage,
+    IncidentState, IncidentTitle, IncidentUpdate, Problem, Timestamp, UpdateId, check_begun,
+    check_order,
 };
 use keygate_storage::{Action, Actor};
 
-use super::{INCIDENT_STATES, detail, sorted};
+use super::{detail, sorted};
 use crate::{Control, unavailable};
 
 /// Something is wrong, or was.
@@ -38,11 +39,28 @@ pub struct ScheduleMaintenance {
 }
 
 impl Control {
+    /// An id for what a form is to make: it makes one incident, however often it is sent.
+    pub fn new_incident_form(&self) -> IncidentId {
+        IncidentId::generate(self.clock.now(), &*self.random)
+    }
+
     /// Posts an incident.
     pub async fn post_incident(
         &self,
         actor: Actor,
         post: PostIncident,
+    ) -> Result<Incident, Problem> {
+        self.post_incident_by_form(actor, post, self.new_incident_form())
+            .await
+    }
+
+    /// Posts the incident that a form asks for, once: when the form is sent again, it is shown as it has
+    /// become.
+    pub async fn post_incident_by_form(
+        &self,
+        actor: Actor,
+        post: PostIncident,
+        id: IncidentId,
     ) -> Result<Incident, Problem> {
         let now = self.clock.now();
         let state = post.state.unwrap_or(IncidentState::Investigating);
@@ -52,17 +70,17 @@ impl Control {
             return Err(Problem::invalid_parameter("state", rule));
         }
         let starts_at = post.starts_at.unwrap_or(now);
-        refuse_future(starts_at, now)?;
+        check_begun(starts_at, now)?;
         self.insert(
             actor,
             Incident {
-                id: IncidentId::generate(now, &*self.random),
+                id,
                 kind: IncidentKind::Incident,
                 title: post.title,
                 components: sorted(post.components),
                 starts_at,
                 ends_at: is_over.then_some(now),
-                updates: vec![self.new_update(state, post.message)],
+                updates: vec![self.first_update(now, state, post.message)],
             },
         )
         .await
@@ -74,8 +92,19 @@ impl Control {
         actor: Actor,
         planned: ScheduleMaintenance,
     ) -> Result<Incident, Problem> {
+        self.schedule_maintenance_by_form(actor, planned, self.new_incident_form())
+            .await
+    }
+
+    /// Announces the maintenance that a form asks for, once.
+    pub async fn schedule_maintenance_by_form(
+        &self,
+        actor: Actor,
+        planned: ScheduleMaintenance,
+        id: IncidentId,
+    ) -> Result<Incident, Problem> {
         let now = self.clock.now();
-        refuse_turned_around(planned.starts_at, planned.ends_at)?;
+        check_order(planned.starts_at, planned.ends_at)?;
         if planned.ends_at <= now {
             return Err(Problem::invalid_parameter(
                 "ends_at",
@@ -86,45 +115,40 @@ impl Control {
         self.insert(
             actor,
             Incident {
-                id: IncidentId::generate(now, &*self.random),
+                id,
                 kind: IncidentKind::Maintenance,
                 title: planned.title,
                 components: sorted(planned.components),
                 starts_at: planned.starts_at,
                 ends_at: Some(planned.ends_at),
-                updates: vec![self.new_update(state, planned.message)],
+                updates: vec![self.first_update(now, state, planned.message)],
             },
         )
         .await
+    }
+
+    fn first_update(
+        &self,
+        now: Timestamp,
+        state: IncidentState,
+        message: IncidentMessage,
+    ) -> IncidentUpdate {
+        IncidentUpdate {
+            id: UpdateId::generate(now, &*self.random),
+            at: now,
+            state,
+            message,
+        }
     }
 
     async fn insert(&self, actor: Actor, incident: Incident) -> Result<Incident, Problem> {
         let detail = detail(&incident);
         let audit = self.incident_entry(actor, Action::IncidentCreate, incident.id, &detail);
         let inserted = self.store.insert_incident(incident.clone(), audit).await;
-        inserted.map_err(unavailable)?;
-        self.board.forget().await;
-        Ok(incident)
+        if inserted.map_err(unavailable)? {
+            self.board.forget().await;
+            return Ok(incident);
+        }
+        self.get_incident(&incident.id.to_string()).await
     }
-}
-
-pub(super) fn refuse_future(starts_at: Timestamp, now: Timestamp) -> Result<(), Problem> {
-    if starts_at <= now {
-        return Ok(());
-    }
-    let rule = "must not be in the future; what is to come is maintenance";
-    Err(Problem::invalid_parameter("starts_at", rule))
-}
-
-pub(super) fn refuse_turned_around(
-    starts_at: Timestamp,
-    ends_at: Timestamp,
-) -> Result<(), Problem> {
-    if starts_at < ends_at {
-        return Ok(());
-    }
-    Err(Problem::invalid_parameter(
-        "ends_at",
-        "must be after starts_at",
-    ))
 }

@@ -570,3 +570,68 @@ async fn an_open_incident_is_there_however_many_were_over_since() {
         .expect("it is there");
     assert!(ends_at.is_some() && kept.ends_at == ends_at);
 }
+
+#[tokio::test]
+async fn an_upstream_that_comes_and_goes_pushes_nobodys_incident_away() {
+    let world = World::new();
+    let said = world.post("Said by people", IncidentState::Resolved).await;
+    let component = ComponentId::data_plane();
+    let component = world.control.policy.status.component(&component);
+    let component = component.expect("it is there").clone();
+    let probes = |is_up| {
+        let ago = |seconds| world.clock.now().minus(Duration::from_secs(seconds));
+        [0, 1, 2].map(|seconds| LatestProbe {
+            component: component.id.clone(),
+            at: ago(seconds),
+            is_up,
+            duration_ms: 1,
+        })
+    };
+    for _ in 0..=PAGE {
+        for is_up in [false, true] {
+            world.clock.advance_millis(10_000);
+            let newest = probes(is_up);
+            let followed = world.control.follow_outage(&component, &newest, None);
+            followed.await.expect("the store answers");
+        }
+    }
+    let past = world.control.read_status().await.past;
+    let is_said = |incident: &Incident| incident.id.to_string() == said;
+    assert!(past.iter().any(is_said));
+    assert_eq!(
+        past.len(),
+        PAGE as usize + 1,
+        "as many outages as of each kind"
+    );
+}
+
+#[tokio::test]
+async fn all_open_incidents_are_shown() {
+    let world = World::new();
+    for _ in 0..PAGE + 50 {
+        world.post("Open", IncidentState::Identified).await;
+    }
+    let shown = world.control.read_status().await.current.len();
+    assert_eq!(shown, PAGE as usize + 50);
+}
+
+#[tokio::test]
+async fn an_outage_that_two_see_end_is_resolved_once() {
+    let world = World::new();
+    let mut prober = world.prober();
+    world.fail();
+    world.probe(&mut prober, 3).await;
+    world.recover();
+    world.probe(&mut prober, 3).await;
+    let [outage] = &world.incidents().await[..] else {
+        panic!("not one outage");
+    };
+    let open = Incident {
+        ends_at: None,
+        ..outage.clone()
+    };
+    // As one that had read it before it was closed.
+    let late = world.control.close_outage(open, world.clock.now());
+    late.await.expect("the store answers");
+    assert_eq!(world.incidents().await, std::slice::from_ref(outage));
+}
