@@ -194,3 +194,33 @@ async fn what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost() {
     assert!(page.body.contains("Must not be empty."), "{page}");
     assert_eq!(admin.send("/admin/incidents/x", &SLOW).await.status, 404);
 }
+
+#[tokio::test]
+async fn a_form_that_is_sent_twice_makes_one_incident() {
+    let admin = Admin::new().await;
+    let maintenance = [
+        ("title", "New disks"),
+        ("message", "Ten minutes."),
+        ("starts_at", "2026-06-11T09:00"),
+        ("ends_at", "2026-06-11T10:00"),
+    ];
+    for (path, fields) in [
+        ("/admin/incidents/new", &SLOW[..]),
+        ("/admin/maintenance/new", &maintenance[..]),
+    ] {
+        let id = admin.get(path).await.value("id");
+        let mut fields = fields.to_vec();
+        fields.push(("id", &id));
+        let first = admin.post_at(path, &fields).await;
+        assert_eq!(admin.post_at(path, &fields).await, first);
+        admin.app.clock.advance_millis(1);
+        let other = admin.get(path).await.value("id");
+        fields.pop();
+        fields.push(("id", &other));
+        assert_ne!(admin.post_at(path, &fields).await, first);
+    }
+    let status = admin.app.get("/api/status").send().await.json();
+    for list in ["incidents", "maintenance"] {
+        assert_eq!(status[list].as_array().map(Vec::len), Some(2), "{list}");
+    }
+}

@@ -1,10 +1,12 @@
 //! Something new for the status page.
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::{Extension, extract::State, response::Response};
 use http::Uri;
 use keygate_control::{INCIDENT_STATES, PostIncident, ScheduleMaintenance, SignedInSession};
-use keygate_core::{Incident, Problem};
+use keygate_core::{Incident, IncidentId, Problem};
 
 use super::{
     FormView, SECTION,
@@ -15,10 +17,17 @@ use crate::{
     state::WebState,
 };
 
+/// How long a form that is sent again makes nothing more.
+const FORM_LIFETIME: Duration = Duration::from_hours(24);
+/// What another node's clock may be ahead.
+const SKEW: Duration = Duration::from_mins(1);
+
 #[derive(Template)]
 #[template(path = "admin/new_incident.html")]
 struct NewIncidentPage {
     frame: Frame,
+    /// So that it makes one incident, however often it is sent.
+    id: IncidentId,
     view: FormView,
     states: Vec<Choice>,
 }
@@ -27,6 +36,8 @@ struct NewIncidentPage {
 #[template(path = "admin/new_maintenance.html")]
 struct NewMaintenancePage {
     frame: Frame,
+    /// So that it makes one incident, however often it is sent.
+    id: IncidentId,
     view: FormView,
 }
 
@@ -54,10 +65,11 @@ pub(crate) async fn post(
     Extension(signed_in): Extension<SignedInSession>,
     mut form: Form,
 ) -> Response {
+    let id = take_id(&state, &form);
     let posted = match take_incident(&state, &mut form) {
         Some(incident) => state
             .control()
-            .post_incident(signed_in.actor(), incident)
+            .post_incident_by_form(signed_in.actor(), incident, id)
             .await
             .map(Some),
         None => Ok(None),
@@ -71,10 +83,11 @@ pub(crate) async fn schedule(
     Extension(signed_in): Extension<SignedInSession>,
     mut form: Form,
 ) -> Response {
+    let id = take_id(&state, &form);
     let scheduled = match take_maintenance(&state, &mut form) {
         Some(planned) => state
             .control()
-            .schedule_maintenance(signed_in.actor(), planned)
+            .schedule_maintenance_by_form(signed_in.actor(), planned, id)
             .await
             .map(Some),
         None => Ok(None),
@@ -98,6 +111,18 @@ fn go_on(
             show(form)
         }
     }
+}
+
+/// The id that the form came with. One from a page of long ago, or from nowhere, is no incident's.
+fn take_id(state: &WebState, form: &Form) -> IncidentId {
+    let control = state.control();
+    let now = control.now();
+    let is_recent = |id: &IncidentId| {
+        let made_at = id.made_at();
+        made_at.is_some_and(|at| at.minus(SKEW) <= now && now < at.plus(FORM_LIFETIME))
+    };
+    let id = IncidentId::parse(form.text("id")).filter(is_recent);
+    id.unwrap_or_else(|| control.new_incident_form())
 }
 
 /// The incident that the form is for, unless something is wrong with it.
@@ -133,6 +158,7 @@ fn show_incident(state: &WebState, signed_in: &SignedInSession, form: Form) -> R
     let outcome = form.outcome();
     let shown = NewIncidentPage {
         frame: Frame::of(signed_in, SECTION),
+        id: state.control().new_incident_form(),
         states: fields::states(&INCIDENT_STATES, form.text("state")),
         view: FormView::new("new", form, state.control()),
     };
@@ -143,6 +169,7 @@ fn show_maintenance(state: &WebState, signed_in: &SignedInSession, form: Form) -
     let outcome = form.outcome();
     let shown = NewMaintenancePage {
         frame: Frame::of(signed_in, SECTION),
+        id: state.control().new_incident_form(),
         view: FormView::new("new", form, state.control()),
     };
     page(outcome, &shown)
