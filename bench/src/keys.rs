@@ -62,7 +62,7 @@ async fn insert_account(store: &SqliteStore, number: usize) -> Result<AccountId,
     let id = account.id;
     let audit = audit(Action::AccountCreate);
     store
-        .insert_account(account, Admission::Free, audit)
+        .insert_account(account, Admission::Free, None, audit)
         .await?;
     Ok(id)
 }

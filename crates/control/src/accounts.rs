@@ -1,6 +1,7 @@
 //! What can be done with accounts.
 
 mod invite;
+mod links;
 mod list;
 mod password;
 mod reset_password;

@@ -32,18 +32,18 @@ pub use accounts::{OneTimeToken, SignUp, Signup, parse_account_id};
 pub use audit::AuditFilter;
 pub use keygate_core::{INCIDENT_STATES, IncidentEdit};
 pub use keygate_storage::{
-    AccountSummary, Action, Actor, Concern, KeyChanges, KeyStatus, RecordedEntry, Session,
+    AccountSummary, Action, Actor, Concern, KeyChanges, KeyStatus, Link, LinkKind, RecordedEntry, Session,
 };
 pub use keys::{IssueKey, Issued, IssuedKey, parse_expires_at, parse_key_name};
 pub use moment::parse_moment;
-pub use sessions::{Client, Proven, SignedIn, SignedInSession};
+pub use sessions::{Client, SignedIn, SignedInSession};
 pub use status::{
     Component, ComponentStatus, Day, Health, Hour, PostIncident, ProbeFault, Probers,
     ScheduleMaintenance, Status, StatusPolicy, Target, Uptime, parse_incident_message,
     parse_incident_state, parse_incident_title,
 };
 
-/// How many keys, accounts or entries one page of a list has at most.
+/// How many keys, accounts, links or entries one page of a list has at most.
 pub const PAGE: u32 = 100;
 
 /// The settings that the use cases obey.

@@ -8,4 +8,4 @@ mod sign_out;
 pub use authenticate::SignedInSession;
 pub(crate) use authenticate::session_expired;
 pub(crate) use failures::SignInFailures;
-pub use sign_in::{Client, Proven, SignedIn};
+pub use sign_in::{Client, SignedIn};

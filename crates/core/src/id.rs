@@ -76,6 +76,10 @@ id! {
     IncidentId
 }
 id! {
+    /// Names a one-time link. It is not the link's token, and opens nothing.
+    LinkId
+}
+id! {
     /// Names an API key. It is not secret.
     KeyId
 }

@@ -27,7 +27,9 @@ pub use clock::ManualClock;
 pub use clock::{Clock, MONOTONIC_LAG, SystemClock};
 pub use component::{ComponentId, ComponentName, InvalidComponentName};
 pub use evaluate::{Attempt, Credential, Decision, Denial, evaluate};
-pub use id::{AccountId, FormId, IncidentId, KeyId, ProberId, RecorderId, SessionId, UpdateId};
+pub use id::{
+    AccountId, FormId, IncidentId, KeyId, LinkId, ProberId, RecorderId, SessionId, UpdateId,
+};
 pub use incident::{
     INCIDENT_STATES, Incident, IncidentEdit, IncidentKind, IncidentMessage, IncidentState,
     IncidentTitle, IncidentUpdate, InvalidMessage, InvalidTitle, check_begun, check_order,

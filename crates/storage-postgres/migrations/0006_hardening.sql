@@ -31,6 +31,14 @@ CREATE TABLE write_probe (
   writes BIGINT NOT NULL
 );
 
+-- Links are listed and withdrawn by an id, which opens nothing, and end with the session that made them.
+-- Nodes of the version before make links, too, and give them none.
+ALTER TABLE invitations ADD COLUMN id UUID NOT NULL UNIQUE DEFAULT gen_random_uuid();
+ALTER TABLE invitations ADD COLUMN session_id UUID;
+
+ALTER TABLE password_resets ADD COLUMN id UUID NOT NULL UNIQUE DEFAULT gen_random_uuid();
+ALTER TABLE password_resets ADD COLUMN session_id UUID;
+
 -- What says that the history of changes is the one that was read. This stays the end of this file, so
 -- that locks are taken in the order in which writers take them: this one before the table it is for.
 SELECT pg_advisory_xact_lock(1802987109);

@@ -1,17 +1,18 @@
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use keygate_core::{Account, AccountId, EmailAddress, Role, Timestamp, TokenHash};
+use keygate_core::{AccountId, EmailAddress, Role, Timestamp, TokenHash};
 use keygate_storage::{
-    AccountPage, AccountStore, AccountSummary, Admission, AuditEntry, Columns, InsertAccount,
-    Invitation, InvitationKind, NewAccount, PasswordReset, StorageError, StoredAccount,
-    account_columns, statements,
+    AccountPage, AccountStore, AccountSummary, Admission, AuditEntry, BeginSession, Columns,
+    InsertAccount, InvitationKind, NewAccount, NewPassword, SetPassword, StorageError,
+    StoredAccount, account_columns, statements,
 };
 use sqlx::{PgConnection, query};
 
 use crate::{
-    PostgresStore,
+    PostgresStore, links,
     query::{all, execute, exists, optional},
     row::ToUuid,
+    sessions,
     write::Write,
 };
 
@@ -23,7 +24,9 @@ macro_rules! summaries {
             account_columns!(),
             ", (SELECT count(*) FROM api_keys WHERE account_id = accounts.id) AS keys, \
              (SELECT count(*) FROM api_keys WHERE account_id = accounts.id AND is_active \
-              AND (expires_at IS NULL OR expires_at > $1)) AS active_keys FROM accounts "
+              AND (expires_at IS NULL OR expires_at > $1)) AS active_keys, \
+             (SELECT expires_at FROM password_resets WHERE account_id = accounts.id \
+              AND expires_at > $1) AS reset_ends_at FROM accounts "
         )
     };
 }
@@ -39,49 +42,45 @@ statements! {
          ORDER BY id LIMIT $4"
     );
     ANY_ACCOUNT = "SELECT 1 FROM accounts LIMIT 1";
-    SET_PASSWORD = "UPDATE accounts SET password_hash = $2 WHERE id = $1";
+    SET_PASSWORD = "UPDATE accounts SET password_hash = $2 \
+        WHERE id = $1 AND ($3::text IS NULL OR password_hash = $3)";
     SET_ROLE = "UPDATE accounts SET role = $2 WHERE id = $1";
     SUSPEND = "UPDATE accounts SET suspended_at = coalesce(suspended_at, $2) WHERE id = $1";
     RESUME = "UPDATE accounts SET suspended_at = NULL WHERE id = $1";
     DELETE_SESSIONS = "DELETE FROM sessions WHERE account_id = $1";
     KEY_HASHES = "SELECT hash FROM api_keys WHERE account_id = $1";
-    /// One at a time makes or uses invitations. "kgin"
-    LOCK_INVITATIONS = "SELECT pg_advisory_xact_lock(1802987886)";
-    DELETE_SETUP = "DELETE FROM invitations WHERE kind = 'setup'";
-    INSERT_INVITATION = "INSERT INTO invitations \
-        (token_hash, kind, created_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
-    LOOKUP_INVITATION = "SELECT * FROM invitations WHERE token_hash = $1";
-    DELETE_INVITATION = "DELETE FROM invitations WHERE token_hash = $1";
-    INSERT_RESET = "INSERT INTO password_resets \
-        (account_id, token_hash, created_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
-    LOOKUP_RESET = concat!(
-        "SELECT ", account_columns!(), ", password_resets.* \
-         FROM password_resets JOIN accounts ON accounts.id = account_id WHERE token_hash = $1"
-    );
-    DELETE_RESET = "DELETE FROM password_resets WHERE account_id = $1";
-    DELETE_RESETS_BY = "DELETE FROM password_resets WHERE created_by = $1";
-    DELETE_INVITATIONS_BY = "DELETE FROM invitations WHERE created_by = $1";
+    EXISTS = "SELECT 1 FROM accounts WHERE id = $1";
+    HAS_ADMIN = "SELECT 1 FROM accounts WHERE role = 'admin' AND suspended_at IS NULL LIMIT 1";
+}
+
+/// Why somebody may not make an account, if so.
+async fn refusal(
+    db: &mut PgConnection,
+    admission: Admission,
+    now: Timestamp,
+) -> Result<Option<InsertAccount>, StorageError> {
+    let refusal = match admission {
+        Admission::Free => None,
+        Admission::Open if exists(db, query(ANY_ACCOUNT)).await? => None,
+        Admission::Open => Some(InsertAccount::NotSetUp),
+        Admission::Invitation(token) if admits(db, token, now).await? => None,
+        Admission::Invitation(_) => Some(InsertAccount::InvitationInvalid),
+    };
+    Ok(refusal)
 }
 
 async fn admits(
     db: &mut PgConnection,
-    admission: Admission,
-    account: &NewAccount,
+    token_hash: TokenHash,
+    now: Timestamp,
 ) -> Result<bool, StorageError> {
-    let Admission::Invitation(token_hash) = admission else {
-        return Ok(true);
-    };
-    execute(db, query(LOCK_INVITATIONS)).await?;
-    let lookup = query(LOOKUP_INVITATION).bind(token_hash.as_bytes().to_vec());
-    let Some(invitation) = optional(db, lookup, |row| row.invitation()).await? else {
+    let Some(invitation) = links::lock_invitation(db, token_hash).await? else {
         return Ok(false);
     };
-    if account.created_at >= invitation.expires_at {
-        return Ok(false);
-    }
+    let fresh = now < invitation.expires_at;
     let welcome =
         invitation.kind != InvitationKind::Setup || !exists(db, query(ANY_ACCOUNT)).await?;
-    Ok(welcome)
+    Ok(fresh && welcome)
 }
 
 async fn end_sessions(db: &mut PgConnection, account_id: AccountId) -> Result<(), StorageError> {
@@ -92,37 +91,38 @@ async fn end_sessions(db: &mut PgConnection, account_id: AccountId) -> Result<()
 async fn set_password(
     db: &mut Write,
     account_id: AccountId,
-    password_hash: &str,
+    replaces: Option<&str>,
+    new: &NewPassword,
     audit: &AuditEntry,
-) -> Result<bool, StorageError> {
+) -> Result<SetPassword, StorageError> {
     db.lock_accounts(account_id, audit).await?;
     let set = query(SET_PASSWORD)
         .bind(account_id.uuid())
-        .bind(password_hash);
+        .bind(&new.hash)
+        .bind(replaces);
     if execute(db, set).await? == 0 {
-        return Ok(false);
+        let exists = exists(db, query(EXISTS).bind(account_id.uuid())).await?;
+        return Ok(if exists {
+            SetPassword::Overtaken
+        } else {
+            SetPassword::NotFound
+        });
     }
     // Before the sessions end: the change may be made by one of them.
     db.audit(audit).await?;
     end_sessions(db, account_id).await?;
-    execute(db, query(DELETE_RESET).bind(account_id.uuid())).await?;
-    Ok(true)
+    links::forget(db, account_id).await?;
+    begin(db, new.session.as_ref()).await?;
+    Ok(SetPassword::Set)
 }
 
-/// Forgets every link that an account made or that resets its password.
-async fn forget_links(db: &mut PgConnection, account_id: AccountId) -> Result<(), StorageError> {
-    for delete in [DELETE_RESET, DELETE_RESETS_BY, DELETE_INVITATIONS_BY] {
-        execute(db, query(delete).bind(account_id.uuid())).await?;
-    }
-    Ok(())
-}
-
-async fn lookup_reset(
-    db: &mut PgConnection,
-    token_hash: TokenHash,
-) -> Result<Option<(PasswordReset, Account)>, StorageError> {
-    let lookup = query(LOOKUP_RESET).bind(token_hash.as_bytes().to_vec());
-    optional(db, lookup, |row| row.password_reset()).await
+/// Begins the session, if there is one to begin.
+async fn begin(db: &mut Write, session: Option<&BeginSession>) -> Result<(), StorageError> {
+    let Some(BeginSession { session, audit }) = session else {
+        return Ok(());
+    };
+    sessions::insert(db, session).await?;
+    db.audit(audit).await
 }
 
 async fn keys_changed(db: &mut Write, account_id: AccountId) -> Result<(), StorageError> {
@@ -139,12 +139,14 @@ impl AccountStore for PostgresStore {
         &self,
         account: NewAccount,
         admission: Admission,
+        session: Option<BeginSession>,
         audit: AuditEntry,
     ) -> Result<InsertAccount, StorageError> {
         self.write(move |db| {
             async move {
-                if !admits(db, admission, &account).await? {
-                    return Ok(InsertAccount::InvitationInvalid);
+                links::lock(db).await?;
+                if let Some(refusal) = refusal(db, admission, account.created_at).await? {
+                    return Ok(refusal);
                 }
                 let row = query(INSERT)
                     .bind(account.id.uuid())
@@ -155,10 +157,9 @@ impl AccountStore for PostgresStore {
                 if execute(db, row).await? == 0 {
                     return Ok(InsertAccount::EmailTaken);
                 }
-                if let Admission::Invitation(token_hash) = admission {
-                    execute(db, query(DELETE_INVITATION).bind(token_hash.as_bytes())).await?;
-                }
+                links::use_up(db, admission).await?;
                 db.audit(&audit).await?;
+                begin(db, session.as_ref()).await?;
                 Ok(InsertAccount::Inserted)
             }
             .boxed()
@@ -208,6 +209,10 @@ impl AccountStore for PostgresStore {
         .await
     }
 
+    async fn has_admin(&self) -> Result<bool, StorageError> {
+        self.read(|db| exists(db, query(HAS_ADMIN)).boxed()).await
+    }
+
     async fn set_role(
         &self,
         account_id: AccountId,
@@ -223,7 +228,7 @@ impl AccountStore for PostgresStore {
                 }
                 db.audit(&audit).await?;
                 end_sessions(db, account_id).await?;
-                forget_links(db, account_id).await?;
+                links::forget(db, account_id).await?;
                 Ok(true)
             }
             .boxed()
@@ -234,69 +239,36 @@ impl AccountStore for PostgresStore {
     async fn set_password(
         &self,
         account_id: AccountId,
-        password_hash: String,
+        replaces: Option<String>,
+        new: NewPassword,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<SetPassword, StorageError> {
         self.write(move |db| {
-            async move { set_password(db, account_id, &password_hash, &audit).await }.boxed()
+            async move { set_password(db, account_id, replaces.as_deref(), &new, &audit).await }
+                .boxed()
         })
         .await
-    }
-
-    async fn insert_password_reset(
-        &self,
-        reset: PasswordReset,
-        audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.write(move |db| {
-            async move {
-                // So that an account has one link at a time, and none that outlives its password.
-                if !db.lock_accounts(reset.account_id, &audit).await? {
-                    return Ok(false);
-                }
-                let account_id = reset.account_id.uuid();
-                execute(db, query(DELETE_RESET).bind(account_id)).await?;
-                let row = query(INSERT_RESET)
-                    .bind(account_id)
-                    .bind(reset.token_hash.as_bytes())
-                    .bind(reset.created_by.map(|id| id.uuid()))
-                    .bind(reset.created_at.as_millis())
-                    .bind(reset.expires_at.as_millis());
-                execute(db, row).await?;
-                db.audit(&audit).await?;
-                Ok(true)
-            }
-            .boxed()
-        })
-        .await
-    }
-
-    async fn lookup_password_reset(
-        &self,
-        token_hash: TokenHash,
-    ) -> Result<Option<(PasswordReset, Account)>, StorageError> {
-        self.read(move |db| lookup_reset(db, token_hash).boxed())
-            .await
     }
 
     async fn reset_password(
         &self,
         token_hash: TokenHash,
-        password_hash: String,
+        new: NewPassword,
         audit: AuditEntry,
     ) -> Result<bool, StorageError> {
         self.write(move |db| {
             async move {
-                let Some((_, account)) = lookup_reset(db, token_hash).await? else {
+                let Some((_, account)) = links::lookup_reset(db, token_hash).await? else {
                     return Ok(false);
                 };
                 // The account first, as everybody does; then the link must still be there.
                 db.lock_accounts(account.id, &audit).await?;
-                match lookup_reset(db, token_hash).await? {
+                match links::lock_reset(db, token_hash).await? {
                     Some((reset, account))
                         if audit.at < reset.expires_at && account.suspended_at.is_none() =>
                     {
-                        set_password(db, account.id, &password_hash, &audit).await
+                        let set = set_password(db, account.id, None, &new, &audit).await?;
+                        Ok(set == SetPassword::Set)
                     }
                     _ => Ok(false),
                 }
@@ -323,7 +295,7 @@ impl AccountStore for PostgresStore {
                 // Before the sessions end: they may be those of whoever suspends.
                 db.audit(&audit).await?;
                 end_sessions(db, account_id).await?;
-                forget_links(db, account_id).await?;
+                links::forget(db, account_id).await?;
                 keys_changed(db, account_id).await?;
                 Ok(true)
             }
@@ -348,42 +320,6 @@ impl AccountStore for PostgresStore {
                 Ok(true)
             }
             .boxed()
-        })
-        .await
-    }
-
-    async fn insert_invitation(
-        &self,
-        invitation: Invitation,
-        audit: AuditEntry,
-    ) -> Result<(), StorageError> {
-        self.write(move |db| {
-            async move {
-                execute(db, query(LOCK_INVITATIONS)).await?;
-                if invitation.kind == InvitationKind::Setup {
-                    execute(db, query(DELETE_SETUP)).await?;
-                }
-                let row = query(INSERT_INVITATION)
-                    .bind(invitation.token_hash.as_bytes())
-                    .bind(invitation.kind.as_str())
-                    .bind(invitation.created_by.map(|id| id.uuid()))
-                    .bind(invitation.created_at.as_millis())
-                    .bind(invitation.expires_at.as_millis());
-                execute(db, row).await?;
-                db.audit(&audit).await
-            }
-            .boxed()
-        })
-        .await
-    }
-
-    async fn lookup_invitation(
-        &self,
-        token_hash: TokenHash,
-    ) -> Result<Option<Invitation>, StorageError> {
-        self.read(move |db| {
-            let lookup = query(LOOKUP_INVITATION).bind(token_hash.as_bytes().to_vec());
-            optional(db, lookup, |row| row.invitation()).boxed()
         })
         .await
     }

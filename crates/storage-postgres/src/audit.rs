@@ -60,8 +60,11 @@ statements! {
     );
 }
 
-/// Writes an entry, if its actor may still act.
-pub(crate) async fn insert(db: &mut PgConnection, entry: &AuditEntry) -> Result<(), StorageError> {
+/// Fails if the session is over by which an entry's actor acts.
+pub(crate) async fn require_live_session(
+    db: &mut PgConnection,
+    entry: &AuditEntry,
+) -> Result<(), StorageError> {
     if let Actor::Session(_, session_id) = &entry.actor {
         let live = query(LIVE_SESSION)
             .bind(session_id.uuid())
@@ -70,6 +73,12 @@ pub(crate) async fn insert(db: &mut PgConnection, entry: &AuditEntry) -> Result<
             return Err(StorageError::SessionOver);
         }
     }
+    Ok(())
+}
+
+/// Writes an entry, if its actor may still act.
+pub(crate) async fn insert(db: &mut PgConnection, entry: &AuditEntry) -> Result<(), StorageError> {
+    require_live_session(db, entry).await?;
     let actor_id = entry.actor.account_id();
     let row = query(INSERT)
         .bind(entry.at.as_millis())

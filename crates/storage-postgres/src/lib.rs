@@ -12,6 +12,7 @@ mod feed;
 mod incidents;
 mod inspection;
 mod keys;
+mod links;
 mod migrations;
 mod moving;
 mod pooling;

@@ -49,8 +49,11 @@ const MIGRATIONS: &[Migration] = &[
 
 /// One node at a time; the others find it done. "kgmi"
 const LOCK: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
-    SELECT pg_advisory_xact_lock(1802988905); \
-    CREATE TABLE IF NOT EXISTS keygate_schema ( \
+    SELECT pg_advisory_xact_lock(1802988905)";
+
+/// Made only where it is missing: even `IF NOT EXISTS` asks for the right to make tables, which a node's
+/// role need not have on a schema that is up to date.
+const CREATE: &str = "CREATE TABLE keygate_schema ( \
         singleton INTEGER PRIMARY KEY CHECK (singleton = 1), \
         version INTEGER NOT NULL, \
         runs_from INTEGER NOT NULL \
@@ -69,16 +72,27 @@ statements! {
 /// Brings the schema up to date, all or nothing. `name` is the database's, for errors.
 pub(crate) async fn run(database: &Database, name: &str) -> Result<(), StorageError> {
     let mut connection = database.begin("BEGIN").await?;
+    if recorded(&mut connection, name).await?.0 >= known_version() {
+        // Versions only grow: there is nothing to wait for, and nothing to make.
+        return connection.end("COMMIT").await;
+    }
     migrate(&mut connection, name).await?;
     connection.end("COMMIT").await
 }
 
 async fn migrate(db: &mut PgConnection, name: &str) -> Result<(), StorageError> {
     raw_sql(LOCK).execute(&mut *db).await.map_err(unavailable)?;
-    let (version, mut runs_from) = found(db, name).await?;
+    if !exists(db, query(IS_OURS)).await? {
+        refuse_foreign(db, name).await?;
+        raw_sql(CREATE)
+            .execute(&mut *db)
+            .await
+            .map_err(unavailable)?;
+    }
+    let (version, mut runs_from) = recorded(db, name).await?;
     let known = known_version();
     if version >= known {
-        return refuse_newer(version, runs_from);
+        return Ok(());
     }
     let done = usize::try_from(version).map_err(|_| StorageError::Foreign(name.to_owned()))?;
     for migration in &MIGRATIONS[done..] {
@@ -92,20 +106,27 @@ async fn migrate(db: &mut PgConnection, name: &str) -> Result<(), StorageError> 
     execute(db, set).await.map(|_| ())
 }
 
-/// The schema version that is on record, and which programs run on it.
-async fn found(db: &mut PgConnection, name: &str) -> Result<(i32, i32), StorageError> {
-    let found = optional(db, query(VERSION), |row| {
-        Ok((column(row.0, "version")?, column(row.0, "runs_from")?))
-    });
-    if let Some(found) = found.await? {
-        return Ok(found);
-    }
-    refuse_foreign(db, name).await?;
-    Ok((0, 0))
+/// The schema version that is on record, and which programs run on it; zeros where nothing of keygate's is
+/// there yet. Fails where this program is not meant to run on it.
+async fn recorded(db: &mut PgConnection, name: &str) -> Result<(i32, i32), StorageError> {
+    let found = if exists(db, query(IS_OURS)).await? {
+        let found = optional(db, query(VERSION), |row| {
+            Ok((column(row.0, "version")?, column(row.0, "runs_from")?))
+        });
+        found.await?
+    } else {
+        None
+    };
+    let Some((version, runs_from)) = found else {
+        refuse_foreign(db, name).await?;
+        return Ok((0, 0));
+    };
+    refuse_newer(version, runs_from)?;
+    Ok((version, runs_from))
 }
 
 /// Refuses a database in which another program has what keygate would make.
-pub(crate) async fn refuse_foreign(db: &mut PgConnection, name: &str) -> Result<(), StorageError> {
+async fn refuse_foreign(db: &mut PgConnection, name: &str) -> Result<(), StorageError> {
     if exists(db, query(FOREIGN)).await? {
         return Err(StorageError::Foreign(name.to_owned()));
     }
@@ -115,7 +136,7 @@ pub(crate) async fn refuse_foreign(db: &mut PgConnection, name: &str) -> Result<
 /// Refuses a schema that is not meant for this program.
 fn refuse_newer(version: i32, runs_from: i32) -> Result<(), StorageError> {
     let known = known_version();
-    if runs_from <= known {
+    if version <= known || runs_from <= known {
         return Ok(());
     }
     Err(StorageError::Newer {
@@ -144,8 +165,7 @@ pub(crate) async fn require_current(db: &mut PgConnection, name: &str) -> Result
 
 /// The schema version of a database that is only looked at.
 pub(crate) async fn version(db: &mut PgConnection, name: &str) -> Result<i64, StorageError> {
-    let (version, runs_from) = found(db, name).await?;
-    refuse_newer(version, runs_from)?;
+    let (version, _) = recorded(db, name).await?;
     Ok(version.into())
 }
 

@@ -1,5 +1,5 @@
 use keygate_core::{
-    AccountId, FormId, IncidentId, KeyId, ProberId, RecorderId, SessionId, UpdateId,
+    AccountId, FormId, IncidentId, KeyId, LinkId, ProberId, RecorderId, SessionId, UpdateId,
 };
 use keygate_storage::{Columns, StorageError};
 use sqlx::{Decode, Postgres, Row, Type, postgres::PgRow, types::Uuid};
@@ -55,7 +55,7 @@ macro_rules! to_uuid {
     };
 }
 
-to_uuid!(AccountId FormId IncidentId KeyId ProberId RecorderId SessionId UpdateId);
+to_uuid!(AccountId FormId IncidentId KeyId LinkId ProberId RecorderId SessionId UpdateId);
 
 /// A number that the database keeps with a sign.
 pub(crate) fn signed(number: u64) -> i64 {

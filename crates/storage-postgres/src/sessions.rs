@@ -4,10 +4,10 @@ use keygate_core::{Account, AccountId, SessionId, Timestamp, TokenHash};
 use keygate_storage::{
     AuditEntry, Columns, Session, SessionStore, StorageError, session_columns, statements,
 };
-use sqlx::query;
+use sqlx::{PgConnection, query};
 
 use crate::{
-    PostgresStore,
+    PostgresStore, links,
     query::{all, execute, exists, optional},
     row::ToUuid,
 };
@@ -34,10 +34,26 @@ statements! {
     /// Where somebody else is about it already, that is enough.
     TOUCH = "UPDATE sessions SET last_seen_at = greatest(last_seen_at, $2), \
         idle_ends_at = greatest(idle_ends_at, $3) \
-        WHERE id = (SELECT id FROM sessions WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED)";
+        WHERE id = (SELECT id FROM sessions WHERE id = $1 \
+        AND least(idle_ends_at, ends_at) > $2 FOR NO KEY UPDATE SKIP LOCKED)";
     EXISTS = "SELECT 1 FROM sessions WHERE account_id = $1 AND id = $2 FOR UPDATE";
     DELETE = "DELETE FROM sessions WHERE id = $1";
     DELETE_OTHERS = "DELETE FROM sessions WHERE account_id = $1 AND id <> $2";
+}
+
+/// Keeps a session of an account that is known to be there.
+pub(crate) async fn insert(db: &mut PgConnection, session: &Session) -> Result<(), StorageError> {
+    let row = query(INSERT)
+        .bind(session.id.uuid())
+        .bind(session.account_id.uuid())
+        .bind(session.token_hash.as_bytes())
+        .bind(session.created_at.as_millis())
+        .bind(session.last_seen_at.as_millis())
+        .bind(session.idle_ends_at.as_millis())
+        .bind(session.ends_at.as_millis())
+        .bind(session.origin.address.map(|address| address.to_string()))
+        .bind(&session.origin.user_agent);
+    execute(db, row).await.map(|_| ())
 }
 
 #[async_trait]
@@ -57,17 +73,7 @@ impl SessionStore for PostgresStore {
                 }
                 let now = session.created_at.as_millis();
                 execute(db, query(DELETE_OVER).bind(account_id).bind(now)).await?;
-                let row = query(INSERT)
-                    .bind(session.id.uuid())
-                    .bind(account_id)
-                    .bind(session.token_hash.as_bytes())
-                    .bind(now)
-                    .bind(session.last_seen_at.as_millis())
-                    .bind(session.idle_ends_at.as_millis())
-                    .bind(session.ends_at.as_millis())
-                    .bind(session.origin.address.map(|address| address.to_string()))
-                    .bind(&session.origin.user_agent);
-                execute(db, row).await?;
+                insert(db, &session).await?;
                 db.audit(&audit).await?;
                 Ok(true)
             }
@@ -130,6 +136,9 @@ impl SessionStore for PostgresStore {
                     // Before the session ends: it is the one that ends itself.
                     db.audit(&audit).await?;
                     execute(db, query(DELETE).bind(id.uuid())).await?;
+                    if audit.actor.session_id() != Some(id) {
+                        links::forget_of_session(db, id).await?;
+                    }
                 }
                 Ok(found)
             }
@@ -151,7 +160,8 @@ impl SessionStore for PostgresStore {
                 let delete = query(DELETE_OTHERS)
                     .bind(account_id.uuid())
                     .bind(kept.uuid());
-                execute(db, delete).await.map(|_| ())
+                execute(db, delete).await?;
+                links::forget_others(db, account_id, kept).await
             }
             .boxed()
         })

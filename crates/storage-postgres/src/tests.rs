@@ -14,7 +14,8 @@ use keygate_storage::{
 use sqlx::{Executor, SqlSafeStr};
 
 use crate::{
-    PostgresOptions, PostgresStore, PostgresTarget, TargetError, identity, testing::PostgresServer,
+    Inspection, PostgresOptions, PostgresStore, PostgresTarget, TargetError, identity,
+    testing::PostgresServer,
 };
 
 static SERVER: LazyLock<PostgresServer> = LazyLock::new(PostgresServer::start);
@@ -37,6 +38,7 @@ fn all_statements() -> Vec<&'static str> {
         crate::incidents::STATEMENTS,
         crate::inspection::STATEMENTS,
         crate::keys::STATEMENTS,
+        crate::links::STATEMENTS,
         crate::migrations::STATEMENTS,
         crate::probe::STATEMENTS,
         crate::prune::STATEMENTS,
@@ -254,6 +256,38 @@ async fn a_database_is_the_same_under_every_name() {
     let by_name = url.replace("127.0.0.1", "localhost");
     assert_eq!(of(&url).await, of(&by_name).await);
     assert_ne!(of(&url).await, of(&other).await);
+}
+
+#[tokio::test]
+async fn a_role_without_the_right_to_make_tables_opens_a_current_schema() {
+    let url = SERVER.create_database();
+    let name = name(&url);
+    let role = format!("reader_of_{name}");
+    let sql = format!(
+        "CREATE ROLE {role} LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC; \
+         ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO {role}; \
+         ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON SEQUENCES TO {role}"
+    );
+    SERVER.sql(name, &sql);
+    let as_role = url.replace("keygate@", &format!("{role}@"));
+    let refused = open(&as_role).await.err().expect("it has to make tables");
+    assert!(
+        refused.to_string().contains("permission denied"),
+        "{refused}"
+    );
+    open(&url)
+        .await
+        .expect("its owner may")
+        .database
+        .close()
+        .await;
+    let inspected = Inspection::of(&PostgresOptions::new(&as_role)).await;
+    let inspected = inspected.expect("it may look");
+    assert!(!inspected.can_create && inspected.version == inspected.known);
+    let store = open(&as_role).await.expect("there is nothing to make");
+    keygate_storage::Store::check(&store)
+        .await
+        .expect("it answers");
 }
 
 #[tokio::test]

@@ -46,6 +46,14 @@ pub(crate) struct Write {
 }
 
 impl Write {
+    /// Fails if the session is over by which the change is to be made; else it is not before the change is.
+    pub(crate) async fn require_live_session(
+        &mut self,
+        entry: &AuditEntry,
+    ) -> Result<(), StorageError> {
+        audit::require_live_session(self, entry).await
+    }
+
     /// Writes an audit entry beside the change that it records.
     pub(crate) async fn audit(&mut self, entry: &AuditEntry) -> Result<(), StorageError> {
         audit::insert(self, entry).await

@@ -6,9 +6,10 @@ use std::{
 };
 
 use futures_util::future::{BoxFuture, join_all};
-use keygate_core::{AccountId, OsRandom, Role, SessionId, SystemClock, Token};
+use keygate_core::{AccountId, LinkId, OsRandom, Role, SessionId, SystemClock, Token};
 use keygate_storage::{
-    Action, Actor, AuditEntry, PasswordReset, Session, StorageError, Store, conformance::Fixture,
+    Action, Actor, AuditEntry, PasswordReset, Session, SetPassword, StorageError, Store,
+    conformance::Fixture,
 };
 use keygate_storage_postgres::{PostgresOptions, PostgresStore, testing::PostgresServer};
 
@@ -112,9 +113,11 @@ async fn a_new_password_meets_the_end_of_all_others(nodes: Nodes) {
     nodes
         .one_of_two_is_made(|nodes, ada, _| {
             let entry = ada.by(0, Action::AccountSetPassword, ada.id);
-            let set = nodes.one.store.set_password(ada.id, "new".into(), entry);
+            let new = Fixture::new_password("new");
+            let set = nodes.one.store.set_password(ada.id, None, new, entry);
+            let set = async { Ok(set.await? == SetPassword::Set) };
             let end = end_others(&*nodes.other.store, ada, 1);
-            (set, Box::pin(end))
+            (Box::pin(set), Box::pin(end))
         })
         .await;
 }
@@ -155,9 +158,11 @@ async fn a_link_is_made_by_who_is_suspended(nodes: Nodes) {
             .account(&format!("carol{round}@{}.example", nodes.name))
             .await;
         let link = || PasswordReset {
+            id: LinkId::generate(Fixture::entry(Action::PasswordResetCreate).at, &OsRandom),
             token_hash: Token::generate(&OsRandom).hash(),
             account_id: carol,
             created_by: Some(bob.id),
+            session_id: Some(bob.sessions[0]),
             created_at: Fixture::entry(Action::PasswordResetCreate).at,
             expires_at: Fixture::entry(Action::PasswordResetCreate)
                 .at

@@ -39,3 +39,14 @@ CREATE TABLE generation (
   id        TEXT NOT NULL
 ) STRICT;
 INSERT INTO generation VALUES (1, lower(hex(randomblob(16))));
+
+-- Links are listed and withdrawn by an id, which opens nothing, and end with the session that made them.
+ALTER TABLE invitations ADD COLUMN id BLOB CHECK (length(id) = 16);
+ALTER TABLE invitations ADD COLUMN session_id BLOB;
+UPDATE invitations SET id = randomblob(16);
+CREATE UNIQUE INDEX invitations_by_id ON invitations (id);
+
+ALTER TABLE password_resets ADD COLUMN id BLOB CHECK (length(id) = 16);
+ALTER TABLE password_resets ADD COLUMN session_id BLOB;
+UPDATE password_resets SET id = randomblob(16);
+CREATE UNIQUE INDEX password_resets_by_id ON password_resets (id);

@@ -1,13 +1,13 @@
 use async_trait::async_trait;
-use keygate_core::{Account, AccountId, EmailAddress, Role, Timestamp, TokenHash};
+use keygate_core::{AccountId, EmailAddress, Role, Timestamp, TokenHash};
 use keygate_storage::{
-    AccountPage, AccountStore, AccountSummary, Admission, AuditEntry, Columns, InsertAccount,
-    Invitation, InvitationKind, NewAccount, PasswordReset, StorageError, StoredAccount,
-    account_columns, statements,
+    AccountPage, AccountStore, AccountSummary, Admission, AuditEntry, BeginSession, Columns,
+    InsertAccount, InvitationKind, NewAccount, NewPassword, SetPassword, StorageError,
+    StoredAccount, account_columns, statements,
 };
 use rusqlite::{Connection, params};
 
-use crate::{SqliteStore, query, writer::Write};
+use crate::{SqliteStore, links, query, sessions, writer::Write};
 
 /// An account and the numbers of its keys at `?1`.
 macro_rules! summaries {
@@ -17,7 +17,9 @@ macro_rules! summaries {
             account_columns!(),
             ", (SELECT count(*) FROM api_keys WHERE account_id = accounts.id) AS keys, \
              (SELECT count(*) FROM api_keys WHERE account_id = accounts.id AND is_active = 1 \
-              AND (expires_at IS NULL OR expires_at > ?1)) AS active_keys FROM accounts "
+              AND (expires_at IS NULL OR expires_at > ?1)) AS active_keys, \
+             (SELECT expires_at FROM password_resets WHERE account_id = accounts.id \
+              AND expires_at > ?1) AS reset_ends_at FROM accounts "
         )
     };
 }
@@ -32,42 +34,35 @@ statements! {
     ANY_ACCOUNT = "SELECT 1 FROM accounts LIMIT 1";
     EMAIL_TAKEN = "SELECT 1 FROM accounts WHERE email = ?";
     INSERT = "INSERT INTO accounts (id, email, password_hash, role, created_at) VALUES (?, ?, ?, ?, ?)";
-    SET_PASSWORD = "UPDATE accounts SET password_hash = ?2 WHERE id = ?1";
+    SET_PASSWORD = "UPDATE accounts SET password_hash = ?2 \
+        WHERE id = ?1 AND (?3 IS NULL OR password_hash = ?3)";
     SET_ROLE = "UPDATE accounts SET role = ?2 WHERE id = ?1";
     SUSPEND = "UPDATE accounts SET suspended_at = coalesce(suspended_at, ?2) WHERE id = ?1";
     RESUME = "UPDATE accounts SET suspended_at = NULL WHERE id = ?1";
     DELETE_SESSIONS = "DELETE FROM sessions WHERE account_id = ?";
-    KEY_HASHES = "SELECT hash FROM api_keys WHERE account_id = ?";
-    DELETE_SETUP = "DELETE FROM invitations WHERE kind = 'setup'";
-    INSERT_INVITATION = "INSERT INTO invitations (token_hash, kind, created_by, created_at, expires_at) \
-        VALUES (?, ?, ?, ?, ?)";
-    LOOKUP_INVITATION = "SELECT * FROM invitations WHERE token_hash = ?";
-    DELETE_INVITATION = "DELETE FROM invitations WHERE token_hash = ?";
     EXISTS = "SELECT 1 FROM accounts WHERE id = ?";
-    INSERT_RESET = "REPLACE INTO password_resets \
-        (account_id, token_hash, created_by, created_at, expires_at) VALUES (?, ?, ?, ?, ?)";
-    LOOKUP_RESET = concat!(
-        "SELECT ", account_columns!(), ", password_resets.* \
-         FROM password_resets JOIN accounts ON accounts.id = account_id WHERE token_hash = ?"
-    );
-    DELETE_RESET = "DELETE FROM password_resets WHERE account_id = ?";
-    DELETE_RESETS_BY = "DELETE FROM password_resets WHERE created_by = ?";
-    DELETE_INVITATIONS_BY = "DELETE FROM invitations WHERE created_by = ?";
+    HAS_ADMIN = "SELECT 1 FROM accounts WHERE role = 'admin' AND suspended_at IS NULL LIMIT 1";
+    KEY_HASHES = "SELECT hash FROM api_keys WHERE account_id = ?";
 }
 
-fn lookup_invitation(
+/// Why somebody may not make an account, if so.
+fn refusal(
     db: &Connection,
-    token_hash: TokenHash,
-) -> Result<Option<Invitation>, StorageError> {
-    let token = [token_hash.as_bytes()];
-    query::optional(db, LOOKUP_INVITATION, token, |row| row.invitation())
+    admission: Admission,
+    now: Timestamp,
+) -> Result<Option<InsertAccount>, StorageError> {
+    let refusal = match admission {
+        Admission::Free => None,
+        Admission::Open if query::exists(db, ANY_ACCOUNT, [])? => None,
+        Admission::Open => Some(InsertAccount::NotSetUp),
+        Admission::Invitation(token) if admits(db, token, now)? => None,
+        Admission::Invitation(_) => Some(InsertAccount::InvitationInvalid),
+    };
+    Ok(refusal)
 }
 
-fn admits(db: &Connection, admission: Admission, now: Timestamp) -> Result<bool, StorageError> {
-    let Admission::Invitation(token_hash) = admission else {
-        return Ok(true);
-    };
-    let Some(invitation) = lookup_invitation(db, token_hash)? else {
+fn admits(db: &Connection, token_hash: TokenHash, now: Timestamp) -> Result<bool, StorageError> {
+    let Some(invitation) = links::lookup_invitation(db, token_hash)? else {
         return Ok(false);
     };
     let fresh = now < invitation.expires_at;
@@ -82,34 +77,34 @@ fn end_sessions(db: &Write<'_>, account_id: AccountId) -> Result<(), StorageErro
 fn set_password(
     db: &Write<'_>,
     account_id: AccountId,
-    password_hash: &str,
+    replaces: Option<&str>,
+    new: &NewPassword,
     audit: &AuditEntry,
-) -> Result<bool, StorageError> {
-    let params = params![account_id.as_bytes(), password_hash];
+) -> Result<SetPassword, StorageError> {
+    let params = params![account_id.as_bytes(), new.hash, replaces];
     if query::execute(db, SET_PASSWORD, params)? == 0 {
-        return Ok(false);
+        let exists = query::exists(db, EXISTS, [account_id.as_bytes()])?;
+        return Ok(if exists {
+            SetPassword::Overtaken
+        } else {
+            SetPassword::NotFound
+        });
     }
     // Before the sessions end: the change may be made by one of them.
     db.audit(audit)?;
     end_sessions(db, account_id)?;
-    query::execute(db, DELETE_RESET, [account_id.as_bytes()])?;
-    Ok(true)
+    links::forget(db, account_id)?;
+    begin(db, new.session.as_ref())?;
+    Ok(SetPassword::Set)
 }
 
-/// Forgets every link that an account made or that resets its password.
-fn forget_links(db: &Write<'_>, account_id: AccountId) -> Result<(), StorageError> {
-    for delete in [DELETE_RESET, DELETE_RESETS_BY, DELETE_INVITATIONS_BY] {
-        query::execute(db, delete, [account_id.as_bytes()])?;
-    }
-    Ok(())
-}
-
-fn lookup_reset(
-    db: &Connection,
-    token_hash: TokenHash,
-) -> Result<Option<(PasswordReset, Account)>, StorageError> {
-    let token = [token_hash.as_bytes()];
-    query::optional(db, LOOKUP_RESET, token, |row| row.password_reset())
+/// Begins the session, if there is one to begin.
+fn begin(db: &Write<'_>, session: Option<&BeginSession>) -> Result<(), StorageError> {
+    let Some(BeginSession { session, audit }) = session else {
+        return Ok(());
+    };
+    sessions::insert(db, session)?;
+    db.audit(audit)
 }
 
 fn keys_changed(db: &mut Write<'_>, account_id: AccountId) -> Result<(), StorageError> {
@@ -126,11 +121,12 @@ impl AccountStore for SqliteStore {
         &self,
         account: NewAccount,
         admission: Admission,
+        session: Option<BeginSession>,
         audit: AuditEntry,
     ) -> Result<InsertAccount, StorageError> {
         self.write(move |db| {
-            if !admits(db, admission, account.created_at)? {
-                return Ok(InsertAccount::InvitationInvalid);
+            if let Some(refusal) = refusal(db, admission, account.created_at)? {
+                return Ok(refusal);
             }
             let email = account.email.as_str();
             if query::exists(db, EMAIL_TAKEN, [email])? {
@@ -144,10 +140,9 @@ impl AccountStore for SqliteStore {
                 account.created_at.as_millis(),
             ];
             query::execute(db, INSERT, row)?;
-            if let Admission::Invitation(token_hash) = admission {
-                query::execute(db, DELETE_INVITATION, [token_hash.as_bytes()])?;
-            }
+            links::use_up(db, admission)?;
             db.audit(&audit)?;
+            begin(db, session.as_ref())?;
             Ok(InsertAccount::Inserted)
         })
         .await
@@ -193,6 +188,10 @@ impl AccountStore for SqliteStore {
         .await
     }
 
+    async fn has_admin(&self) -> Result<bool, StorageError> {
+        self.read(|db| query::exists(db, HAS_ADMIN, [])).await
+    }
+
     async fn set_role(
         &self,
         account_id: AccountId,
@@ -206,7 +205,7 @@ impl AccountStore for SqliteStore {
             }
             db.audit(&audit)?;
             end_sessions(db, account_id)?;
-            forget_links(db, account_id)?;
+            links::forget(db, account_id)?;
             Ok(true)
         })
         .await
@@ -215,55 +214,26 @@ impl AccountStore for SqliteStore {
     async fn set_password(
         &self,
         account_id: AccountId,
-        password_hash: String,
+        replaces: Option<String>,
+        new: NewPassword,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.write(move |db| set_password(db, account_id, &password_hash, &audit))
+    ) -> Result<SetPassword, StorageError> {
+        self.write(move |db| set_password(db, account_id, replaces.as_deref(), &new, &audit))
             .await
-    }
-
-    async fn insert_password_reset(
-        &self,
-        reset: PasswordReset,
-        audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.write(move |db| {
-            let account_id = reset.account_id.as_bytes();
-            if !query::exists(db, EXISTS, [account_id])? {
-                return Ok(false);
-            }
-            let row = params![
-                account_id,
-                reset.token_hash.as_bytes(),
-                reset.created_by.as_ref().map(AccountId::as_bytes),
-                reset.created_at.as_millis(),
-                reset.expires_at.as_millis(),
-            ];
-            query::execute(db, INSERT_RESET, row)?;
-            db.audit(&audit)?;
-            Ok(true)
-        })
-        .await
-    }
-
-    async fn lookup_password_reset(
-        &self,
-        token_hash: TokenHash,
-    ) -> Result<Option<(PasswordReset, Account)>, StorageError> {
-        self.read(move |db| lookup_reset(db, token_hash)).await
     }
 
     async fn reset_password(
         &self,
         token_hash: TokenHash,
-        password_hash: String,
+        new: NewPassword,
         audit: AuditEntry,
     ) -> Result<bool, StorageError> {
-        self.write(move |db| match lookup_reset(db, token_hash)? {
+        self.write(move |db| match links::lookup_reset(db, token_hash)? {
             Some((reset, account))
                 if audit.at < reset.expires_at && account.suspended_at.is_none() =>
             {
-                set_password(db, account.id, &password_hash, &audit)
+                let set = set_password(db, account.id, None, &new, &audit)?;
+                Ok(set == SetPassword::Set)
             }
             _ => Ok(false),
         })
@@ -283,7 +253,7 @@ impl AccountStore for SqliteStore {
             // Before the sessions end: they may be those of whoever suspends.
             db.audit(&audit)?;
             end_sessions(db, account_id)?;
-            forget_links(db, account_id)?;
+            links::forget(db, account_id)?;
             keys_changed(db, account_id)?;
             Ok(true)
         })
@@ -304,34 +274,5 @@ impl AccountStore for SqliteStore {
             Ok(true)
         })
         .await
-    }
-
-    async fn insert_invitation(
-        &self,
-        invitation: Invitation,
-        audit: AuditEntry,
-    ) -> Result<(), StorageError> {
-        self.write(move |db| {
-            if invitation.kind == InvitationKind::Setup {
-                query::execute(db, DELETE_SETUP, [])?;
-            }
-            let row = params![
-                invitation.token_hash.as_bytes(),
-                invitation.kind.as_str(),
-                invitation.created_by.as_ref().map(AccountId::as_bytes),
-                invitation.created_at.as_millis(),
-                invitation.expires_at.as_millis(),
-            ];
-            query::execute(db, INSERT_INVITATION, row)?;
-            db.audit(&audit)
-        })
-        .await
-    }
-
-    async fn lookup_invitation(
-        &self,
-        token_hash: TokenHash,
-    ) -> Result<Option<Invitation>, StorageError> {
-        self.read(move |db| lookup_invitation(db, token_hash)).await
     }
 }

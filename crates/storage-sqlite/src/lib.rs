@@ -17,6 +17,7 @@ mod generation;
 mod incidents;
 mod inspection;
 mod keys;
+mod links;
 mod lock;
 mod lookups;
 mod migrations;
@@ -155,6 +156,7 @@ fn all_statements() -> Vec<&'static str> {
         audit::STATEMENTS,
         incidents::STATEMENTS,
         keys::STATEMENTS,
+        links::STATEMENTS,
         prune::STATEMENTS,
         sessions::STATEMENTS,
         status::STATEMENTS,

@@ -5,7 +5,7 @@ use keygate_storage::{
 };
 use rusqlite::params;
 
-use crate::{SqliteStore, query};
+use crate::{SqliteStore, links, query, writer::Write};
 
 statements! {
     LOOKUP = concat!(
@@ -24,9 +24,26 @@ statements! {
     MAY_SIGN_IN = "SELECT 1 FROM accounts WHERE id = ? AND password_hash = ? AND suspended_at IS NULL";
     DELETE_OVER = "DELETE FROM sessions WHERE account_id = ?1 AND min(idle_ends_at, ends_at) <= ?2";
     TOUCH = "UPDATE sessions \
-        SET last_seen_at = max(last_seen_at, ?2), idle_ends_at = max(idle_ends_at, ?3) WHERE id = ?1";
+        SET last_seen_at = max(last_seen_at, ?2), idle_ends_at = max(idle_ends_at, ?3) \
+        WHERE id = ?1 AND min(idle_ends_at, ends_at) > ?2";
     DELETE = "DELETE FROM sessions WHERE id = ?";
     DELETE_OTHERS = "DELETE FROM sessions WHERE account_id = ? AND id <> ?";
+}
+
+/// Keeps a session of an account that is known to be there.
+pub(crate) fn insert(db: &Write<'_>, session: &Session) -> Result<(), StorageError> {
+    let row = params![
+        session.id.as_bytes(),
+        session.account_id.as_bytes(),
+        session.token_hash.as_bytes(),
+        session.created_at.as_millis(),
+        session.last_seen_at.as_millis(),
+        session.idle_ends_at.as_millis(),
+        session.ends_at.as_millis(),
+        session.origin.address.map(|address| address.to_string()),
+        session.origin.user_agent,
+    ];
+    query::execute(db, INSERT, row).map(|_| ())
 }
 
 #[async_trait]
@@ -44,18 +61,7 @@ impl SessionStore for SqliteStore {
             }
             let now = session.created_at.as_millis();
             query::execute(db, DELETE_OVER, params![account_id, now])?;
-            let row = params![
-                session.id.as_bytes(),
-                account_id,
-                session.token_hash.as_bytes(),
-                now,
-                session.last_seen_at.as_millis(),
-                session.idle_ends_at.as_millis(),
-                session.ends_at.as_millis(),
-                session.origin.address.map(|address| address.to_string()),
-                session.origin.user_agent,
-            ];
-            query::execute(db, INSERT, row)?;
+            insert(db, &session)?;
             db.audit(&audit)?;
             Ok(true)
         })
@@ -110,6 +116,9 @@ impl SessionStore for SqliteStore {
                 // Before the session ends: it is the one that ends itself.
                 db.audit(&audit)?;
                 query::execute(db, DELETE, [id.as_bytes()])?;
+                if audit.actor.session_id() != Some(id) {
+                    links::forget_of_session(db, id)?;
+                }
             }
             Ok(found)
         })
@@ -125,7 +134,8 @@ impl SessionStore for SqliteStore {
         self.write(move |db| {
             db.audit(&audit)?;
             let ids = [account_id.as_bytes(), kept.as_bytes()];
-            query::execute(db, DELETE_OTHERS, ids).map(|_| ())
+            query::execute(db, DELETE_OTHERS, ids)?;
+            links::forget_others(db, account_id, kept)
         })
         .await
     }

@@ -40,7 +40,9 @@ async fn add_account(store: &SqliteStore, email: &str) -> Result<(), StorageErro
         subject_id: None,
         detail: None,
     };
-    let inserted = store.insert_account(account, Admission::Free, audit).await;
+    let inserted = store
+        .insert_account(account, Admission::Free, None, audit)
+        .await;
     inserted.map(|_| ())
 }
 

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keygate_core::{Account, AccountId, EmailAddress, Role, Timestamp, TokenHash};
 
-use crate::{AuditEntry, StorageError};
+use crate::{AuditEntry, BeginSession, StorageError};
 
 /// An account to be made.
 #[derive(Debug, Clone)]
@@ -36,6 +36,8 @@ pub struct AccountSummary {
     pub active_keys: u64,
     /// All its keys.
     pub keys: u64,
+    /// When the link to reset its password ends, where there is one.
+    pub reset_ends_at: Option<Timestamp>,
 }
 
 /// Which part of all accounts to list.
@@ -49,67 +51,13 @@ pub struct AccountPage {
     pub limit: u32,
 }
 
-/// A one-time link with which the owner of an account gives it a new password.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PasswordReset {
-    /// The hash of the link's token.
-    pub token_hash: TokenHash,
-    /// Whose password it is.
-    pub account_id: AccountId,
-    /// Who made it; `None` for the operator.
-    pub created_by: Option<AccountId>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// The first moment at which it is no longer taken.
-    pub expires_at: Timestamp,
-}
-
-/// A one-time link that lets somebody make an account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invitation {
-    /// The hash of the link's token.
-    pub token_hash: TokenHash,
-    /// What it is good for.
-    pub kind: InvitationKind,
-    /// Who made it; `None` for the operator.
-    pub created_by: Option<AccountId>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// The first moment at which it is no longer taken.
-    pub expires_at: Timestamp,
-}
-
-/// What an invitation is good for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InvitationKind {
-    /// The first account, while there is none.
-    Setup,
-    /// Any account.
-    Invite,
-}
-
-impl InvitationKind {
-    /// The name under which the kind is kept.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Setup => "setup",
-            Self::Invite => "invite",
-        }
-    }
-
-    /// The kind of this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Setup, Self::Invite]
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
-    }
-}
-
 /// What lets a new account in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// Nothing is asked for.
+    /// The operator makes it: nothing is asked for.
     Free,
+    /// Sign-up is open, which it is as soon as there is an account: a stranger must not have the first.
+    Open,
     /// This invitation, which is used up.
     Invitation(TokenHash),
 }
@@ -123,16 +71,40 @@ pub enum InsertAccount {
     EmailTaken,
     /// The invitation is unknown, used up or expired, or was for the first account only.
     InvitationInvalid,
+    /// There is no account yet, and the first one takes the set-up link or the operator.
+    NotSetUp,
 }
 
-/// Accounts, and the invitations that make them.
+/// A password that takes the place of an account's present one.
+#[derive(Debug, Clone)]
+pub struct NewPassword {
+    /// Its hash, a PHC string.
+    pub hash: String,
+    /// The session that begins with it, if one does.
+    pub session: Option<BeginSession>,
+}
+
+/// What became of a new password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetPassword {
+    /// It is the account's.
+    Set,
+    /// The password that was to be replaced had been replaced before.
+    Overtaken,
+    /// There is no such account.
+    NotFound,
+}
+
+/// Accounts.
 #[async_trait]
 pub trait AccountStore: Send + Sync {
-    /// Makes an account and uses up its invitation.
+    /// Makes an account, uses up its invitation, ends every set-up link, and begins its first session, if
+    /// one is given.
     async fn insert_account(
         &self,
         account: NewAccount,
         admission: Admission,
+        session: Option<BeginSession>,
         audit: AuditEntry,
     ) -> Result<InsertAccount, StorageError>;
 
@@ -156,6 +128,9 @@ pub trait AccountStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<AccountSummary>, StorageError>;
 
+    /// Whether an account that is not suspended is an admin's.
+    async fn has_admin(&self) -> Result<bool, StorageError>;
+
     /// Gives an account another role, ends its sessions, and forgets all links that it made or that
     /// reset its password. False if there is no such account.
     async fn set_role(
@@ -165,35 +140,23 @@ pub trait AccountStore: Send + Sync {
         audit: AuditEntry,
     ) -> Result<bool, StorageError>;
 
-    /// Replaces an account's password, ends its sessions, and forgets the link to reset it. False if
-    /// there is no such account.
+    /// Replaces an account's password, ends its sessions, forgets all links that it made or that reset
+    /// its password, and begins the new session, if one is given. Where `replaces` is given, it must be
+    /// the present password's hash.
     async fn set_password(
         &self,
         account_id: AccountId,
-        password_hash: String,
+        replaces: Option<String>,
+        new: NewPassword,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError>;
-
-    /// Keeps a link to reset a password, in the place of the account's one before. False if there is no
-    /// such account.
-    async fn insert_password_reset(
-        &self,
-        reset: PasswordReset,
-        audit: AuditEntry,
-    ) -> Result<bool, StorageError>;
-
-    /// The link with this token and its account.
-    async fn lookup_password_reset(
-        &self,
-        token_hash: TokenHash,
-    ) -> Result<Option<(PasswordReset, Account)>, StorageError>;
+    ) -> Result<SetPassword, StorageError>;
 
     /// The same as [`set_password`](Self::set_password), by a link that is used up. False, and nothing
     /// changes, if it is unknown, has expired at `audit.at`, or its account is suspended.
     async fn reset_password(
         &self,
         token_hash: TokenHash,
-        password_hash: String,
+        new: NewPassword,
         audit: AuditEntry,
     ) -> Result<bool, StorageError>;
 
@@ -211,17 +174,4 @@ pub trait AccountStore: Send + Sync {
         account_id: AccountId,
         audit: AuditEntry,
     ) -> Result<bool, StorageError>;
-
-    /// Keeps an invitation. One for the first account takes the place of the one before.
-    async fn insert_invitation(
-        &self,
-        invitation: Invitation,
-        audit: AuditEntry,
-    ) -> Result<(), StorageError>;
-
-    /// The invitation with this token.
-    async fn lookup_invitation(
-        &self,
-        token_hash: TokenHash,
-    ) -> Result<Option<Invitation>, StorageError>;
 }

@@ -16,7 +16,7 @@ pub struct AuditEntry {
     pub action: Action,
     /// Whose account it concerns.
     pub account_id: Option<AccountId>,
-    /// The id of the key, session or incident that it concerns.
+    /// The id of the key, session, link or incident that it concerns.
     pub subject_id: Option<String>,
     /// The new values, as JSON; never a secret.
     pub detail: Option<String>,
@@ -42,6 +42,14 @@ impl Actor {
         match self {
             Self::Account(id) | Self::Session(id, _) => Some(*id),
             Self::Operator | Self::Prober => None,
+        }
+    }
+
+    /// The session by which the account acts, if by one.
+    pub fn session_id(&self) -> Option<SessionId> {
+        match self {
+            Self::Session(_, id) => Some(*id),
+            Self::Account(_) | Self::Operator | Self::Prober => None,
         }
     }
 
@@ -93,6 +101,10 @@ actions! {
     InvitationCreate => "invitation.create",
     /// A one-time link for a new password was made.
     PasswordResetCreate => "password_reset.create",
+    /// A one-time link for a new account was withdrawn.
+    InvitationWithdraw => "invitation.withdraw",
+    /// A one-time link for a new password was withdrawn.
+    PasswordResetWithdraw => "password_reset.withdraw",
     /// Somebody signed in.
     SessionCreate => "session.create",
     /// Somebody signed out.
@@ -134,7 +146,7 @@ pub struct RecordedEntry {
     pub action: String,
     /// The address of the account that it concerns.
     pub account: Option<EmailAddress>,
-    /// The id of the key, session or incident that it concerns.
+    /// The id of the key, session, link or incident that it concerns.
     pub subject_id: Option<String>,
     /// The new values, as JSON.
     pub detail: Option<String>,
@@ -166,7 +178,7 @@ impl fmt::Display for RecordedActor {
 pub struct AuditPage {
     /// Only what concerns this account.
     pub account_id: Option<AccountId>,
-    /// Only what concerns the key, session or incident with this id.
+    /// Only what concerns the key, session, link or incident with this id.
     pub subject_id: Option<String>,
     /// Only what was done like this.
     pub action: Option<Action>,

@@ -1,14 +1,14 @@
 use keygate_core::{
     Account, AccountId, ApiKey, ComponentId, Credential, EmailAddress, Incident, IncidentId,
-    IncidentKind, IncidentMessage, IncidentState, IncidentTitle, IncidentUpdate, KeyId, ProberId,
-    Role, Scopes, SessionId, Timestamp, TokenHash, UpdateId,
+    IncidentKind, IncidentMessage, IncidentState, IncidentTitle, IncidentUpdate, KeyId, LinkId,
+    ProberId, Role, Scopes, SessionId, Timestamp, TokenHash, UpdateId,
     key::{KeyHash, KeyName},
 };
 
 use crate::{
-    AccountSummary, Invitation, InvitationKind, KeyRules, LatestProbe, PasswordReset, ProbeClaim,
-    RecordedActor, RecordedEntry, Rollup, Session, SessionOrigin, StorageError, StoredAccount,
-    Tally,
+    AccountSummary, Invitation, InvitationKind, KeyRules, LatestProbe, Link, LinkKind,
+    PasswordReset, ProbeClaim, RecordedActor, RecordedEntry, Rollup, Session, SessionOrigin,
+    StorageError, StoredAccount, Tally,
 };
 
 /// The columns of an account, under names that stay apart in a join; what [`Columns::account`] reads.
@@ -28,6 +28,24 @@ macro_rules! session_columns {
             $crate::account_columns!(),
             ", sessions.id AS session_id, token_hash, last_seen_at, idle_ends_at, ends_at, address, \
              user_agent, sessions.created_at AS session_created_at"
+        )
+    };
+}
+
+/// Links of every kind, with the addresses of the accounts in them; what [`Columns::link`] reads. The
+/// backend says how it writes that there is no id.
+#[macro_export]
+macro_rules! links {
+    ($no_id:literal) => {
+        concat!(
+            "SELECT links.*, owner.email AS account_email, maker.email AS maker_email FROM ( \
+             SELECT id, kind, ",
+            $no_id,
+            " AS account_id, created_by, created_at, expires_at FROM invitations \
+             UNION ALL SELECT id, 'password_reset', account_id, created_by, created_at, expires_at \
+             FROM password_resets) AS links \
+             LEFT JOIN accounts AS owner ON owner.id = links.account_id \
+             LEFT JOIN accounts AS maker ON maker.id = links.created_by "
         )
     };
 }
@@ -156,6 +174,7 @@ pub trait Columns {
             account: self.account()?,
             active_keys: self.count("active_keys")?,
             keys: self.count("keys")?,
+            reset_ends_at: self.optional_timestamp("reset_ends_at")?,
         })
     }
 
@@ -192,10 +211,12 @@ pub trait Columns {
     /// An invitation.
     fn invitation(&self) -> Result<Invitation, StorageError> {
         Ok(Invitation {
+            id: some(self.id("id")?).map(LinkId::from_bytes)?,
             token_hash: self.token_hash()?,
             kind: InvitationKind::parse(&self.some_text("kind")?)
                 .ok_or(StorageError::Corrupt("invitation"))?,
             created_by: self.optional_account_id("created_by")?,
+            session_id: self.id("session_id")?.map(SessionId::from_bytes),
             created_at: self.timestamp("created_at")?,
             expires_at: self.timestamp("expires_at")?,
         })
@@ -205,31 +226,56 @@ pub trait Columns {
     /// the link's own.
     fn password_reset(&self) -> Result<(PasswordReset, Account), StorageError> {
         let reset = PasswordReset {
+            id: some(self.id("id")?).map(LinkId::from_bytes)?,
             token_hash: self.token_hash()?,
             account_id: self.account_id("account_id")?,
             created_by: self.optional_account_id("created_by")?,
+            session_id: self.id("session_id")?.map(SessionId::from_bytes),
             created_at: self.timestamp("created_at")?,
             expires_at: self.timestamp("expires_at")?,
         };
         Ok((reset, self.account()?))
     }
 
+    /// A link of any kind, by [`links!`](crate::links).
+    fn link(&self) -> Result<Link, StorageError> {
+        let kind = self.some_text("kind")?;
+        let kind = match InvitationKind::parse(&kind) {
+            Some(kind) => kind.into(),
+            None if kind == LinkKind::PasswordReset.as_str() => LinkKind::PasswordReset,
+            None => return Err(StorageError::Corrupt("kind of a link")),
+        };
+        Ok(Link {
+            id: some(self.id("id")?).map(LinkId::from_bytes)?,
+            kind,
+            account_id: self.optional_account_id("account_id")?,
+            account: self.optional_email("account_email")?,
+            created_by: self.optional_email("maker_email")?,
+            created_at: self.timestamp("created_at")?,
+            expires_at: self.timestamp("expires_at")?,
+        })
+    }
+
+    /// An address, if there is one.
+    fn optional_email(&self, name: &str) -> Result<Option<EmailAddress>, StorageError> {
+        self.text(name)?.map(|text| email(&text)).transpose()
+    }
+
     /// An audit entry, with the addresses of the accounts in it.
     fn recorded_entry(&self) -> Result<RecordedEntry, StorageError> {
-        let email = |name| {
-            let text = self.text(name)?;
-            text.map(|text| email(&text)).transpose()
-        };
         Ok(RecordedEntry {
             id: self.count("id")?,
             at: self.timestamp("at")?,
-            actor: match (email("actor_email")?, &*self.some_text("actor")?) {
+            actor: match (
+                self.optional_email("actor_email")?,
+                &*self.some_text("actor")?,
+            ) {
                 (Some(email), _) => RecordedActor::Account(email),
                 (None, "prober") => RecordedActor::Prober,
                 (None, _) => RecordedActor::Operator,
             },
             action: self.some_text("action")?,
-            account: email("account_email")?,
+            account: self.optional_email("account_email")?,
             subject_id: self.text("subject_id")?,
             detail: self.text("detail")?,
         })

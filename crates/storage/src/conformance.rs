@@ -10,6 +10,8 @@ pub mod accounts;
 pub mod audit;
 mod fixture;
 pub mod keys;
+pub mod links;
+pub mod others;
 pub mod prune;
 pub mod sessions;
 pub mod status;
@@ -24,19 +26,38 @@ macro_rules! conformance_tests {
         $crate::conformance_tests!(@module $open, accounts:
             an_account_is_found_by_its_address
             one_address_has_one_account
-            an_invitation_works_once
-            an_expired_invitation_does_not_work
-            a_set_up_link_works_only_while_there_is_no_account
-            a_new_set_up_link_replaces_the_one_before
+            a_stranger_cannot_make_the_first_account
+            it_is_known_whether_there_is_an_admin
+            an_account_and_its_first_session_are_one_change
+            a_new_password_and_its_session_are_one_change
+            of_two_who_replace_one_password_one_does
+            of_two_admins_that_suspend_each_other_one_stays
             a_new_password_ends_the_accounts_sessions_only
             suspension_ends_sessions_and_shuts_keys_until_resumed
             an_unknown_account_cannot_be_changed
             accounts_are_listed_oldest_first_with_their_keys
             another_role_ends_the_accounts_sessions
+            an_admin_whose_session_is_over_changes_no_account
+        );
+        $crate::conformance_tests!(@module $open, links:
+            an_invitation_works_once
+            an_expired_invitation_does_not_work
+            a_set_up_link_works_only_while_there_is_no_account
+            set_up_links_work_beside_each_other_until_one_is_used
+            set_up_links_that_are_over_make_room
+            of_two_who_follow_set_up_links_one_makes_the_first_account
+            of_many_who_follow_one_invitation_one_makes_an_account
             a_link_resets_a_password_once
             a_link_to_reset_a_password_ends
+            of_two_who_follow_one_link_one_sets_the_password
+            a_reset_password_and_its_session_are_one_change
             links_end_with_the_rights_of_who_made_them
-            an_admin_whose_session_is_over_changes_no_account
+            links_end_with_the_session_that_made_them_if_another_ends_it
+            no_link_is_left_by_a_session_that_ends_meanwhile
+            links_are_listed_newest_first_and_paged
+            a_withdrawn_link_works_no_more
+            of_a_link_that_is_used_and_withdrawn_one_holds
+            an_unknown_account_gets_no_link
         );
         $crate::conformance_tests!(@module $open, audit:
             entries_are_found_by_account_subject_and_action
@@ -46,11 +67,13 @@ macro_rules! conformance_tests {
             a_session_is_found_by_its_token_with_its_account
             a_deleted_session_is_gone
             touching_moves_forward_only
+            a_session_that_is_over_is_not_revived_by_its_use
             a_session_that_is_over_changes_nothing
             a_sign_in_that_was_overtaken_gives_no_session
             signing_in_drops_the_accounts_sessions_that_are_over
             an_accounts_live_sessions_are_listed_last_used_first
             all_sessions_of_an_account_but_one_end
+            two_sessions_that_end_each_other_do_not_both_go_on
         );
         $crate::conformance_tests!(@module $open, keys:
             a_key_reads_back_as_it_was_issued
@@ -82,6 +105,11 @@ macro_rules! conformance_tests {
             links_that_have_expired_are_forgotten
             forms_that_nobody_sends_again_are_forgotten
             flushes_are_remembered_whatever_a_nodes_clock_says
+        );
+        $crate::conformance_tests!(@module $open, others:
+            one_of_a_thousand_keys_is_changed
+            one_of_a_thousand_accounts_is_changed
+            one_of_a_thousand_sessions_is_changed
         );
         $crate::conformance_tests!(@module $open, status:
             one_prober_probes_a_component_until_it_falls_silent

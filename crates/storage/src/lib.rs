@@ -18,6 +18,7 @@ mod error;
 mod feed;
 mod keys;
 mod lease;
+mod links;
 mod metrics;
 mod patience;
 mod prune;
@@ -34,8 +35,8 @@ use async_trait::async_trait;
 use prometheus_client::registry::Registry;
 
 pub use accounts::{
-    AccountPage, AccountStore, AccountSummary, Admission, InsertAccount, Invitation,
-    InvitationKind, NewAccount, PasswordReset, StoredAccount,
+    AccountPage, AccountStore, AccountSummary, Admission, InsertAccount, NewAccount, NewPassword,
+    SetPassword, StoredAccount,
 };
 pub use audit::{Action, Actor, AuditEntry, AuditPage, AuditStore, RecordedActor, RecordedEntry};
 pub use change::{ChangeListener, ChangeListeners};
@@ -48,11 +49,14 @@ pub use keys::{
     NewKey, PrefixBinding, REMEMBER_FORMS, UpdateKey, prefix_of_shown,
 };
 pub use lease::Lease;
+pub use links::{
+    Invitation, InvitationKind, Link, LinkKind, LinkPage, LinkStore, MAX_SETUP_LINKS, PasswordReset,
+};
 pub use metrics::{FeedMetrics, Latencies, Operation};
 pub use patience::patiently;
 pub use prune::{Prunable, PruneStore};
 pub use readable::readable;
-pub use sessions::{Session, SessionOrigin, SessionStore};
+pub use sessions::{BeginSession, Session, SessionOrigin, SessionStore};
 pub use status::{
     ChangeIncident, IncidentPage, IncidentRule, LastDay, LatestProbe, Period, Probe, ProbeClaim,
     ProbeRecord, Rollup, StatusHistory, StatusStore, Tally, components_text, gather_incidents,
@@ -63,6 +67,7 @@ pub use usage::{KeyUse, UsageFlush, UsageStore};
 #[async_trait]
 pub trait Store:
     AccountStore
+    + LinkStore
     + SessionStore
     + KeyStore
     + CredentialStore

@@ -26,6 +26,16 @@ pub struct Session {
     pub origin: SessionOrigin,
 }
 
+/// A session that begins in the transaction of the change by which somebody has just shown that an
+/// account is theirs.
+#[derive(Debug, Clone)]
+pub struct BeginSession {
+    /// The session.
+    pub session: Session,
+    /// The record of it, beside that of the change.
+    pub audit: AuditEntry,
+}
+
 /// Where a session began, as far as is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SessionOrigin {
@@ -61,7 +71,8 @@ pub trait SessionStore: Send + Sync {
         token_hash: TokenHash,
     ) -> Result<Option<(Session, Account)>, StorageError>;
 
-    /// Notes that a session was used. It never comes back to life by this, nor ends earlier.
+    /// Notes that a session was used. It never comes back to life by this, nor ends earlier: one that is
+    /// over at `seen_at` stays as it is.
     async fn touch_session(
         &self,
         id: SessionId,
@@ -76,7 +87,8 @@ pub trait SessionStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<Session>, StorageError>;
 
-    /// Ends a session of this account. False if there is none.
+    /// Ends a session of this account. Unless it ends itself, the links that it made end with it. False if
+    /// there is none.
     async fn delete_session(
         &self,
         account_id: AccountId,
@@ -84,7 +96,7 @@ pub trait SessionStore: Send + Sync {
         audit: AuditEntry,
     ) -> Result<bool, StorageError>;
 
-    /// Ends all sessions of this account but one.
+    /// Ends all sessions of this account but one, and all links of the account that this one did not make.
     async fn delete_other_sessions(
         &self,
         account_id: AccountId,

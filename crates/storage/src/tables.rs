@@ -93,7 +93,9 @@ pub const TABLES: &[Table] = &[
         columns: &[
             column("token_hash", Kind::Bytes),
             column("kind", Kind::Text),
+            column("id", Kind::Id),
             column("created_by", Kind::Id),
+            column("session_id", Kind::Id),
             column("created_at", Kind::Number),
             column("expires_at", Kind::Number),
         ],
@@ -119,7 +121,9 @@ pub const TABLES: &[Table] = &[
         columns: &[
             column("account_id", Kind::Id),
             column("token_hash", Kind::Bytes),
+            column("id", Kind::Id),
             column("created_by", Kind::Id),
+            column("session_id", Kind::Id),
             column("created_at", Kind::Number),
             column("expires_at", Kind::Number),
         ],

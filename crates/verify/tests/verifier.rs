@@ -85,10 +85,12 @@ impl World {
             created_at: START,
         };
         let account_id = account.id;
-        let inserted =
-            store
-                .store
-                .insert_account(account, Admission::Free, entry(Action::AccountCreate));
+        let inserted = store.store.insert_account(
+            account,
+            Admission::Free,
+            None,
+            entry(Action::AccountCreate),
+        );
         inserted.await.expect("answers");
         Self {
             store,

@@ -21,6 +21,7 @@ mod state;
 mod status_words;
 
 pub use api::{
+    admin::links::ListedLinkResponse,
     incident::IncidentResponse,
     keys::{CreateKeyResponse, KeyResponse},
 };

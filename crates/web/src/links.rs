@@ -1,7 +1,7 @@
 //! Where one-time links lead.
 
 use keygate_control::OneTimeToken;
-use keygate_core::{Timestamp, Token};
+use keygate_core::{LinkId, Timestamp, Token};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,6 +19,9 @@ pub fn password_link(origin: &str, token: &Token) -> String {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Link)]
 pub(crate) struct LinkResponse {
+    /// Its id, by which it can be withdrawn.
+    #[schema(value_type = String, format = "uuid")]
+    pub(crate) id: LinkId,
     /// The address that it leads to.
     #[schema(format = "uri")]
     pub(crate) link: String,
@@ -28,23 +31,19 @@ pub(crate) struct LinkResponse {
 }
 
 impl LinkResponse {
-    pub(crate) fn to_sign_up(
-        origin: &str,
-        OneTimeToken { token, expires_at }: &OneTimeToken,
-    ) -> Self {
-        Self {
-            link: signup_link(origin, token),
-            expires_at: *expires_at,
-        }
+    pub(crate) fn to_sign_up(origin: &str, made: &OneTimeToken) -> Self {
+        Self::new(made, signup_link(origin, &made.token))
     }
 
-    pub(crate) fn to_reset_password(
-        origin: &str,
-        OneTimeToken { token, expires_at }: &OneTimeToken,
-    ) -> Self {
+    pub(crate) fn to_reset_password(origin: &str, made: &OneTimeToken) -> Self {
+        Self::new(made, password_link(origin, &made.token))
+    }
+
+    fn new(made: &OneTimeToken, link: String) -> Self {
         Self {
-            link: password_link(origin, token),
-            expires_at: *expires_at,
+            id: made.id,
+            link,
+            expires_at: made.expires_at,
         }
     }
 }

@@ -68,6 +68,7 @@ pub(crate) fn document() -> OpenApi {
         api::session::Reference::openapi(),
         api::account::Reference::openapi(),
         api::admin::accounts::Reference::openapi(),
+        api::admin::links::Reference::openapi(),
         api::admin::Reference::openapi(),
         api::status::Reference::openapi(),
         api::admin::incidents::Reference::openapi(),

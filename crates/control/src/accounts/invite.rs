@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use keygate_core::{Code, Problem, Timestamp, Token};
+use keygate_core::{Code, LinkId, Problem, Timestamp, Token};
 use keygate_storage::{Action, Actor, AuditEntry, Invitation, InvitationKind};
 
 use super::Signup;
@@ -9,6 +9,8 @@ use crate::{Control, unavailable};
 /// A token that works once, to be sent to somebody as a link.
 #[derive(Debug)]
 pub struct OneTimeToken {
+    /// The link's id, by which it can be withdrawn.
+    pub id: LinkId,
     /// The token.
     pub token: Token,
     /// The first moment at which it no longer works.
@@ -19,15 +21,15 @@ const SETUP_LIFETIME: Duration = Duration::from_hours(24);
 const INVITE_LIFETIME: Duration = Duration::from_hours(7 * 24);
 
 impl Control {
-    /// A token for the first account, while there is none. It takes the place of the one before
-    /// and works once, within a day.
+    /// A token for the first account, while there is none. It works once, within a day, beside those that
+    /// other nodes made; when one of them is used, all end.
     pub async fn create_setup_link(&self) -> Result<Option<Token>, Problem> {
         if self.is_set_up().await? {
             return Ok(None);
         }
         let operator = Actor::Operator;
-        let token = self.invite(operator, InvitationKind::Setup, SETUP_LIFETIME);
-        Ok(Some(token.await?.token))
+        let made = self.invite(operator, InvitationKind::Setup, SETUP_LIFETIME);
+        Ok(made.await?.map(|made| made.token))
     }
 
     /// A token for one new account, good for a week, where the setting allows invitations.
@@ -38,8 +40,8 @@ impl Control {
                 "Invitations need the setting accounts.signup to be \"invite\" or \"open\".",
             ));
         }
-        self.invite(actor, InvitationKind::Invite, INVITE_LIFETIME)
-            .await
+        let made = self.invite(actor, InvitationKind::Invite, INVITE_LIFETIME);
+        Ok(made.await?.expect("only set-up links are refused"))
     }
 
     /// Whether the setting lets invitations in.
@@ -47,19 +49,23 @@ impl Control {
         self.policy.signup != Signup::Closed
     }
 
+    /// `None` where it is for the first account, and somebody has just made that.
     async fn invite(
         &self,
         actor: Actor,
         kind: InvitationKind,
         lifetime: Duration,
-    ) -> Result<OneTimeToken, Problem> {
+    ) -> Result<Option<OneTimeToken>, Problem> {
         let token = Token::generate(&*self.random);
         let now = self.clock.now();
         let expires_at = now.plus(lifetime);
+        let id = LinkId::generate(now, &*self.random);
         let invitation = Invitation {
+            id,
             token_hash: token.hash(),
             kind,
             created_by: actor.account_id(),
+            session_id: actor.session_id(),
             created_at: now,
             expires_at,
         };
@@ -68,11 +74,15 @@ impl Control {
             actor,
             action: Action::InvitationCreate,
             account_id: None,
-            subject_id: None,
+            subject_id: Some(id.to_string()),
             detail: None,
         };
         let inserted = self.store.insert_invitation(invitation, audit).await;
-        inserted.map_err(unavailable)?;
-        Ok(OneTimeToken { token, expires_at })
+        let inserted = inserted.map_err(unavailable)?;
+        Ok(inserted.then_some(OneTimeToken {
+            id,
+            token,
+            expires_at,
+        }))
     }
 }

@@ -14,6 +14,12 @@ impl Control {
         Ok(!listed.map_err(unavailable)?.is_empty())
     }
 
+    /// Whether there are accounts, and none that is not suspended is an admin's.
+    pub async fn lacks_admin(&self) -> Result<bool, Problem> {
+        let has_admin = self.store.has_admin().await.map_err(unavailable)?;
+        Ok(!has_admin && self.is_set_up().await?)
+    }
+
     /// Up to 100 accounts, oldest first: those whose address has `search` in it; `after` is the id that
     /// the last page ended with. For operators and admins.
     pub async fn list_accounts(

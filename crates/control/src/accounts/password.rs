@@ -1,12 +1,12 @@
-use keygate_core::{Account, Code, Password, Problem};
-use keygate_storage::{Action, Actor};
+use keygate_core::{Account, Code, Problem};
+use keygate_storage::{Action, Actor, NewPassword, SetPassword};
 
-use super::{sign_up::parse_new_password, suspend::changed};
+use super::{list::account_not_found, sign_up::parse_new_password};
 use crate::{Client, Control, SignedIn, SignedInSession, unavailable};
 
 impl Control {
     /// Replaces the password of a signed-in account that gives its present one. All its sessions
-    /// end; the one returned takes the place of the caller's.
+    /// end, and all links that it made; the session returned takes the place of the caller's.
     pub async fn change_password(
         &self,
         signed_in: &SignedInSession,
@@ -17,36 +17,52 @@ impl Control {
         let account = &signed_in.account;
         let new = parse_new_password(new)?;
         let current = self.check_password(&account.email, current, client.address);
-        current.await.map_err(|problem| match problem.code {
-            Code::InvalidCredentials => {
-                Problem::invalid_parameter("current_password", "is not the account's password")
-            }
+        let current = current.await.map_err(|problem| match problem.code {
+            Code::InvalidCredentials => wrong_password(),
             _ => problem,
         })?;
-        let password_hash = self.replace(account, new, signed_in.actor()).await?;
-        self.start_session(account, password_hash, client).await
+        let hash = self.passwords.hash_new(new, account.email.clone()).await?;
+        let actor = signed_in.actor();
+        let (signed_in, session) = self.new_session(account, client);
+        let new = NewPassword {
+            hash,
+            session: Some(session),
+        };
+        self.replace(account, Some(current.password_hash), new, actor)
+            .await?;
+        Ok(signed_in)
     }
 
-    /// Replaces an account's password in the operator's name. All its sessions end.
+    /// Replaces an account's password in the operator's name. All its sessions end, and all links that
+    /// it made.
     pub async fn set_password(&self, account: &Account, new: &str) -> Result<(), Problem> {
         let new = parse_new_password(new)?;
-        self.replace(account, new, Actor::Operator).await?;
-        Ok(())
+        let hash = self.passwords.hash_new(new, account.email.clone()).await?;
+        let new = NewPassword {
+            hash,
+            session: None,
+        };
+        self.replace(account, None, new, Actor::Operator).await
     }
 
+    /// `replaces` is the hash of the password that was given as the present one.
     async fn replace(
         &self,
         account: &Account,
-        new: Password,
+        replaces: Option<String>,
+        new: NewPassword,
         actor: Actor,
-    ) -> Result<String, Problem> {
-        let hash = self.passwords.hash_new(new, account.email.clone()).await?;
+    ) -> Result<(), Problem> {
         let audit = self.entry(actor, Action::AccountSetPassword, account.id);
-        let set = self
-            .store
-            .set_password(account.id, hash.clone(), audit)
-            .await;
-        changed(set.map_err(unavailable)?)?;
-        Ok(hash)
+        let set = self.store.set_password(account.id, replaces, new, audit);
+        match set.await.map_err(unavailable)? {
+            SetPassword::Set => Ok(()),
+            SetPassword::Overtaken => Err(wrong_password()),
+            SetPassword::NotFound => Err(account_not_found()),
+        }
     }
+}
+
+fn wrong_password() -> Problem {
+    Problem::invalid_parameter("current_password", "is not the account's password")
 }

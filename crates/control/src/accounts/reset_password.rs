@@ -1,7 +1,7 @@
 use std::{net::IpAddr, time::Duration};
 
-use keygate_core::{Account, AccountId, Code, Problem, Token};
-use keygate_storage::{Action, Actor, PasswordReset};
+use keygate_core::{Account, AccountId, Code, LinkId, Problem, Token};
+use keygate_storage::{Action, Actor, BeginSession, NewPassword, PasswordReset};
 use serde_json::json;
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
     sign_up::parse_new_password,
     suspend::{changed, refuse_own},
 };
-use crate::{Control, Proven, unavailable};
+use crate::{Client, Control, SignedIn, unavailable};
 
 const LIFETIME: Duration = Duration::from_hours(24);
 
@@ -26,17 +26,25 @@ impl Control {
         let token = Token::generate(&*self.random);
         let now = self.clock.now();
         let expires_at = now.plus(LIFETIME);
+        let id = LinkId::generate(now, &*self.random);
         let reset = PasswordReset {
+            id,
             token_hash: token.hash(),
             account_id,
             created_by: actor.account_id(),
+            session_id: actor.session_id(),
             created_at: now,
             expires_at,
         };
-        let audit = self.entry(actor, Action::PasswordResetCreate, account_id);
+        let mut audit = self.entry(actor, Action::PasswordResetCreate, account_id);
+        audit.subject_id = Some(id.to_string());
         let kept = self.store.insert_password_reset(reset, audit).await;
         changed(kept.map_err(unavailable)?)?;
-        Ok(OneTimeToken { token, expires_at })
+        Ok(OneTimeToken {
+            id,
+            token,
+            expires_at,
+        })
     }
 
     /// Whose password a token resets.
@@ -59,26 +67,46 @@ impl Control {
         token: &str,
         new: &str,
         address: IpAddr,
-    ) -> Result<Proven, Problem> {
+    ) -> Result<(), Problem> {
+        let account = self.account_to_reset(token, address).await?;
+        self.reset(account, token, new, None).await
+    }
+
+    /// The same, and signs in with the new password.
+    pub async fn reset_password_and_sign_in(
+        &self,
+        token: &str,
+        new: &str,
+        client: &Client<'_>,
+    ) -> Result<SignedIn, Problem> {
+        let account = self.account_to_reset(token, client.address).await?;
+        let (signed_in, session) = self.new_session(&account, client);
+        self.reset(account, token, new, Some(session)).await?;
+        Ok(signed_in)
+    }
+
+    async fn account_to_reset(&self, token: &str, address: IpAddr) -> Result<Account, Problem> {
         self.attempts.count_address(address)?;
-        let account = self.get_password_reset(token).await?;
+        self.get_password_reset(token).await
+    }
+
+    async fn reset(
+        &self,
+        account: Account,
+        token: &str,
+        new: &str,
+        session: Option<BeginSession>,
+    ) -> Result<(), Problem> {
         let new = parse_new_password(new)?;
-        let password_hash = self.passwords.hash_new(new, account.email.clone()).await?;
+        let hash = self.passwords.hash_new(new, account.email.clone()).await?;
         let token = Token::parse(token).ok_or_else(link_invalid)?;
         let actor = Actor::Account(account.id);
         let mut audit = self.entry(actor, Action::AccountSetPassword, account.id);
         audit.detail = Some(json!({"by": "link"}).to_string());
-        let done = self
-            .store
-            .reset_password(token.hash(), password_hash.clone(), audit)
-            .await;
-        let proven = Proven {
-            account,
-            password_hash,
-        };
-        done.map_err(unavailable)?
-            .then_some(proven)
-            .ok_or_else(link_invalid)
+        let new = NewPassword { hash, session };
+        let done = self.store.reset_password(token.hash(), new, audit).await;
+        let done = done.map_err(unavailable)?;
+        done.then_some(()).ok_or_else(link_invalid)
     }
 }
 

@@ -1,11 +1,13 @@
 use std::net::IpAddr;
 
-use keygate_core::{Account, AccountId, Code, EmailAddress, Password, Problem, Role, Token};
-use keygate_storage::{Action, Actor, Admission, InsertAccount, InvitationKind, NewAccount};
+use keygate_core::{Account, AccountId, Code, Password, Problem, Role, Token};
+use keygate_storage::{
+    Action, Actor, Admission, BeginSession, InsertAccount, InvitationKind, NewAccount,
+};
 use serde_json::json;
 
 use super::list::parse_email;
-use crate::{Control, Proven, unavailable};
+use crate::{Client, Control, SignedIn, unavailable};
 
 /// Who may make an account, apart from the operator and the very first one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,13 +36,24 @@ pub struct SignUp<'a> {
 impl Control {
     /// Makes an account for somebody, if the setting or an invitation lets them in. Whoever follows the
     /// set-up link becomes the first admin.
-    pub async fn sign_up(&self, request: SignUp<'_>) -> Result<Proven, Problem> {
-        self.attempts.count_address(request.address)?;
-        let (admission, role) = self.admission(request.invitation).await?;
-        let email = parse_email(request.email)?;
-        let password = parse_new_password(request.password)?;
-        self.make_account(email, password, role, admission, None)
-            .await
+    pub async fn sign_up(&self, request: SignUp<'_>) -> Result<Account, Problem> {
+        let (new, admission) = self.admitted(request).await?;
+        let actor = Actor::Account(new.id);
+        self.make_account(new, admission, None, actor).await
+    }
+
+    /// The same, and signs in to the account.
+    pub async fn sign_up_and_in(
+        &self,
+        request: SignUp<'_>,
+        client: &Client<'_>,
+    ) -> Result<SignedIn, Problem> {
+        let (new, admission) = self.admitted(request).await?;
+        let actor = Actor::Account(new.id);
+        let (signed_in, session) = self.new_session(&account(&new), client);
+        self.make_account(new, admission, Some(session), actor)
+            .await?;
+        Ok(signed_in)
     }
 
     /// Makes an account in the operator's name.
@@ -50,24 +63,27 @@ impl Control {
         password: &str,
         role: Role,
     ) -> Result<Account, Problem> {
-        let email = parse_email(email)?;
-        let password = parse_new_password(password)?;
-        let operator = Some(Actor::Operator);
-        let made = self.make_account(email, password, role, Admission::Free, operator);
-        Ok(made.await?.account)
+        let new = self.new_account(email, password, role).await?;
+        self.make_account(new, Admission::Free, None, Actor::Operator)
+            .await
     }
 
-    /// Whether somebody can make an account without a link.
+    /// Whether somebody can make an account without a link, once there is one.
     pub fn signup_is_open(&self) -> bool {
         self.policy.signup == Signup::Open
     }
 
+    /// The account that somebody may have, and why they may.
+    async fn admitted(&self, request: SignUp<'_>) -> Result<(NewAccount, Admission), Problem> {
+        self.attempts.count_address(request.address)?;
+        let (admission, role) = self.admission(request.invitation).await?;
+        let new = self.new_account(request.email, request.password, role);
+        Ok((new.await?, admission))
+    }
+
     async fn admission(&self, invitation: Option<&str>) -> Result<(Admission, Role), Problem> {
-        if self.signup_is_open() && invitation.is_none() {
-            return Ok((Admission::Free, Role::Member));
-        }
         let Some(invitation) = invitation else {
-            return Err(signup_closed());
+            return self.open_admission().await;
         };
         let token = Token::parse(invitation).ok_or_else(invitation_invalid)?;
         let found = self.store.lookup_invitation(token.hash()).await;
@@ -82,45 +98,67 @@ impl Control {
         Ok((Admission::Invitation(found.token_hash), role))
     }
 
-    /// `actor` is the new account itself unless somebody else makes it.
-    async fn make_account(
+    /// Whether anybody may have an account. The first one is the operator's to make: a stranger who was
+    /// faster would own a service that has no admin.
+    async fn open_admission(&self) -> Result<(Admission, Role), Problem> {
+        if !self.signup_is_open() {
+            return Err(signup_closed());
+        }
+        // Asked again where the account is kept; here it spares the work on the password.
+        if !self.is_set_up().await? {
+            return Err(not_set_up());
+        }
+        Ok((Admission::Open, Role::Member))
+    }
+
+    async fn new_account(
         &self,
-        email: EmailAddress,
-        password: Password,
+        email: &str,
+        password: &str,
         role: Role,
-        admission: Admission,
-        actor: Option<Actor>,
-    ) -> Result<Proven, Problem> {
+    ) -> Result<NewAccount, Problem> {
+        let email = parse_email(email)?;
+        let password = parse_new_password(password)?;
         let password_hash = self.passwords.hash_new(password, email.clone()).await?;
         let now = self.clock.now();
-        let account = Account {
+        Ok(NewAccount {
             id: AccountId::generate(now, &*self.random),
             email,
-            role,
-            suspended_at: None,
-            created_at: now,
-        };
-        let new = NewAccount {
-            id: account.id,
-            email: account.email.clone(),
-            password_hash: password_hash.clone(),
+            password_hash,
             role,
             created_at: now,
-        };
-        let actor = actor.unwrap_or(Actor::Account(account.id));
+        })
+    }
+
+    async fn make_account(
+        &self,
+        new: NewAccount,
+        admission: Admission,
+        session: Option<BeginSession>,
+        actor: Actor,
+    ) -> Result<Account, Problem> {
+        let account = account(&new);
         let mut audit = self.entry(actor, Action::AccountCreate, account.id);
         if matches!(admission, Admission::Invitation(_)) {
             audit.detail = Some(json!({"by": "link"}).to_string());
         }
-        let inserted = self.store.insert_account(new, admission, audit).await;
-        match inserted.map_err(unavailable)? {
-            InsertAccount::Inserted => Ok(Proven {
-                account,
-                password_hash,
-            }),
+        let inserted = self.store.insert_account(new, admission, session, audit);
+        match inserted.await.map_err(unavailable)? {
+            InsertAccount::Inserted => Ok(account),
             InsertAccount::EmailTaken => Err(email_taken()),
             InsertAccount::InvitationInvalid => Err(invitation_invalid()),
+            InsertAccount::NotSetUp => Err(not_set_up()),
         }
+    }
+}
+
+fn account(new: &NewAccount) -> Account {
+    Account {
+        id: new.id,
+        email: new.email.clone(),
+        role: new.role,
+        suspended_at: None,
+        created_at: new.created_at,
     }
 }
 
@@ -132,6 +170,14 @@ fn signup_closed() -> Problem {
     Problem::new(
         Code::SignupClosed,
         "An account needs an invitation here. Ask the operator of this service for one.",
+    )
+}
+
+fn not_set_up() -> Problem {
+    Problem::new(
+        Code::SignupClosed,
+        "This service is not set up yet. Its operator makes the first account, with the link that keygate \
+         printed when it started or with `keygate account create --admin`.",
     )
 }
 

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use keygate_core::{Account, Code, EmailAddress, Password, Problem, SessionId, Token};
-use keygate_storage::{Action, Actor, Session, SessionOrigin, StoredAccount};
+use keygate_storage::{Action, Actor, BeginSession, Session, SessionOrigin, StoredAccount};
 
 use crate::{Control, unavailable};
 
@@ -27,13 +27,6 @@ impl Client<'_> {
                 .map(|name| name.chars().filter(shown).take(MAX_USER_AGENT).collect()),
         }
     }
-}
-
-/// Somebody who has just shown that an account is theirs.
-pub struct Proven {
-    /// The account.
-    pub account: Account,
-    pub(crate) password_hash: String,
 }
 
 /// A session that has just begun.
@@ -102,26 +95,30 @@ impl Control {
         stored.filter(|_| right).ok_or_else(invalid_credentials)
     }
 
-    /// Begins a session of somebody who has just made an account, or reset its password.
-    pub async fn sign_in_proven(
-        &self,
-        proven: Proven,
-        client: &Client<'_>,
-    ) -> Result<SignedIn, Problem> {
-        let Proven {
-            account,
-            password_hash,
-        } = proven;
-        self.start_session(&account, password_hash, client).await
-    }
-
     /// Begins a session of an account whose password was checked to have this hash.
-    pub(crate) async fn start_session(
+    async fn start_session(
         &self,
         account: &Account,
         password_hash: String,
         client: &Client<'_>,
     ) -> Result<SignedIn, Problem> {
+        let (signed_in, BeginSession { session, audit }) = self.new_session(account, client);
+        let inserted = self
+            .store
+            .insert_session(session, password_hash, audit)
+            .await;
+        inserted
+            .map_err(unavailable)?
+            .then_some(signed_in)
+            .ok_or_else(invalid_credentials)
+    }
+
+    /// A session to begin: what is handed out, and what is kept.
+    pub(crate) fn new_session(
+        &self,
+        account: &Account,
+        client: &Client<'_>,
+    ) -> (SignedIn, BeginSession) {
         let token = Token::generate(&*self.random);
         let now = self.clock.now();
         let session = Session {
@@ -137,15 +134,8 @@ impl Control {
         let actor = Actor::Account(account.id);
         let mut audit = self.entry(actor, Action::SessionCreate, account.id);
         audit.subject_id = Some(session.id.to_string());
-        let inserted = self
-            .store
-            .insert_session(session, password_hash, audit)
-            .await;
         let account = account.clone();
-        inserted
-            .map_err(unavailable)?
-            .then_some(SignedIn { account, token })
-            .ok_or_else(invalid_credentials)
+        (SignedIn { account, token }, BeginSession { session, audit })
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) enum Account {
     List(Format),
     /// Say whether an account's owner is an admin in the dashboard; its sessions end
     SetRole(SetRole),
-    /// Replace an account's password; its sessions end
+    /// Replace an account's password; its sessions end, and the links that it made
     ResetPassword(WithPassword),
     /// Make a link with which an account's owner can choose a new password within a day
     ResetLink(One),
@@ -28,6 +28,10 @@ pub(super) enum Account {
     Resume(One),
     /// Make a link with which one new account can be made within a week
     Invite(Format),
+    /// List the links that still work: what for, whose they are, and when they end
+    Links(Format),
+    /// Withdraw a link: it no longer works
+    WithdrawLink(Link),
 }
 
 #[derive(Args)]
@@ -41,6 +45,14 @@ pub(super) struct Format {
 pub(super) struct One {
     /// The account's e-mail address
     email: String,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Args)]
+pub(super) struct Link {
+    /// The link's id, as `keygate account links` shows it
+    id: String,
     #[command(flatten)]
     format: Format,
 }
@@ -94,7 +106,8 @@ impl Account {
                     is_admin,
                 };
                 let account = operator::run(settings, command).await?;
-                format.print(&account, "The account {email} is ready. Issue it a key with:\n  keygate key issue --account {email} --name \"My first key\"")
+                format.print(&account, "The account {email} is ready. Issue it a key with:\n  keygate key issue --account {email} --name \"My first key\"")?;
+                format.warn_without_admin(&account)
             }
             Self::List(format) => {
                 let accounts = operator::run(settings, Command::ListAccounts).await?;
@@ -107,7 +120,7 @@ impl Account {
                 let account = operator::run(settings, command).await?;
                 format.print(
                     &account,
-                    "The password of {email} is replaced; its sessions have ended.",
+                    "The password of {email} is replaced; its sessions have ended, and the links that it made.",
                 )
             }
             Self::SetRole(SetRole {
@@ -117,7 +130,8 @@ impl Account {
                 let is_admin = matches!(role, Role::Admin);
                 let command = Command::SetRole { email, is_admin };
                 let account = operator::run(settings, command).await?;
-                format.print(&account, "{email} is now: {role}. Its sessions have ended.")
+                format.print(&account, "{email} is now: {role}. Its sessions have ended.")?;
+                format.warn_without_admin(&account)
             }
             Self::ResetLink(One { email, format }) => {
                 let command = Command::LinkToResetPassword { email };
@@ -144,6 +158,15 @@ impl Account {
                 let invitation = operator::run(settings, Command::Invite).await?;
                 format.print(&invitation, "{link}")
             }
+            Self::Links(format) => {
+                let links = operator::run(settings, Command::ListLinks).await?;
+                format.table(&links, LINK_COLUMNS, "No link works at present.")
+            }
+            Self::WithdrawLink(Link { id, format }) => {
+                let command = Command::WithdrawLink { id };
+                let withdrawn = operator::run(settings, command).await?;
+                format.print(&withdrawn, "The link is withdrawn; it no longer works.")
+            }
         }
     }
 }
@@ -158,10 +181,30 @@ const COLUMNS: &[(&str, &str)] = &[
     ("ID", "id"),
 ];
 
+const LINK_COLUMNS: &[(&str, &str)] = &[
+    ("FOR", "kind"),
+    ("ACCOUNT", "account"),
+    ("MADE BY", "created_by"),
+    ("MADE", "created_at"),
+    ("ENDS", "expires_at"),
+    ("ID", "id"),
+];
+
 impl Format {
     /// Whether it is read by people, and not by a program.
     pub(super) fn is_for_people(&self) -> bool {
         !self.json
+    }
+
+    /// Says how an account becomes an admin's, where none is: nobody could look after the others.
+    fn warn_without_admin(&self, account: &Value) -> Result<(), Failure> {
+        if self.json || account["admin_exists"] != false {
+            return Ok(());
+        }
+        self.print(
+            account,
+            "No account is an admin's now. Make one an admin with:\n  keygate account set-role {email} admin",
+        )
     }
 
     /// JSON, or the sentence with the value's fields in it.

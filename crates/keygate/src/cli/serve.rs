@@ -40,6 +40,11 @@ async fn greeting(running: &Running, upstreams: &str) -> Result<Vec<String>, Fai
         lines.push("Make the first account here; the link works once, within a day:".to_owned());
         lines.push(format!("  {link}"));
     }
+    if running.lacks_admin().await? {
+        output::line(
+            "No account is an admin's. Make one an admin: keygate account set-role E-MAIL admin",
+        );
+    }
     if upstreams.is_empty() {
         let text = "No upstream yet: /v1 answers 502 until you start it with --upstream URL.";
         lines.push(text.to_owned());

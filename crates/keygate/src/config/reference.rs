@@ -70,7 +70,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         name: "accounts.signup",
         default: "invite",
         example: "\"open\"",
-        help: "Who may make an account: `closed` (the operator), `invite` (whoever has an invitation, which the operator or an admin makes) or `open` (anybody). The first account is made with the set-up link in any case.",
+        help: "Who may make an account: `closed` (the operator), `invite` (whoever has an invitation, which the operator or an admin makes) or `open` (anybody). The first account is made with the set-up link or by the operator in any case.",
     },
     Setting {
         name: "accounts.session_idle",

@@ -1,9 +1,9 @@
 use keygate_control::{
-    AccountSummary, Actor, Control, IssueKey, IssuedKey, KeyStatus, parse_expires_at,
+    AccountSummary, Actor, Control, IssueKey, IssuedKey, KeyStatus, Link, parse_expires_at,
     parse_key_name,
 };
 use keygate_core::{Account, ApiKey, Problem, Role, Scope, Scopes};
-use keygate_web::{CreateKeyResponse, KeyResponse, password_link, signup_link};
+use keygate_web::{CreateKeyResponse, KeyResponse, ListedLinkResponse, password_link, signup_link};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -40,6 +40,10 @@ pub(crate) enum Command {
         email: String,
     },
     Invite,
+    ListLinks,
+    WithdrawLink {
+        id: String,
+    },
     ListKeys {
         account: String,
     },
@@ -83,13 +87,14 @@ impl Command {
             } => {
                 let role = role(is_admin);
                 let account = control.create_account(&email, &password, role).await?;
-                Ok(account_json(&account))
+                with_admins(control, &account).await
             }
             Self::ListAccounts => list_accounts(control).await,
             Self::SetRole { email, is_admin } => {
                 let account = control.get_account(&email).await?;
                 control.set_role(account.id, role(is_admin)).await?;
-                Ok(account_json(&control.get_account(&email).await?))
+                let account = control.get_account(&email).await?;
+                with_admins(control, &account).await
             }
             Self::SetPassword { email, password } => {
                 let account = control.get_account(&email).await?;
@@ -99,8 +104,9 @@ impl Command {
             Self::LinkToResetPassword { email } => {
                 let account = control.get_account(&email).await?;
                 let reset = control.create_password_reset(Actor::Operator, account.id);
-                let token = reset.await?.token;
-                Ok(json!({"email": account.email, "link": password_link(origin, &token)}))
+                let made = reset.await?;
+                let link = password_link(origin, &made.token);
+                Ok(json!({"email": account.email, "id": made.id, "link": link}))
             }
             Self::SuspendAccount { email } => {
                 let account = control.get_account(&email).await?;
@@ -115,8 +121,14 @@ impl Command {
                 Ok(account_json(&control.get_account(&email).await?))
             }
             Self::Invite => {
-                let token = control.create_invitation(Actor::Operator).await?.token;
-                Ok(json!({"link": signup_link(origin, &token)}))
+                let made = control.create_invitation(Actor::Operator).await?;
+                let link = signup_link(origin, &made.token);
+                Ok(json!({"id": made.id, "link": link}))
+            }
+            Self::ListLinks => list_links(control).await,
+            Self::WithdrawLink { id } => {
+                control.withdraw_link(Actor::Operator, &id).await?;
+                Ok(json!({"id": id}))
             }
             Self::ListKeys { account } => list_keys(control, &account).await,
             Self::IssueKey {
@@ -161,6 +173,21 @@ async fn list_accounts(control: &Control) -> Result<Value, Problem> {
         shown
     });
     Ok(shown.collect())
+}
+
+/// All one-time links that still work.
+async fn list_links(control: &Control) -> Result<Value, Problem> {
+    let page = |before| control.list_links(before);
+    let links = all_pages(page, |last: &Link| last.id).await?;
+    let shown = links.into_iter().map(ListedLinkResponse::from);
+    Ok(shown.map(|link| json!(link)).collect())
+}
+
+/// An account, and whether anybody is an admin now that it is as it is.
+async fn with_admins(control: &Control, account: &Account) -> Result<Value, Problem> {
+    let mut shown = account_json(account);
+    shown["admin_exists"] = (!control.lacks_admin().await?).into();
+    Ok(shown)
 }
 
 /// All keys of an account, in any state.

@@ -154,6 +154,11 @@ impl Running {
         Ok(token.map(|token| signup_link(&self.origin, &token)))
     }
 
+    /// Whether there are accounts, and none of an admin.
+    pub(crate) async fn lacks_admin(&self) -> Result<bool, Failure> {
+        Ok(self.control.lacks_admin().await?)
+    }
+
     /// Stops taking work, finishes what is under way, and writes down what is not yet written.
     pub(crate) async fn stop(self) {
         self.web.begin_draining();

@@ -3,7 +3,7 @@
 use crate::{
     browser::Options,
     person::{BOTH_WAYS, Person, Scene},
-    support::{Caller, PASSWORD},
+    support::{Caller, EMAIL, PASSWORD},
 };
 
 const BOB: &str = "bob@example.com";
@@ -41,6 +41,22 @@ async fn an_admin_looks_after_accounts(options: Options) {
     bob.browser.fill("New password", new).await;
     bob.browser.click("Set password and sign in").await;
     bob.browser.see("The password is changed.").await;
+
+    admin.goto("/admin/accounts").await;
+    admin.click("Invite somebody").await;
+    let invitation = ada.text_of("#link").await;
+    admin.goto("/admin/accounts").await;
+    admin.click("One-time links").await;
+    let withdraw = format!("Withdraw: An invitation, made by {EMAIL}");
+    admin.click(&withdraw).await;
+    admin.see("The link is withdrawn").await;
+    admin.see("No link works at present.").await;
+    let eve = Person::at(program, options).await;
+    eve.browser.goto(&invitation).await;
+    eve.browser.fill("E-mail address", "eve@example.com").await;
+    eve.browser.fill("Password", PASSWORD).await;
+    eve.browser.click("Create account").await;
+    eve.browser.see("The link is not valid").await;
 
     admin.goto("/admin/accounts").await;
     admin.fill("Search by e-mail address", "BOB").await;

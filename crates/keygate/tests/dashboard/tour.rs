@@ -187,6 +187,9 @@ async fn pages_of_admins_are_fit_to_be_seen() {
     browser.click("Invite somebody").await;
     browser.see("It works once").await;
     look(browser, "invitation").await;
+    let link = program.cli(&["account", "reset-link", "bob@example.com"], "");
+    assert!(link.status.success(), "{link:?}");
+    visit(browser, "/admin/links", "links").await;
     visit(browser, "/admin/audit", "audit").await;
     visit(browser, "/admin/audit?action=session.delete", "audit-none").await;
     ada.nothing_was_amiss().await;

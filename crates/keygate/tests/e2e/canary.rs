@@ -1,4 +1,5 @@
-//! Canaries: a key, a password and a session token through every route, logged at TRACE.
+//! Canaries: a key, a password, a session token and the tokens of one-time links through every route,
+//! logged at TRACE.
 
 use std::path::Path;
 
@@ -32,6 +33,9 @@ fn assert_files_clean(canaries: &[Canary], folder: &Path) {
     let mut files = 0;
     for entry in std::fs::read_dir(folder).expect("readable") {
         let path = entry.expect("readable").path();
+        if path.is_dir() {
+            assert_files_clean(canaries, &path);
+        }
         // Sockets cannot be read, and hold nothing.
         if let Ok(bytes) = std::fs::read(&path) {
             assert_clean(canaries, &bytes, &path.display().to_string());
@@ -51,7 +55,7 @@ enum Body {
 type Call = (Method, String, Body, u16);
 
 /// Calls with canaries in every place, and the status that each is answered with.
-fn calls(id: &str, key: &str, link: &str, token: &str) -> Vec<Call> {
+fn calls(id: &str, key: &str, [link, reset]: [&str; 2], token: &str) -> Vec<Call> {
     let get = |path: &str, status| (Method::GET, path.to_owned(), Body::Nothing, status);
     let send =
         |method, path: &str, body, status| (method, path.to_owned(), Body::Json(body), status);
@@ -75,6 +79,12 @@ fn calls(id: &str, key: &str, link: &str, token: &str) -> Vec<Call> {
             "/signup",
             json!({"token": link, "email": EMAIL, "password": PASSWORD}),
             403,
+        ),
+        get(&format!("/reset-password?token={reset}"), 200),
+        form(
+            "/reset-password",
+            json!({"token": reset, "password": "password1234"}),
+            400,
         ),
         form("/signin", json!({"email": EMAIL, "password": key}), 401),
         form(
@@ -141,6 +151,14 @@ fn calls(id: &str, key: &str, link: &str, token: &str) -> Vec<Call> {
     ]
 }
 
+/// The token in the link that a command prints.
+fn one_time_token(program: &Program, command: &[&str]) -> String {
+    let printed = program.cli(command, "");
+    let link = String::from_utf8(printed.stdout).expect("UTF-8");
+    let (_, token) = link.trim().split_once("token=").expect("a link");
+    token.to_owned()
+}
+
 async fn account_id(account: &Account) -> String {
     let session = account.call(Method::GET, "/api/session").send().await;
     let session: Value = session.expect("it answers").json().await.expect("JSON");
@@ -164,11 +182,15 @@ async fn no_secret_is_in_any_log_answer_or_file() {
         .split("/signup?token=")
         .nth(1)
         .expect("a link");
+    let reset = one_time_token(&program, &["account", "reset-link", EMAIL]);
+    let invitation = one_time_token(&program, &["account", "invite"]);
     let canaries = [
         ("key", &key[8..]),
         ("password", PASSWORD),
         ("session token", token),
         ("set-up token", link.lines().next().expect("a token")),
+        ("token for a new password", &reset),
+        ("token of an invitation", &invitation),
     ]
     .map(|(name, text)| Canary {
         name,
@@ -183,7 +205,7 @@ async fn no_secret_is_in_any_log_answer_or_file() {
     for client in [http1, http2] {
         let (id, _) = account.key(&["read"]).await;
         identities.push(id.clone());
-        for (method, path, body, status) in calls(&id, &key, link, token) {
+        for (method, path, body, status) in calls(&id, &key, [link, &reset], token) {
             let mut request = client.request(method.clone(), format!("{}{path}", program.url));
             request = request.header("cookie", &account.cookie).bearer_auth(&key);
             request = match &body {
@@ -206,7 +228,8 @@ async fn no_secret_is_in_any_log_answer_or_file() {
             let body = answer.bytes().await.expect("a body");
             assert_clean(&canaries, headers.as_bytes(), &place);
             // The form carries its token on.
-            let canaries = if path.starts_with("/signup") {
+            let has_token = ["/signup", "/reset-password"];
+            let canaries = if has_token.iter().any(|form| path.starts_with(form)) {
                 &canaries[..3]
             } else {
                 &canaries[..]
@@ -239,7 +262,7 @@ async fn no_secret_is_in_any_log_answer_or_file() {
         assert!(metrics.contains("route=\"/api/keys/{id}\""), "{metrics}");
         assert_clean(&unbounded, metrics.as_bytes(), "the metrics");
     }
-    let canaries = &unbounded[..4];
+    let canaries = &unbounded[..6];
 
     assert!(!upstream.seen().is_empty());
     for seen in upstream.seen() {

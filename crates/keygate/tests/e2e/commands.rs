@@ -164,6 +164,48 @@ async fn an_invitation_is_a_link_that_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_withdrawn_link_works_no_more() {
+    let program = Program::start(Spawn::default());
+    Account::create(&program).await;
+    let none = said(&program.cli(&["account", "links"], ""));
+    assert_eq!(none, "No link works at present.");
+    let link = said(&program.cli(&["account", "invite"], ""));
+    let (_, token) = link.rsplit_once("/signup?token=").expect("a link");
+    let table = said(&program.cli(&["account", "links"], ""));
+    assert!(
+        table.contains("invitation") && table.contains("operator"),
+        "{table}"
+    );
+    assert!(!table.contains(token), "{table}");
+    let links = json(&program.cli(&["account", "links", "--json"], ""));
+    let id = links[0]["id"].as_str().expect("an id");
+    let withdraw = ["account", "withdraw-link", id];
+    said(&program.cli(&withdraw, ""));
+    let why = refused(&program.cli(&withdraw, ""));
+    assert!(why.contains("There is no such link."), "{why}");
+    let body =
+        serde_json::json!({"email": "eve@example.com", "password": PASSWORD, "invitation": token});
+    let request = Client::new().post(format!("{}/api/accounts", program.url));
+    let answer = request.json(&body).send().await.expect("it answers");
+    assert_eq!(answer.status(), 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_said_if_no_account_is_an_admins() {
+    let program = Program::start(Spawn::default());
+    let command = |args: &[&str]| said(&program.cli(args, PASSWORD));
+    let advice = format!("keygate account set-role {EMAIL} admin");
+    let made = command(&["account", "create", EMAIL, "--password-stdin"]);
+    assert!(made.contains(&advice), "{made}");
+    let raised = command(&["account", "set-role", EMAIL, "admin"]);
+    assert!(!raised.contains("No account"), "{raised}");
+    let second = command(&["account", "create", "bob@example.com", "--password-stdin"]);
+    assert!(!second.contains("No account"), "{second}");
+    let lowered = command(&["account", "set-role", EMAIL, "member"]);
+    assert!(lowered.contains(&advice), "{lowered}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mistakes_are_one_line_that_says_what_to_do() {
     let program = Program::start(Spawn::default());
     Account::create(&program).await;

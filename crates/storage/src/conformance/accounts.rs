@@ -1,38 +1,15 @@
-//! Accounts and invitations.
+//! Accounts.
 
-use keygate_core::{AccountId, OsRandom, Role, Token, TokenHash};
+use keygate_core::{LinkId, OsRandom, Role};
 
-use super::fixture::{Fixture, NOW, PASSWORD_HASH, at};
-use crate::{
-    AccountPage, AccountSummary, Action, Actor, Admission, AuditEntry, InsertAccount, Invitation,
-    InvitationKind, PasswordReset, StorageError,
+use super::{
+    fixture::{Fixture, NOW, PASSWORD_HASH, at},
+    links,
 };
-
-async fn invite(f: &Fixture, kind: InvitationKind, expires_in_millis: i64) -> TokenHash {
-    let token_hash = Token::generate(&OsRandom).hash();
-    let invitation = Invitation {
-        token_hash,
-        kind,
-        created_by: None,
-        created_at: NOW,
-        expires_at: at(expires_in_millis),
-    };
-    f.store
-        .insert_invitation(invitation.clone(), Fixture::entry(Action::InvitationCreate))
-        .await
-        .expect("the store answers");
-    let found = f.store.lookup_invitation(token_hash).await;
-    assert_eq!(found.expect("the store answers"), Some(invitation));
-    token_hash
-}
-
-async fn admit(f: &Fixture, email: &str, token_hash: TokenHash) -> InsertAccount {
-    f.insert(
-        Fixture::new_account(email),
-        Admission::Invitation(token_hash),
-    )
-    .await
-}
+use crate::{
+    AccountPage, AccountSummary, Action, Actor, Admission, AuditEntry, BeginSession, InsertAccount,
+    Invitation, InvitationKind, NewPassword, PasswordReset, Session, SetPassword, StorageError,
+};
 
 pub async fn an_account_is_found_by_its_address(f: Fixture) {
     let new = Fixture::new_account("ada@example.com");
@@ -60,67 +37,146 @@ pub async fn one_address_has_one_account(f: Fixture) {
     assert_eq!(f.audited().await, [Action::AccountCreate]);
 }
 
-pub async fn an_invitation_works_once(f: Fixture) {
+pub async fn a_stranger_cannot_make_the_first_account(f: Fixture) {
+    let eve = Fixture::new_account("eve@example.com");
+    let open = f.insert(eve.clone(), Admission::Open).await;
+    assert_eq!(open, InsertAccount::NotSetUp);
+    assert_eq!(f.accounts(AccountPage::default()).await, []);
+    assert_eq!(f.audited().await, []);
     f.account("ada@example.com").await;
-    let token = invite(&f, InvitationKind::Invite, 1).await;
-    assert_eq!(
-        admit(&f, "ada@example.com", token).await,
-        InsertAccount::EmailTaken,
-        "a refusal does not use it up"
-    );
-    assert_eq!(
-        admit(&f, "bob@example.com", token).await,
-        InsertAccount::Inserted
-    );
-    assert_eq!(
-        admit(&f, "eve@example.com", token).await,
-        InsertAccount::InvitationInvalid
-    );
+    let open = f.insert(eve, Admission::Open).await;
+    assert_eq!(open, InsertAccount::Inserted);
 }
 
-pub async fn an_expired_invitation_does_not_work(f: Fixture) {
-    let token = invite(&f, InvitationKind::Invite, 0).await;
-    assert_eq!(
-        admit(&f, "eve@example.com", token).await,
-        InsertAccount::InvitationInvalid
-    );
+pub async fn it_is_known_whether_there_is_an_admin(f: Fixture) {
+    let has_admin = async || f.store.has_admin().await.expect("answers");
+    assert!(!has_admin().await);
+    let ada = f.account("ada@example.com").await;
+    assert!(!has_admin().await);
+    let entry = Fixture::entry(Action::AccountSetRole);
+    let set = f.store.set_role(ada, Role::Admin, entry).await;
+    assert!(set.expect("answers"));
+    assert!(has_admin().await);
+    let entry = Fixture::entry(Action::AccountSuspend);
+    assert!(f.store.suspend_account(ada, entry).await.expect("answers"));
+    assert!(!has_admin().await, "who is suspended looks after nothing");
 }
 
-pub async fn a_set_up_link_works_only_while_there_is_no_account(f: Fixture) {
-    let token = invite(&f, InvitationKind::Setup, 1_000).await;
-    f.account("ada@example.com").await;
-    assert_eq!(
-        admit(&f, "eve@example.com", token).await,
-        InsertAccount::InvitationInvalid
+pub async fn an_account_and_its_first_session_are_one_change(f: Fixture) {
+    let (ada, eve) = (
+        Fixture::new_account("ada@example.com"),
+        Fixture::new_account("ada@example.com"),
     );
+    for (account, expected) in [
+        (ada, InsertAccount::Inserted),
+        (eve, InsertAccount::EmailTaken),
+    ] {
+        let session = Fixture::new_session(account.id);
+        let begin = BeginSession {
+            session: session.clone(),
+            audit: Fixture::entry(Action::SessionCreate),
+        };
+        let entry = Fixture::entry(Action::AccountCreate);
+        let made = f
+            .store
+            .insert_account(account, Admission::Free, Some(begin), entry)
+            .await;
+        assert_eq!(made.expect("answers"), expected);
+        let is_there = f.session_exists(&session).await;
+        assert_eq!(is_there, expected == InsertAccount::Inserted);
+    }
+    let both = [Action::SessionCreate, Action::AccountCreate];
+    assert_eq!(f.audited().await, both);
 }
 
-pub async fn a_new_set_up_link_replaces_the_one_before(f: Fixture) {
-    let before = invite(&f, InvitationKind::Setup, 1_000).await;
-    let latest = invite(&f, InvitationKind::Setup, 1_000).await;
-    assert_eq!(
-        admit(&f, "ada@example.com", before).await,
-        InsertAccount::InvitationInvalid
-    );
-    assert_eq!(
-        admit(&f, "ada@example.com", latest).await,
-        InsertAccount::Inserted
-    );
+pub async fn a_new_password_and_its_session_are_one_change(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let old = f.session(ada).await;
+    let session = Fixture::new_session(ada);
+    let change = async |replaces: &str, by: &Session| {
+        let new = NewPassword {
+            hash: "newer".into(),
+            session: Some(BeginSession {
+                session: session.clone(),
+                audit: Fixture::entry(Action::SessionCreate),
+            }),
+        };
+        let entry = Fixture::entry_by(by, Action::AccountSetPassword);
+        let set = f.store.set_password(ada, Some(replaces.into()), new, entry);
+        set.await
+    };
+    let before = f.audited().await;
+    let overtaken = change("another", &old).await;
+    assert_eq!(overtaken.expect("answers"), SetPassword::Overtaken);
+    assert!(f.session_exists(&old).await);
+    assert!(!f.session_exists(&session).await);
+    assert_eq!(f.audited().await, before, "a refusal changes nothing");
+    let set = change(PASSWORD_HASH, &old).await;
+    assert_eq!(set.expect("answers"), SetPassword::Set);
+    assert!(!f.session_exists(&old).await);
+    assert!(f.session_exists(&session).await);
+    let both = [Action::SessionCreate, Action::AccountSetPassword];
+    assert_eq!(f.audited().await[..2], both);
+    let over = change("newer", &old).await;
+    assert!(matches!(over, Err(StorageError::SessionOver)));
+}
+
+pub async fn of_two_who_replace_one_password_one_does(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    for round in 0..20 {
+        let (before, after) = (format!("hash {round}"), format!("hash {}", round + 1));
+        f.set_password(ada, &before).await;
+        let entries = f.audited().await.len();
+        let replace = async || {
+            let entry = Fixture::entry(Action::AccountSetPassword);
+            let new = Fixture::new_password(&after);
+            let set = f
+                .store
+                .set_password(ada, Some(before.clone()), new, entry)
+                .await;
+            set.expect("answers")
+        };
+        let (one, other) = tokio::join!(replace(), replace());
+        assert!([one, other].contains(&SetPassword::Set));
+        assert!([one, other].contains(&SetPassword::Overtaken));
+        assert_eq!(f.audited().await.len(), entries + 1);
+    }
+}
+
+pub async fn of_two_admins_that_suspend_each_other_one_stays(f: Fixture) {
+    for round in 0..20 {
+        let admin = async |name: &str| {
+            let id = f.account(&format!("{name}{round}@example.com")).await;
+            let entry = Fixture::entry(Action::AccountSetRole);
+            let set = f.store.set_role(id, Role::Admin, entry).await;
+            assert!(set.expect("answers"));
+            (id, f.session(id).await)
+        };
+        let ((ada, adas), (bob, bobs)) = (admin("ada").await, admin("bob").await);
+        let suspend = async |by: &Session, whom| {
+            let entry = Fixture::entry_by(by, Action::AccountSuspend);
+            f.store.suspend_account(whom, entry).await
+        };
+        let done = tokio::join!(suspend(&adas, bob), suspend(&bobs, ada));
+        let done = [done.0, done.1].map(|done| match done {
+            Ok(done) => done,
+            Err(StorageError::SessionOver) => false,
+            Err(error) => panic!("{error}"),
+        });
+        assert_eq!(done.iter().filter(|done| **done).count(), 1, "{done:?}");
+        let left = [f.session_exists(&adas).await, f.session_exists(&bobs).await];
+        assert_eq!(
+            left, done,
+            "whoever suspends the other stays, and only they"
+        );
+    }
 }
 
 pub async fn a_new_password_ends_the_accounts_sessions_only(f: Fixture) {
     let ada = f.account("ada@example.com").await;
     let bob = f.account("bob@example.com").await;
     let (adas, bobs) = (f.session(ada).await, f.session(bob).await);
-    let changed = f
-        .store
-        .set_password(
-            ada,
-            "another hash".into(),
-            Fixture::entry(Action::AccountSetPassword),
-        )
-        .await;
-    assert!(changed.expect("the store answers"));
+    f.set_password(ada, "another hash").await;
     assert!(!f.session_exists(&adas).await);
     assert!(f.session_exists(&bobs).await);
     let email = Fixture::new_account("ada@example.com").email;
@@ -158,8 +214,12 @@ pub async fn an_unknown_account_cannot_be_changed(f: Fixture) {
     let stranger = Fixture::new_account("eve@example.com").id;
     let entry = |action| Fixture::entry(action);
     let store = &f.store;
-    let password = store.set_password(stranger, "hash".into(), entry(Action::AccountSetPassword));
-    assert!(!password.await.expect("answers"));
+    for replaces in [None, Some(PASSWORD_HASH.into())] {
+        let new = Fixture::new_password("hash");
+        let entry = entry(Action::AccountSetPassword);
+        let set = store.set_password(stranger, replaces, new, entry).await;
+        assert_eq!(set.expect("answers"), SetPassword::NotFound);
+    }
     let suspend = store.suspend_account(stranger, entry(Action::AccountSuspend));
     assert!(!suspend.await.expect("answers"));
     let resume = store.resume_account(stranger, entry(Action::AccountResume));
@@ -168,7 +228,6 @@ pub async fn an_unknown_account_cannot_be_changed(f: Fixture) {
     assert!(!role.await.expect("answers"));
     let found = store.lookup_account_summary(stranger, NOW).await;
     assert_eq!(found.expect("answers"), None);
-    assert!(reset_link(&f, stranger, 1_000).await.is_none());
     assert_eq!(f.audited().await, []);
 }
 
@@ -194,6 +253,7 @@ pub async fn accounts_are_listed_oldest_first_with_their_keys(f: Fixture) {
         account: bob.clone(),
         active_keys: 1,
         keys: 3,
+        reset_ends_at: None,
     };
     let found = f.store.lookup_account_summary(bob.id, NOW).await;
     assert_eq!(found.expect("answers").as_ref(), Some(&expected));
@@ -228,63 +288,6 @@ pub async fn another_role_ends_the_accounts_sessions(f: Fixture) {
     assert_eq!(f.audited().await[0], Action::AccountSetRole);
 }
 
-/// A link for this account; `None` if there is no such account.
-async fn reset_link(f: &Fixture, account_id: AccountId, millis: i64) -> Option<TokenHash> {
-    let reset = PasswordReset {
-        token_hash: Token::generate(&OsRandom).hash(),
-        account_id,
-        created_by: None,
-        created_at: NOW,
-        expires_at: at(millis),
-    };
-    let entry = Fixture::entry(Action::PasswordResetCreate);
-    let kept = f.store.insert_password_reset(reset.clone(), entry).await;
-    if !kept.expect("answers") {
-        return None;
-    }
-    let found = f.store.lookup_password_reset(reset.token_hash).await;
-    let (found, account) = found.expect("answers").expect("it is there");
-    assert_eq!((&found, account.id), (&reset, account_id));
-    Some(reset.token_hash)
-}
-
-async fn reset(f: &Fixture, token_hash: TokenHash) -> bool {
-    let entry = Fixture::entry(Action::AccountSetPassword);
-    let done = f.store.reset_password(token_hash, "new".into(), entry);
-    done.await.expect("answers")
-}
-
-pub async fn a_link_resets_a_password_once(f: Fixture) {
-    let ada = f.account("ada@example.com").await;
-    let bob = f.account("bob@example.com").await;
-    let (session, bobs) = (f.session(ada).await, f.session(bob).await);
-    let replaced = reset_link(&f, ada, 1_000).await.expect("kept");
-    let link = reset_link(&f, ada, 1_000).await.expect("kept");
-    assert!(!reset(&f, replaced).await, "a later one took its place");
-    assert!(f.session_exists(&session).await);
-    assert!(reset(&f, link).await);
-    assert!(!f.session_exists(&session).await);
-    assert!(f.session_exists(&bobs).await);
-    assert!(!reset(&f, link).await);
-    let found = f.store.lookup_password_reset(link).await;
-    assert_eq!(found.expect("answers"), None);
-    let email = Fixture::new_account("ada@example.com").email;
-    let stored = f.store.lookup_account(&email).await;
-    let stored = stored.expect("answers").expect("there");
-    assert_eq!(stored.password_hash, "new");
-}
-
-pub async fn a_link_to_reset_a_password_ends(f: Fixture) {
-    let ada = f.account("ada@example.com").await;
-    let expired = reset_link(&f, ada, 0).await.expect("kept");
-    assert!(!reset(&f, expired).await);
-    let link = reset_link(&f, ada, 1_000).await.expect("kept");
-    let entry = Fixture::entry(Action::AccountSetPassword);
-    let set = f.store.set_password(ada, PASSWORD_HASH.into(), entry).await;
-    assert!(set.expect("answers"));
-    assert!(!reset(&f, link).await, "the password changed in between");
-}
-
 pub async fn an_admin_whose_session_is_over_changes_no_account(f: Fixture) {
     let admin = f.account("admin@example.com").await;
     let ada = f.account("ada@example.com").await;
@@ -293,6 +296,7 @@ pub async fn an_admin_whose_session_is_over_changes_no_account(f: Fixture) {
         actor: Actor::Session(admin, over.id),
         ..Fixture::entry(action)
     };
+    let link = links::invite(&f).await.id;
     let before = (f.accounts(AccountPage::default()).await, f.audited().await);
     let refused = [
         f.store
@@ -307,9 +311,11 @@ pub async fn an_admin_whose_session_is_over_changes_no_account(f: Fixture) {
         assert!(matches!(refused, Err(StorageError::SessionOver)));
     }
     let reset = PasswordReset {
+        id: LinkId::generate(NOW, &OsRandom),
         token_hash: over.token_hash,
         account_id: ada,
         created_by: None,
+        session_id: None,
         created_at: NOW,
         expires_at: at(1_000),
     };
@@ -317,67 +323,23 @@ pub async fn an_admin_whose_session_is_over_changes_no_account(f: Fixture) {
     let refused = f.store.insert_password_reset(reset, entry).await;
     assert!(matches!(refused, Err(StorageError::SessionOver)));
     let invitation = Invitation {
+        id: LinkId::generate(NOW, &OsRandom),
         token_hash: over.token_hash,
         kind: InvitationKind::Invite,
         created_by: None,
+        session_id: None,
         created_at: NOW,
         expires_at: at(1_000),
     };
     let entry = by(Action::InvitationCreate);
     let refused = f.store.insert_invitation(invitation, entry).await;
     assert!(matches!(refused, Err(StorageError::SessionOver)));
+    let entry = by(Action::InvitationWithdraw);
+    let refused = f.store.delete_link(link, entry).await;
+    assert!(matches!(refused, Err(StorageError::SessionOver)));
+    assert!(links::is_listed(&f, link).await);
     let after = (f.accounts(AccountPage::default()).await, f.audited().await);
     assert_eq!(after, before);
     let found = f.store.lookup_password_reset(over.token_hash).await;
     assert_eq!(found.expect("answers"), None);
-}
-
-pub async fn links_end_with_the_rights_of_who_made_them(f: Fixture) {
-    let admin = f.account("admin@example.com").await;
-    let ada = f.account("ada@example.com").await;
-    let suspend = async |id| {
-        let entry = Fixture::entry(Action::AccountSuspend);
-        assert!(f.store.suspend_account(id, entry).await.expect("answers"));
-    };
-    let set_role = async |id| {
-        let entry = Fixture::entry(Action::AccountSetRole);
-        let set = f.store.set_role(id, Role::Member, entry).await;
-        assert!(set.expect("answers"));
-    };
-    for round in 0..4 {
-        let invitation = Invitation {
-            token_hash: Token::generate(&OsRandom).hash(),
-            kind: InvitationKind::Invite,
-            created_by: Some(admin),
-            created_at: NOW,
-            expires_at: at(1_000),
-        };
-        let entry = Fixture::entry(Action::InvitationCreate);
-        let kept = f.store.insert_invitation(invitation.clone(), entry).await;
-        kept.expect("answers");
-        let reset = PasswordReset {
-            token_hash: Token::generate(&OsRandom).hash(),
-            account_id: ada,
-            created_by: Some(admin),
-            created_at: NOW,
-            expires_at: at(1_000),
-        };
-        let entry = Fixture::entry(Action::PasswordResetCreate);
-        let kept = f.store.insert_password_reset(reset.clone(), entry).await;
-        assert!(kept.expect("answers"));
-        match round {
-            0 => suspend(admin).await,
-            1 => set_role(admin).await,
-            2 => suspend(ada).await,
-            _ => set_role(ada).await,
-        }
-        let found = f.store.lookup_password_reset(reset.token_hash).await;
-        assert_eq!(found.expect("answers"), None, "{round}");
-        assert!(!self::reset(&f, reset.token_hash).await, "{round}");
-        let found = f.store.lookup_invitation(invitation.token_hash).await;
-        let is_there = found.expect("answers").is_some();
-        assert_eq!(is_there, round > 1, "only the maker's rights count");
-    }
-    let late = reset_link(&f, ada, 1_000).await.expect("kept");
-    assert!(!reset(&f, late).await, "ada is suspended");
 }

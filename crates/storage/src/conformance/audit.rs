@@ -1,7 +1,7 @@
 //! The record of changes.
 
 use super::fixture::{Fixture, NOW, PASSWORD_HASH};
-use crate::{Action, Actor, AuditEntry, AuditPage, RecordedActor, RecordedEntry};
+use crate::{Action, Actor, AuditEntry, AuditPage, RecordedActor, RecordedEntry, SetPassword};
 
 async fn list(f: &Fixture, page: AuditPage) -> Vec<RecordedEntry> {
     let limit = if page.limit == 0 { 1_000 } else { page.limit };
@@ -26,10 +26,9 @@ pub async fn entries_are_found_by_account_subject_and_action(f: Fixture) {
             subject_id: Some(subject.into()),
             detail: Some(r#"{"name":"x"}"#.into()),
         };
-        let set = f
-            .store
-            .set_password(account_id, PASSWORD_HASH.into(), entry.clone());
-        assert!(set.await.expect("answers"));
+        let new = Fixture::new_password(PASSWORD_HASH);
+        let set = f.store.set_password(account_id, None, new, entry.clone());
+        assert_eq!(set.await.expect("answers"), SetPassword::Set);
         entry
     };
     let first = rename(ada, "one", Action::KeyIssue).await;

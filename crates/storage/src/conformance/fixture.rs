@@ -8,8 +8,8 @@ use keygate_core::{
 
 use crate::{
     AccountPage, AccountSummary, Action, Actor, Admission, AuditEntry, AuditPage, InsertAccount,
-    InsertKey, KeyChanges, KeyPage, KeyStatus, KeyUse, NewAccount, NewKey, Session, SessionOrigin,
-    Store, UpdateKey, UsageFlush,
+    InsertKey, KeyChanges, KeyPage, KeyStatus, KeyUse, NewAccount, NewKey, NewPassword, Session,
+    SessionOrigin, SetPassword, Store, UpdateKey, UsageFlush,
 };
 
 /// The time at which the suite takes place.
@@ -62,10 +62,35 @@ impl Fixture {
     }
 
     pub async fn insert(&self, account: NewAccount, admission: Admission) -> InsertAccount {
+        let entry = Self::entry(Action::AccountCreate);
         self.store
-            .insert_account(account, admission, Self::entry(Action::AccountCreate))
+            .insert_account(account, admission, None, entry)
             .await
             .expect("the store answers")
+    }
+
+    /// Replaces an account's password, whatever it is.
+    pub async fn set_password(&self, account_id: AccountId, hash: &str) {
+        let entry = Self::entry(Action::AccountSetPassword);
+        let new = Self::new_password(hash);
+        let set = self.store.set_password(account_id, None, new, entry).await;
+        assert_eq!(set.expect("the store answers"), SetPassword::Set);
+    }
+
+    /// A password without a session that begins with it.
+    pub fn new_password(hash: &str) -> NewPassword {
+        NewPassword {
+            hash: hash.into(),
+            session: None,
+        }
+    }
+
+    /// What an account does by this session.
+    pub fn entry_by(session: &Session, action: Action) -> AuditEntry {
+        AuditEntry {
+            actor: Actor::Session(session.account_id, session.id),
+            ..Self::entry(action)
+        }
     }
 
     pub async fn account(&self, email: &str) -> AccountId {

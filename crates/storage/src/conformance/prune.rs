@@ -1,6 +1,6 @@
 //! Forgetting what is over.
 
-use keygate_core::{FormId, OsRandom, RecorderId, Timestamp, Token};
+use keygate_core::{FormId, LinkId, OsRandom, RecorderId, Timestamp, Token};
 
 use super::fixture::{Fixture, NOW, PASSWORD_HASH};
 use crate::{Action, InsertKey, Invitation, InvitationKind, PasswordReset, Prunable};
@@ -48,9 +48,11 @@ pub async fn links_that_have_expired_are_forgotten(f: Fixture) {
     for (number, expires_at) in [LONG_AGO, LONG_AGO, FAR_AHEAD].into_iter().enumerate() {
         let token_hash = Token::generate(&OsRandom).hash();
         let invitation = Invitation {
+            id: LinkId::generate(NOW, &OsRandom),
             token_hash,
             kind: InvitationKind::Invite,
             created_by: None,
+            session_id: None,
             created_at: NOW,
             expires_at,
         };
@@ -58,9 +60,11 @@ pub async fn links_that_have_expired_are_forgotten(f: Fixture) {
         let kept = f.store.insert_invitation(invitation, entry).await;
         kept.expect("the store answers");
         let reset = PasswordReset {
+            id: LinkId::generate(NOW, &OsRandom),
             token_hash,
             account_id: f.account(&format!("ada{number}@example.com")).await,
             created_by: None,
+            session_id: None,
             created_at: NOW,
             expires_at,
         };

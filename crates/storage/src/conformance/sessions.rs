@@ -58,6 +58,21 @@ pub async fn touching_moves_forward_only(f: Fixture) {
     assert_eq!(found, expected);
 }
 
+pub async fn a_session_that_is_over_is_not_revived_by_its_use(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let session = f.session(ada).await;
+    let touch = async |seen, ends| {
+        let touched = f.store.touch_session(session.id, at(seen), at(ends)).await;
+        touched.expect("answers");
+        let found = f.store.lookup_session(session.token_hash).await;
+        found.expect("answers").expect("it is there").0
+    };
+    assert_eq!(touch(1_000, 2_000).await, session, "over by its idle end");
+    assert_eq!(touch(999, 20_000).await.idle_ends_at, at(20_000));
+    let seen = touch(10_000, 30_000).await.last_seen_at;
+    assert_eq!(seen, at(999), "over by its end");
+}
+
 pub async fn signing_in_drops_the_accounts_sessions_that_are_over(f: Fixture) {
     let ada = f.account("ada@example.com").await;
     let bob = f.account("bob@example.com").await;
@@ -81,9 +96,7 @@ pub async fn signing_in_drops_the_accounts_sessions_that_are_over(f: Fixture) {
 pub async fn a_sign_in_that_was_overtaken_gives_no_session(f: Fixture) {
     let ada = f.account("ada@example.com").await;
     let session = Fixture::new_session(ada);
-    let change = Fixture::entry(Action::AccountSetPassword);
-    let changed = f.store.set_password(ada, "newer".into(), change).await;
-    assert!(changed.expect("answers"));
+    f.set_password(ada, "newer").await;
     assert!(!f.insert_session(&session, PASSWORD_HASH).await);
     let suspend = Fixture::entry(Action::AccountSuspend);
     assert!(
@@ -141,7 +154,8 @@ pub async fn a_session_that_is_over_changes_nothing(f: Fixture) {
         let deleted = f.store.delete_key(ada, key.id, audit).await;
         assert!(matches!(deleted, Err(StorageError::SessionOver)));
         let audit = by(over, Action::AccountSetPassword);
-        let set = f.store.set_password(ada, "newer".into(), audit).await;
+        let new = Fixture::new_password("newer");
+        let set = f.store.set_password(ada, None, new, audit).await;
         assert!(matches!(set, Err(StorageError::SessionOver)));
     }
     assert_eq!((f.audited().await, f.lookup_key(&key).await), before);
@@ -191,4 +205,26 @@ pub async fn all_sessions_of_an_account_but_one_end(f: Fixture) {
     let refused = end(&other).await;
     assert!(matches!(refused, Err(StorageError::SessionOver)));
     assert!(f.session_exists(&kept).await);
+}
+
+pub async fn two_sessions_that_end_each_other_do_not_both_go_on(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    for _ in 0..20 {
+        let (one, other) = (f.session(ada).await, f.session(ada).await);
+        let end = async |by: &Session, ended: &Session| {
+            let entry = Fixture::entry_by(by, Action::SessionDelete);
+            f.store.delete_session(ada, ended.id, entry).await
+        };
+        let before = f.audited().await.len();
+        let done = tokio::join!(end(&one, &other), end(&other, &one));
+        let left = [f.session_exists(&one).await, f.session_exists(&other).await];
+        let ended = [done.0, done.1].map(|done| match done {
+            Ok(done) => done,
+            Err(StorageError::SessionOver) => false,
+            Err(error) => panic!("{error}"),
+        });
+        assert_eq!(left, ended, "whoever ends the other stays, and only they");
+        assert_eq!(ended.iter().filter(|done| **done).count(), 1);
+        assert_eq!(f.audited().await.len(), before + 1);
+    }
 }

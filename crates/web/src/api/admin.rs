@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 mod audit;
 pub(crate) mod incidents;
 mod invite;
+pub(crate) mod links;
 
 pub(crate) use audit::audit;
 pub(crate) use invite::invite;

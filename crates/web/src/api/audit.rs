@@ -22,7 +22,7 @@ pub(crate) struct EntryResponse {
     /// The address of the account that it concerns.
     #[schema(value_type = Option<String>, format = Email, required)]
     account: Option<EmailAddress>,
-    /// The id of the key, session or incident that it concerns.
+    /// The id of the key, session, link or incident that it concerns.
     #[schema(required)]
     subject_id: Option<String>,
     /// The new values; which there are depends on the action.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// The id of a key, an account or a session.
+/// The id of a key, an account, a session or a link.
 pub(crate) const ID: &str = "019e8232-6000-72db-b3e5-60859d948f9c";
 /// An id that was made after it.
 pub(crate) const LATER_ID: &str = "019eb08b-9c00-791a-a31c-ec30cc670184";
@@ -136,6 +136,17 @@ pub(crate) fn status() -> Value {
     })
 }
 
+pub(crate) fn listed_link() -> Value {
+    json!({
+        "id": ID,
+        "kind": "password_reset",
+        "account": "ada@example.com",
+        "created_by": "admin@example.com",
+        "created_at": CREATED_AT,
+        "expires_at": "2026-06-02T08:00:00.000Z",
+    })
+}
+
 /// The token of a one-time link.
 pub(crate) const TOKEN: &str = "8EKHnDDL0exbFKAhaC96SUeFlG1NRcP6t6bRxHWrghO";
 
@@ -149,5 +160,5 @@ pub(crate) fn password_link() -> Value {
 
 fn link(page: &str, expires_at: &str) -> Value {
     let link = format!("https://keys.example.com/{page}?token={TOKEN}");
-    json!({"link": link, "expires_at": expires_at})
+    json!({"id": ID, "link": link, "expires_at": expires_at})
 }

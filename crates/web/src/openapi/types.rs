@@ -1,6 +1,6 @@
 //! Schemas of the core's types, which know nothing of the reference.
 
-use keygate_control::{Action, Health, INCIDENT_STATES, KeyStatus};
+use keygate_control::{Action, Health, INCIDENT_STATES, KeyStatus, LinkKind};
 use keygate_core::{
     Code, IncidentKind, IncidentMessage, IncidentState, IncidentTitle, Password, Role, Scope,
     key::KeyName,
@@ -71,6 +71,13 @@ pub(crate) fn new_password() -> Built {
 pub(crate) fn role() -> Built {
     let names = [Role::Member, Role::Admin].map(Role::as_str);
     text("What its owner may do.")
+        .enum_values(Some(names))
+        .into()
+}
+
+pub(crate) fn link_kind() -> Built {
+    let names = LinkKind::ALL.map(LinkKind::as_str);
+    text("What it is good for: making the first account, making an account, or giving one a new password.")
         .enum_values(Some(names))
         .into()
 }

@@ -4,5 +4,6 @@ pub(crate) mod accounts;
 mod audit;
 pub(crate) mod incidents;
 mod link;
+pub(crate) mod links;
 
 pub(crate) use audit::audit;

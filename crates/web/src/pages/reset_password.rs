@@ -28,12 +28,8 @@ pub(crate) async fn submit(
 ) -> Response {
     let (control, client) = (state.control(), sender.client());
     let (token, password) = (form.text("token"), form.text("password"));
-    let reset = control.reset_password(token, password, client.address);
-    let signed_in = match reset.await {
-        Ok(proven) => control.sign_in_proven(proven, &client).await,
-        Err(problem) => Err(problem),
-    };
-    match signed_in {
+    let reset = control.reset_password_and_sign_in(token, password, &client);
+    match reset.await {
         Ok(signed_in) => sign_in::begin(&state, &signed_in, "/account?done=password"),
         Err(problem) => {
             form.refuse(problem);

@@ -21,7 +21,7 @@ struct SignInPage {
 /// A page's address with all that somebody can have typed is shorter.
 const MAX_NEXT: usize = 8 * 1024;
 
-const NOT_SET_UP: &str = "There is no account yet. Make the first one with the link that keygate printed when it started.";
+pub(super) const NOT_SET_UP: &str = "There is no account yet. The operator makes the first one, with the link that keygate printed when it started.";
 
 /// What was typed into these is kept for whoever has to sign in again.
 const KEPT: [&str; 4] = ["name", "scopes", "expires", "date"];
@@ -32,7 +32,7 @@ pub(crate) async fn show(State(state): State<WebState>, uri: Uri) -> Response {
     let notice = match form.text("because") {
         "over" => Some("Your session is over. Sign in again to go on."),
         "signed-out" => Some("You are signed out."),
-        _ if matches!(state.control().is_set_up().await, Ok(false)) => Some(NOT_SET_UP),
+        _ if !is_set_up(&state).await => Some(NOT_SET_UP),
         _ => None,
     };
     show_form(&state, form, notice)
@@ -101,6 +101,11 @@ fn is_own_page(next: &str) -> bool {
         && !next.starts_with("//")
         && !next.contains('\\')
         && next.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether there is an account, as far as is known.
+pub(super) async fn is_set_up(state: &WebState) -> bool {
+    !matches!(state.control().is_set_up().await, Ok(false))
 }
 
 fn show_form(state: &WebState, form: Form, notice: Option<&'static str>) -> Response {

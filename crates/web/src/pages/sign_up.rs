@@ -11,11 +11,19 @@ use crate::{client::Sender, state::WebState};
 struct SignUpPage {
     frame: Frame,
     form: Form,
+    notice: Option<&'static str>,
 }
 
 /// `GET /signup?token=…`: where set-up links and invitations lead.
-pub(crate) async fn show(uri: Uri) -> Response {
-    show_form(Form::of_query(&uri))
+pub(crate) async fn show(State(state): State<WebState>, uri: Uri) -> Response {
+    let form = Form::of_query(&uri);
+    let has_link = !form.text("token").is_empty();
+    let notice = if has_link || sign_in::is_set_up(&state).await {
+        None
+    } else {
+        Some(sign_in::NOT_SET_UP)
+    };
+    show_form(form, notice)
 }
 
 /// `POST /signup`: makes the account and signs in to it, or shows the form again with what is wrong.
@@ -33,21 +41,24 @@ pub(crate) async fn submit(
         address: client.address,
     };
     let control = state.control();
-    let signed_in = match control.sign_up(sign_up).await {
-        Ok(proven) => control.sign_in_proven(proven, &client).await,
-        Err(problem) => Err(problem),
-    };
-    match signed_in {
+    match control.sign_up_and_in(sign_up, &client).await {
         Ok(signed_in) => sign_in::begin(&state, &signed_in, "/keys?done=welcome"),
         Err(problem) => {
             form.refuse(problem);
-            show_form(form)
+            show_form(form, None)
         }
     }
 }
 
-fn show_form(form: Form) -> Response {
+fn show_form(form: Form, notice: Option<&'static str>) -> Response {
     let outcome = form.outcome();
     let frame = Frame::signed_out("");
-    page(outcome, &SignUpPage { frame, form })
+    page(
+        outcome,
+        &SignUpPage {
+            frame,
+            form,
+            notice,
+        },
+    )
 }

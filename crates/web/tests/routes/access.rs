@@ -1,8 +1,10 @@
 //! Deny by default: what answers without a session is written down here.
 
+use keygate_control::Signup;
+use keygate_core::Role;
 use keygate_web::{Access, Route, routes};
 
-use crate::support::{Answer, Call, TestApp};
+use crate::support::{Answer, Call, Options, TestApp};
 
 const PUBLIC: [&str; 19] = [
     "GET /healthz",
@@ -98,6 +100,73 @@ async fn nothing_is_to_be_kept_but_assets_and_the_status() {
         };
         assert_eq!(cache, expected, "{} {}", route.method, route.path);
     }
+}
+
+/// What another account has, and ids of nothing: a key, an account, a session, a link, an incident.
+async fn ids_of(app: &TestApp, cookie: &str) -> Vec<String> {
+    let key = app.key(cookie, r#"{"name":"foreign secret"}"#).await;
+    let sessions = app.get("/api/account/sessions").cookie(cookie).send().await;
+    let account = app.get("/api/session").cookie(cookie).send().await;
+    let links = app.get("/api/admin/links").cookie(cookie).send().await;
+    let ids = [
+        &key["id"],
+        &sessions.json()[0]["id"],
+        &account.json()["id"],
+        &links.json()[0]["id"],
+    ];
+    let text = |id: &serde_json::Value| id.as_str().expect("an id").to_owned();
+    ids.map(text).to_vec()
+}
+
+#[tokio::test]
+async fn what_another_account_has_is_answered_like_nothing_at_all() {
+    const NOTHING: &str = "0197593d-1c00-7000-8000-000000000000";
+    const BODIES: [&str; 4] = [
+        "{}",
+        r#"{"name":"mine now"}"#,
+        r#"{"is_active":false}"#,
+        r#"{"scopes":["read"]}"#,
+    ];
+    let app = TestApp::with(Options {
+        signup: Signup::Invite,
+        ..Options::default()
+    });
+    let ada = app.account_as("ada@example.com", Role::Admin).await;
+    let made = app.post("/api/admin/invitations").cookie(&ada).send().await;
+    assert_eq!(made.status, 201, "{made}");
+    let ids = ids_of(&app, &ada).await;
+    let mallory = app.account("mallory@example.com").await;
+    let before = app.audited().await;
+    let mut calls = 0;
+    for route in routes().iter().filter(|route| route.path.contains("{id}")) {
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+            for body in BODIES {
+                let answer = async |id: &str| {
+                    let path = route.path.replace("{id}", id).replace("{update_id}", id);
+                    let call = app.call(method, &path).cookie(&mallory);
+                    let call = match method {
+                        "GET" => call,
+                        _ if path.starts_with("/api/") => call.json(body),
+                        _ => call.form("do=revoke&confirm=yes&name=mine+now"),
+                    };
+                    let answer = call.send().await;
+                    (answer.status, answer.body.replace(id, "ID"))
+                };
+                let nothing = answer(NOTHING).await;
+                for id in &ids {
+                    let foreign = answer(id).await;
+                    assert_eq!(foreign, nothing, "{method} {} {body}", route.path);
+                    calls += 1;
+                }
+            }
+        }
+    }
+    assert!(calls > 500, "{calls}");
+    assert_eq!(app.audited().await, before, "nothing was changed");
+    assert_eq!(
+        app.get("/api/session").cookie(&ada).send().await.status,
+        200
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@ mod account_password_reset;
 mod account_sessions;
 mod accounts;
 mod admin;
+mod admin_links;
 mod common;
 mod incidents;
 mod keys;

@@ -51,6 +51,6 @@ pub(crate) async fn create(
         invitation: invitation.as_deref(),
         address,
     };
-    let account = state.control().sign_up(request).await?.account;
+    let account = state.control().sign_up(request).await?;
     Ok((StatusCode::CREATED, Json(AccountResponse::from(account))))
 }

@@ -24,7 +24,7 @@ use crate::{
         ("account" = Option<String>, Query, format = Email, example = json!("ada@example.com"),
             description = "Only what concerns the account of this address."),
         ("subject" = Option<String>, Query, format = "uuid", example = json!(examples::ID),
-            description = "Only what concerns the key, session or incident with this id."),
+            description = "Only what concerns the key, session, link or incident with this id."),
         ("action" = inline(Option<ActionName>), Query, description = "Only this action.", example = json!("key.issue")),
         ("before" = Option<u64>, Query, example = json!(6),
             description = "Goes on after the last page: its last entry's number. Only earlier ones are listed."),

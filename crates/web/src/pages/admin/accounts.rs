@@ -34,6 +34,8 @@ struct AccountView {
     keys: u64,
     created: Moment,
     suspended: Option<Moment>,
+    /// When the link to reset its password ends, where there is one.
+    reset_ends: Option<Moment>,
     is_own: bool,
 }
 
@@ -48,6 +50,7 @@ impl AccountView {
             active_keys: summary.active_keys,
             keys: summary.keys,
             created: Moment::new(account.created_at, now),
+            reset_ends: summary.reset_ends_at.map(|at| Moment::new(at, now)),
             suspended: account.suspended_at.map(|at| Moment::new(at, now)),
         }
     }

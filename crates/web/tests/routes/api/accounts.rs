@@ -41,6 +41,37 @@ async fn the_set_up_link_makes_the_first_account_and_no_other() {
 }
 
 #[tokio::test]
+async fn set_up_links_of_several_nodes_work_until_one_is_used() {
+    let app = app(Signup::Closed);
+    let link = async || app.control.create_setup_link().await.expect("answers");
+    let first = link().await.expect("there is no account yet");
+    let second = link().await.expect("there is no account yet");
+    let made = sign_up(&app, "ada@example.com", Some(first.expose())).await;
+    assert_eq!(made.json()["role"], "admin", "{made}");
+    let late = sign_up(&app, "eve@example.com", Some(second.expose())).await;
+    assert_eq!(late.summary(), r#"403 "signup_closed" "invitation""#);
+}
+
+#[tokio::test]
+async fn open_sign_up_leaves_the_first_account_to_the_operator() {
+    let app = app(Signup::Open);
+    let refused = sign_up(&app, "eve@example.com", None).await;
+    assert_eq!(refused.summary(), r#"403 "signup_closed" null"#);
+    assert!(refused.body.contains("not set up yet"), "{refused}");
+    assert_eq!(app.audited().await, [] as [&str; 0]);
+    let page = app.get("/signup").send().await;
+    assert!(page.body.contains("There is no account yet."), "{page}");
+    let link = app.control.create_setup_link().await.expect("answers");
+    let link = link.expect("there is no account yet");
+    let made = sign_up(&app, "ada@example.com", Some(link.expose())).await;
+    assert_eq!(made.json()["role"], "admin", "{made}");
+    let made = sign_up(&app, "bob@example.com", None).await;
+    assert_eq!(made.json()["role"], "member", "{made}");
+    let page = app.get("/signup").send().await;
+    assert!(!page.body.contains("There is no account yet."), "{page}");
+}
+
+#[tokio::test]
 async fn closed_means_closed() {
     let app = app(Signup::Closed);
     insta::assert_snapshot!(sign_up(&app, "eve@example.com", None).await);
@@ -82,6 +113,7 @@ async fn an_invitation_lets_one_in_within_a_week() {
 #[tokio::test]
 async fn where_sign_up_is_open_one_mailbox_has_one_account() {
     let app = app(Signup::Open);
+    app.account("ada@example.com").await;
     assert_eq!(sign_up(&app, "bob@example.com", None).await.status, 201);
     insta::assert_snapshot!(sign_up(&app, " BOB@example.com", None).await);
 }
@@ -89,6 +121,8 @@ async fn where_sign_up_is_open_one_mailbox_has_one_account() {
 #[tokio::test]
 async fn bad_fields_are_refused_by_name() {
     let app = app(Signup::Open);
+    app.account("admin@example.com").await;
+    let before = app.audited().await;
     let mut answers = String::new();
     for body in [
         json!({}),
@@ -112,5 +146,5 @@ async fn bad_fields_are_refused_by_name() {
         ));
     }
     insta::assert_snapshot!(answers);
-    assert_eq!(app.audited().await, [] as [&str; 0]);
+    assert_eq!(app.audited().await, before);
 }

@@ -55,6 +55,9 @@ impl World {
             "account" => world.session = world.elsewhere().await,
             "admin" => {
                 world.make_key().await;
+                if operation.name() == "listLinks" {
+                    world.make_link().await;
+                }
                 if operation.path.contains("/incidents") {
                     world.incident = Some(world.post_incident().await);
                 }
@@ -105,6 +108,13 @@ impl World {
         text(&key["id"])
     }
 
+    async fn make_link(&self) {
+        let account = self.app.control.get_account(&self.owner.email).await;
+        let id = account.expect("it is there").id;
+        let link = self.app.control.create_password_reset(Actor::Operator, id);
+        link.await.expect("made");
+    }
+
     async fn post_incident(&self) -> Incident {
         let incident = PostIncident {
             title: parse_incident_title("Slow").expect("a title"),
@@ -122,6 +132,10 @@ impl World {
         let id = match operation.area() {
             "keys" => self.key.clone(),
             "account" => self.session.clone(),
+            "admin" if operation.path.contains("/links/") => {
+                let link = self.app.control.create_invitation(Actor::Operator).await;
+                link.expect("made").id.to_string()
+            }
             "admin" => match &self.incident {
                 Some(incident) => incident.id.to_string(),
                 None => self.account_id(&self.owner.email).await,

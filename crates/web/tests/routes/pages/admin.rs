@@ -22,7 +22,7 @@ async fn change(app: &TestApp, cookie: &str, fields: &[(&str, &str)]) -> Answer 
 async fn members_see_none_of_it() {
     let (app, _) = app().await;
     let ada = app.account("ada@example.com").await;
-    for path in ["/admin/accounts", "/admin/audit"] {
+    for path in ["/admin/accounts", "/admin/links", "/admin/audit"] {
         let page = app.get(path).cookie(&ada).send().await;
         assert_eq!(page.status, 403);
         assert!(!page.body.contains("admin@example.com"), "{page}");
@@ -69,6 +69,35 @@ async fn links_are_shown_once_and_work() {
         let page = app.get(&format!("{path}{token}")).send().await;
         assert_eq!(page.value("token"), token, "{page}");
     }
+}
+
+#[tokio::test]
+async fn links_are_listed_and_withdrawn() {
+    let (app, cookie) = app().await;
+    app.account("ada@example.com").await;
+    let account = app.control.get_account("ada@example.com").await;
+    let id = account.expect("she is there").id.to_string();
+    change(&app, &cookie, &[("do", "reset"), ("account", &id)]).await;
+    let page = async |path: &str| app.get(path).cookie(&cookie).send().await;
+    let accounts = page("/admin/accounts").await;
+    assert!(accounts.body.contains(">reset link</span>"), "{accounts}");
+    let links = page("/admin/links").await;
+    assert!(
+        links.body.contains("A new password for ada@example.com"),
+        "{links}"
+    );
+    let link = links.value("link");
+    let withdraw = async || {
+        let call = app.post("/admin/links").cookie(&cookie);
+        call.form(&encoded(&[("link", &link)])).send().await
+    };
+    let done = withdraw().await;
+    assert_eq!(done.headers["location"], "/admin/links?done=withdrawn");
+    let links = page("/admin/links?done=withdrawn").await;
+    assert!(links.body.contains("No link works at present."), "{links}");
+    let accounts = page("/admin/accounts").await;
+    assert!(!accounts.body.contains(">reset link</span>"), "{accounts}");
+    assert_eq!(withdraw().await.status, 404);
 }
 
 #[tokio::test]
