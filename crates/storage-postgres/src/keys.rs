@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_core::{
-    AccountId, ApiKey, Credential, FormId, KeyId, KeyState, Timestamp,
+    AccountId, ApiKey, Credential, FormId, KeyId, KeyState, MONOTONIC_LAG, Timestamp,
     key::{KeyHash, KeyName},
 };
 use keygate_storage::{
@@ -168,8 +168,8 @@ impl CredentialStore for PostgresStore {
             let lookup = query(CREDENTIAL).bind(hash.as_bytes().to_vec());
             optional(db, lookup, |row| row.credential()).boxed()
         });
-        // Whoever waits for it may have begun later than it did, but not by more than the lease.
-        let found = tokio::time::timeout(self.term, found);
+        // What comes later than that is too old to be used.
+        let found = tokio::time::timeout(self.term.saturating_sub(MONOTONIC_LAG), found);
         let found = self.latencies.time(Operation::Lookup, found).await;
         found.unwrap_or_else(|_| Err(StorageError::Unavailable("no answer in time".into())))
     }
@@ -214,7 +214,7 @@ impl KeyStore for PostgresStore {
                     .bind(key.last_used_at.map(Timestamp::as_millis))
                     .bind(signed(key.request_count));
                 execute(db, row).await?;
-                db.key_issued(hash);
+                db.key_changed(hash);
                 db.audit(&audit).await?;
                 Ok(InsertKey::Inserted)
             }

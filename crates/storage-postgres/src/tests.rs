@@ -1,17 +1,23 @@
 //! What only this backend can be asked.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use keygate_core::{
     AccountId, Clock, ComponentId, KeyId, ManualClock, RecorderId, SystemClock, Timestamp,
+    key::KeyHash,
 };
 use keygate_storage::{
-    ChangeFeed, Columns, Continuity, IncidentPage, KeyStore, KeyUse, StatusStore, StorageError,
-    Store, UsageFlush, UsageStore,
+    ChangeFeed, ChangeListener, Columns, Continuity, IncidentPage, KeyStore, KeyUse, StatusStore,
+    StorageError, Store, UsageFlush, UsageStore,
+    conformance::Fixture,
     tables::{Kind, TABLES, TableStore, Value},
 };
 use sqlx::{Executor, SqlSafeStr};
+use tokio::{sync::mpsc, time::timeout};
 
 use crate::{
     Inspection, PostgresOptions, PostgresStore, PostgresTarget, TargetError, identity,
@@ -470,6 +476,34 @@ async fn commits_are_durable_whatever_the_servers_default() {
         crate::query::optional(db, show, |row| row.some_text("setting")).boxed()
     });
     assert_eq!(setting.await.expect("it answers").as_deref(), Some("on"));
+}
+
+/// Hands on what another node hears.
+struct Heard(mpsc::UnboundedSender<KeyHash>);
+
+impl ChangeListener for Heard {
+    fn keys_changed(&self, keys: &[KeyHash]) {
+        for key in keys {
+            let _ = self.0.send(*key);
+        }
+    }
+
+    fn everything_changed(&self) {}
+}
+
+/// It may have been asked for there before it was issued.
+#[tokio::test]
+async fn other_nodes_hear_of_a_key_that_is_issued() {
+    let url = SERVER.create_database();
+    let [here, elsewhere] =
+        [open(&url).await, open(&url).await].map(|node| node.expect("it opens"));
+    let (sender, mut heard) = mpsc::unbounded_channel();
+    elsewhere.subscribe(Arc::new(Heard(sender)));
+    let here = Fixture::new(Arc::new(here));
+    let account = here.account("ada@example.com").await;
+    let (_, issued) = here.key(account, "a key").await;
+    let first = timeout(Duration::from_secs(20), heard.recv());
+    assert_eq!(first.await.expect("it hears of it"), Some(issued));
 }
 
 /// A certificate for `localhost` that vouches for itself, and its key.

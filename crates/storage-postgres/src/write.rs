@@ -40,7 +40,6 @@ statements! {
 /// What a piece of work may do inside its transaction.
 pub(crate) struct Write {
     connection: Borrowed,
-    issued: Vec<KeyHash>,
     changed: Vec<KeyHash>,
     everything_changed: bool,
 }
@@ -77,15 +76,10 @@ impl Write {
         Ok(locked.contains(&account_id))
     }
 
-    /// Notes that what is known of a key is out of date once this is committed.
+    /// Notes that what is known of a key is out of date once this is committed; also of a new one, which
+    /// may have been asked for before it was there.
     pub(crate) fn key_changed(&mut self, hash: KeyHash) {
         self.changed.push(hash);
-    }
-
-    /// Notes that there is a new key. Other nodes need not hear of it: before anybody has its secret,
-    /// nobody has asked about it.
-    pub(crate) fn key_issued(&mut self, hash: KeyHash) {
-        self.issued.push(hash);
     }
 
     /// Notes that what is known of any key may be out of date once this is committed.
@@ -167,7 +161,6 @@ async fn attempt<T>(
     let begun = database.begin_for(Purpose::Write, BEGIN);
     let mut write = Write {
         connection: database.in_time(begun).await?,
-        issued: Vec::new(),
         changed: Vec::new(),
         everything_changed: false,
     };
@@ -207,7 +200,7 @@ async fn commit(
     deadline: Instant,
 ) -> Result<(), StorageError> {
     let backend = write.connection.backend();
-    let hashes = [&*write.issued, &*write.changed].concat();
+    let hashes = write.changed.clone();
     let listeners = listeners.clone();
     let everything_changed = write.everything_changed;
     let tell = move || {
