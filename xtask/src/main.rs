@@ -26,7 +26,8 @@ enum Chore {
         #[arg(default_value_t = 2_000)]
         kills: u32,
     },
-    /// The long run of several nodes: 20 histories, 100 nodes replaced under load, 200 databases that go back
+    /// The long run of several nodes: 20 histories, 100 nodes replaced under load, 200 databases that go
+    /// back, 1,000 pauses
     Nodes,
     /// Measure keygate beside its rivals and write docs/benchmarks.md; installs what it needs
     Bench {
@@ -167,7 +168,12 @@ fn nodes() -> Result<(), Failure> {
         "--",
         "--nocapture",
     ];
-    let long = [("SEEDS", "20"), ("ROUNDS", "100"), ("FAILOVERS", "100")];
+    let long = [
+        ("SEEDS", "20"),
+        ("ROUNDS", "100"),
+        ("FAILOVERS", "100"),
+        ("PAUSES", "1000"),
+    ];
     cargo("Several nodes, for long", &nodes, &long)
 }
 

@@ -1,6 +1,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use tokio::{
@@ -9,8 +10,9 @@ use tokio::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::watch,
+    sync::{mpsc, watch},
     task::JoinHandle,
+    time::{Instant, sleep_until},
 };
 
 /// What stands between a node and its database does.
@@ -32,6 +34,7 @@ pub enum Fault {
 pub struct FaultProxy {
     pub port: u16,
     fault: watch::Sender<Fault>,
+    latency: watch::Sender<Duration>,
     accepting: JoinHandle<()>,
     open: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
@@ -41,21 +44,29 @@ impl FaultProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let (fault, receiver) = watch::channel(Fault::None);
+        let (latency, latencies) = watch::channel(Duration::ZERO);
         let open = Arc::<Mutex<Vec<JoinHandle<()>>>>::default();
         let opened = open.clone();
         let server = SocketAddr::from(([127, 0, 0, 1], server_port));
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let passing = tokio::spawn(pass(client, server, receiver.clone()));
+                let passing = pass(client, server, receiver.clone(), latencies.clone());
+                let passing = tokio::spawn(passing);
                 opened.lock().expect("not poisoned").push(passing);
             }
         });
         Self {
             port,
             fault,
+            latency,
             accepting,
             open,
         }
+    }
+
+    /// How far away the database is from now on: the time there and back.
+    pub fn set_latency(&self, latency: Duration) {
+        self.latency.send_replace(latency);
     }
 
     pub fn set(&self, fault: Fault) {
@@ -75,7 +86,12 @@ impl Drop for FaultProxy {
     }
 }
 
-async fn pass(client: TcpStream, server: SocketAddr, mut fault: watch::Receiver<Fault>) {
+async fn pass(
+    client: TcpStream,
+    server: SocketAddr,
+    mut fault: watch::Receiver<Fault>,
+    latency: watch::Receiver<Duration>,
+) {
     let running = |fault: &Fault| *fault != Fault::Stopped;
     if fault.wait_for(running).await.is_err() || *fault.borrow() == Fault::Broken {
         return;
@@ -89,9 +105,11 @@ async fn pass(client: TcpStream, server: SocketAddr, mut fault: watch::Receiver<
     }
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
+    let (on_their_way, arriving) = mpsc::unbounded_channel();
     tokio::select! {
         () = forward(from_client, to_server, fault.clone()) => {}
-        () = forward_messages(from_server, to_client, fault) => {}
+        () = read_messages(from_server, on_their_way, latency) => {}
+        () = forward_messages(arriving, to_client, fault) => {}
     }
 }
 
@@ -116,28 +134,48 @@ async fn is_swallowed(fault: &mut watch::Receiver<Fault>) -> bool {
     running.is_ok_and(|fault| *fault == Fault::Dropping)
 }
 
-/// Passes on the server's messages, each of which has a type and a length (PostgreSQL's protocol
-/// version 3). There is no encryption here, and so no message without them.
-async fn forward_messages(
+/// A message of the server, and when it arrives.
+type Message = (Instant, Vec<u8>);
+
+/// Reads the server's messages, each of which has a type and a length (PostgreSQL's protocol version
+/// 3). There is no encryption here, and so no message without them.
+async fn read_messages(
     mut from: OwnedReadHalf,
-    mut to: OwnedWriteHalf,
-    mut fault: watch::Receiver<Fault>,
+    on_their_way: mpsc::UnboundedSender<Message>,
+    latency: watch::Receiver<Duration>,
 ) {
-    const NOTIFICATION: u8 = b'A';
-    let mut is_useless = false;
     loop {
         let mut head = [0; 5];
         if from.read_exact(&mut head).await.is_err() {
-            return;
+            break;
         }
         let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
         let mut message = head.to_vec();
         message.resize(usize::try_from(length).expect("small") + 1, 0);
         if from.read_exact(&mut message[5..]).await.is_err() {
-            return;
+            break;
         }
+        let arrives = Instant::now() + *latency.borrow();
+        if on_their_way.send((arrives, message)).is_err() {
+            break;
+        }
+    }
+    // What is on its way still arrives; then the connection ends.
+    drop(on_their_way);
+    std::future::pending().await
+}
+
+async fn forward_messages(
+    mut arriving: mpsc::UnboundedReceiver<Message>,
+    mut to: OwnedWriteHalf,
+    mut fault: watch::Receiver<Fault>,
+) {
+    const NOTIFICATION: u8 = b'A';
+    let mut is_useless = false;
+    while let Some((arrives, message)) = arriving.recv().await {
+        sleep_until(arrives).await;
         is_useless |= is_swallowed(&mut fault).await;
-        let is_silenced = head[0] == NOTIFICATION && *fault.borrow() == Fault::NoNotifications;
+        let is_silenced = message[0] == NOTIFICATION && *fault.borrow() == Fault::NoNotifications;
         if !is_useless && !is_silenced && to.write_all(&message).await.is_err() {
             return;
         }

@@ -8,6 +8,7 @@ mod going_back;
 mod history;
 mod limit;
 mod moving;
+mod pauses;
 mod pooler;
 mod probers;
 mod revocation;

@@ -24,10 +24,15 @@ impl Caller {
 
     /// The status of the answer to a call with this key.
     pub async fn call(&mut self, key: &str) -> io::Result<u16> {
+        self.send(key).await?;
+        self.read_status().await
+    }
+
+    /// Sends a call with this key, which may then wait before the program.
+    pub async fn send(&mut self, key: &str) -> io::Result<()> {
         let request =
             format!("GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n");
-        self.stream.write_all(request.as_bytes()).await?;
-        self.read_status().await
+        self.stream.write_all(request.as_bytes()).await
     }
 
     /// Waits until the program closes the connection, and says nothing more.
@@ -39,7 +44,7 @@ impl Caller {
     }
 
     /// Reads one answer whole.
-    async fn read_status(&mut self) -> io::Result<u16> {
+    pub async fn read_status(&mut self) -> io::Result<u16> {
         let mut filled = 0;
         loop {
             let read = self.stream.read(&mut self.buffer[filled..]).await?;
