@@ -48,7 +48,7 @@ pub use keys::{
     CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyRules, KeyStatus, KeyStore,
     NewKey, PrefixBinding, REMEMBER_FORMS, UpdateKey, prefix_of_shown,
 };
-pub use lease::Lease;
+pub use lease::{AsOf, Lease};
 pub use links::{
     Invitation, InvitationKind, Link, LinkKind, LinkPage, LinkStore, MAX_SETUP_LINKS, PasswordReset,
 };

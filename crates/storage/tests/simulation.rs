@@ -4,10 +4,13 @@
 
 use std::{
     collections::HashMap,
+    future::poll_fn,
+    pin::pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -18,7 +21,7 @@ use keygate_storage::{
     FeedReader, Lease, StorageError,
 };
 use tokio::{
-    sync::Notify,
+    sync::{Notify, watch},
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
@@ -123,6 +126,16 @@ impl ChangeListener for Node {
 
 impl Node {
     fn start(case: &Case, database: &Arc<Database>, running: &mut JoinSet<()>) -> Arc<Self> {
+        let (_, never) = watch::channel(false);
+        Self::start_paused_by(case, database, running, never)
+    }
+
+    fn start_paused_by(
+        case: &Case,
+        database: &Arc<Database>,
+        running: &mut JoinSet<()>,
+        is_paused: watch::Receiver<bool>,
+    ) -> Arc<Self> {
         let clock = Arc::new(SimulatedClock(Instant::now()));
         let node = Arc::new(Self {
             heard: Mutex::default(),
@@ -146,7 +159,7 @@ impl Node {
             clock,
             Arc::default(),
         );
-        running.spawn(reader.run(node.wake.clone()));
+        running.spawn(with_pauses(is_paused, reader.run(node.wake.clone())));
         node
     }
 
@@ -249,6 +262,75 @@ async fn a_node_that_hears_nothing_stops_when_its_lease_is_over() {
     node.is_cut_off.store(false, Ordering::SeqCst);
     sleep(TERM * 2).await;
     assert!(node.lease.holds(), "it is read again");
+}
+
+/// Does the work of a process that is paused now and then: nothing goes on in it meanwhile, though
+/// answers come and timers run out.
+async fn with_pauses<T>(is_paused: watch::Receiver<bool>, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    loop {
+        let mut resumed = is_paused.clone();
+        // Who can no longer be paused goes on.
+        let _ = resumed.wait_for(|is_paused| !is_paused).await;
+        let step = poll_fn(|context| {
+            if *is_paused.borrow() {
+                return Poll::Ready(None);
+            }
+            work.as_mut().poll(context).map(Some)
+        });
+        if let Some(done) = step.await {
+            return done;
+        }
+    }
+}
+
+/// Whatever was read before the pause, and in whatever order the node's tasks are woken, it does not go
+/// by what it knew longer ago than the term.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_is_paused_at_random_moments_goes_by_nothing_older_than_the_lease() {
+    let random = SeededRandom::new(1);
+    let up_to = |longest: Duration| {
+        let mut drawn = [0; 2];
+        random.fill(&mut drawn);
+        longest * u32::from(u16::from_be_bytes(drawn)) / u32::from(u16::MAX)
+    };
+    for one_way_millis in [0, 30, 75].into_iter().cycle().take(300) {
+        let database = Arc::new(Database {
+            changes: Mutex::default(),
+            cores: Mutex::new(vec![Instant::now(); CORES]),
+        });
+        let case = Case {
+            nodes: 1,
+            one_way: Duration::from_millis(one_way_millis),
+            lost: 0,
+        };
+        let pause = watch::Sender::new(false);
+        let mut running = JoinSet::new();
+        let node = Node::start_paused_by(&case, &database, &mut running, pause.subscribe());
+        sleep(TERM + up_to(TERM)).await;
+        assert!(node.lease.holds());
+        pause.send_replace(true);
+        sleep(up_to(TERM)).await;
+        let key = KeyHash::from_bytes([1; 32]);
+        database.changes.lock().expect("not poisoned").push(key);
+        let acknowledged = Instant::now();
+        sleep(up_to(TERM * 3)).await;
+        pause.send_replace(false);
+        // Asked first before any other task has run, and then between any two of them.
+        for _ in 0..100 {
+            let as_of = node.lease.as_of_memory();
+            let heard = node.heard.lock().expect("not poisoned").contains_key(&key);
+            let lets_in = !heard && node.lease.covers(as_of);
+            assert!(!lets_in || acknowledged.elapsed() < TERM);
+            tokio::task::yield_now().await;
+        }
+        let let_in_for = node.lets_in_for(key, acknowledged).await;
+        sleep(TERM * 2).await;
+        assert!(
+            node.lease.holds(),
+            "it is itself again after {let_in_for:?}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,16 +4,18 @@
 //! an await, and without an allocation. What the cache holds is dropped before a change to it is
 //! acknowledged (see [`Verifier`]'s [`ChangeListener`](keygate_storage::ChangeListener)).
 
+mod answers;
 mod bearer;
 mod cache;
 mod cached_key;
+mod client_throttle;
 mod generations;
 mod layer;
 mod metrics;
 mod prehashed;
 mod refusal;
-mod strangers;
 mod sync;
+mod unknown_keys;
 mod usage;
 mod verifier;
 

@@ -5,31 +5,35 @@ use std::{
 };
 
 use keygate_core::{
-    Attempt, Clock, Credential, Decision, Denial, Random, RecorderId, Scope, evaluate,
+    Attempt, Clock, Credential, Decision, Denial, Random, RecorderId, Scope, Timestamp, evaluate,
     key::{KeyFormat, KeyHash, KeyHasher},
 };
 use keygate_http::Headers;
 use keygate_storage::{ChangeListener, CredentialStore, Lease, StorageError, Store};
 use prometheus_client::registry::Registry;
-use tokio::sync::OnceCell;
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, timeout_at},
+};
 use triomphe::Arc;
 
 use crate::{
     Refusal, UsageRecorder,
+    answers::{Answers, Found},
     bearer::presented_key,
-    cache::GuardedCache,
+    cache::{GuardedCache, Known},
     cached_key::CachedKey,
+    client_throttle::ClientThrottle,
     generations::Generations,
     metrics::{CacheReading, Metrics},
-    strangers::Strangers,
 };
 
 /// How long a client waits for its refusal once it has tried too many keys: it could ask again at
 /// once otherwise, at the expense of the others.
 const TARPIT: Duration = Duration::from_secs(1);
 
-/// What a fill found; `None` is a key that was never issued.
-type Found = Option<Arc<CachedKey>>;
+/// What a fill has read, or why it could not: both are for all who wait for it.
+type Read = Result<Found, StorageError>;
 
 /// Decides about requests by the keys that they present.
 ///
@@ -40,10 +44,9 @@ pub struct Verifier {
     clock: sync::Arc<dyn Clock>,
     format: KeyFormat,
     hasher: KeyHasher,
-    cache: GuardedCache<Generations, OnceCell<Found>>,
+    cache: GuardedCache<Answers, OnceCell<Read>>,
     usage: UsageRecorder,
-    strangers: Strangers,
-    lease: sync::Arc<Lease>,
+    throttle: ClientThrottle,
     metrics: OnceLock<Metrics>,
 }
 
@@ -62,10 +65,9 @@ impl Verifier {
             clock,
             format,
             hasher,
-            cache: GuardedCache::default(),
+            cache: GuardedCache::new(sync::Arc::new(Lease::endless())),
             usage: UsageRecorder::new(recorder),
-            strangers: Strangers::default(),
-            lease: sync::Arc::new(Lease::endless()),
+            throttle: ClientThrottle::default(),
             metrics: OnceLock::new(),
         }
     }
@@ -73,12 +75,18 @@ impl Verifier {
     /// A verifier that hears of each change to this store, and goes by what is in memory as long as
     /// the store's lease holds.
     pub fn subscribed_to(self, store: &dyn Store) -> sync::Arc<Self> {
-        let verifier = sync::Arc::new(Self {
-            lease: store.lease(),
-            ..self
-        });
+        let verifier = sync::Arc::new(self.under(store.lease()));
         store.subscribe(verifier.clone());
         verifier
+    }
+
+    /// A verifier that goes by what it has read as long as this lease covers it.
+    #[must_use]
+    pub fn under(self, lease: sync::Arc<Lease>) -> Self {
+        Self {
+            cache: GuardedCache::new(lease),
+            ..self
+        }
     }
 
     /// Counts verifications from now on, for whoever reads `registry`.
@@ -89,7 +97,7 @@ impl Verifier {
     }
 
     pub(crate) fn cached_keys(&self) -> &Generations {
-        self.cache.entries()
+        self.cache.entries().keys()
     }
 
     /// Whether the request with these headers and this target (path and query) may do what needs
@@ -120,28 +128,87 @@ impl Verifier {
     ) -> Result<Credential, Refusal> {
         let presented = presented_key(headers, target, &self.format)?;
         let hash = self.hasher.hash(presented);
-        // Before the look into memory: what is renewed after it proves nothing about what it found.
-        let is_fresh = self.lease.holds();
-        let key = match self.cache.get(&hash) {
-            Some(key) if is_fresh => {
-                self.count_hit();
-                key
+        match self.cache.get(&hash) {
+            Some(known) => {
+                let decided = self.judge(&known.value, scope);
+                // After the decision, since the process may have been paused anywhere before.
+                if self.lease().covers(known.as_of) {
+                    self.count_hit();
+                    return self.act_on(&known.value, decided);
+                }
             }
             // What is in the cache is well formed; the checksum keeps the rest from the database.
             None if self.format.check(presented).is_err() => return Err(Denial::Invalid.into()),
-            // Apart, so that what a look-up needs takes no room in the future of every request.
-            None => Box::pin(self.admit(hash, client())).await?,
-            Some(known) => Box::pin(self.ask_again(hash, known)).await?,
-        };
-        let now = self.clock.now();
-        let credential = key.credential();
-        match evaluate(&credential, &Attempt { scope }, now) {
-            Decision::Allow => {
-                self.usage.record(&key, now);
-                Ok(credential)
-            }
-            Decision::Deny(denial) => Err(denial.into()),
+            None => {}
         }
+        // Apart, so that what a look-up needs takes no room in the future of every request.
+        Box::pin(self.decide_anew(hash, scope, client())).await
+    }
+
+    /// Decides by what the database says now.
+    async fn decide_anew(
+        &self,
+        hash: KeyHash,
+        scope: Scope,
+        client: Option<IpAddr>,
+    ) -> Result<Credential, Refusal> {
+        let patience = self.lease().patience();
+        let deadline = patience.map(|patience| Instant::now() + patience);
+        if self.stale_age().is_some()
+            && let Some(known) = self.cache.get(&hash)
+        {
+            self.count_hit();
+            return self.decide_by_stale(&known, scope);
+        }
+        if let Some(wait) = self.throttled(&hash, client) {
+            tokio::time::sleep(TARPIT).await;
+            return Err(Refusal::TooMany(wait));
+        }
+        loop {
+            let known = match self.lookup(hash, client, deadline).await {
+                Ok(known) => known,
+                // As it is now: it may have been heard of since.
+                Err(error) => match self.cache.get(&hash) {
+                    Some(known) if self.lease().may_be_stale(known.as_of) => {
+                        return self.decide_by_stale(&known, scope);
+                    }
+                    _ => return Err(error.into()),
+                },
+            };
+            let decided = self.judge(&known.value, scope);
+            if self.lease().covers(known.as_of) {
+                return self.act_on(&known.value, decided);
+            }
+        }
+    }
+
+    /// Decides by what may be out of date, as the operator prefers it to a refusal.
+    fn decide_by_stale(&self, known: &Known<Found>, scope: Scope) -> Result<Credential, Refusal> {
+        self.act_on(&known.value, self.judge(&known.value, scope))
+    }
+
+    /// Whether a key of which this is known opens the door. Changes nothing, so that it can be found
+    /// to be too old and be thrown away.
+    fn judge(&self, found: &Found, scope: Scope) -> Result<(Credential, Timestamp), Denial> {
+        let credential = found.as_ref().ok_or(Denial::Invalid)?.credential();
+        let now = self.clock.now();
+        match evaluate(&credential, &Attempt { scope }, now) {
+            Decision::Allow => Ok((credential, now)),
+            Decision::Deny(denial) => Err(denial),
+        }
+    }
+
+    /// Gives the decision out. A key that was let in counts as used.
+    fn act_on(
+        &self,
+        found: &Found,
+        decided: Result<(Credential, Timestamp), Denial>,
+    ) -> Result<Credential, Refusal> {
+        let (credential, now) = decided?;
+        if let Some(key) = found {
+            self.usage.record(key, now);
+        }
+        Ok(credential)
     }
 
     /// How keys were used, to be flushed regularly.
@@ -149,45 +216,21 @@ impl Verifier {
         &self.usage
     }
 
-    /// What the database knows of a key, if this client may have it asked.
-    async fn admit(
-        &self,
-        hash: KeyHash,
-        client: Option<IpAddr>,
-    ) -> Result<Arc<CachedKey>, Refusal> {
-        if self.strangers.are(&hash) {
-            self.count_hit();
-            return Err(Denial::Invalid.into());
+    /// How long this client has to wait, having presented too many keys that do not exist, if this may
+    /// be another one.
+    fn throttled(&self, hash: &KeyHash, client: Option<IpAddr>) -> Option<Duration> {
+        if self
+            .cache
+            .get(hash)
+            .is_some_and(|known| known.value.is_some())
+        {
+            return None;
         }
-        if let Some(wait) = client.and_then(|client| self.strangers.wait(client)) {
-            tokio::time::sleep(TARPIT).await;
-            return Err(Refusal::TooMany(wait));
-        }
-        if let Some(key) = self.lookup(hash).await? {
-            return Ok(key);
-        }
-        self.strangers.note(hash, client);
-        Err(Denial::Invalid.into())
+        self.throttle.wait(client?)
     }
 
-    /// What the database says now of a key about which something was `known`.
-    async fn ask_again(
-        &self,
-        hash: KeyHash,
-        known: Arc<CachedKey>,
-    ) -> Result<Arc<CachedKey>, Refusal> {
-        if self.stale_age().is_some() {
-            self.count_hit();
-            return Ok(known);
-        }
-        match self.lookup(hash).await {
-            Ok(found) => found.ok_or(Denial::Invalid.into()),
-            Err(error) => {
-                // As it is now: it may have been heard of since.
-                let known = self.cache.get(&hash).filter(|_| self.lease.may_be_stale());
-                known.ok_or(error.into())
-            }
-        }
+    fn lease(&self) -> &Lease {
+        self.cache.lease()
     }
 
     /// Notes that what is in memory was enough.
@@ -199,40 +242,73 @@ impl Verifier {
 
     /// How old what is in memory is, where decisions go by it though the store is away.
     pub fn stale_age(&self) -> Option<Duration> {
-        self.lease.stale_age()
+        self.lease().stale_age()
     }
 
-    /// Asks the database, once for all who wait for the same key.
-    async fn lookup(&self, hash: KeyHash) -> Result<Found, StorageError> {
+    /// Asks the database, once for all who wait for the same key; again where the answer is out of
+    /// date when it comes, and no longer than until the deadline.
+    async fn lookup(
+        &self,
+        hash: KeyHash,
+        client: Option<IpAddr>,
+        deadline: Option<Instant>,
+    ) -> Result<Known<Found>, StorageError> {
         if let Some(metrics) = self.metrics.get() {
             metrics.misses.inc();
         }
         loop {
             let fill = self.cache.begin_fill(hash);
-            let found = fill
-                .payload()
-                .get_or_try_init(async || -> Result<Found, StorageError> {
-                    let credential = self.store.lookup_credential(hash).await?;
-                    Ok(credential.map(|credential| Arc::new(CachedKey::new(&credential))))
-                })
-                .await?;
-            if fill.land(found.clone()) {
-                return Ok(found.clone());
+            let read = fill.payload().get_or_init(|| self.read(hash));
+            let found = match by(deadline, read).await? {
+                Ok(found) => found,
+                Err(error) => {
+                    fill.fail();
+                    return Err(error.clone());
+                }
+            };
+            if let Some(landed) = fill.land(found) {
+                // Of many who wait for the same look-up, one counts.
+                if landed.is_first && found.is_none() {
+                    client.inspect(|client| self.throttle.note(*client));
+                }
+                return Ok(landed.known);
+            }
+            // A pause can end after the deadline with an answer that is there, and too old.
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Err(too_late());
             }
         }
     }
+
+    async fn read(&self, hash: KeyHash) -> Read {
+        let credential = self.store.lookup_credential(hash).await?;
+        Ok(credential.map(|credential| Arc::new(CachedKey::new(&credential))))
+    }
+}
+
+/// Waits until the deadline, if there is one.
+async fn by<T>(
+    deadline: Option<Instant>,
+    work: impl Future<Output = T>,
+) -> Result<T, StorageError> {
+    match deadline {
+        Some(deadline) => timeout_at(deadline, work).await.map_err(|_| too_late()),
+        None => Ok(work.await),
+    }
+}
+
+fn too_late() -> StorageError {
+    StorageError::unavailable("no answer within storage.lease")
 }
 
 impl ChangeListener for Verifier {
     fn keys_changed(&self, keys: &[KeyHash]) {
         for hash in keys {
             self.cache.invalidate(hash);
-            self.strangers.forget(hash);
         }
     }
 
     fn everything_changed(&self) {
         self.cache.invalidate_all();
-        self.strangers.forget_all();
     }
 }
