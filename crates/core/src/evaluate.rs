@@ -39,6 +39,9 @@ pub enum Denial {
     /// No key was presented.
     #[error("no API key was given")]
     Missing,
+    /// The request presents its key in a way that is not accepted, whatever the key.
+    #[error(transparent)]
+    Misused(#[from] Misuse),
     /// What was presented is malformed, was never issued, or is deleted.
     #[error("the API key is not valid")]
     Invalid,
@@ -54,6 +57,29 @@ pub enum Denial {
     /// The key lacks the scope that the door asks for.
     #[error("the API key lacks the scope \"{0}\"")]
     InsufficientScope(Scope),
+}
+
+/// What is wrong with how a request presents its key. It says nothing about any key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Misuse {
+    /// The `Authorization` header has no scheme, or another than Bearer.
+    #[error("the Authorization header has another scheme than Bearer")]
+    OtherScheme,
+    /// The header has more in it than the key.
+    #[error("the header has quotes or words around the API key")]
+    NotAlone,
+    /// One header was sent twice.
+    #[error("the header with the API key was sent twice")]
+    HeaderTwice,
+    /// Two headers have different keys.
+    #[error("two different API keys were given")]
+    TwoKeys,
+    /// The path or the query has a key.
+    #[error("an API key stands in the address")]
+    InAddress,
+    /// A header that is none for keys has the key, too.
+    #[error("the API key stands in another header, too")]
+    InOtherHeader,
 }
 
 /// Whether `credential` opens a door at `now`.

@@ -26,7 +26,7 @@ pub use account::{Account, EmailAddress, InvalidEmail, Role};
 pub use clock::ManualClock;
 pub use clock::{Clock, MONOTONIC_LAG, SystemClock};
 pub use component::{ComponentId, ComponentName, InvalidComponentName};
-pub use evaluate::{Attempt, Credential, Decision, Denial, evaluate};
+pub use evaluate::{Attempt, Credential, Decision, Denial, Misuse, evaluate};
 pub use id::{
     AccountId, FormId, IncidentId, KeyId, LinkId, ProberId, RecorderId, SessionId, UpdateId,
 };

@@ -2,7 +2,7 @@ use std::{borrow::Cow, time::Duration};
 
 use serde::Serialize;
 
-use crate::Denial;
+use crate::{Denial, Misuse};
 
 /// What went wrong, in the contract's words: every error of either plane is one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -260,6 +260,7 @@ impl From<Denial> for Problem {
                 Code::InvalidApiKey,
                 "No API key was given. Send it as \"Authorization: Bearer <key>\".",
             ),
+            Denial::Misused(misuse) => Self::new(Code::InvalidApiKey, advice(misuse)),
             Denial::Invalid => Self::new(
                 Code::InvalidApiKey,
                 "The API key is not valid. Check that it is complete and was not deleted.",
@@ -280,6 +281,26 @@ impl From<Denial> for Problem {
                 Code::InsufficientScope,
                 format!("This needs an API key with the scope \"{scope}\"."),
             ),
+        }
+    }
+}
+
+/// What a client can do about how it presents its key.
+const fn advice(misuse: Misuse) -> &'static str {
+    match misuse {
+        Misuse::OtherScheme => {
+            "The Authorization header has another scheme than Bearer. Send the API key as \"Authorization: Bearer <key>\"."
+        }
+        Misuse::NotAlone => {
+            "There is something around the API key: quotes, a second key or other words. Send the key alone."
+        }
+        Misuse::HeaderTwice => "The header with the API key was sent twice. Send it once.",
+        Misuse::TwoKeys => "Two different API keys were sent in two headers. Send one.",
+        Misuse::InAddress => {
+            "An API key stands in the address, where logs keep it. Send it in a header instead, and replace this key."
+        }
+        Misuse::InOtherHeader => {
+            "The API key also stands in a header that is not meant for it. Send it in one of Authorization, x-api-key, api-key and x-goog-api-key alone."
         }
     }
 }

@@ -140,7 +140,7 @@ impl Express {
         else {
             return Fate::NotServed;
         };
-        let Some(part) = self.part(&method, target) else {
+        let Some(part) = self.part(&method, target, request) else {
             return Fate::NotServed;
         };
         let id = self.request_ids.choose(&request);
@@ -195,13 +195,20 @@ impl Express {
     }
 
     /// What of it is asked for, if the express lane serves that, which speaks no TLS to upstreams.
-    fn part<'t>(&self, method: &Method, target: &'t str) -> Option<Part<'_, 't>> {
+    fn part<'t>(
+        &self,
+        method: &Method,
+        target: &'t str,
+        request: Request<'_>,
+    ) -> Option<Part<'_, 't>> {
         let path = path_of(target);
+        let has_content_of_get =
+            matches!(*method, Method::GET | Method::HEAD) && !request.body().is_empty();
         if is_data_plane(path) && !matches!(*method, Method::TRACE | Method::CONNECT) {
             let destination = self.gateway.destination(target);
             let upstream = destination.as_ref().ok().and_then(|to| to.upstream);
             let is_plain = upstream.is_none_or(|upstream| upstream.socket().is_some());
-            is_plain.then_some(Part::Gateway(destination))
+            (is_plain && !has_content_of_get).then_some(Part::Gateway(destination))
         } else {
             is_forward_auth(path).then_some(Part::ForwardAuth)
         }
@@ -213,7 +220,7 @@ impl Express {
         method: &Method,
         target: &str,
         request: Request<'_>,
-        peer: Peer<'_>,
+        peer: Peer<'g>,
         span: Option<&RequestSpan>,
     ) -> Decision<'g> {
         match part {
@@ -244,16 +251,4 @@ impl Express {
         let status = outbox.status().as_u16();
         tracing::debug!(request_id = %id, status, request = ?line, "answered");
     }
-}
-
-/// What an upstream sent is no answer that could be passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the answer is no HTTP, or its length is not clear")]
-struct Malformed;
-
-/// A length as RFC 9110 section 8.6 writes it: digits alone.
-fn parse_length<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
-    let is_plain = value.iter().all(u8::is_ascii_digit);
-    let digits = std::str::from_utf8(value).ok().filter(|_| is_plain);
-    digits?.parse().ok()
 }

@@ -8,11 +8,13 @@ use std::{
 
 use http::{HeaderMap, Request, Response, Version, uri::PathAndQuery};
 use hyper::body::Incoming;
-use keygate_core::{Code, Credential, Problem};
+use keygate_core::{Code, Problem};
 use keygate_traces::RequestSpan;
 use tokio::time::{Instant, sleep_until};
 
-use crate::{body::RequestBody, headers, identity, upstream::Upstream};
+use crate::{
+    body::RequestBody, framing::check_answer, gateway::Passage, headers, identity, upstream::Upstream,
+};
 
 /// When a piece of the request last went to the upstream.
 pub(crate) struct Progress {
@@ -53,12 +55,12 @@ impl Progress {
 pub(crate) async fn forward(
     request: Request<Incoming>,
     target: &PathAndQuery,
-    upstream: &Upstream,
-    key: &Credential,
+    passage: &Passage<'_>,
     span: Option<&RequestSpan>,
 ) -> Result<Response<Incoming>, Problem> {
+    let upstream = passage.upstream;
     let progress = Progress::begin();
-    let mut request = prepare(request, target, upstream, key, progress.clone())?;
+    let mut request = prepare(request, target, passage, progress.clone())?;
     if let Some(span) = span {
         let mut told = HeaderMap::new();
         upstream.begin_span(span, identity::into(&mut told));
@@ -92,6 +94,8 @@ async fn ask(
                         unreachable_problem(upstream, &error)
                     }
                 })?;
+                check_answer(response.status(), response.headers())
+                    .map_err(|malformed| unreachable_problem(upstream, &malformed))?;
                 headers::for_client(response.headers_mut());
                 *response.version_mut() = Version::HTTP_11;
                 return Ok(response);
@@ -108,11 +112,11 @@ async fn ask(
 fn prepare(
     request: Request<Incoming>,
     target: &PathAndQuery,
-    upstream: &Upstream,
-    key: &Credential,
+    passage: &Passage<'_>,
     progress: Arc<Progress>,
 ) -> Result<Request<RequestBody>, Problem> {
     let (mut parts, client) = request.into_parts();
+    let upstream = passage.upstream;
     parts.uri = upstream.uri(target).map_err(|_| {
         Problem::new(
             Code::InvalidRequest,
@@ -121,7 +125,12 @@ fn prepare(
     })?;
     parts.version = Version::HTTP_11;
     let authorization = upstream.authorization.as_ref();
-    headers::for_upstream(&mut parts.headers, key, authorization);
+    headers::for_upstream(
+        &mut parts.headers,
+        passage.peer,
+        &passage.key,
+        authorization,
+    );
     // What the server noted about the client's connection means nothing to the upstream's.
     parts.extensions.clear();
     Ok(Request::from_parts(parts, RequestBody { client, progress }))

@@ -1,7 +1,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, header::ALLOW, uri::PathAndQuery};
+use http::{
+    HeaderValue, Method, Request, Response,
+    header::{ALLOW, CONNECTION},
+    uri::PathAndQuery,
+};
+use http_body::Body;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use keygate_core::{Code, Credential, Problem};
@@ -40,6 +45,8 @@ pub(crate) struct Destination<'g, 't> {
 /// A request that was let through.
 pub(crate) struct Passage<'g> {
     pub(crate) key: Credential,
+    /// From where it comes.
+    pub(crate) peer: Peer<'g>,
     pub(crate) upstream: &'g Upstream,
     /// What counts its answer.
     pub(crate) answers: &'g RouteRequests,
@@ -94,29 +101,23 @@ impl Gateway {
         let target = request.uri().path_and_query().cloned();
         let target = target.unwrap_or_else(|| PathAndQuery::from_static("/"));
         let destination = self.destination(target.as_str());
-        if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
-            let refusal = method_not_allowed();
+        if let Some(refusal) = refusal_by_form(&request) {
             self.answers_to(&destination).count(refusal.status());
             return Err(refusal);
         }
         let (method, headers) = (request.method(), request.headers());
         let admitted = self.admit(destination, method, target.as_str(), headers, peer, span);
-        let Passage {
-            key,
-            upstream,
-            answers,
-            open,
-        } = admitted.await?;
-        let answer = forward(request, &target, upstream, &key, span).await;
+        let passage = admitted.await?;
+        let answer = forward(request, &target, &passage, span).await;
         let answer = answer.map_err(|problem| problem_response(&problem));
         let status = match &answer {
             Ok(answer) => answer.status(),
             Err(failure) => failure.status(),
         };
-        answers.count(status);
+        passage.answers.count(status);
         Ok(answer?.map(|upstream| Streamed {
             upstream,
-            _open: open,
+            _open: passage.open,
         }))
     }
 
@@ -149,7 +150,7 @@ impl Gateway {
         method: &Method,
         target: &str,
         headers: &impl Headers,
-        peer: Peer<'_>,
+        peer: Peer<'g>,
         span: Option<&RequestSpan>,
     ) -> Result<Passage<'g>, Response<Bytes>> {
         let answers = self.answers_to(&destination);
@@ -166,6 +167,7 @@ impl Gateway {
             let key = key.await.map_err(refused)?;
             Ok(Passage {
                 key,
+                peer,
                 upstream: upstream.ok_or_else(|| problem_response(&no_upstream()))?,
                 answers,
                 open: self.open.open(),
@@ -181,6 +183,25 @@ fn refused(refused: Refused) -> Response<Bytes> {
         Refused::AmbiguousPath => problem_response(&ambiguous_path()),
         Refused::Key(refusal) => refusal_response(&refusal),
     }
+}
+
+/// What is refused whoever asks.
+fn refusal_by_form(request: &Request<Incoming>) -> Option<Response<Bytes>> {
+    match *request.method() {
+        Method::TRACE | Method::CONNECT => Some(method_not_allowed()),
+        Method::GET | Method::HEAD if !request.body().is_end_stream() => Some(content_of_get()),
+        _ => None,
+    }
+}
+
+/// Upstreams have taken the content of a GET for the next request on the connection (RFC 9110
+/// section 9.3.1), so it is not passed on. Nor is it read: the connection ends with the answer.
+fn content_of_get() -> Response<Bytes> {
+    let message = "A GET or HEAD request must not have content. Send it without a body, or use POST.";
+    let mut response = problem_response(&Problem::new(Code::InvalidRequest, message));
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
 }
 
 /// TRACE would show the client what the upstream gets, credential included (RFC 9110 section

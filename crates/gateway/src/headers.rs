@@ -5,10 +5,14 @@ use http::{
     header::{AUTHORIZATION, CONNECTION},
 };
 use keygate_core::Credential;
-use keygate_http::X_REQUEST_ID;
+use keygate_http::{Peer, X_REQUEST_ID, is_spelling_of};
 use keygate_traces::is_trace_context;
+use keygate_verify::is_credential_header;
 
-use crate::identity;
+use crate::{
+    forwarding::{self, is_forwarding},
+    identity,
+};
 
 /// RFC 9110 section 7.6.1, and what older proxies add to it.
 const HOP_BY_HOP: [&str; 9] = [
@@ -23,8 +27,17 @@ const HOP_BY_HOP: [&str; 9] = [
     "proxy-authorization",
 ];
 
-/// What of a request was meant for keygate, or is said to the upstream in keygate's own words.
-const FOR_KEYGATE: [&str; 5] = ["authorization", "cookie", "expect", "host", "x-request-id"];
+/// Headers that keygate consumes or rewrites; never forwarded as received.
+const FOR_KEYGATE: [&str; 4] = ["cookie", "expect", "host", "x-request-id"];
+
+/// Headers by which frameworks take a request for another than the one that was authorized.
+const OVERRIDES: [&str; 5] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+];
 
 /// What of an answer does not reach the client. Cookies are for keygate alone to set: the upstream
 /// shares its origin.
@@ -32,12 +45,20 @@ const NOT_FOR_CLIENT: [&str; 2] = ["set-cookie", "x-request-id"];
 
 /// Whether a client's header goes on to the upstream, in whichever case it is written.
 pub(crate) fn is_for_upstream(name: &[u8]) -> bool {
-    !is_any_of(&HOP_BY_HOP, name) && !is_any_of(&FOR_KEYGATE, name) && !identity::is_ours(name)
+    !is_any_of(&HOP_BY_HOP, name)
+        && !is_any_of(&FOR_KEYGATE, name)
+        && !is_credential_header(name)
+        && !OVERRIDES.iter().any(|known| is_spelling_of(name, known))
+        && !identity::is_ours(name)
+        && !is_forwarding(name)
 }
 
 /// Whether an upstream's header goes on to the client.
 pub(crate) fn is_for_client(name: &[u8]) -> bool {
-    !is_any_of(&HOP_BY_HOP, name) && !is_any_of(&NOT_FOR_CLIENT, name)
+    !is_any_of(&HOP_BY_HOP, name)
+        && !is_any_of(&NOT_FOR_CLIENT, name)
+        // Clients believe what stands under these names.
+        && !identity::is_ours(name)
 }
 
 fn is_any_of(names: &[&str], name: &[u8]) -> bool {
@@ -47,14 +68,26 @@ fn is_any_of(names: &[&str], name: &[u8]) -> bool {
 }
 
 /// Turns a client's headers into those that the upstream gets: without what was meant for keygate
-/// or for this hop, and with whose request it is.
+/// or for this hop, and with whose request it is and from where it comes.
 pub(crate) fn for_upstream(
     headers: &mut HeaderMap,
+    peer: Peer<'_>,
     credential: &Credential,
     authorization: Option<&HeaderValue>,
 ) {
     let id = headers.get(X_REQUEST_ID).cloned();
+    let mut way = HeaderMap::new();
+    forwarding::write(headers, peer, |name, value| {
+        // A value that came in a header, or an address.
+        if let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(name),
+            HeaderValue::from_bytes(value),
+        ) {
+            way.append(name, value);
+        }
+    });
     keep(headers, is_for_upstream);
+    headers.extend(way);
     identity::insert(headers, credential);
     headers.extend(id.map(|id| (X_REQUEST_ID, id)));
     if let Some(authorization) = authorization {
@@ -89,7 +122,10 @@ fn keep(headers: &mut HeaderMap, passes: fn(&[u8]) -> bool) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use keygate_core::{AccountId, KeyId, Scope};
+    use keygate_http::TrustedProxies;
 
     use super::*;
     use crate::identity::{KEY_ID, SCOPES};
@@ -100,6 +136,14 @@ mod tests {
             (name, HeaderValue::from_static(value))
         };
         pairs.iter().map(pair).collect()
+    }
+
+    fn stranger() -> Peer<'static> {
+        static NOBODY: LazyLock<TrustedProxies> = LazyLock::new(TrustedProxies::default);
+        Peer {
+            address: [192, 0, 2, 7].into(),
+            trusted_proxies: &NOBODY,
+        }
     }
 
     fn credential() -> Credential {
@@ -123,6 +167,11 @@ mod tests {
     fn the_clients_credentials_stay_here_and_the_rest_passes() {
         let mut sent = headers(&[
             ("authorization", "Bearer ask_secret"),
+            ("x-api-key", "ask_secret"),
+            ("x_goog_api_key", "ask_secret"),
+            ("x-http-method-override", "DELETE"),
+            ("X_Rewrite_Url", "/admin"),
+            ("x-forwarded-for", "203.0.113.66"),
             ("cookie", "keygate_session=secret"),
             ("host", "api.example.com"),
             ("connection", "keep-alive, X-Internal"),
@@ -133,11 +182,14 @@ mod tests {
             ("content-type", "application/json"),
             ("x-stainless-lang", "python"),
         ]);
-        for_upstream(&mut sent, &credential(), None);
+        for_upstream(&mut sent, stranger(), &credential(), None);
         assert_eq!(
             names(&sent),
             [
                 "content-type",
+                "forwarded",
+                "via",
+                "x-forwarded-for",
                 "x-keygate-account-id",
                 "x-keygate-key-id",
                 "x-keygate-scopes",
@@ -145,13 +197,14 @@ mod tests {
             ]
         );
         assert_eq!(sent[SCOPES], "chat read");
+        assert_eq!(sent["x-forwarded-for"], "192.0.2.7");
     }
 
     #[test]
     fn the_operators_credential_takes_the_keys_place() {
         let mut sent = headers(&[("authorization", "Bearer ask_secret")]);
         let ours = HeaderValue::from_static("Bearer upstream");
-        for_upstream(&mut sent, &credential(), Some(&ours));
+        for_upstream(&mut sent, stranger(), &credential(), Some(&ours));
         assert_eq!(
             sent.get_all(AUTHORIZATION).iter().collect::<Vec<_>>(),
             [&ours]
@@ -168,10 +221,13 @@ mod tests {
             ("x-keygate-anything", "spoofed"),
             ("connection", "x-keygate-key-id, x-keygate-scopes"),
         ]);
-        for_upstream(&mut sent, &credential(), None);
+        for_upstream(&mut sent, stranger(), &credential(), None);
         assert_eq!(
             names(&sent),
             [
+                "forwarded",
+                "via",
+                "x-forwarded-for",
                 "x-keygate-account-id",
                 "x-keygate-key-id",
                 "x-keygate-scopes"
@@ -184,6 +240,7 @@ mod tests {
     fn an_upstream_sets_no_cookies_here() {
         let mut answer = headers(&[
             ("set-cookie", "keygate_session=planted"),
+            ("x-keygate-stale", "7"),
             ("transfer-encoding", "chunked"),
             ("content-type", "text/event-stream"),
         ]);

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keygate_core::Credential;
+use keygate_http::has_spelling_of;
 use uuid::Uuid;
 
 pub(crate) const KEY_ID: HeaderName = HeaderName::from_static("x-keygate-key-id");
@@ -43,9 +44,5 @@ pub(crate) fn spoofed(headers: &HeaderMap) -> impl Iterator<Item = &HeaderName> 
 
 /// Whether a header's name is one of keygate's, in any spelling.
 pub(crate) fn is_ours(name: &[u8]) -> bool {
-    const OURS: &[u8] = b"x-keygate-";
-    name.len() >= OURS.len()
-        && name.iter().zip(OURS).all(|(byte, ours)| {
-            byte.to_ascii_lowercase() == *ours || (*ours == b'-' && matches!(byte, b'_' | b'.'))
-        })
+    has_spelling_of(name, "x-keygate-")
 }

@@ -7,6 +7,8 @@ mod express;
 mod ext_authz;
 mod forward;
 mod forward_auth;
+mod forwarding;
+mod framing;
 mod gateway;
 mod headers;
 mod identity;

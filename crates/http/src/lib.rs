@@ -11,7 +11,7 @@ mod requests;
 
 pub use client::{ClientAddress, Peer, TrustedProxies};
 pub use framing::{ambiguous_framing, refuse_ambiguous_framing};
-pub use headers::Headers;
+pub use headers::{Headers, has_spelling_of, is_spelling_of};
 pub use problem::{ServerFailure, failure_of, problem_response, retry_after};
 pub use request_id::{RequestId, RequestIds, X_REQUEST_ID};
 pub use request_line::RequestLine;

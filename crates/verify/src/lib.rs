@@ -5,10 +5,10 @@
 //! acknowledged (see [`Verifier`]'s [`ChangeListener`](keygate_storage::ChangeListener)).
 
 mod answers;
-mod bearer;
 mod cache;
 mod cached_key;
 mod client_throttle;
+mod credentials;
 mod generations;
 mod layer;
 mod metrics;
@@ -19,6 +19,7 @@ mod unknown_keys;
 mod usage;
 mod verifier;
 
+pub use credentials::{credential_headers, is_credential_header};
 pub use layer::{Guarded, RequireScope};
 pub use refusal::{Refusal, refusal_response};
 pub use usage::UsageRecorder;

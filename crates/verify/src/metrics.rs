@@ -54,7 +54,7 @@ impl Outcome {
         };
         match denial {
             Denial::Missing => Self::Missing,
-            Denial::Invalid => Self::Invalid,
+            Denial::Misused(_) | Denial::Invalid => Self::Invalid,
             Denial::Revoked => Self::Revoked,
             Denial::Expired => Self::Expired,
             Denial::AccountSuspended => Self::AccountSuspended,

@@ -47,7 +47,7 @@ fn denial_response(denial: Denial) -> Response<Vec<u8>> {
 fn challenge(denial: Denial) -> Option<HeaderValue> {
     let challenge = match denial {
         Denial::Missing => "Bearer realm=\"keygate\"".to_owned(),
-        Denial::Invalid | Denial::Revoked | Denial::Expired => {
+        Denial::Misused(_) | Denial::Invalid | Denial::Revoked | Denial::Expired => {
             "Bearer realm=\"keygate\", error=\"invalid_token\"".to_owned()
         }
         Denial::InsufficientScope(scope) => {

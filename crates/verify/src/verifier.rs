@@ -20,10 +20,10 @@ use triomphe::Arc;
 use crate::{
     Refusal, UsageRecorder,
     answers::{Answers, Found},
-    bearer::presented_key,
     cache::{GuardedCache, Known},
     cached_key::CachedKey,
     client_throttle::ClientThrottle,
+    credentials::presented_key,
     generations::Generations,
     metrics::{CacheReading, Metrics},
 };

@@ -5,8 +5,14 @@ use std::mem::MaybeUninit;
 use http::{StatusCode, header::TRANSFER_ENCODING};
 use httparse::Status;
 
-use super::{Malformed, chunked::Chunked, outbox::Outbox};
-use crate::headers;
+use super::{
+    chunked::{Chunked, Piece},
+    outbox::Outbox,
+};
+use crate::{
+    framing::{Length, Malformed},
+    headers,
+};
 
 const MAX_HEADERS: usize = 100;
 /// How long a head may be.
@@ -52,11 +58,8 @@ pub(super) fn read(buffer: &[u8], outbox: &mut Outbox) -> Result<Option<Answer>,
     };
     let code = response.code.ok_or(Malformed)?;
     let status = StatusCode::from_u16(code).map_err(|_| Malformed)?;
-    // Nobody has asked for another protocol.
-    if status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Malformed);
-    }
     let hop = Hop::read(response.headers)?;
+    let length = hop.length.check(status)?;
     outbox.status_line(status);
     let mut has_date = false;
     for header in response.headers.iter() {
@@ -68,8 +71,8 @@ pub(super) fn read(buffer: &[u8], outbox: &mut Outbox) -> Result<Option<Answer>,
         }
     }
     let is_11 = response.version == Some(1);
-    let framing = hop.framing(status, outbox.is_head(), is_11)?;
-    match hop.length {
+    let framing = body_end(length, status, outbox.is_head(), is_11)?;
+    match length.bytes {
         Some(length) if status != StatusCode::NO_CONTENT => outbox.length(length),
         // A chunked body passes with its chunks, one that ends with the connection gets its own.
         _ if framing != Framing::Length(0) => outbox.header(&TRANSFER_ENCODING, b"chunked"),
@@ -88,8 +91,7 @@ pub(super) fn read(buffer: &[u8], outbox: &mut Outbox) -> Result<Option<Answer>,
 /// What an answer's headers say of the connection.
 #[derive(Default)]
 struct Hop<'a> {
-    length: Option<u64>,
-    is_chunked: bool,
+    length: Length,
     closes: bool,
     /// What `Connection` lists.
     connection: Vec<&'a [u8]>,
@@ -101,20 +103,9 @@ impl<'a> Hop<'a> {
         for header in headers {
             let is = |name: &str| header.name.eq_ignore_ascii_case(name);
             if is("content-length") {
-                let length = super::parse_length(header.value).ok_or(Malformed)?;
-                // RFC 9112 section 6.3: the same length twice is one length.
-                if hop
-                    .length
-                    .replace(length)
-                    .is_some_and(|other| other != length)
-                {
-                    return Err(Malformed);
-                }
+                hop.length.note_length(header.value)?;
             } else if is("transfer-encoding") {
-                if hop.is_chunked || !header.value.eq_ignore_ascii_case(b"chunked") {
-                    return Err(Malformed);
-                }
-                hop.is_chunked = true;
+                hop.length.note_coding(header.value)?;
             } else if is("connection") {
                 let names = header.value.split(|byte| *byte == b',');
                 hop.connection.extend(names.map(<[u8]>::trim_ascii));
@@ -132,40 +123,41 @@ impl<'a> Hop<'a> {
         let mut names = self.connection.iter();
         names.any(|name| name.eq_ignore_ascii_case(header.as_bytes()))
     }
+}
 
-    /// RFC 9112 section 6.3. A body that says its length in two ways is malformed.
-    fn framing(
-        &self,
-        status: StatusCode,
-        is_head: bool,
-        is_11: bool,
-    ) -> Result<Framing, Malformed> {
-        let has_no_body = is_head
-            || status.is_informational()
-            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        match (self.length, self.is_chunked) {
-            (Some(_), true) => Err(Malformed),
-            (None, true) if !is_11 => Err(Malformed),
-            _ if has_no_body => Ok(Framing::Length(0)),
-            (Some(length), false) => Ok(Framing::Length(length)),
-            (None, true) => Ok(Framing::Chunked(Chunked::new())),
-            (None, false) => Ok(Framing::UntilClose),
-        }
+/// Where the body of an answer ends (RFC 9112 section 6.3).
+fn body_end(
+    length: Length,
+    status: StatusCode,
+    is_head: bool,
+    is_11: bool,
+) -> Result<Framing, Malformed> {
+    let has_no_body = is_head
+        || status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    match (length.bytes, length.is_chunked) {
+        (_, true) if !is_11 => Err(Malformed),
+        _ if has_no_body => Ok(Framing::Length(0)),
+        (_, true) => Ok(Framing::Chunked(Chunked::new())),
+        (Some(length), false) => Ok(Framing::Length(length)),
+        (None, false) => Ok(Framing::UntilClose),
     }
 }
 
 impl Framing {
-    /// How many of these bytes belong to the body.
-    pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+    /// Which of these bytes belong to the body.
+    pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<Piece, Malformed> {
         match self {
             Self::Length(left) => {
                 let passed = (bytes.len() as u64).min(*left);
                 *left -= passed;
                 // No more than there are bytes.
-                usize::try_from(passed).map_err(|_| Malformed)
+                usize::try_from(passed)
+                    .map(Piece::whole)
+                    .map_err(|_| Malformed)
             }
             Self::Chunked(body) => body.follow(bytes),
-            Self::UntilClose => Ok(bytes.len()),
+            Self::UntilClose => Ok(Piece::whole(bytes.len())),
         }
     }
 

@@ -1,12 +1,16 @@
 //! Where a chunked body ends (RFC 9112 section 7.1).
 
-use super::Malformed;
+use std::ops::Range;
+
+use crate::framing::Malformed;
 
 /// Follows a chunked body as it passes, to know its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Chunked {
-    /// In the hexadecimal digits of a chunk's size; how many there were.
+    /// In the hexadecimal digits of a chunk's size; how many there were, but for zeros before them.
     Size { value: u64, digits: u8 },
+    /// In the blanks behind a chunk's size.
+    Blank { value: u64 },
     /// Between a chunk's size and the end of its line.
     Extension { value: u64 },
     /// Before the line feed that ends a chunk's size.
@@ -27,8 +31,28 @@ pub(super) enum Chunked {
     Done,
 }
 
-/// How many digits a chunk's size may have: more than any chunk needs, and no overflow.
-const MAX_DIGITS: u8 = 15;
+/// How many digits a chunk's size may have that are not zeros before it: as many as fit.
+const MAX_DIGITS: u8 = 16;
+
+/// What of the bytes that came belongs to a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// How many of them do.
+    pub(super) length: usize,
+    /// Those among them that do not pass: trailer fields, in which an upstream could say what it may not
+    /// say in its head (RFC 9110 section 6.5.1 lets them be dropped).
+    pub(super) trailers: Range<usize>,
+}
+
+impl Piece {
+    /// So many bytes, all of which pass.
+    pub(super) fn whole(length: usize) -> Self {
+        Self {
+            length,
+            trailers: length..length,
+        }
+    }
+}
 
 impl Chunked {
     pub(super) const fn new() -> Self {
@@ -38,9 +62,10 @@ impl Chunked {
         }
     }
 
-    /// How many of these bytes belong to the body.
-    pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+    /// Which of these bytes belong to the body.
+    pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<Piece, Malformed> {
         let mut place = 0;
+        let mut trailers: Option<Range<usize>> = None;
         while let Some(byte) = bytes.get(place)
             && *self != Self::Done
         {
@@ -54,30 +79,41 @@ impl Chunked {
                 // No more than what is left of the bytes.
                 place += usize::try_from(passed).map_err(|_| Malformed)?;
             } else {
+                let was_in_trailer = matches!(self, Self::Trailer | Self::TrailerEnd);
                 *self = self.after(*byte)?;
                 place += 1;
+                if was_in_trailer || *self == Self::Trailer {
+                    trailers.get_or_insert(place - 1..place).end = place;
+                }
             }
         }
-        Ok(place)
+        Ok(Piece {
+            length: place,
+            trailers: trailers.unwrap_or(place..place),
+        })
     }
 
     fn after(self, byte: u8) -> Result<Self, Malformed> {
         Ok(match (self, byte) {
             (Self::Size { value, digits }, _) if byte.is_ascii_hexdigit() => {
                 let digit = char::from(byte).to_digit(16).ok_or(Malformed)?;
-                if digits == MAX_DIGITS {
+                if value > 0 && digits == MAX_DIGITS {
                     return Err(Malformed);
                 }
                 Self::Size {
                     value: value << 4 | u64::from(digit),
-                    digits: digits + 1,
+                    digits: if value > 0 { digits + 1 } else { 1 },
                 }
             }
             (Self::Size { digits: 0, .. }, _) => return Err(Malformed),
-            (Self::Size { value, .. } | Self::Extension { value }, b'\r') => {
-                Self::SizeEnd { value }
+            (
+                Self::Size { value, .. } | Self::Blank { value } | Self::Extension { value },
+                b'\r',
+            ) => Self::SizeEnd { value },
+            (Self::Size { value, .. } | Self::Blank { value }, b';') => Self::Extension { value },
+            (Self::Size { value, .. } | Self::Blank { value }, b' ' | b'\t') => {
+                Self::Blank { value }
             }
-            (Self::Size { value, .. }, b';' | b' ' | b'\t') => Self::Extension { value },
             (Self::Extension { value }, _) if is_text(byte) => Self::Extension { value },
             (Self::SizeEnd { value: 0 } | Self::TrailerEnd, b'\n') => Self::TrailerStart,
             (Self::SizeEnd { value }, b'\n') => Self::Data { left: value },
@@ -105,8 +141,24 @@ mod tests {
 
     fn follow(text: &str) -> Result<(usize, bool), Malformed> {
         let mut body = Chunked::new();
-        let length = body.follow(text.as_bytes())?;
-        Ok((length, body == Chunked::Done))
+        let piece = body.follow(text.as_bytes())?;
+        Ok((piece.length, body == Chunked::Done))
+    }
+
+    #[test]
+    fn trailer_fields_do_not_pass_however_they_are_cut() {
+        let text = b"2\r\nok\r\n0\r\nSet-Cookie: a=b\r\nX: y\r\n\r\n";
+        for cut in 0..text.len() {
+            let mut body = Chunked::new();
+            let mut passed = Vec::new();
+            for part in [&text[..cut], &text[cut..]] {
+                let piece = body.follow(part).expect("well-formed");
+                passed.extend_from_slice(&part[..piece.trailers.start]);
+                passed.extend_from_slice(&part[piece.trailers.end..piece.length]);
+            }
+            assert_eq!(passed, b"2\r\nok\r\n0\r\n\r\n", "cut at {cut}");
+            assert_eq!(body, Chunked::Done);
+        }
     }
 
     #[test]
@@ -114,7 +166,7 @@ mod tests {
         for body in [
             "0\r\n\r\n",
             "5\r\nhello\r\n0\r\n\r\n",
-            "005;a=b\r\nhello\r\nA \r\n0123456789\r\n0\r\nX-T: 1\r\nY: 2\r\n\r\n",
+            "00000000000000000005;a=b\r\nhello\r\nA \r\n0123456789\r\n0\r\nX-T: 1\r\nY: 2\r\n\r\n",
         ] {
             assert_eq!(follow(&format!("{body}HTTP/1.1")), Ok((body.len(), true)));
         }
@@ -131,7 +183,9 @@ mod tests {
             "-1\r\n",
             "+5\r\n",
             "0x5\r\n",
-            "1000000000000000\r\n",
+            "10000000000000000\r\n",
+            "5 6\r\nhello",
+            "5 a\r\n",
             "0\r\n\n",
             "5;a\n",
             "5;a\0\r\n",
@@ -163,7 +217,7 @@ mod tests {
             let (mut rest, mut passed) = (&text[..], 0);
             for cut in cuts.into_iter().chain([usize::MAX]) {
                 let piece = &rest[..cut.min(rest.len())];
-                passed += body.follow(piece).expect("well-formed");
+                passed += body.follow(piece).expect("well-formed").length;
                 rest = &rest[piece.len()..];
             }
             prop_assert_eq!((passed, body), (end, Chunked::Done));

@@ -13,14 +13,16 @@ use tokio::{
 };
 
 use super::{
-    Malformed,
     answer::{self, Answer, Framing},
+    chunked::Piece,
     client::{Client, Interrupted},
     head::Request,
     outbox::Outbox,
 };
 use crate::{
     forward::{timeout_problem, unreachable_problem},
+    forwarding,
+    framing::Malformed,
     gateway::Passage,
     headers,
     upstream::Socket,
@@ -68,8 +70,8 @@ impl Exchange<'_> {
         }
         outbox.end_of_head(self.id, answer.has_date);
         let mut framing = answer.framing;
-        let length = match framing.follow(&inbound) {
-            Ok(length) => length,
+        let piece = match framing.follow(&inbound) {
+            Ok(piece) => piece,
             Err(malformed) => {
                 let problem = unreachable_problem(self.passage.upstream, &malformed);
                 return self.fail(&problem, client, outbox).await;
@@ -77,9 +79,9 @@ impl Exchange<'_> {
         };
         let mut body = Body {
             framing,
-            is_clean: length == inbound.len(),
+            is_clean: piece.length == inbound.len(),
         };
-        push_piece(outbox, framing, &inbound[..length]);
+        push_piece(outbox, framing, &inbound, &piece);
         self.passage.answers.count(outbox.status());
         client.send(outbox).await?;
         body.pass(&mut upstream, inbound, client, outbox).await?;
@@ -156,6 +158,9 @@ impl Exchange<'_> {
         if let Some(span) = self.span {
             upstream.begin_span(span, |name, value| outbox.header(name, value));
         }
+        forwarding::write(&self.request, self.passage.peer, |name, value| {
+            outbox.raw_header(name, value);
+        });
         outbox.identity(&self.passage.key);
         outbox.header(&X_REQUEST_ID, self.id.as_bytes());
         if let Some(authorization) = &upstream.authorization {
@@ -220,13 +225,16 @@ impl Body {
                 Ok(0) | Err(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) => {}
             }
-            let length = self.framing.follow(&inbound)?;
-            self.is_clean = length == inbound.len();
+            let piece = self.framing.follow(&inbound)?;
+            self.is_clean = piece.length == inbound.len();
             if self.framing == Framing::UntilClose {
                 outbox.chunk(&inbound);
                 client.send(outbox).await?;
             } else {
-                client.send_bytes(&inbound[..length]).await?;
+                client.send_bytes(&inbound[..piece.trailers.start]).await?;
+                client
+                    .send_bytes(&inbound[piece.trailers.end..piece.length])
+                    .await?;
             }
         }
         Ok(())
@@ -234,12 +242,15 @@ impl Body {
 }
 
 /// Adds what came of the body together with the head.
-fn push_piece(outbox: &mut Outbox, framing: Framing, bytes: &[u8]) {
+fn push_piece(outbox: &mut Outbox, framing: Framing, bytes: &[u8], piece: &Piece) {
     match framing {
         // An empty chunk would be the end.
         Framing::UntilClose if bytes.is_empty() => {}
         Framing::UntilClose => outbox.chunk(bytes),
-        Framing::Length(_) | Framing::Chunked(_) => outbox.push(bytes),
+        Framing::Length(_) | Framing::Chunked(_) => {
+            outbox.push(&bytes[..piece.trailers.start]);
+            outbox.push(&bytes[piece.trailers.end..piece.length]);
+        }
     }
 }
 

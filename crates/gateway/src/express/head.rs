@@ -6,6 +6,8 @@ use http::HeaderName;
 use httparse::Status;
 use keygate_http::Headers;
 
+use crate::framing::parse_length;
+
 /// How long a head may be; a longer one is not for the express lane.
 const MAX_HEAD: usize = 16 * 1024;
 /// How long a request may be, body included.
@@ -133,7 +135,7 @@ fn plain_body_length(headers: &[httparse::Header<'_>]) -> Result<usize, Progress
         return Err(Progress::Unusual);
     }
     length.map_or(Ok(0), |value| {
-        super::parse_length(value).ok_or(Progress::Unusual)
+        parse_length(value).ok_or(Progress::Unusual)
     })
 }
 
@@ -170,6 +172,10 @@ impl<'a> Request<'a> {
 }
 
 impl Headers for Request<'_> {
+    fn all(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.headers()
+    }
+
     fn values<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
         let is_meant = move |sent: &[u8]| sent.eq_ignore_ascii_case(name.as_str().as_bytes());
         let headers = self.headers().filter(move |(sent, _)| is_meant(sent));

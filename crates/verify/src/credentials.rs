@@ -1,0 +1,352 @@
+//! Where a key may stand in a request, and what is said of one that stands elsewhere.
+//!
+//! One list says what a credential header is. Finding the key and keeping it from the upstream both
+//! go by it.
+
+use http::{
+    HeaderName,
+    header::{AUTHORIZATION, PROXY_AUTHORIZATION},
+};
+use keygate_core::{Denial, Misuse, key::KeyFormat};
+use keygate_http::{Headers, is_spelling_of};
+use percent_encoding::percent_decode_str;
+
+const PLACES: usize = 4;
+
+/// The headers in which clients send a key: OpenAI's, Anthropic's, Azure's and Google's.
+const CREDENTIAL_HEADERS: [HeaderName; PLACES] = [
+    AUTHORIZATION,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("api-key"),
+    HeaderName::from_static("x-goog-api-key"),
+];
+
+/// Whether a header, in any spelling that a server may take for the same, carries a credential that
+/// is for keygate alone.
+pub fn is_credential_header(name: &[u8]) -> bool {
+    is_spelling_of(name, PROXY_AUTHORIZATION.as_str())
+        || CREDENTIAL_HEADERS
+            .iter()
+            .any(|known| is_spelling_of(name, known.as_str()))
+}
+
+/// The headers that carry credentials, for proxies that are told which to remove.
+pub fn credential_headers() -> impl Iterator<Item = HeaderName> {
+    CREDENTIAL_HEADERS.into_iter().chain([PROXY_AUTHORIZATION])
+}
+
+/// The one key that a request presents: what has a key's prefix and length in one of the credential
+/// headers. The same key in two of them counts once, an empty header counts as absent, and a value that
+/// is no key, beside one that is, is ignored.
+///
+/// A request is refused that sends a header twice or two different keys, or has its key also in
+/// another header or in its target.
+pub(crate) fn presented_key<'a>(
+    headers: &'a impl Headers,
+    target: &str,
+    format: &KeyFormat,
+) -> Result<&'a str, Denial> {
+    let mut presented = Presented::default();
+    for (name, value) in headers.all() {
+        if let Some(place) = place_of(name) {
+            presented.add(place, value.trim_ascii(), format)?;
+        }
+    }
+    if holds_key(target, format) {
+        return Err(Misuse::InAddress.into());
+    }
+    let key = presented.key(format)?;
+    if stands_elsewhere(headers, key) {
+        return Err(Misuse::InOtherHeader.into());
+    }
+    Ok(key)
+}
+
+fn place_of(name: &[u8]) -> Option<usize> {
+    CREDENTIAL_HEADERS
+        .iter()
+        .position(|known| known.as_str().as_bytes().eq_ignore_ascii_case(name))
+}
+
+/// What the credential headers of a request hold.
+#[derive(Default)]
+struct Presented<'a> {
+    values: [Option<&'a [u8]>; PLACES],
+    key: Option<&'a str>,
+}
+
+impl<'a> Presented<'a> {
+    fn add(&mut self, place: usize, value: &'a [u8], format: &KeyFormat) -> Result<(), Denial> {
+        if value.is_empty() {
+            return Ok(());
+        }
+        if self.values[place].replace(value).is_some() {
+            return Err(Misuse::HeaderTwice.into());
+        }
+        let text = std::str::from_utf8(value).ok();
+        let token = if place == 0 {
+            text.and_then(bearer_token)
+        } else {
+            text
+        };
+        if let Some(key) = token.filter(|token| format.resembles(token))
+            && self.key.replace(key).is_some_and(|other| other != key)
+        {
+            return Err(Misuse::TwoKeys.into());
+        }
+        Ok(())
+    }
+
+    /// The key, or what is wrong with what is there in place of one.
+    fn key(&self, format: &KeyFormat) -> Result<&'a str, Denial> {
+        if let Some(key) = self.key {
+            return Ok(key);
+        }
+        let Some(value) = self.values.iter().flatten().next() else {
+            return Err(Denial::Missing);
+        };
+        let text = String::from_utf8_lossy(value);
+        if self.values[0].is_some() && !has_bearer_scheme(&text) {
+            Err(Misuse::OtherScheme.into())
+        } else if format.is_in(&text) {
+            Err(Misuse::NotAlone.into())
+        } else {
+            Err(Denial::Invalid)
+        }
+    }
+}
+
+/// RFC 6750 section 2.1: the scheme in any case, then one space or more.
+fn bearer_token(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim_start_matches(' '))
+}
+
+fn has_bearer_scheme(authorization: &str) -> bool {
+    let scheme = authorization.split([' ', '\t']).next();
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"))
+}
+
+/// Whether a key stands anywhere in a request's target, percent-encoded or not.
+fn holds_key(target: &str, format: &KeyFormat) -> bool {
+    // Decoding makes it no longer, and most targets are shorter than a key.
+    target.len() >= format.length() && format.is_in(&percent_decode_str(target).decode_utf8_lossy())
+}
+
+/// Whether the key stands in a header that is no credential header and would reach the upstream.
+fn stands_elsewhere(headers: &impl Headers, key: &str) -> bool {
+    let mut others = headers
+        .all()
+        .filter(|(name, value)| value.len() >= key.len() && place_of(name).is_none());
+    let Some(first) = others.next() else {
+        return false;
+    };
+    let finder = memchr::memmem::Finder::new(key);
+    std::iter::once(first)
+        .chain(others)
+        .any(|(_, value)| finder.find(value).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    const KEY: &str = "ask_a1b2C3d4E5f6G7h8J9k0L1m2N30T4WGS";
+    const OTHER: &str = "ask_000000000000000000000000002Th9kM";
+
+    fn presented_in(headers: &[(&str, &[u8])], target: &str) -> Result<String, Denial> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
+            let value = HeaderValue::from_bytes(value).expect("a header value");
+            map.append(name, value);
+        }
+        presented_key(&map, target, &KeyFormat::default()).map(str::to_owned)
+    }
+
+    fn presented(values: &[&[u8]], target: &str) -> Result<String, Denial> {
+        let headers: Vec<_> = values
+            .iter()
+            .map(|value| ("authorization", *value))
+            .collect();
+        presented_in(&headers, target)
+    }
+
+    #[test]
+    fn bearer_key_is_found() {
+        for value in [
+            format!("Bearer {KEY}"),
+            format!("bearer {KEY}"),
+            format!("BEARER {KEY}"),
+            format!("Bearer   {KEY}"),
+            format!("Bearer {KEY}  \t"),
+        ] {
+            let found = presented(&[value.as_bytes()], "/v1/models?limit=3&after=ask_x");
+            assert_eq!(found, Ok(KEY.to_owned()), "{value}");
+        }
+    }
+
+    #[test]
+    fn every_credential_header_is_read_alone_empty_doubled_and_beside_others() {
+        let bearer = format!("Bearer {KEY}");
+        for name in CREDENTIAL_HEADERS {
+            let name = name.as_str();
+            let is_bearer = name == "authorization";
+            let with = |key: &str| {
+                if is_bearer {
+                    format!("Bearer {key}")
+                } else {
+                    key.to_owned()
+                }
+            };
+            let (mine, other) = (with(KEY), with(OTHER));
+            let found = presented_in(&[(name, mine.as_bytes())], "/v1");
+            assert_eq!(found, Ok(KEY.to_owned()), "{name} alone");
+            assert_eq!(presented_in(&[(name, b"")], "/v1"), Err(Denial::Missing));
+            let twice = [(name, mine.as_bytes()), (name, mine.as_bytes())];
+            let refused = Err(Misuse::HeaderTwice.into());
+            assert_eq!(presented_in(&twice, "/v1"), refused, "{name} twice");
+            if is_bearer {
+                continue;
+            }
+            for (beside, expected) in [
+                ("", Ok(KEY.to_owned())),
+                ("sk-ant-somebody-elses", Ok(KEY.to_owned())),
+                (&mine, Ok(KEY.to_owned())),
+                (&other, Err(Misuse::TwoKeys.into())),
+            ] {
+                let both = [
+                    ("authorization", bearer.as_bytes()),
+                    (name, beside.as_bytes()),
+                ];
+                let found = presented_in(&both, "/v1");
+                assert_eq!(found, expected, "{name}: {beside:?} beside a good Bearer");
+            }
+            let foreign = [
+                ("authorization", &b"Bearer sk-foreign"[..]),
+                (name, mine.as_bytes()),
+            ];
+            assert_eq!(presented_in(&foreign, "/v1"), Ok(KEY.to_owned()), "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_at_all_is_missing() {
+        assert_eq!(presented(&[], "/v1"), Err(Denial::Missing));
+        assert_eq!(presented(&[b" "], "/v1"), Err(Denial::Missing));
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_request_is_said() {
+        let cases = [
+            ("Basic dXNlcjpwYXNz".to_owned(), Misuse::OtherScheme),
+            (KEY.to_owned(), Misuse::OtherScheme),
+            (format!("Bearer{KEY}"), Misuse::OtherScheme),
+            (format!("Token {KEY}"), Misuse::OtherScheme),
+            (format!("Bearer {KEY} {KEY}"), Misuse::NotAlone),
+            (format!("Bearer \"{KEY}\""), Misuse::NotAlone),
+            (format!("Bearer Bearer {KEY}"), Misuse::NotAlone),
+            (format!("Bearer {KEY},Bearer {KEY}"), Misuse::NotAlone),
+            (format!("Bearer\t{KEY}"), Misuse::NotAlone),
+        ];
+        for (value, misuse) in cases {
+            let found = presented(&[value.as_bytes()], "/v1");
+            assert_eq!(found, Err(misuse.into()), "{value:?}");
+        }
+        let found = presented_in(&[("x-api-key", format!("Bearer {KEY}").as_bytes())], "/v1");
+        assert_eq!(found, Err(Misuse::NotAlone.into()));
+    }
+
+    #[test]
+    fn everything_else_is_invalid() {
+        let long = format!("Bearer {}", "a".repeat(8_192));
+        for value in [
+            "Bearer",
+            &format!("Bearer {}0", KEY.replace("ask_", "ask_x")),
+            &format!("Bearer key_{}", &KEY[4..]),
+            "Bearer sk-somebody-elses",
+            &long,
+        ] {
+            let found = presented(&[value.as_bytes()], "/v1");
+            assert_eq!(found, Err(Denial::Invalid), "{value:?}");
+        }
+        let bytes = [b"Bearer ask_\xff\xfe".as_slice()];
+        assert_eq!(presented(&bytes, "/v1"), Err(Denial::Invalid));
+    }
+
+    proptest! {
+        /// Whatever comes, only what resembles a key is let through, and nothing panics.
+        #[test]
+        fn any_bytes_are_judged(value in vec(any::<u8>(), 0..200), target in "/[ -~]*") {
+            if let Ok(header) = HeaderValue::from_bytes(&value) {
+                let headers = HeaderMap::from_iter([(AUTHORIZATION, header)]);
+                let found = presented_key(&headers, &target, &KeyFormat::default());
+                prop_assert!(found.is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn key_in_the_address_is_refused() {
+        let value = format!("Bearer {KEY}");
+        let encoded = KEY.replace('_', "%5F");
+        for target in [
+            format!("/v1?key={KEY}"),
+            format!("/v1?a=b&access_token={encoded}"),
+            format!("/v1?{KEY}"),
+            format!("/v1?{KEY}=1"),
+            format!("/v1?a=b;key={KEY}"),
+            format!("/v1?x=y={KEY}"),
+            format!("/v1?key=%22{KEY}%22"),
+            format!("/v1?authorization=Bearer%20{KEY}"),
+            format!("/v1?a=ask_{KEY}"),
+            format!("/v1/files/{KEY}"),
+            format!("/v1/files/%61{}", &KEY[1..]),
+        ] {
+            for values in [&[value.as_bytes()] as &[_], &[]] {
+                let found = presented(values, &target);
+                assert_eq!(found, Err(Misuse::InAddress.into()), "{target}");
+            }
+        }
+    }
+
+    #[test]
+    fn key_in_another_header_is_refused() {
+        let value = format!("Bearer {KEY}");
+        for (name, elsewhere) in [
+            ("x-key", KEY.to_owned()),
+            ("x_api_key", KEY.to_owned()),
+            ("cookie", format!("a=b; key={KEY}")),
+            ("referer", format!("https://example.com/?key={KEY}#x")),
+            ("proxy-authorization", value.clone()),
+        ] {
+            let headers = [
+                ("authorization", value.as_bytes()),
+                (name, elsewhere.as_bytes()),
+            ];
+            let found = presented_in(&headers, "/v1");
+            assert_eq!(found, Err(Misuse::InOtherHeader.into()), "{name}");
+        }
+        let harmless = [
+            ("authorization", value.as_bytes()),
+            ("x-key", OTHER.as_bytes()),
+            ("user-agent", b"a client with quite a long name, version 1.2.3"),
+        ];
+        assert_eq!(presented_in(&harmless, "/v1"), Ok(KEY.to_owned()));
+    }
+
+    #[test]
+    fn no_spelling_of_a_credential_header_passes() {
+        for name in ["Authorization", "X_Api_Key", "api.key", "x-goog-api-key", "Proxy-Authorization"] {
+            assert!(is_credential_header(name.as_bytes()), "{name}");
+        }
+        for name in ["x-api-keys", "api", "x-request-id"] {
+            assert!(!is_credential_header(name.as_bytes()), "{name}");
+        }
+    }
+}
