@@ -14,7 +14,7 @@ mod head;
 mod outbox;
 mod pool;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
@@ -57,6 +57,8 @@ pub struct Express {
     pub traces: Option<Traces>,
     /// What answers are dated by.
     pub clock: Arc<dyn Clock>,
+    /// How long a client may leave a connection unused.
+    pub keep_alive: Duration,
 }
 
 /// How the express lane ended.
@@ -100,7 +102,7 @@ impl Express {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let mut client = Client::new(stream);
+        let mut client = Client::new(stream, self.keep_alive);
         let mut inbox = Inbox::default();
         let mut outbox = Outbox::new(self.clock.clone(), draining.clone());
         let mut stop = std::pin::pin!(draining.changed());

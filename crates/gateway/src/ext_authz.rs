@@ -3,21 +3,23 @@
 mod messages;
 mod service;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, uri::PathAndQuery,
 };
+use hyper::body::Incoming;
 use keygate_http::{
     Plane, RequestId, RequestIds, Requests, RouteRequests, TrustedProxies, X_REQUEST_ID, failure_of,
 };
 use keygate_traces::{RequestSpan, Traces};
-use tokio::net::TcpListener;
-use tonic::{
-    Code, Request, Status,
-    transport::{Server, server::TcpIncoming},
-};
+use keygate_verify::credential_headers;
+use tonic::{Code, Request, Status, body::Body};
+use tower::ServiceExt;
 
 use self::{
     messages::{
@@ -33,10 +35,9 @@ use crate::{
     identity,
 };
 
-/// How often a silent proxy is asked whether it is still there, and how long it may take to answer.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
-/// How many checks one connection may have under way.
-const MAX_STREAMS: u32 = 1_024;
+/// The proxy that asks.
+#[derive(Clone, Copy)]
+struct Asker(SocketAddr);
 
 /// What Envoy calls.
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -48,8 +49,6 @@ pub struct ExtAuthz {
     trusted_proxies: TrustedProxies,
     traces: Option<Traces>,
     answers: RouteRequests,
-    /// Held by each question that is under way.
-    under_way: Arc<()>,
 }
 
 impl ExtAuthz {
@@ -68,31 +67,19 @@ impl ExtAuthz {
             trusted_proxies,
             traces,
             answers: requests.on_route(Plane::ExtAuthz, CHECK),
-            under_way: Arc::default(),
         }
     }
 
-    /// Says whether any question is under way.
-    pub fn is_busy(&self) -> impl Fn() -> bool + use<> {
-        let under_way = self.under_way.clone();
-        // This and the service itself.
-        move || Arc::strong_count(&under_way) > 2
-    }
-
-    /// Serves until `stop`, then finishes what is under way.
-    pub async fn serve(
-        self,
-        listener: TcpListener,
-        stop: impl Future<Output = ()>,
-    ) -> Result<(), tonic::transport::Error> {
-        let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
-        Server::builder()
-            .http2_keepalive_interval(Some(KEEP_ALIVE))
-            .http2_keepalive_timeout(Some(KEEP_ALIVE))
-            .max_concurrent_streams(Some(MAX_STREAMS))
-            .add_service(Authorization(Arc::new(self)))
-            .serve_with_incoming_shutdown(connections, stop)
-            .await
+    /// Answers a gRPC call of `peer`.
+    pub async fn handle(
+        self: Arc<Self>,
+        request: http::Request<Incoming>,
+        peer: SocketAddr,
+    ) -> Response<Body> {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Asker(peer));
+        let answered = Authorization(self).oneshot(request).await;
+        answered.unwrap_or_else(|never| match never {})
     }
 
     /// A span of the question, in the trace that Envoy says it belongs to.
@@ -108,9 +95,8 @@ impl ExtAuthz {
         &self,
         request: Request<CheckRequest>,
     ) -> Result<tonic::Response<CheckResponse>, Status> {
-        let _held = self.under_way.clone();
-        let peer = request.remote_addr();
-        let is_trusted = peer.is_some_and(|peer| self.trusted_proxies.trusts(peer.ip()));
+        let asker = request.extensions().get::<Asker>();
+        let is_trusted = asker.is_some_and(|Asker(peer)| self.trusted_proxies.trusts(peer.ip()));
         let (metadata, _, request) = request.into_parts();
         let client = client_address(&request);
         let http = request
@@ -212,14 +198,14 @@ fn headers(request: &HttpRequest) -> HeaderMap {
 /// passed off as identity.
 fn allowed(sent: &HeaderMap, identity: &HeaderMap, for_client: &HeaderMap) -> CheckResponse {
     let spoofed = identity::spoofed(sent).map(ToString::to_string);
-    let credentials = [header::AUTHORIZATION, header::COOKIE].map(|name| name.to_string());
+    let credentials = credential_headers().chain([header::COOKIE]);
     let mut for_upstream = identity.clone();
     for_upstream.insert(X_REQUEST_ID, for_client[X_REQUEST_ID].clone());
     let changes = OkHttpResponse {
         headers: options(&for_upstream),
         headers_to_remove: spoofed
             .filter(|name| !identity.contains_key(name))
-            .chain(credentials)
+            .chain(credentials.map(|name| name.to_string()))
             .collect(),
         response_headers_to_add: options(for_client),
     };

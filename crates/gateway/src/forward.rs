@@ -13,7 +13,8 @@ use keygate_traces::RequestSpan;
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    body::RequestBody, framing::check_answer, gateway::Passage, headers, identity, upstream::Upstream,
+    body::RequestBody, framing::check_answer, gateway::Passage, headers, identity,
+    upstream::Upstream,
 };
 
 /// When a piece of the request last went to the upstream.

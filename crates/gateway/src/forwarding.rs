@@ -25,16 +25,12 @@ pub(crate) fn is_forwarding(name: &[u8]) -> bool {
 }
 
 /// The way of a request for the upstream: what a trusted proxy said of it, and then its peer's address.
-pub(crate) fn write(
-    headers: &impl Headers,
-    peer: Peer<'_>,
-    mut header: impl FnMut(&[u8], &[u8]),
-) {
+pub(crate) fn write(headers: &impl Headers, peer: Peer<'_>, mut header: impl FnMut(&[u8], &[u8])) {
     let is_trusted = peer.is_trusted();
     if is_trusted {
-        let others = headers.all().filter(|(name, _)| {
-            is_forwarding(name) && !is_list(name)
-        });
+        let others = headers
+            .all()
+            .filter(|(name, _)| is_forwarding(name) && !is_list(name));
         for (name, value) in others {
             header(name, value);
         }
@@ -143,7 +139,13 @@ mod tests {
 
     #[test]
     fn no_spelling_of_a_forwarding_header_passes() {
-        for name in ["X_Forwarded_For", "x-forwarded-host", "X-Real_IP", "FORWARDED", "Via"] {
+        for name in [
+            "X_Forwarded_For",
+            "x-forwarded-host",
+            "X-Real_IP",
+            "FORWARDED",
+            "Via",
+        ] {
             assert!(is_forwarding(name.as_bytes()), "{name}");
         }
         assert!(!is_forwarding(b"x-forward"));

@@ -197,7 +197,8 @@ fn refusal_by_form(request: &Request<Incoming>) -> Option<Response<Bytes>> {
 /// Upstreams have taken the content of a GET for the next request on the connection (RFC 9110
 /// section 9.3.1), so it is not passed on. Nor is it read: the connection ends with the answer.
 fn content_of_get() -> Response<Bytes> {
-    let message = "A GET or HEAD request must not have content. Send it without a body, or use POST.";
+    let message =
+        "A GET or HEAD request must not have content. Send it without a body, or use POST.";
     let mut response = problem_response(&Problem::new(Code::InvalidRequest, message));
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(CONNECTION, close);

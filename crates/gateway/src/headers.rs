@@ -79,10 +79,9 @@ pub(crate) fn for_upstream(
     let mut way = HeaderMap::new();
     forwarding::write(headers, peer, |name, value| {
         // A value that came in a header, or an address.
-        if let (Ok(name), Ok(value)) = (
-            HeaderName::from_bytes(name),
-            HeaderValue::from_bytes(value),
-        ) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+        {
             way.append(name, value);
         }
     });

@@ -1,15 +1,18 @@
 //! The running program: one listener for both planes, and what goes on beside it.
 
+mod activity;
 mod app;
 mod connections;
 mod data_folder;
+mod descriptors;
 mod ext_authz;
-mod holding;
+mod http_server;
 mod listeners;
 mod metrics;
-mod patience;
 mod running;
 mod targets;
+mod timeout_stream;
+mod traced;
 
 pub(crate) use data_folder::create_data_folder;
 pub(crate) use running::{Running, bind_keys, control};

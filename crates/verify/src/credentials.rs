@@ -335,14 +335,23 @@ mod tests {
         let harmless = [
             ("authorization", value.as_bytes()),
             ("x-key", OTHER.as_bytes()),
-            ("user-agent", b"a client with quite a long name, version 1.2.3"),
+            (
+                "user-agent",
+                b"a client with quite a long name, version 1.2.3",
+            ),
         ];
         assert_eq!(presented_in(&harmless, "/v1"), Ok(KEY.to_owned()));
     }
 
     #[test]
     fn no_spelling_of_a_credential_header_passes() {
-        for name in ["Authorization", "X_Api_Key", "api.key", "x-goog-api-key", "Proxy-Authorization"] {
+        for name in [
+            "Authorization",
+            "X_Api_Key",
+            "api.key",
+            "x-goog-api-key",
+            "Proxy-Authorization",
+        ] {
             assert!(is_credential_header(name.as_bytes()), "{name}");
         }
         for name in ["x-api-keys", "api", "x-request-id"] {

@@ -8,8 +8,6 @@ use super::{
     outbox::Outbox,
 };
 
-/// How long a client may leave a connection unused.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long a request's head may take from its first byte.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a body is waited for before it is sent on piece by piece, by others.
@@ -74,16 +72,19 @@ pub(super) struct Client<'a, S> {
     /// What came while the request before was still under way.
     early: Vec<u8>,
     deadline: Deadline,
+    keep_alive: Duration,
     /// Whether the program is to stop.
     is_stopping: bool,
 }
 
 impl<'a, S> Client<'a, S> {
-    pub(super) fn new(stream: &'a mut S) -> Self {
+    /// A connection that the client may leave unused for `keep_alive`.
+    pub(super) fn new(stream: &'a mut S, keep_alive: Duration) -> Self {
         Self {
             stream,
             early: Vec::new(),
-            deadline: Deadline::after(IDLE_TIMEOUT),
+            deadline: Deadline::after(keep_alive),
+            keep_alive,
             is_stopping: false,
         }
     }
@@ -111,7 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<'_, S> {
                 Progress::Unusual => return Next::Unusual,
                 Progress::Ambiguous => return Next::Ambiguous,
                 Progress::PartialHead if is_idle && self.is_stopping => self.allow(LAST_CALL),
-                Progress::PartialHead if is_idle => self.allow(IDLE_TIMEOUT),
+                Progress::PartialHead if is_idle => self.allow(self.keep_alive),
                 // Once for each part, however many pieces it comes in.
                 part if last.as_ref() == Some(part) => {}
                 Progress::PartialHead if self.is_stopping => self.allow(LAST_CALL),

@@ -134,9 +134,7 @@ fn plain_body_length(headers: &[httparse::Header<'_>]) -> Result<usize, Progress
     if has_coding || is_unusual || hosts != 1 {
         return Err(Progress::Unusual);
     }
-    length.map_or(Ok(0), |value| {
-        parse_length(value).ok_or(Progress::Unusual)
-    })
+    length.map_or(Ok(0), |value| parse_length(value).ok_or(Progress::Unusual))
 }
 
 /// A request where it was read.

@@ -43,6 +43,7 @@ pub(crate) struct Server {
     pub(crate) listen: Option<String>,
     pub(crate) public_url: Option<String>,
     pub(crate) drain_delay: Option<String>,
+    pub(crate) keep_alive: Option<String>,
     pub(crate) trusted_proxies: Vec<String>,
 }
 

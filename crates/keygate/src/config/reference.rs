@@ -31,6 +31,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         help: "How long to go on taking requests after SIGTERM, while `/readyz` says 503: so long a load balancer needs to notice.",
     },
     Setting {
+        name: "server.keep_alive",
+        default: "75s",
+        example: "\"650s\"",
+        help: "How long a client may leave a connection unused before it is closed. Behind a balancer, longer than the balancer keeps its own: 60 seconds to 10 minutes with most.",
+    },
+    Setting {
         name: "server.trusted_proxies",
         default: "none",
         example: "[\"10.0.0.0/8\"]",

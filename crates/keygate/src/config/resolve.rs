@@ -77,6 +77,8 @@ pub(crate) struct Settings {
     pub(crate) metrics_listen: MetricsListen,
     /// How long to go on after `/readyz` has said that it is over.
     pub(crate) drain_delay: Duration,
+    /// How long a client may leave a connection unused.
+    pub(crate) keep_alive: Duration,
     /// The configured public address, without a slash at its end.
     pub(crate) public_url: Option<String>,
     pub(crate) trusted_proxies: TrustedProxies,
@@ -154,6 +156,11 @@ impl Settings {
                     .or(file.metrics.listen.as_deref()),
             )?,
             drain_delay: drain_delay(file.server.drain_delay.as_deref())?,
+            keep_alive: duration(
+                "server.keep_alive",
+                file.server.keep_alive.as_deref(),
+                Duration::from_secs(75),
+            )?,
             public_url: file.server.public_url.map(public_url).transpose()?,
             trusted_proxies: trusted_proxies(&file.server.trusted_proxies)?,
             key_rules_set: KeyRulesSet {

@@ -1,19 +1,27 @@
-use std::{convert::Infallible, net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{Router, body::Body};
 use http::{HeaderValue, Request, Response, header::CONNECTION};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use keygate_core::Problem;
-use keygate_gateway::{Express, ResponseBody, X_KEYGATE_STALE, is_data_plane, is_forward_auth};
+use keygate_gateway::{
+    Express, Outcome, ResponseBody, X_KEYGATE_STALE, is_data_plane, is_forward_auth,
+};
 use keygate_http::{
     Peer, TrustedProxies, X_REQUEST_ID, failure_of, problem_response, refuse_ambiguous_framing,
 };
 use keygate_traces::RequestSpan;
 use keygate_web::matched_route;
+use tokio::sync::watch;
 use tower::ServiceExt;
 
-use super::holding::Holding;
+use super::{
+    connections::Handler, http_server::HttpServer, timeout_stream::TimeoutStream, traced::Traced,
+};
 
 /// Both planes behind one listener.
 pub(super) struct App {
@@ -21,6 +29,34 @@ pub(super) struct App {
     pub(super) express: Express,
     pub(super) router: Router,
     pub(super) trusted_proxies: TrustedProxies,
+    /// What serves what the express lane does not.
+    pub(super) http: HttpServer,
+}
+
+impl Handler for App {
+    async fn serve(
+        self: Arc<Self>,
+        mut stream: TimeoutStream,
+        peer: SocketAddr,
+        draining: watch::Receiver<()>,
+    ) {
+        let served = self
+            .express
+            .serve(&mut stream, self.peer(peer.ip()), draining.clone());
+        match served.await {
+            Outcome::Closed => {}
+            Outcome::HandOver(bytes) => {
+                stream.read_first(bytes);
+                let app = self.clone();
+                let answer = move |request| app.clone().answer(peer.ip(), request);
+                self.http.serve(stream, answer, draining).await;
+            }
+        }
+    }
+
+    fn sweep(&self) {
+        self.express.gateway.sweep();
+    }
 }
 
 type AppBody = Either<ResponseBody, Body>;
@@ -31,7 +67,7 @@ impl App {
         self: Arc<Self>,
         peer: IpAddr,
         mut request: Request<Incoming>,
-    ) -> Result<Response<Holding<AppBody, Option<RequestSpan>>>, Infallible> {
+    ) -> Response<Traced<AppBody>> {
         let id = self.express.request_ids.assign(request.headers_mut());
         let begin = |traces: &keygate_traces::Traces| {
             let path = request.uri().path();
@@ -56,7 +92,7 @@ impl App {
             tracing::debug!(request_id = %id, status, request = ?line, "answered");
         }
         response.headers_mut().insert(X_REQUEST_ID, id.to_header());
-        Ok(response.map(|body| Holding::new(body, span)))
+        response.map(|body| Traced::new(body, span))
     }
 
     async fn dispatch(

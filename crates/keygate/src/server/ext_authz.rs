@@ -1,26 +1,27 @@
+use std::{net::SocketAddr, sync::Arc};
+
+use http::Request;
+use hyper::body::Incoming;
 use keygate_gateway::ExtAuthz;
-use tokio::net::TcpListener;
+use tokio::sync::watch;
 
-use super::connections::{DRAIN_TIMEOUT, quiet};
+use super::{connections::Handler, http_server::HttpServer, timeout_stream::TimeoutStream};
 
-/// Answers Envoy's questions until `stop`, then finishes those under way.
-pub(super) async fn serve(
-    service: ExtAuthz,
-    listener: TcpListener,
-    stop: impl Future<Output = ()> + Clone,
-) {
-    let stopped = stop.clone();
-    let is_busy = service.is_busy();
-    let cut_off = async {
-        stopped.await;
-        let _ = tokio::time::timeout(DRAIN_TIMEOUT, quiet(is_busy)).await;
-    };
-    tokio::select! {
-        served = service.serve(listener, stop) => {
-            if let Err(error) = served {
-                tracing::error!(%error, "ext_authz is no longer served");
-            }
-        }
-        () = cut_off => {}
+/// Answers Envoy's questions.
+pub(super) struct ExtAuthzServer {
+    pub(super) ext_authz: Arc<ExtAuthz>,
+    pub(super) http: HttpServer,
+}
+
+impl Handler for ExtAuthzServer {
+    async fn serve(
+        self: Arc<Self>,
+        stream: TimeoutStream,
+        peer: SocketAddr,
+        draining: watch::Receiver<()>,
+    ) {
+        let ext_authz = self.ext_authz.clone();
+        let answer = move |request: Request<Incoming>| ext_authz.clone().handle(request, peer);
+        self.http.serve(stream, answer, draining).await;
     }
 }

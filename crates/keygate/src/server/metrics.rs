@@ -1,26 +1,21 @@
 //! What operators' tools read: `/metrics`, on a listener of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
-use axum::{Router, extract::State, response::IntoResponse, routing::get};
-use http::{HeaderMap, header};
-use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown, service::TowerToHyperService};
+use axum::{Router, body::Body, extract::State, response::IntoResponse, routing::get};
+use http::{HeaderMap, Request, header};
+use hyper::body::Incoming;
 use prometheus_client::{
     encoding::{prometheus_text, text},
     metrics::info::Info,
     registry::Registry,
 };
-use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tower::ServiceExt;
 
-use super::{
-    connections::{ACCEPT_PAUSE, connection_builder},
-    patience::Patience,
-};
+use super::{connections::Handler, http_server::HttpServer, timeout_stream::TimeoutStream};
 
 const OPENMETRICS: &str = "application/openmetrics-text";
-
-/// How long an answer that is under way may take once the program is to stop.
-const LAST_CALL: Duration = Duration::from_secs(1);
 
 /// A registry with what is known of the program itself.
 pub(super) fn registry() -> Registry {
@@ -30,37 +25,36 @@ pub(super) fn registry() -> Registry {
     registry
 }
 
-/// Answers until `stop`, then finishes what is under way.
-pub(super) async fn serve(
-    listener: TcpListener,
-    registry: Registry,
-    stop: impl Future<Output = ()>,
-) {
-    let router = Router::new()
-        .route("/metrics", get(show))
-        .with_state(Arc::new(registry));
-    let service = TowerToHyperService::new(router);
-    let server = connection_builder();
-    let connections = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(stop);
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    let stream = TokioIo::new(Patience::with(stream));
-                    let connection = server.serve_connection(stream, service.clone());
-                    tokio::spawn(connections.watch(connection.into_owned()));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-            () = &mut stop => break,
-        }
+/// Answers operators' tools.
+pub(super) struct Metrics {
+    router: Router,
+    http: HttpServer,
+}
+
+impl Metrics {
+    /// Answers with what `registry` knows.
+    pub(super) fn new(registry: Registry, http: HttpServer) -> Self {
+        let router = Router::new()
+            .route("/metrics", get(show))
+            .with_state(Arc::new(registry));
+        Self { router, http }
     }
-    drop(listener);
-    let _ = tokio::time::timeout(LAST_CALL, connections.shutdown()).await;
+}
+
+impl Handler for Metrics {
+    async fn serve(
+        self: Arc<Self>,
+        stream: TimeoutStream,
+        _: SocketAddr,
+        draining: watch::Receiver<()>,
+    ) {
+        let router = self.router.clone();
+        let answer = move |request: Request<Incoming>| {
+            let answered = router.clone().oneshot(request.map(Body::new));
+            async { answered.await.unwrap_or_else(|never| match never {}) }
+        };
+        self.http.serve(stream, answer, draining).await;
+    }
 }
 
 async fn show(State(registry): State<Arc<Registry>>, headers: HeaderMap) -> impl IntoResponse {

@@ -13,7 +13,12 @@ use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use super::{
-    app::App, connections, create_data_folder, ext_authz, listeners::Listeners, metrics,
+    app::App,
+    connections, create_data_folder, descriptors,
+    ext_authz::ExtAuthzServer,
+    http_server::HttpServer,
+    listeners::Listeners,
+    metrics::{self, Metrics},
     targets::targets,
 };
 use crate::{
@@ -54,6 +59,7 @@ pub(crate) struct Running {
 impl Running {
     /// Starts everything. What can be refused is refused before anything is made.
     pub(crate) async fn start(mut settings: Settings) -> Result<Self, Failure> {
+        descriptors::raise_limit();
         operator::check_socket_path(&settings.data)?;
         choose_database(&mut settings)?;
         let request_line = RequestLine::without_keys(settings.format.prefix());
@@ -98,6 +104,7 @@ impl Running {
             trusted_proxies: settings.trusted_proxies,
             traces: traces.clone(),
             requests,
+            keep_alive: settings.keep_alive,
         };
         let requests = &services.requests;
         let authorizer = services.authorizer.clone();
@@ -109,6 +116,7 @@ impl Running {
             request_line,
             traces: traces.clone(),
             clock: Arc::new(SystemClock),
+            keep_alive: settings.keep_alive,
         };
         let registry = listeners.metrics.is_some().then(|| {
             let mut registry = metrics::registry();
@@ -123,6 +131,7 @@ impl Running {
             express,
             router: keygate_web::router(web.clone()),
             trusted_proxies: services.trusted_proxies.clone(),
+            http: HttpServer::new(settings.keep_alive),
         };
         let stopped = stopped.map(drop).shared();
         let servers = serve(listeners, app, services, registry, stopped);
@@ -231,6 +240,7 @@ struct Services {
     trusted_proxies: TrustedProxies,
     traces: Option<Traces>,
     requests: Requests,
+    keep_alive: Duration,
 }
 
 fn serve(
@@ -242,19 +252,26 @@ fn serve(
 ) -> Vec<JoinHandle<()>> {
     let http = connections::serve(listeners.http, Arc::new(app), stopped.clone());
     let mut servers = vec![tokio::spawn(http)];
+    let keep_alive = services.keep_alive;
     if let Some(listener) = listeners.ext_authz {
-        let service = ExtAuthz::new(
+        let ext_authz = ExtAuthz::new(
             services.authorizer,
             services.request_ids,
             services.trusted_proxies,
             services.traces,
             &services.requests,
         );
-        let stopped = stopped.clone();
-        servers.push(tokio::spawn(ext_authz::serve(service, listener, stopped)));
+        let handler = ExtAuthzServer {
+            ext_authz: Arc::new(ext_authz),
+            http: HttpServer::new(keep_alive),
+        };
+        let served = connections::serve(listener, Arc::new(handler), stopped.clone());
+        servers.push(tokio::spawn(served));
     }
     if let (Some(listener), Some(registry)) = (listeners.metrics, registry) {
-        servers.push(tokio::spawn(metrics::serve(listener, registry, stopped)));
+        let handler = Metrics::new(registry, HttpServer::new(keep_alive));
+        let served = connections::serve(listener, Arc::new(handler), stopped);
+        servers.push(tokio::spawn(served));
     }
     servers
 }

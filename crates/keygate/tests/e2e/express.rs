@@ -64,6 +64,84 @@ async fn what_is_no_answer_is_a_502() {
     }
 }
 
+/// What is answered to a GET with these headers, up to `end`.
+fn answer_to_get(program: &Program, key: &str, headers: &str, end: &str) -> String {
+    let address = program.url.replace("http://", "");
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let request = format!(
+        "GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n{headers}\r\n"
+    );
+    stream.write_all(request.as_bytes()).expect("sent");
+    let (mut answer, mut piece) = (String::new(), [0; 4_096]);
+    while !answer.contains(end) {
+        let read = stream.read(&mut piece).expect("it answers");
+        assert!(read > 0, "{end:?} is missing: {answer}");
+        answer += &String::from_utf8_lossy(&piece[..read]);
+    }
+    answer
+}
+
+/// What makes a request one for the HTTP library, and not for the express lane.
+const LIBRARY: &str = "Connection: close\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_lanes_read_an_answer_alike() {
+    for (says, expected) in [
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n" as &[u8], "502"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "502"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "502"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "502"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok", "502"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", "200"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n00000000000000000002 \r\nok\r\n0\r\n\r\n", "200"),
+    ] {
+        let (program, key) = before(WHOLE, says).await;
+        for lane in ["", LIBRARY] {
+            let status = answer_to_get(&program, &key, lane, "\r\n");
+            let what = String::from_utf8_lossy(says);
+            assert!(status.starts_with(&format!("HTTP/1.1 {expected}")), "{lane}{what}: {status}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_trailers_nor_keygates_own_headers_come_from_an_upstream() {
+    let says = b"HTTP/1.1 200 OK\r\nX-Keygate-Stale: 7\r\nTrailer: Set-Cookie\r\n\
+        Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nSet-Cookie: keygate_session=x\r\n\r\n";
+    let (program, key) = before(WHOLE, says).await;
+    for lane in ["", LIBRARY] {
+        let headers = format!("TE: trailers\r\n{lane}");
+        let answer = answer_to_get(&program, &key, &headers, "ok\r\n0\r\n\r\n").to_lowercase();
+        assert!(!answer.contains("keygate_session"), "{answer}");
+        assert!(!answer.contains("x-keygate-stale"), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn get_with_content_is_refused_and_nothing_of_it_reaches_the_upstream() {
+    let world = World::with_scopes(&["read", "chat"]).await;
+    let smuggled = "GET /v1/smuggled HTTP/1.1\r\nHost: x\r\nX-Keygate-Scopes: admin\r\n\r\n";
+    let length = format!("Content-Length: {}\r\n", smuggled.len());
+    let chunked = format!("{:x}\r\n{smuggled}\r\n0\r\n\r\n", smuggled.len());
+    for method in ["GET", "HEAD"] {
+        for (framing, body) in [
+            (&*length, smuggled),
+            ("Transfer-Encoding: chunked\r\n", &*chunked),
+        ] {
+            for lane in ["", LIBRARY] {
+                let key = &world.key;
+                let request = format!(
+                    "{method} /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n{framing}{lane}\r\n{body}"
+                );
+                let answer = world.program.raw(request.as_bytes());
+                assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+                assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+            }
+        }
+    }
+    assert!(world.upstream.seen().is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn interim_answers_are_left_out() {
     let says = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";

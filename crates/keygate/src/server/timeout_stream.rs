@@ -1,51 +1,78 @@
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
+use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     net::TcpStream,
-    time::{Sleep, sleep},
+    time::{Sleep, sleep, timeout},
 };
+
+use super::activity::{Activity, HEAD_TIMEOUT, READER_TIMEOUT};
 
 /// How long a client may take to send its first bytes.
 const FIRST_READ: Duration = Duration::from_secs(10);
-/// How long a client may leave what is sent to it unread.
-const STALLED_WRITE: Duration = Duration::from_secs(30);
+/// After how long a silence the system asks a client whether it is still there.
+const PROBE_AFTER: Duration = Duration::from_mins(1);
+/// What every HTTP/2 connection begins with.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A connection that is given up when its client never says anything, or no longer reads. A client
 /// that is silent because it waits for an answer is left alone.
-pub(super) struct Patience {
+pub(super) struct TimeoutStream {
     stream: TcpStream,
     /// What is read before anything that comes from now on.
     first: Bytes,
     first_read: Option<Pin<Box<Sleep>>>,
     stalled_write: Option<Pin<Box<Sleep>>>,
-    is_unread: Arc<AtomicBool>,
+    /// Who is told of what comes.
+    activity: Option<Arc<Activity>>,
 }
 
-impl Patience {
-    pub(super) fn with(stream: TcpStream) -> Self {
+impl TimeoutStream {
+    /// A connection that was just accepted.
+    pub(super) fn accepted(stream: TcpStream) -> Self {
+        let _ = stream.set_nodelay(true);
+        // A client that vanished without a word is found out where nothing else would tell.
+        let _ = set_socket_keepalive(&stream, true);
+        let _ = set_tcp_keepidle(&stream, PROBE_AFTER);
         Self {
             stream,
             first: Bytes::new(),
             first_read: Some(Box::pin(sleep(FIRST_READ))),
             stalled_write: None,
-            is_unread: Arc::default(),
+            activity: None,
         }
     }
 
-    /// Whether something was to be sent last for which the client has left no room.
-    pub(super) fn is_unread(&self) -> Arc<AtomicBool> {
-        self.is_unread.clone()
+    /// Has what comes from now on noted, that was read already included.
+    pub(super) fn report_to(&mut self, activity: Arc<Activity>) {
+        activity.note_bytes(&self.first);
+        self.activity = Some(activity);
+    }
+
+    /// Whether the first bytes are those of HTTP/2 (RFC 9113 section 3.4). They have as long as a head
+    /// has.
+    pub(super) async fn begins_http2(&mut self) -> io::Result<bool> {
+        let mut bytes = std::mem::take(&mut self.first).to_vec();
+        let reading = async {
+            while bytes.len() < PREFACE.len() && PREFACE.starts_with(&bytes) {
+                if self.read_buf(&mut bytes).await? == 0 {
+                    break;
+                }
+            }
+            Ok::<_, io::Error>(())
+        };
+        timeout(HEAD_TIMEOUT, reading).await??;
+        let is_http2 = bytes.starts_with(PREFACE);
+        self.first = bytes.into();
+        Ok(is_http2)
     }
 
     /// Has bytes that were read already read once more.
@@ -53,27 +80,28 @@ impl Patience {
         self.first = bytes.into();
     }
 
-    /// Passes on how a write went, and runs out of patience with one that does not get on.
+    /// Passes on how a write went, and fails one that does not get on for too long.
     fn watch<T>(
         &mut self,
         context: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        self.is_unread
-            .store(written.is_pending(), Ordering::Relaxed);
+        if let Some(activity) = &self.activity {
+            activity.note_unsent(written.is_pending());
+        }
         if written.is_ready() {
             self.stalled_write = None;
             return written;
         }
         let stalled = self
             .stalled_write
-            .get_or_insert_with(|| Box::pin(sleep(STALLED_WRITE)));
+            .get_or_insert_with(|| Box::pin(sleep(READER_TIMEOUT)));
         ready!(stalled.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl AsyncRead for Patience {
+impl AsyncRead for TimeoutStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -84,9 +112,13 @@ impl AsyncRead for Patience {
             buffer.put_slice(&self.first.split_to(length));
             return Poll::Ready(Ok(()));
         }
+        let filled = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if read.is_ready() {
             self.first_read = None;
+            if let Some(activity) = &self.activity {
+                activity.note_bytes(&buffer.filled()[filled..]);
+            }
         } else if let Some(first_read) = &mut self.first_read {
             ready!(first_read.as_mut().poll(context));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -95,7 +127,7 @@ impl AsyncRead for Patience {
     }
 }
 
-impl AsyncWrite for Patience {
+impl AsyncWrite for TimeoutStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -140,13 +172,13 @@ mod tests {
     use super::*;
 
     /// A connection: our end and the client's. Time stands still and jumps to what is waited for.
-    async fn connection() -> (Patience, TcpStream) {
+    async fn connection() -> (TimeoutStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let client = TcpStream::connect(address).await.expect("it listens");
         let (ours, _) = listener.accept().await.expect("accepted");
         tokio::time::pause();
-        (Patience::with(ours), client)
+        (TimeoutStream::accepted(ours), client)
     }
 
     #[tokio::test]
@@ -156,6 +188,22 @@ mod tests {
         let error = ours.read_u8().await.expect_err("nothing came");
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!(began.elapsed().as_secs(), 10);
+    }
+
+    #[tokio::test]
+    async fn half_of_http2s_first_words_are_waited_for_no_longer_than_a_head() {
+        for (sent, expected) in [
+            (&PREFACE[..16], None),
+            (&PREFACE[..23], None),
+            (b"P", None),
+            (PREFACE, Some(true)),
+            (b"PRI * HTTP/2.1", Some(false)),
+            (b"POST / HTTP/1.1", Some(false)),
+        ] {
+            let (mut ours, mut client) = connection().await;
+            client.write_all(sent).await.expect("sent");
+            assert_eq!(ours.begins_http2().await.ok(), expected, "{sent:?}");
+        }
     }
 
     #[tokio::test]

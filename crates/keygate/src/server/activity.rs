@@ -1,0 +1,224 @@
+//! What goes on on a connection that the HTTP library serves, so that one is ended on which nothing does.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep, sleep_until},
+};
+
+/// How long a request's head may take from its first byte.
+pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may leave what is sent to it unread.
+pub(super) const READER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an idle connection has to say that it heard of its end.
+pub(super) const LAST_CALL: Duration = Duration::from_secs(1);
+
+/// The requests of a connection, and since when there are none.
+pub(super) struct Activity {
+    keep_alive: Duration,
+    is_http2: bool,
+    state: Mutex<State>,
+    changed: Notify,
+    /// Whether something is to be sent for which the client has left no room.
+    is_unsent: AtomicBool,
+}
+
+struct State {
+    /// How many requests are under way.
+    requests: usize,
+    /// How many of them wait for the client to take what is there for it.
+    unread: usize,
+    /// When a request began, ended, or got on.
+    progress_at: Instant,
+    /// When the first byte of a head came.
+    head_began: Option<Instant>,
+}
+
+impl Activity {
+    /// A connection that may be idle for `keep_alive` from now on.
+    pub(super) fn new(keep_alive: Duration, is_http2: bool) -> Arc<Self> {
+        let state = State {
+            requests: 0,
+            unread: 0,
+            progress_at: Instant::now(),
+            head_began: None,
+        };
+        Arc::new(Self {
+            keep_alive,
+            is_http2,
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            is_unsent: AtomicBool::new(false),
+        })
+    }
+
+    /// Notes that bytes came. Where no request is under way, a head begins with them; line ends before
+    /// it begin nothing (RFC 9112 section 2.2), nor do frames that are about the connection.
+    pub(super) fn note_bytes(&self, bytes: &[u8]) {
+        if self.is_http2 || bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
+            return;
+        }
+        let mut state = self.state.lock();
+        if state.requests == 0 && state.head_began.is_none() {
+            state.head_began = Some(Instant::now());
+            self.changed.notify_one();
+        }
+    }
+
+    /// Notes that a request is there, until what is returned is dropped.
+    pub(super) fn begin_request(self: &Arc<Self>) -> UnderWay {
+        self.change(|state| {
+            state.requests += 1;
+            state.head_began = None;
+        });
+        UnderWay {
+            activity: self.clone(),
+            is_unread: false,
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock();
+        change(&mut state);
+        state.progress_at = Instant::now();
+        self.changed.notify_one();
+    }
+
+    /// When the connection is to end if nothing happens until then.
+    fn deadline(&self) -> Option<Instant> {
+        let state = self.state.lock();
+        if state.requests == 0 {
+            let idle_end = state.progress_at + self.keep_alive;
+            let head_end = state.head_began.map(|began| began + HEAD_TIMEOUT);
+            return Some(head_end.unwrap_or(idle_end));
+        }
+        // Over HTTP/1.1 the bytes themselves tell. Over HTTP/2 a client that opens no window leaves the
+        // connection writable.
+        let is_stuck = self.is_http2 && state.unread == state.requests;
+        is_stuck.then(|| state.progress_at + READER_TIMEOUT)
+    }
+
+    /// Ends when the client has been idle, or has taken, for too long.
+    pub(super) async fn expired(&self) {
+        loop {
+            let changed = self.changed.notified();
+            let Some(deadline) = self.deadline() else {
+                changed.await;
+                continue;
+            };
+            tokio::select! {
+                () = changed => {}
+                () = sleep_until(deadline) => return,
+            }
+        }
+    }
+
+    /// Notes whether the client has left no room for what is to be sent.
+    pub(super) fn note_unsent(&self, is_unsent: bool) {
+        self.is_unsent.store(is_unsent, Ordering::Relaxed);
+    }
+
+    /// Ends when a connection that was told to end needs to be waited for no longer: a moment after its
+    /// last request, if all of the answer is sent.
+    pub(super) async fn over(&self) {
+        loop {
+            sleep(LAST_CALL).await;
+            let is_busy = self.state.lock().requests > 0 || self.is_unsent.load(Ordering::Relaxed);
+            let is_stuck = self.is_http2 && self.deadline().is_some_and(|at| at <= Instant::now());
+            if !is_busy || is_stuck {
+                return;
+            }
+        }
+    }
+}
+
+/// A request that is under way.
+pub(super) struct UnderWay {
+    activity: Arc<Activity>,
+    is_unread: bool,
+}
+
+impl UnderWay {
+    /// Notes whether it is the client that is waited for.
+    pub(super) fn set_unread(&mut self, is_unread: bool) {
+        let was_unread = std::mem::replace(&mut self.is_unread, is_unread);
+        self.activity.change(|state| {
+            state.unread -= usize::from(was_unread);
+            state.unread += usize::from(is_unread);
+        });
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let is_unread = self.is_unread;
+        self.activity.change(|state| {
+            state.requests -= 1;
+            state.unread -= usize::from(is_unread);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+    async fn expires_after(activity: &Activity) -> Option<u64> {
+        let began = Instant::now();
+        let day = Duration::from_hours(24);
+        let expired = tokio::time::timeout(day, activity.expired()).await;
+        expired.ok().map(|()| began.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_connection_expires_after_its_time_with_or_without_line_ends_and_frames() {
+        let activity = Activity::new(KEEP_ALIVE, false);
+        activity.note_bytes(b"\r\n");
+        assert_eq!(expires_after(&activity).await, Some(75));
+        let activity = Activity::new(KEEP_ALIVE, true);
+        activity.note_bytes(b"\0\0\x08\x06");
+        assert_eq!(expires_after(&activity).await, Some(75));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn head_that_does_not_end_expires_after_10_seconds() {
+        let activity = Activity::new(KEEP_ALIVE, false);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        activity.note_bytes(b"GET /");
+        assert_eq!(expires_after(&activity).await, Some(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn request_that_waits_for_its_answer_does_not_expire() {
+        for is_http2 in [false, true] {
+            let activity = Activity::new(KEEP_ALIVE, is_http2);
+            activity.note_bytes(b"GET / HTTP/1.1");
+            let under_way = activity.begin_request();
+            assert_eq!(expires_after(&activity).await, None);
+            drop(under_way);
+            assert_eq!(expires_after(&activity).await, Some(75));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_on_which_nothing_is_read_any_more_expires_after_30_seconds() {
+        let activity = Activity::new(KEEP_ALIVE, true);
+        let (mut stuck, mut other) = (activity.begin_request(), activity.begin_request());
+        stuck.set_unread(true);
+        assert_eq!(expires_after(&activity).await, None, "the other goes on");
+        other.set_unread(true);
+        assert_eq!(expires_after(&activity).await, Some(30));
+        stuck.set_unread(false);
+        assert_eq!(expires_after(&activity).await, None);
+    }
+}
