@@ -77,8 +77,8 @@ pub enum Misuse {
     /// The path or the query has a key.
     #[error("an API key stands in the address")]
     InAddress,
-    /// A header that is none for keys has the key, too.
-    #[error("the API key stands in another header, too")]
+    /// A header that is none for keys has one.
+    #[error("an API key stands in another header")]
     InOtherHeader,
 }
 

@@ -300,7 +300,7 @@ const fn advice(misuse: Misuse) -> &'static str {
             "An API key stands in the address, where logs keep it. Send it in a header instead, and replace this key."
         }
         Misuse::InOtherHeader => {
-            "The API key also stands in a header that is not meant for it. Send it in one of Authorization, x-api-key, api-key and x-goog-api-key alone."
+            "An API key stands in a header that is not meant for it. Send it in one of Authorization, x-api-key, api-key and x-goog-api-key alone."
         }
     }
 }

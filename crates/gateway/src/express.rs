@@ -109,6 +109,7 @@ impl Express {
         loop {
             match client.next_request(&mut inbox, stop.as_mut()).await {
                 Next::Request => {}
+                Next::WithoutBody => outbox.close(),
                 Next::Closed => return Outcome::Closed,
                 Next::Unusual => return Outcome::HandOver(inbox.take()),
                 Next::Ambiguous => {

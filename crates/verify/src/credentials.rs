@@ -9,6 +9,7 @@ use http::{
 };
 use keygate_core::{Denial, Misuse, key::KeyFormat};
 use keygate_http::{Headers, is_spelling_of};
+use memchr::memmem;
 use percent_encoding::percent_decode_str;
 
 const PLACES: usize = 4;
@@ -39,8 +40,8 @@ pub fn credential_headers() -> impl Iterator<Item = HeaderName> {
 /// headers. The same key in two of them counts once, an empty header counts as absent, and a value that
 /// is no key, beside one that is, is ignored.
 ///
-/// A request is refused that sends a header twice or two different keys, or has its key also in
-/// another header or in its target.
+/// A request is refused that sends a header twice or two different keys, or has a key in another
+/// header or in its target.
 pub(crate) fn presented_key<'a>(
     headers: &'a impl Headers,
     target: &str,
@@ -56,7 +57,7 @@ pub(crate) fn presented_key<'a>(
         return Err(Misuse::InAddress.into());
     }
     let key = presented.key(format)?;
-    if stands_elsewhere(headers, key) {
+    if stands_elsewhere(headers, format) {
         return Err(Misuse::InOtherHeader.into());
     }
     Ok(key)
@@ -135,18 +136,14 @@ fn holds_key(target: &str, format: &KeyFormat) -> bool {
     target.len() >= format.length() && format.is_in(&percent_decode_str(target).decode_utf8_lossy())
 }
 
-/// Whether the key stands in a header that is no credential header and would reach the upstream.
-fn stands_elsewhere(headers: &impl Headers, key: &str) -> bool {
-    let mut others = headers
-        .all()
-        .filter(|(name, value)| value.len() >= key.len() && place_of(name).is_none());
-    let Some(first) = others.next() else {
-        return false;
-    };
-    let finder = memchr::memmem::Finder::new(key);
-    std::iter::once(first)
-        .chain(others)
-        .any(|(_, value)| finder.find(value).is_some())
+/// Whether a key stands in a header that is no credential header, from which the upstream might read it.
+fn stands_elsewhere(headers: &impl Headers, format: &KeyFormat) -> bool {
+    headers.all().any(|(name, value)| {
+        value.len() >= format.length()
+            && place_of(name).is_none()
+            && memmem::find(value, format.prefix().as_bytes()).is_some()
+            && format.is_in(&String::from_utf8_lossy(value))
+    })
 }
 
 #[cfg(test)]
@@ -324,6 +321,7 @@ mod tests {
             ("cookie", format!("a=b; key={KEY}")),
             ("referer", format!("https://example.com/?key={KEY}#x")),
             ("proxy-authorization", value.clone()),
+            ("x-note", OTHER.to_owned()),
         ] {
             let headers = [
                 ("authorization", value.as_bytes()),
@@ -334,7 +332,7 @@ mod tests {
         }
         let harmless = [
             ("authorization", value.as_bytes()),
-            ("x-key", OTHER.as_bytes()),
+            ("x-key", b"ask_000000000000000000000000002Th9kN"),
             (
                 "user-agent",
                 b"a client with quite a long name, version 1.2.3",

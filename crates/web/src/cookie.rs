@@ -30,15 +30,15 @@ impl SessionCookie {
 
     /// The token that a request carries under exactly this name, once.
     pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        // Byte by byte: other programs on this host set cookies, too, in whatever encoding.
         let mut values = headers
             .get_all(COOKIE)
             .iter()
-            .filter_map(|header| header.to_str().ok())
-            .flat_map(|header| header.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .filter(|(name, _)| *name == self.name)
-            .map(|(_, value)| value);
-        values.next().filter(|_| values.next().is_none())
+            .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
+            .filter_map(|pair| pair.trim_ascii().strip_prefix(self.name.as_bytes()))
+            .filter_map(|rest| rest.strip_prefix(b"="));
+        let value = values.next().filter(|_| values.next().is_none())?;
+        std::str::from_utf8(value).ok()
     }
 
     /// `Set-Cookie` for a new session.
@@ -117,6 +117,20 @@ mod tests {
             assert_eq!(read(false, &[other]), None, "{other}");
         }
         assert_eq!(read(true, &["keygate_session=x"]), None);
+    }
+
+    #[test]
+    fn cookies_of_other_programs_are_passed_over_in_whatever_encoding() {
+        let mut headers = HeaderMap::new();
+        let cookies = [
+            b"theme=gr\xc3\xbcn; keygate_session=x; a" as &[u8],
+            b"b=\xff",
+        ];
+        for cookie in cookies {
+            headers.append(COOKIE, HeaderValue::from_bytes(cookie).expect("a value"));
+        }
+        let cookie = SessionCookie::new(false, HOUR);
+        assert_eq!(cookie.read(&headers), Some("x"));
     }
 
     #[test]

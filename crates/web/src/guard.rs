@@ -149,12 +149,13 @@ fn is_own(origin: &HeaderValue, request: &Request, site: &Site) -> bool {
 
 fn refuse_other_media_types(request: &Request) -> Result<(), Problem> {
     let headers = request.headers();
-    let has_body = !request.body().is_end_stream();
+    if request.body().is_end_stream() {
+        return Ok(());
+    }
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let is_json = match (types.next(), types.next()) {
-        (None, _) => !has_body,
         (Some(one), None) => is_json(one),
-        (Some(_), Some(_)) => false,
+        _ => false,
     };
     if is_json && !headers.contains_key(CONTENT_ENCODING) {
         return Ok(());
@@ -165,19 +166,17 @@ fn refuse_other_media_types(request: &Request) -> Result<(), Problem> {
     ))
 }
 
+/// JSON has no charset (RFC 8259 section 11), so what is said of one means nothing; but what says that
+/// it is UTF-16 or UTF-32 may well be.
 fn is_json(content_type: &HeaderValue) -> bool {
-    let Ok(text) = content_type.to_str() else {
-        return false;
-    };
+    let text = String::from_utf8_lossy(content_type.as_bytes()).to_ascii_lowercase();
     let mut parts = text.split(';').map(str::trim);
-    parts
-        .next()
-        .is_some_and(|essence| essence.eq_ignore_ascii_case("application/json"))
-        && parts.all(|parameter| {
-            let utf8 = ["charset=utf-8", "charset=\"utf-8\"", ""];
-            utf8.iter()
-                .any(|known| parameter.eq_ignore_ascii_case(known))
-        })
+    let is_wide = |parameter: &str| {
+        let charset = parameter.strip_prefix("charset=").unwrap_or_default();
+        let charset = charset.trim_matches('"').replace(['-', '_'], "");
+        charset.starts_with("utf16") || charset.starts_with("utf32")
+    };
+    parts.next() == Some("application/json") && !parts.any(is_wide)
 }
 
 #[cfg(test)]
@@ -190,6 +189,10 @@ mod tests {
             ("application/json", true),
             ("Application/JSON; charset=UTF-8", true),
             ("application/json;", true),
+            ("application/json; charset=utf8", true),
+            ("application/json; charset=us-ascii", true),
+            ("application/json; charset=\"UTF-16LE\"", false),
+            ("application/json;charset=utf_32", false),
             ("application/json; charset=utf-16", false),
             ("application/jsonp", false),
             ("text/plain", false),

@@ -53,6 +53,8 @@ impl Inbox {
 /// What came next.
 pub(super) enum Next {
     Request,
+    /// A request that can be answered, and after which it is not known where the next one begins.
+    WithoutBody,
     Closed,
     Unusual,
     Ambiguous,
@@ -109,6 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<'_, S> {
             let is_idle = inbox.buffer.is_empty();
             match &progress {
                 Progress::Complete => return Next::Request,
+                Progress::WithoutBody => return Next::WithoutBody,
                 Progress::Unusual => return Next::Unusual,
                 Progress::Ambiguous => return Next::Ambiguous,
                 Progress::PartialHead if is_idle && self.is_stopping => self.allow(LAST_CALL),

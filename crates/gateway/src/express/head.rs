@@ -6,7 +6,7 @@ use http::HeaderName;
 use httparse::Status;
 use keygate_http::Headers;
 
-use crate::framing::parse_length;
+use crate::{forward_auth::is_forward_auth, framing::parse_length, path::path_of};
 
 /// How long a head may be; a longer one is not for the express lane.
 const MAX_HEAD: usize = 16 * 1024;
@@ -41,6 +41,9 @@ pub(super) enum Progress {
     PartialHead,
     /// Its head and a part of its body.
     PartialBody,
+    /// The head of a proxy's question, and not the body that it speaks of. Proxies send the original
+    /// length, and keep the body.
+    WithoutBody,
     /// Something that the express lane does not serve, or that is no HTTP.
     Unusual,
     /// A request whose length is said in two ways.
@@ -71,7 +74,8 @@ impl Head {
         if !is_plain_target(target) || length > MAX_REQUEST {
             return Progress::Unusual;
         }
-        if buffer.len() < length {
+        let is_whole = buffer.len() >= length;
+        if !is_whole && !is_forward_auth(path_of(target)) {
             return Progress::PartialBody;
         }
         let place = |part: &[u8]| {
@@ -87,8 +91,12 @@ impl Head {
                 value: place(header.value),
             }));
         self.body = head_length;
-        self.length = length;
-        Progress::Complete
+        self.length = length.min(buffer.len());
+        if is_whole {
+            Progress::Complete
+        } else {
+            Progress::WithoutBody
+        }
     }
 
     /// How many bytes the request has, body included.
@@ -220,6 +228,17 @@ mod tests {
             assert_eq!(read(&text[..end]), Progress::PartialBody, "{end}");
         }
         assert_eq!(read(&text), Progress::Complete);
+    }
+
+    #[test]
+    fn proxys_question_is_read_without_the_body_that_it_speaks_of() {
+        let text = "GET /verify?x HTTP/1.1\r\nHost: x\r\nContent-Length: 77\r\n\r\n{";
+        let mut head = Head::default();
+        assert_eq!(head.read(text.as_bytes()), Progress::WithoutBody);
+        let request = head.of(text.as_bytes());
+        assert_eq!(request.target(), Some("/verify?x"));
+        assert_eq!(request.body(), b"{");
+        assert_eq!(head.length(), text.len());
     }
 
     #[test]
