@@ -32,7 +32,8 @@ pub use accounts::{OneTimeToken, SignUp, Signup, parse_account_id};
 pub use audit::AuditFilter;
 pub use keygate_core::{INCIDENT_STATES, IncidentEdit};
 pub use keygate_storage::{
-    AccountSummary, Action, Actor, Concern, KeyChanges, KeyStatus, Link, LinkKind, RecordedEntry, Session,
+    AccountSummary, Action, Actor, Concern, KeyChanges, KeyStatus, Link, LinkKind, RecordedEntry,
+    Session,
 };
 pub use keys::{IssueKey, Issued, IssuedKey, parse_expires_at, parse_key_name};
 pub use moment::parse_moment;

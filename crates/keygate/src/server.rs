@@ -15,4 +15,5 @@ mod timeout_stream;
 mod traced;
 
 pub(crate) use data_folder::create_data_folder;
+pub(crate) use descriptors::limit as open_files_limit;
 pub(crate) use running::{Running, bind_keys, control};

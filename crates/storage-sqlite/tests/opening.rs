@@ -185,7 +185,7 @@ async fn a_log_that_is_cut_anywhere_leaves_a_prefix_of_what_was_acknowledged() {
     store.close().await;
     let mut counts = Vec::new();
     // At each frame, and in the middle of each.
-    for cut in (32..=log.len()).step_by((24 + 4_096) / 2) {
+    for cut in (32..=log.len()).step_by(usize::midpoint(24, 4_096)) {
         let folder = self::folder();
         let path = folder.path().join("keygate.db");
         std::fs::write(&path, &database).expect("written");

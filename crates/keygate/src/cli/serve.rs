@@ -4,7 +4,7 @@ use super::{ServerFlags, output, stop_signal::StopSignal};
 use crate::{
     config::{Flags, Settings},
     failure::Failure,
-    server::Running,
+    server::{Running, open_files_limit},
 };
 
 #[derive(Args)]
@@ -25,7 +25,8 @@ impl Serve {
             tracing::warn!("the greeting was not shown: {failure}");
         }
         let metrics = running.metrics_address.map(tracing::field::display);
-        tracing::info!(address = %running.address, upstreams, metrics, "listening");
+        let open_files = open_files_limit();
+        tracing::info!(address = %running.address, upstreams, metrics, open_files, "listening");
         stop.received(|| {}).await;
         running.stop().await;
         tracing::info!("stopped");
@@ -43,7 +44,7 @@ async fn greeting(running: &Running, upstreams: &str) -> Result<Vec<String>, Fai
     if running.lacks_admin().await? {
         output::line(
             "No account is an admin's. Make one an admin: keygate account set-role E-MAIL admin",
-        );
+        )?;
     }
     if upstreams.is_empty() {
         let text = "No upstream yet: /v1 answers 502 until you start it with --upstream URL.";

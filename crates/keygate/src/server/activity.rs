@@ -193,7 +193,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn head_that_does_not_end_expires_after_10_seconds() {
         let activity = Activity::new(KEEP_ALIVE, false);
-        tokio::time::advance(Duration::from_secs(60)).await;
+        tokio::time::advance(Duration::from_mins(1)).await;
         activity.note_bytes(b"GET /");
         assert_eq!(expires_after(&activity).await, Some(10));
     }

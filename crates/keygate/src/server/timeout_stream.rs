@@ -203,6 +203,7 @@ mod tests {
             let (mut ours, mut client) = connection().await;
             client.write_all(sent).await.expect("sent");
             assert_eq!(ours.begins_http2().await.ok(), expected, "{sent:?}");
+            tokio::time::resume();
         }
     }
 

@@ -65,8 +65,11 @@ async fn the_upstream_sees_whose_request_it_is_and_no_credential() {
         names(&seen.headers),
         [
             "accept",
+            "forwarded",
             "host",
+            "via",
             "x-custom",
+            "x-forwarded-for",
             "x-keygate-account-id",
             "x-keygate-key-id",
             "x-keygate-scopes",
@@ -220,7 +223,7 @@ async fn the_longest_path_chooses_the_upstream_and_its_credential_goes_along() {
     assert_eq!(send(Method::DELETE, "/v1/files/x").await, 200);
 }
 
-/// Breaks the database under the running program, as a failing disk would.
+/// Takes a table away under the running program, which then asks for what is not there.
 fn break_storage(program: &Program) {
     let database = rusqlite::Connection::open(program.data().join("keygate.db"));
     let database = database.expect("it opens");
@@ -229,7 +232,7 @@ fn break_storage(program: &Program) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_storage_a_known_key_works_and_an_unknown_one_is_told_so() {
+async fn without_its_table_a_known_key_works_and_an_unknown_one_is_an_internal_error() {
     let world = world().await;
     assert_eq!(
         world.send(Method::GET, "/v1/models", &[]).await.status(),
@@ -248,8 +251,9 @@ async fn without_storage_a_known_key_works_and_an_unknown_one_is_told_so() {
         .send()
         .await
         .expect("it answers");
-    assert_eq!(answer.status(), 503);
-    insta::assert_snapshot!(answer.text().await.expect("a body"));
+    assert_eq!(answer.status(), 500);
+    let body: serde_json::Value = answer.json().await.expect("JSON");
+    assert_eq!(body["error"]["code"], "internal_error");
 }
 
 #[tokio::test(flavor = "multi_thread")]

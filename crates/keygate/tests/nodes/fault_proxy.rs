@@ -162,7 +162,7 @@ async fn read_messages(
     }
     // What is on its way still arrives; then the connection ends.
     drop(on_their_way);
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn forward_messages(

@@ -107,13 +107,13 @@ async fn a_node_that_was_paused_lets_no_revoked_key_in() {
         for _ in 0..WARM + COLD {
             keys.push(cluster.account.key(&["read"]).await);
         }
-        let mut paused = Vec::new();
+        let mut stopped = Vec::new();
         for (place, latency) in LATENCIES.into_iter().enumerate() {
             let begun = Paused::begin(&cluster, 1 + place, &keys, &good).await;
             // At random, as that is what pauses are: before the answers, among them or after.
             sleep(up_to(latency + Duration::from_millis(8), &mut dice)).await;
             cluster.nodes[1 + place].signal("STOP");
-            paused.push(begun);
+            stopped.push(begun);
         }
         for (id, _) in &keys {
             // A node that is paused in a transaction holds its locks until the database ends it.
@@ -124,7 +124,7 @@ async fn a_node_that_was_paused_lets_no_revoked_key_in() {
         }
         let acknowledged = Instant::now();
         sleep_until((acknowledged + LAST_ACCEPTANCE).into()).await;
-        for node in &mut paused {
+        for node in &mut stopped {
             for (place, caller) in &mut node.late {
                 caller.send(&keys[*place].1).await.expect("it waits");
             }
@@ -133,7 +133,7 @@ async fn a_node_that_was_paused_lets_no_revoked_key_in() {
             sleep(up_to(Duration::from_millis(50), &mut dice)).await;
             cluster.nodes[1 + node].signal("CONT");
         }
-        for (node, latency) in paused.into_iter().zip(LATENCIES) {
+        for (node, latency) in stopped.into_iter().zip(LATENCIES) {
             let (late, early) = node.end().await;
             assert_eq!(late, 0, "round {round}, {latency:?} to the database");
             early_let_in += early;

@@ -33,6 +33,7 @@ macro_rules! assert_seen {
             (r"(?m)^(ok     |warning|wrong  )  disk space: .*\n( +.*\n)?", ""),
             (r"PostgreSQL [\d.]+", "PostgreSQL [version]"),
             (r"(\d+m )?\d+s ahead", "[time] ahead"),
+            (r"of \d+ there are \d+ left", "of [all] there are [some] left"),
             (r"(?m)^(Nothing is wrong|Wrong).*\n", ""),
             (r"It is \d{4}-[^;]*;", "It is [now];"),
         ];

@@ -178,7 +178,9 @@ fn two_fills_and_a_revocation_leave_nothing_stale() {
 
 #[test]
 fn nobody_who_asks_after_a_pause_is_let_in_by_what_was_read_before_it() {
-    loom::model(|| {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
         let world = World::of_several();
         world.write(true);
         let early = {
