@@ -1,21 +1,35 @@
 use std::{sync::Arc, time::Duration};
 
 use argon2::{
-    Argon2,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+    Argon2, Block, Params,
+    password_hash::{
+        PasswordVerifier,
+        phc::{Output, ParamsString, PasswordHash, Salt},
+    },
 };
 use keygate_core::{Code, EmailAddress, Password, Problem, Random};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use zxcvbn::{Score, zxcvbn};
 
-/// Each hash takes 19 MiB and some 20 ms of a core.
-const MAX_AT_ONCE: usize = 4;
+/// Who asks for a hash while so many are asked for is refused.
+const MAX_ASKED_FOR: usize = 4;
+
+/// How many hashes are made at once. Each takes 19 MiB and some 20 ms of a core: more than there are
+/// cores for would be no sooner there, and take more memory.
+fn max_at_once() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_ASKED_FOR))
+}
 
 /// Hashes and checks passwords with argon2id at OWASP's parameters (19 MiB, 2 passes, 1 lane),
 /// which are the library's defaults.
 pub(crate) struct Passwords {
     random: Arc<dyn Random>,
+    /// For those who ask.
     permits: Arc<Semaphore>,
+    /// For those whose hash is made.
+    cores: Arc<Semaphore>,
+    memory: Arc<Memory>,
     /// A hash that no password has, to be checked where there is no account.
     nobodys: String,
 }
@@ -24,9 +38,12 @@ impl Passwords {
     pub(crate) fn new(random: Arc<dyn Random>) -> Self {
         let mut nobody = [0; 32];
         random.fill(&mut nobody);
+        let memory = Arc::<Memory>::default();
         Self {
-            nobodys: hash(&nobody, &*random),
-            permits: Arc::new(Semaphore::new(MAX_AT_ONCE)),
+            nobodys: memory.lend(|memory| hash(&nobody, &*random, memory)),
+            memory,
+            permits: Arc::new(Semaphore::new(MAX_ASKED_FOR)),
+            cores: Arc::new(Semaphore::new(max_at_once())),
             random,
         }
     }
@@ -39,9 +56,9 @@ impl Passwords {
     ) -> Result<String, Problem> {
         let random = self.random.clone();
         refuse_untypable(&password)?;
-        self.at_work(move || {
+        self.at_work(move |memory| {
             refuse_weak(&password, &email)?;
-            Ok(hash(password.expose().as_bytes(), &*random))
+            Ok(memory.lend(|memory| hash(password.expose().as_bytes(), &*random, memory)))
         })
         .await?
     }
@@ -56,28 +73,33 @@ impl Passwords {
         let exists = account_hash.is_some();
         let phc = account_hash.unwrap_or_else(|| self.nobodys.clone());
         let matches = self
-            .at_work(move || {
-                PasswordHash::new(&phc).is_ok_and(|phc| {
-                    Argon2::default()
-                        .verify_password(password.expose().as_bytes(), &phc)
-                        .is_ok()
-                })
+            .at_work(move |memory| {
+                let password = password.expose().as_bytes();
+                PasswordHash::new(&phc)
+                    .is_ok_and(|phc| memory.lend(|memory| matches(password, &phc, memory)))
             })
             .await?;
         Ok(exists && matches)
     }
 
-    /// Runs `work` on a thread of its own, if fewer than four are at it already.
+    /// Runs `work` on a thread of its own in its turn, unless too many wait for theirs.
     async fn at_work<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce(&Memory) -> T + Send + 'static,
     ) -> Result<T, Problem> {
         let permit = self.permits.clone().try_acquire_owned();
         let permit = permit.map_err(|_| overloaded())?;
+        let core = self.cores.clone().acquire_owned().await;
+        let core = core.map_err(|_| overloaded())?;
+        let (permits, memory) = (self.permits.clone(), self.memory.clone());
         let done = tokio::task::spawn_blocking(move || {
+            let done = work(&memory);
             // Held until the work is done, also where nobody waits for it any more.
-            let _permit = permit;
-            work()
+            drop((core, permit));
+            if permits.available_permits() == MAX_ASKED_FOR {
+                memory.give_back();
+            }
+            done
         });
         done.await.map_err(|_| overloaded())
     }
@@ -91,13 +113,61 @@ fn overloaded() -> Problem {
     .with_retry_after(Duration::from_secs(1))
 }
 
-fn hash(password: &[u8], random: &dyn Random) -> String {
+/// What hashes are made in, handed on from one to the next: what one thread has freed is not there for
+/// another at once, and thirty people who sign in would take more than those at a time need.
+#[derive(Default)]
+struct Memory(Mutex<Vec<Vec<Block>>>);
+
+impl Memory {
+    fn lend<T>(&self, work: impl FnOnce(&mut [Block]) -> T) -> T {
+        let lent = self.0.lock().pop();
+        let mut lent = lent.unwrap_or_else(|| vec![Block::new(); Params::DEFAULT.block_count()]);
+        let done = work(&mut lent);
+        self.0.lock().push(lent);
+        done
+    }
+
+    /// Frees what nobody has.
+    fn give_back(&self) {
+        self.0.lock().clear();
+    }
+}
+
+fn hash(password: &[u8], random: &dyn Random, memory: &mut [Block]) -> String {
     let mut salt = [0; 16];
     random.fill(&mut salt);
-    let phc: argon2::password_hash::phc::PasswordHash = Argon2::default()
-        .hash_password_with_salt(password, &salt)
-        .expect("the library's own parameters are valid");
+    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+    let valid = "the library's own parameters are valid";
+    Argon2::default()
+        .hash_password_into_with_memory(password, &salt, &mut output, memory)
+        .expect(valid);
+    let phc = PasswordHash {
+        algorithm: argon2::Algorithm::default().ident(),
+        version: Some(argon2::Version::default().into()),
+        params: own_params(),
+        salt: Some(Salt::new(&salt).expect(valid)),
+        hash: Some(Output::new(&output).expect(valid)),
+    };
     phc.to_string()
+}
+
+fn own_params() -> ParamsString {
+    ParamsString::try_from(&Params::DEFAULT).expect("the library's own parameters are valid")
+}
+
+/// Whether a password has this hash. The outputs are compared in constant time.
+fn matches(password: &[u8], phc: &PasswordHash, memory: &mut [Block]) -> bool {
+    let argon2 = Argon2::default();
+    // One that was made with other parameters needs other memory.
+    if phc.params != own_params() {
+        return argon2.verify_password(password, phc).is_ok();
+    }
+    let (Some(salt), Some(expected)) = (&phc.salt, &phc.hash) else {
+        return false;
+    };
+    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+    let hashed = argon2.hash_password_into_with_memory(password, salt, &mut output, memory);
+    hashed.is_ok() && Output::new(&output).is_ok_and(|output| output == *expected)
 }
 
 /// Refuses a password that can be sent by a program and read from a file, but not be typed into the form
@@ -160,6 +230,21 @@ mod tests {
         assert_eq!(verify(right, None).await, Ok(false));
     }
 
+    #[test]
+    fn hashes_are_those_of_the_library() {
+        let memory = Memory::default();
+        for _ in 0..2 {
+            let made = memory.lend(|memory| hash(b"correct horse", &OsRandom, memory));
+            let phc = PasswordHash::new(&made).expect("well-formed");
+            Argon2::default()
+                .verify_password(b"correct horse", &phc)
+                .expect("the library takes it");
+            assert!(memory.lend(|memory| matches(b"correct horse", &phc, memory)));
+            assert!(!memory.lend(|memory| matches(b"correct house", &phc, memory)));
+        }
+        assert_eq!(memory.0.lock().len(), 1, "one after the other needs one");
+    }
+
     #[tokio::test]
     async fn weak_passwords_are_refused() {
         let passwords = Passwords::new(Arc::new(OsRandom));
@@ -186,7 +271,9 @@ mod tests {
             let problem = refused.expect_err(untypable);
             assert_eq!(problem.param.as_deref(), Some("password"));
             // One that was set before still opens the door.
-            let hash = hash(text.expose().as_bytes(), &OsRandom);
+            let hash = passwords
+                .memory
+                .lend(|memory| hash(text.expose().as_bytes(), &OsRandom, memory));
             assert_eq!(passwords.verify(text, Some(hash)).await, Ok(true));
         }
     }

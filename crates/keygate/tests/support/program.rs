@@ -24,6 +24,8 @@ pub struct Spawn {
     /// How often it looks whether all works; it does not where this is left out.
     pub status_interval: Option<&'static str>,
     pub env: Vec<(String, String)>,
+    /// The control group in which it is from its beginning.
+    pub group: Option<PathBuf>,
 }
 
 /// Where a program serves its metrics.
@@ -104,6 +106,9 @@ impl Program {
             }
         }
         command.envs(spawn.env.clone());
+        if let Some(group) = &spawn.group {
+            command = in_group(&command, group);
+        }
         let log = File::options()
             .create(true)
             .append(true)
@@ -246,6 +251,26 @@ pub fn keygate(folder: &Path) -> Command {
     // Upstreams of tests are asked by tests alone, unless those say otherwise.
     command.env(STATUS_INTERVAL, "off");
     command
+}
+
+/// The same command, by a shell that goes into a control group and then becomes the program.
+fn in_group(command: &Command, group: &Path) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", r#"echo $$ > "$0/cgroup.procs" && exec "$@""#])
+        .arg(group)
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        shell.current_dir(folder);
+    }
+    shell
 }
 
 /// Has a command not see what stands in the environment under names that begin like this.
