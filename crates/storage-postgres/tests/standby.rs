@@ -11,8 +11,8 @@ use std::{
 use futures_util::future::join_all;
 use keygate_core::{AccountId, SystemClock, key::KeyHash};
 use keygate_storage::{
-    Action, ChangeListener, InsertKey, KeyPage, KeyStatus, StorageError, Store,
-    conformance::Fixture,
+    Action, ChangeListener, KeyPage, KeyStatus, StorageError, Store,
+    conformance::{Fixture, PASSWORD_HASH},
 };
 use keygate_storage_postgres::{PostgresOptions, PostgresStore, testing::PostgresServer};
 
@@ -64,15 +64,17 @@ impl Cluster {
         )
     }
 
-    async fn issue(&self, account: AccountId) -> Result<InsertKey, StorageError> {
-        let key = Fixture::new_key(account, "a key", 0);
-        let entry = Fixture::entry(Action::KeyIssue);
-        self.f.store.insert_key(key, 10_000, entry).await
+    /// A change that other nodes need not hear of: those that they hear of wait for each other.
+    async fn sign_in(&self, account: AccountId) -> Result<bool, StorageError> {
+        let session = Fixture::new_session(account);
+        let entry = Fixture::entry(Action::SessionCreate);
+        let hash = PASSWORD_HASH.to_owned();
+        self.f.store.insert_session(session, hash, entry).await
     }
 
-    /// How many keys the database shows to whoever reads it.
-    fn number_of_keys(&self) -> usize {
-        let count = "SELECT count(*) FROM api_keys";
+    /// How many sessions the database shows to whoever reads it.
+    fn number_of_sessions(&self) -> usize {
+        let count = "SELECT count(*) FROM sessions";
         let count = self.server.sql(&self.database, count);
         count.parse().expect("a number")
     }
@@ -89,11 +91,11 @@ impl Cluster {
     }
 
     /// Writes until a commit is not acknowledged; gives how many were before.
-    async fn issue_until_none_is_acknowledged(&self, account: AccountId) -> usize {
-        for issued in 0.. {
-            match self.issue(account).await {
+    async fn sign_in_until_none_is_acknowledged(&self, account: AccountId) -> usize {
+        for signed_in in 0.. {
+            match self.sign_in(account).await {
                 Ok(_) => {}
-                Err(StorageError::Uncertain(_)) => return issued,
+                Err(StorageError::Uncertain(_)) => return signed_in,
                 Err(other) => panic!("{other}"),
             }
         }
@@ -111,10 +113,10 @@ async fn writes_that_wait_for_a_standby_keep_nothing_else_from_the_database() {
     let accounts = addresses.iter().map(|address| cluster.f.account(address));
     let accounts = join_all(accounts).await;
     cluster.set_standby("nobody");
-    let acknowledged = 1 + cluster.issue_until_none_is_acknowledged(account).await;
+    let acknowledged = cluster.sign_in_until_none_is_acknowledged(account).await;
 
     let began = Instant::now();
-    let outcomes = join_all(accounts.iter().map(|&account| cluster.issue(account)));
+    let outcomes = join_all(accounts.iter().map(|&account| cluster.sign_in(account)));
     let looking_up = async {
         for _ in 0..WRITERS {
             let found = cluster.f.store.lookup_credential(hash).await;
@@ -136,7 +138,7 @@ async fn writes_that_wait_for_a_standby_keep_nothing_else_from_the_database() {
     // What cannot be acknowledged is refused at once, and the server is asked for nothing.
     let began = Instant::now();
     for _ in 0..WRITERS {
-        let refused = cluster.issue(account).await;
+        let refused = cluster.sign_in(account).await;
         assert!(
             matches!(refused, Err(StorageError::Unavailable(_))),
             "{refused:?}"
@@ -148,19 +150,19 @@ async fn writes_that_wait_for_a_standby_keep_nothing_else_from_the_database() {
         began.elapsed()
     );
     assert_eq!(
-        cluster.number_of_keys(),
+        cluster.number_of_sessions(),
         acknowledged,
         "none is seen before"
     );
 
     cluster.set_standby("");
     let began = Instant::now();
-    while cluster.issue(account).await.is_err() {
+    while cluster.sign_in(account).await.is_err() {
         assert!(began.elapsed() < PATIENCE, "writes go on by themselves");
     }
-    let keys = cluster.number_of_keys();
+    let sessions = cluster.number_of_sessions();
     assert_eq!(
-        keys,
+        sessions,
         acknowledged + uncertain + 1,
         "what was uncertain was made"
     );
@@ -176,7 +178,7 @@ async fn a_node_stops_while_its_writes_wait_for_a_standby() {
     let cluster = Cluster::start().await;
     let account = cluster.f.account("ada@example.com").await;
     cluster.set_standby("nobody");
-    cluster.issue_until_none_is_acknowledged(account).await;
+    cluster.sign_in_until_none_is_acknowledged(account).await;
     let closed = tokio::time::timeout(PATIENCE, cluster.f.store.close());
     closed.await.expect("nothing keeps it from closing");
 }
@@ -206,7 +208,7 @@ async fn a_revocation_that_may_have_been_made_is_told_again_once_it_is_seen() {
     let account = cluster.f.account("ada@example.com").await;
     let (key, hash) = cluster.f.key(account, "revoked").await;
     cluster.set_standby("nobody");
-    cluster.issue_until_none_is_acknowledged(account).await;
+    cluster.sign_in_until_none_is_acknowledged(account).await;
     let told = Arc::<Told>::default();
     store.subscribe(told.clone());
 

@@ -21,7 +21,7 @@ pub(super) const fn at(offset_millis: i64) -> Timestamp {
 }
 
 /// The password's hash of every new account.
-pub(super) const PASSWORD_HASH: &str = "a PHC string";
+pub const PASSWORD_HASH: &str = "a PHC string";
 
 /// An empty store, and short words for what the suite does with it.
 pub struct Fixture {
