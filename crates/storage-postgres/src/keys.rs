@@ -214,7 +214,7 @@ impl KeyStore for PostgresStore {
                     .bind(key.last_used_at.map(Timestamp::as_millis))
                     .bind(signed(key.request_count));
                 execute(db, row).await?;
-                db.key_changed(hash);
+                db.key_issued(hash);
                 db.audit(&audit).await?;
                 Ok(InsertKey::Inserted)
             }

@@ -41,6 +41,7 @@ statements! {
 pub(crate) struct Write {
     connection: Borrowed,
     changed: Vec<KeyHash>,
+    issued: Vec<KeyHash>,
     everything_changed: bool,
 }
 
@@ -76,10 +77,16 @@ impl Write {
         Ok(locked.contains(&account_id))
     }
 
-    /// Notes that what is known of a key is out of date once this is committed; also of a new one, which
-    /// may have been asked for before it was there.
+    /// Notes that what is known of a key is out of date once this is committed.
     pub(crate) fn key_changed(&mut self, hash: KeyHash) {
         self.changed.push(hash);
+    }
+
+    /// Notes that a key exists once this is committed, which this node may have asked for before. Others
+    /// are not told: what they know of keys that do not exist they forget within the lease, and whoever
+    /// tells them waits for all who do.
+    pub(crate) fn key_issued(&mut self, hash: KeyHash) {
+        self.issued.push(hash);
     }
 
     /// Notes that what is known of any key may be out of date once this is committed.
@@ -162,6 +169,7 @@ async fn attempt<T>(
     let mut write = Write {
         connection: database.in_time(begun).await?,
         changed: Vec::new(),
+        issued: Vec::new(),
         everything_changed: false,
     };
     // From here on, for the wait for one's turn says nothing about the server.
@@ -200,7 +208,7 @@ async fn commit(
     deadline: Instant,
 ) -> Result<(), StorageError> {
     let backend = write.connection.backend();
-    let hashes = write.changed.clone();
+    let hashes = [&write.changed[..], &write.issued].concat();
     let listeners = listeners.clone();
     let everything_changed = write.everything_changed;
     let tell = move || {

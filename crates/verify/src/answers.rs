@@ -1,8 +1,12 @@
 use keygate_core::key::KeyHash;
+use keygate_storage::AsOf;
 use triomphe::Arc;
 
 use crate::{
-    cache::Entries, cached_key::CachedKey, generations::Generations, unknown_keys::UnknownKeys,
+    cache::{Entries, Known},
+    cached_key::CachedKey,
+    generations::Generations,
+    unknown_keys::UnknownKeys,
 };
 
 /// What the database says of a hash; `None` where no key has it.
@@ -24,21 +28,26 @@ impl Answers {
 impl Entries for Answers {
     type Value = Found;
 
-    fn get(&self, hash: &KeyHash) -> Option<Found> {
-        match self.keys.get(hash) {
-            None => self.unknown.contains(hash).then_some(None),
-            key => Some(key),
+    fn get(&self, hash: &KeyHash, memory: AsOf) -> Option<Known<Found>> {
+        if let Some(key) = self.keys.get(hash) {
+            return Some(Known {
+                value: Some(key),
+                as_of: memory,
+            });
         }
+        // Other nodes say which keys they change, and not which they issue.
+        let as_of = self.unknown.get(hash)?;
+        Some(Known { value: None, as_of })
     }
 
-    fn insert(&self, hash: KeyHash, found: Found) {
+    fn insert(&self, hash: KeyHash, found: Found, as_of: AsOf) {
         // What was there before may have said otherwise.
         if let Some(key) = found {
             self.unknown.remove(&hash);
             self.keys.insert(hash, key);
         } else {
             self.keys.remove(&hash);
-            self.unknown.insert(hash);
+            self.unknown.insert(hash, as_of);
         }
     }
 
@@ -56,6 +65,7 @@ impl Entries for Answers {
 #[cfg(test)]
 mod tests {
     use keygate_core::{AccountId, Credential, KeyId, OsRandom, Timestamp};
+    use keygate_storage::Lease;
 
     use super::*;
 
@@ -73,34 +83,42 @@ mod tests {
         }))
     }
 
+    fn asked() -> AsOf {
+        Lease::endless().as_of_now()
+    }
+
+    fn get(answers: &Answers) -> Option<Found> {
+        answers.get(&HASH, asked()).map(|known| known.value)
+    }
+
     #[test]
     fn the_last_answer_replaces_the_one_before() {
         let answers = Answers::default();
-        assert!(answers.get(&HASH).is_none(), "it was not asked yet");
+        assert!(get(&answers).is_none(), "it was not asked yet");
         for _ in 0..2 {
-            answers.insert(HASH, None);
-            assert!(matches!(answers.get(&HASH), Some(None)));
-            answers.insert(HASH, Some(key()));
-            assert!(matches!(answers.get(&HASH), Some(Some(_))));
+            answers.insert(HASH, None, asked());
+            assert!(matches!(get(&answers), Some(None)));
+            answers.insert(HASH, Some(key()), asked());
+            assert!(matches!(get(&answers), Some(Some(_))));
         }
-        answers.insert(HASH, None);
+        answers.insert(HASH, None, asked());
         answers.remove(&HASH);
-        assert!(answers.get(&HASH).is_none());
-        answers.insert(HASH, None);
+        assert!(get(&answers).is_none());
+        answers.insert(HASH, None, asked());
         answers.clear();
-        assert!(answers.get(&HASH).is_none());
+        assert!(get(&answers).is_none());
     }
 
     #[test]
     fn a_flood_of_unknown_keys_drives_out_no_key_that_there_is() {
         let answers = Answers::default();
-        answers.insert(HASH, Some(key()));
+        answers.insert(HASH, Some(key()), asked());
         for number in 0..300_000_u64 {
             let mut bytes = [2; 32];
             bytes[..8].copy_from_slice(&number.to_le_bytes());
-            answers.insert(KeyHash::from_bytes(bytes), None);
+            answers.insert(KeyHash::from_bytes(bytes), None, asked());
         }
-        assert!(matches!(answers.get(&HASH), Some(Some(_))));
+        assert!(matches!(get(&answers), Some(Some(_))));
         assert_eq!(answers.keys().evicted(), 0);
     }
 }

@@ -22,8 +22,10 @@ use crate::sync::{Arc, AtomicBool, Mutex, MutexGuard};
 /// The map behind the cache. It may forget entries at any time.
 pub(crate) trait Entries {
     type Value: Clone;
-    fn get(&self, hash: &KeyHash) -> Option<Self::Value>;
-    fn insert(&self, hash: KeyHash, value: Self::Value);
+    /// `memory` is the moment as of which whatever is told of changes is right.
+    fn get(&self, hash: &KeyHash, memory: AsOf) -> Option<Known<Self::Value>>;
+    /// `as_of` is the moment at which the database was asked.
+    fn insert(&self, hash: KeyHash, value: Self::Value, as_of: AsOf);
     fn remove(&self, hash: &KeyHash);
     fn clear(&self);
 }
@@ -76,9 +78,8 @@ impl<E: Entries + Default, P: Default> GuardedCache<E, P> {
     /// What is in memory of a key, whether or not it may still be acted on.
     pub(crate) fn get(&self, hash: &KeyHash) -> Option<Known<E::Value>> {
         // First, since a proof that comes after the look does not speak of what it found.
-        let as_of = self.lease.as_of_memory();
-        let value = self.entries.get(hash)?;
-        Some(Known { value, as_of })
+        let memory = self.lease.as_of_memory();
+        self.entries.get(hash, memory)
     }
 
     /// Begins a fill, or joins the one that is under way. To be called before the database is read.
@@ -165,7 +166,8 @@ impl<E: Entries + Default, P: Default> Ticket<'_, E, P> {
         // Whoever shares a fill may land it; the first does.
         let is_first = self.end(&mut table);
         if is_first {
-            self.cache.entries.insert(self.hash, found.clone());
+            let as_of = self.fill.as_of;
+            self.cache.entries.insert(self.hash, found.clone(), as_of);
         }
         Some(Landed {
             known: Known {

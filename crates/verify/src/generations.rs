@@ -5,7 +5,7 @@ use keygate_core::key::KeyHash;
 use papaya::HashMap;
 use triomphe::Arc;
 
-use crate::{cache::Entries, cached_key::CachedKey, prehashed::Prehashed};
+use crate::{cached_key::CachedKey, prehashed::Prehashed};
 
 /// How many keys a generation has. There are two, so that twice as many are in memory at most.
 const GENERATION: usize = 1_000_000;
@@ -66,22 +66,14 @@ impl Generations {
     pub(crate) fn evicted(&self) -> usize {
         self.evicted.load(Ordering::Relaxed)
     }
-}
 
-fn new() -> std::sync::Arc<Map> {
-    std::sync::Arc::new(Map::default())
-}
-
-impl Entries for Generations {
-    type Value = Arc<CachedKey>;
-
-    fn get(&self, hash: &KeyHash) -> Option<Arc<CachedKey>> {
+    pub(crate) fn get(&self, hash: &KeyHash) -> Option<Arc<CachedKey>> {
         let pair = self.current.load();
         let found = pair.young.pin().get(hash).cloned();
         found.or_else(|| pair.old.pin().get(hash).cloned())
     }
 
-    fn insert(&self, hash: KeyHash, key: Arc<CachedKey>) {
+    pub(crate) fn insert(&self, hash: KeyHash, key: Arc<CachedKey>) {
         let pair = self.current.load();
         pair.young.pin().insert(hash, key);
         // What is put in is put in under a lock, so that one alone finds it full.
@@ -92,16 +84,20 @@ impl Entries for Generations {
         }
     }
 
-    fn remove(&self, hash: &KeyHash) {
+    pub(crate) fn remove(&self, hash: &KeyHash) {
         let pair = self.current.load();
         pair.young.pin().remove(hash);
         pair.old.pin().remove(hash);
     }
 
-    fn clear(&self) {
+    pub(crate) fn clear(&self) {
         let empty = Pair::new(new(), new());
         self.current.store(std::sync::Arc::new(empty));
     }
+}
+
+fn new() -> std::sync::Arc<Map> {
+    std::sync::Arc::new(Map::default())
 }
 
 #[cfg(test)]

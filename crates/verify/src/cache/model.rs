@@ -3,7 +3,7 @@
 use std::{sync, sync::atomic::Ordering, time::Duration};
 
 use keygate_core::{Clock, Timestamp, key::KeyHash};
-use keygate_storage::Lease;
+use keygate_storage::{AsOf, Lease};
 use loom::{sync::atomic::AtomicU64, thread};
 
 use super::{Entries, GuardedCache, Known};
@@ -20,11 +20,15 @@ struct Slot(Mutex<Option<Active>>);
 impl Entries for Slot {
     type Value = Active;
 
-    fn get(&self, _: &KeyHash) -> Option<Active> {
-        *self.0.lock()
+    fn get(&self, _: &KeyHash, memory: AsOf) -> Option<Known<Active>> {
+        let value = (*self.0.lock())?;
+        Some(Known {
+            value,
+            as_of: memory,
+        })
     }
 
-    fn insert(&self, _: KeyHash, value: Active) {
+    fn insert(&self, _: KeyHash, value: Active, _: AsOf) {
         *self.0.lock() = Some(value);
     }
 
