@@ -1,7 +1,7 @@
 use std::{
     env,
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::Instant,
 };
 
@@ -22,6 +22,28 @@ pub(crate) fn cargo(what: &str, args: &[&str], env: &[(&str, &str)]) -> Result<(
     Ok(())
 }
 
+/// What runs beside everything else and gives way to it. It ends with this program at the latest.
+pub(crate) struct Meanwhile(Child);
+
+impl Meanwhile {
+    /// Runs cargo in the project's root.
+    pub(crate) fn cargo(args: &[&str]) -> Result<Self, Failure> {
+        println!("\n=== Meanwhile: cargo {}", args.join(" "));
+        let mut nice = as_from_a_shell(Command::new("nice"));
+        nice.args(["-n", "19", env!("CARGO")]).args(args);
+        let child = nice.current_dir(root()).spawn();
+        let child = child.map_err(|error| Failure(format!("{nice:?} cannot be run: {error}")))?;
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Meanwhile {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// What cargo prints.
 pub(crate) fn output(args: &[&str]) -> Result<Vec<u8>, Failure> {
     let output = cargo_itself()
@@ -37,10 +59,14 @@ pub(crate) fn output(args: &[&str]) -> Result<Vec<u8>, Failure> {
         .ok_or_else(|| Failure(format!("cargo {} failed", args.join(" "))))
 }
 
-/// cargo as a shell would run it. What it told this program of its package would reach build scripts
-/// that look at it, and have them built anew.
+/// cargo as a shell would run it.
 pub(crate) fn cargo_itself() -> Command {
-    let mut command = Command::new(env!("CARGO"));
+    as_from_a_shell(Command::new(env!("CARGO")))
+}
+
+/// Without what cargo told this program of its package: it would reach build scripts that look at it, and
+/// have them built anew.
+fn as_from_a_shell(mut command: Command) -> Command {
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
