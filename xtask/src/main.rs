@@ -27,7 +27,7 @@ enum Chore {
         kills: u32,
     },
     /// The long run of several nodes: 20 histories, 100 nodes replaced under load, 200 databases that go
-    /// back, 1,000 pauses
+    /// back, 1,000 pauses; and ten million secrets, no two alike
     Nodes,
     /// Measure keygate beside its rivals and write docs/benchmarks.md; installs what it needs
     Bench {
@@ -159,6 +159,16 @@ fn crash(kills: u32) -> Result<(), Failure> {
 
 fn nodes() -> Result<(), Failure> {
     tools::install()?;
+    let secrets = [
+        "test",
+        "--release",
+        "--package",
+        "keygate-core",
+        "--test",
+        "unique",
+    ];
+    let many = [("SECRETS", "10000000")];
+    cargo("Ten million secrets", &secrets, &many)?;
     let nodes = [
         "test",
         "--package",
