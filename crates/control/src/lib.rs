@@ -18,7 +18,7 @@ use std::{sync::Arc, time::Duration};
 
 use keygate_core::{
     AccountId, Clock, Problem, Random, Timestamp,
-    key::{KeyFormat, KeyHasher},
+    key::{KeyFormat, KeyHash, KeyHasher},
 };
 use keygate_storage::{AuditEntry, HasherBinding, PrefixBinding, StorageError, Store};
 use prometheus_client::registry::Registry;
@@ -142,6 +142,20 @@ impl Control {
         let stale = self.store.lease().stale_age();
         if stale.is_none() {
             self.store.check().await.map_err(unavailable)?;
+        }
+        Ok(stale)
+    }
+
+    /// Whether keys can be decided about, which takes no write. The same where they are by what is in memory.
+    pub async fn check_lookups(&self) -> Result<Option<Duration>, Problem> {
+        let lease = self.store.lease();
+        let stale = lease.stale_age();
+        // Where others change the database too, it is read all the time, and has then just answered.
+        let has_answered = lease.patience().is_some() && lease.holds();
+        if stale.is_none() && !has_answered {
+            let nobodys = KeyHash::from_bytes([0; 32]);
+            let looked_up = self.store.lookup_credential(nobodys).await;
+            looked_up.map_err(unavailable)?;
         }
         Ok(stale)
     }

@@ -9,7 +9,7 @@ use utoipa::{OpenApi, ToSchema};
 use crate::{answer::Answer, state::WebState};
 
 #[derive(OpenApi)]
-#[openapi(paths(healthz, readyz))]
+#[openapi(paths(healthz, readyz, checks))]
 pub(crate) struct Reference;
 
 /// That the process is alive.
@@ -71,33 +71,62 @@ pub(crate) async fn healthz() -> Json<Health> {
     Json(Health { status: "alive" })
 }
 
-/// Ready: it takes work, and its store answers, or keys are decided about without it.
+/// Ready: it takes work, and its store takes changes, or keys are decided about without it.
 #[utoipa::path(
     get,
     path = "/readyz",
     tag = "Probes",
     operation_id = "isReady",
     summary = "Ask whether it takes work",
-    description = "Its database answers, or keys are decided about without it. `concerns` is there if an \
+    description = "Its database takes changes, or keys are decided about without it. `concerns` is there if an \
         operator has to know something nevertheless.",
     responses(
         (status = 200, description = "It does.", body = Readiness, example = json!({"status": "ready"})),
         (status = 503, description = "- `overloaded`: keygate is shutting down\n\
-            - `storage_unavailable`: the database does not answer"),
+            - `storage_unavailable`: the database does not answer, or takes no change"),
     ),
 )]
 pub(crate) async fn readyz(State(state): State<WebState>) -> Answer<Json<Readiness>> {
-    if state.is_draining() {
-        return Err(Problem::new(Code::Overloaded, "keygate is shutting down.")
-            .with_retry_after(Duration::from_secs(1))
-            .into());
-    }
+    refuse_if_draining(&state)?;
     let stale_age = state.control().check_store().await?;
+    Ok(readiness(&state, stale_age))
+}
+
+/// Ready to check keys, whether or not its store takes changes.
+#[utoipa::path(
+    get,
+    path = "/readyz/checks",
+    tag = "Probes",
+    operation_id = "isReadyForChecks",
+    summary = "Ask whether it can check keys",
+    description = "What a load balancer asks: keys are checked also while no change can be made, which `/readyz` \
+        answers with 503.",
+    responses(
+        (status = 200, description = "It can.", body = Readiness, example = json!({"status": "ready"})),
+        (status = 503, description = "- `overloaded`: keygate is shutting down\n\
+            - `storage_unavailable`: the database does not answer"),
+    ),
+)]
+pub(crate) async fn checks(State(state): State<WebState>) -> Answer<Json<Readiness>> {
+    refuse_if_draining(&state)?;
+    let stale_age = state.control().check_lookups().await?;
+    Ok(readiness(&state, stale_age))
+}
+
+fn refuse_if_draining(state: &WebState) -> Result<(), Problem> {
+    if !state.is_draining() {
+        return Ok(());
+    }
+    let problem = Problem::new(Code::Overloaded, "keygate is shutting down.");
+    Err(problem.with_retry_after(Duration::from_secs(1)))
+}
+
+fn readiness(state: &WebState, stale_age: Option<Duration>) -> Json<Readiness> {
     let concerns = state.control().concerns();
-    Ok(Json(Readiness {
+    Json(Readiness {
         status: "ready",
         storage: stale_age.map(|_| "away"),
         stale_seconds: stale_age.map(|age| age.as_secs()),
         concerns: concerns.into_iter().map(Into::into).collect(),
-    }))
+    })
 }

@@ -74,6 +74,7 @@ fn api() -> Vec<Route> {
     vec![
         route(Public, GET, "/healthz", health::healthz),
         route(Public, GET, "/readyz", health::readyz),
+        route(Public, GET, "/readyz/checks", health::checks),
         route(Public, GET, "/openapi.json", openapi::show),
         route(Public, POST, "/api/accounts", accounts::create),
         route(Public, POST, "/api/session", session::create),

@@ -1,5 +1,6 @@
 //! Several nodes over one PostgreSQL: real processes, a real server, and faults between them.
 
+mod balancer;
 mod cluster;
 mod commands;
 mod fault_proxy;
@@ -14,5 +15,6 @@ mod probers;
 mod revocation;
 mod rolling;
 mod scaling_page;
+mod standby;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,7 +1,6 @@
 //! Nodes that are replaced one by one, behind a balancer.
 
 use std::{
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -11,42 +10,12 @@ use std::{
 
 use tokio::{task::JoinSet, time};
 
-use crate::{
-    cluster::Cluster,
-    support::{Caller, Page, Proxy, replace, write},
-};
+use crate::{balancer::balancer, cluster::Cluster, support::Caller};
 
 /// `ROUNDS=100` for the long run.
 const ROUNDS: usize = 6;
 /// How many clients there are, each with fifty calls a second.
 const CLIENTS: usize = 10;
-
-/// What the clients of this test do without.
-const TLS: &str = "    bind :443 ssl crt /etc/haproxy/keys.example.com.pem
-    http-request redirect scheme https unless { ssl_fc }
-";
-
-/// The balancer of the page on scaling.
-fn balancer(cluster: &Cluster) -> Proxy {
-    let page = Page::read("scaling.md");
-    Proxy::start(|folder, port| {
-        let address = |node: usize| cluster.nodes[node].url.replace("http://", "");
-        let text = replace(
-            page.block("haproxy"),
-            &[
-                ("bind :80\n", &format!("bind 127.0.0.1:{port}\n")),
-                (TLS, ""),
-                ("10.0.0.1:8080", &address(0)),
-                ("10.0.0.2:8080", &address(1)),
-                ("10.0.0.3:8080", &address(2)),
-            ],
-        );
-        let mut command = Command::new("haproxy");
-        command.arg("-db").arg("-f");
-        command.arg(write(folder, "haproxy.cfg", &text));
-        command
-    })
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_fails_while_nodes_are_replaced() {

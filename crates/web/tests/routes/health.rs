@@ -8,6 +8,7 @@ async fn a_running_program_is_alive_and_ready() {
     let app = TestApp::new();
     insta::assert_snapshot!(app.get("/healthz").send().await);
     insta::assert_snapshot!(app.get("/readyz").send().await);
+    assert_eq!(app.get("/readyz/checks").send().await.status, 200);
 }
 
 #[tokio::test]
@@ -24,6 +25,7 @@ async fn without_its_store_it_is_alive_but_not_ready() {
     app.close_store().await;
     assert_eq!(app.get("/healthz").send().await.status, 200);
     insta::assert_snapshot!(app.get("/readyz").send().await);
+    assert_eq!(app.get("/readyz/checks").send().await.status, 503);
 }
 
 #[tokio::test]
@@ -32,4 +34,5 @@ async fn while_it_shuts_down_it_is_alive_but_not_ready() {
     app.state.begin_draining();
     assert_eq!(app.get("/healthz").send().await.status, 200);
     insta::assert_snapshot!(app.get("/readyz").send().await);
+    assert_eq!(app.get("/readyz/checks").send().await.status, 503);
 }

@@ -189,7 +189,7 @@ async fn provoke(operation: &Operation, code: &str) -> Answer {
             let path = world.path(operation).await;
             world.call(operation, &path).json("[]").send().await
         }
-        ("isReady", "overloaded") => {
+        ("isReady" | "isReadyForChecks", "overloaded") => {
             world.app.state.begin_draining();
             world.send(operation, "").await
         }
