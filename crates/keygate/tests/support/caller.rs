@@ -28,10 +28,25 @@ impl Caller {
         self.read_status().await
     }
 
+    /// The status of the answer to a call like `GET /v1/models` with this key.
+    pub async fn ask(&mut self, call: &str, key: &str) -> io::Result<u16> {
+        self.send_call(call, key).await?;
+        self.read_status().await
+    }
+
     /// Sends a call with this key, which may then wait before the program.
     pub async fn send(&mut self, key: &str) -> io::Result<()> {
+        self.send_call("GET /v1/models", key).await
+    }
+
+    async fn send_call(&mut self, call: &str, key: &str) -> io::Result<()> {
+        let length = if call.starts_with("POST") {
+            "Content-Length: 0\r\n"
+        } else {
+            ""
+        };
         let request =
-            format!("GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n");
+            format!("{call} HTTP/1.1\r\nHost: x\r\n{length}Authorization: Bearer {key}\r\n\r\n");
         self.stream.write_all(request.as_bytes()).await
     }
 
