@@ -47,6 +47,8 @@ pub enum Code {
     NotFound,
     /// The resource has no such method.
     MethodNotAllowed,
+    /// Nothing more of the body came.
+    RequestTimeout,
     /// The body is longer than the call allows.
     BodyTooLarge,
     /// The body is not JSON.
@@ -95,6 +97,7 @@ impl Code {
             Self::KeyNotFound | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::KeyLimitReached | Self::KeyExpired | Self::EmailTaken => 409,
+            Self::RequestTimeout => 408,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::RateLimitExceeded => 429,
@@ -139,6 +142,7 @@ impl Code {
             Self::KeyNotFound => "key_not_found",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
             Self::BodyTooLarge => "body_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
             Self::KeyLimitReached => "key_limit_reached",

@@ -2,22 +2,63 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use keygate_http::ClientBody;
 
-use crate::{forward::Progress, streams::OpenStream};
+use crate::{
+    connection::{Connection, give_back},
+    forward::Progress,
+    pool::{Kept, Pool},
+    streams::OpenStream,
+};
 
 /// What the gateway answers with: its own words, or the upstream's as they come.
 pub type ResponseBody = Either<Full<Bytes>, Streamed>;
 
 /// An answer's body on its way to the client, which counts as open until it is dropped.
 pub struct Streamed {
-    pub(crate) upstream: Incoming,
+    pub(crate) exchange: Exchanged,
     pub(crate) _open: OpenStream,
+}
+
+/// The rest of an exchange with an upstream. Whoever drops it before its end ends it at the upstream too.
+pub(crate) struct Exchanged {
+    pub(crate) body: Incoming,
+    /// Until the answer is over.
+    pub(crate) connection: Option<Kept<Connection>>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) pool: Arc<Pool<Connection>>,
+    /// How long the upstream says that it keeps the connection.
+    pub(crate) announced: Option<Duration>,
+    /// Whether the connection can take another request afterwards.
+    pub(crate) is_reusable: bool,
+}
+
+impl Exchanged {
+    fn finish_if_over(&mut self) {
+        if !self.body.is_end_stream() {
+            return;
+        }
+        let Some(connection) = self.connection.take() else {
+            return;
+        };
+        // An upstream that has answered before it had all of the request does not need the rest.
+        if self.is_reusable && self.progress.is_all_sent() {
+            give_back(connection, self.pool.clone(), self.announced);
+        }
+    }
+}
+
+impl Drop for Exchanged {
+    fn drop(&mut self) {
+        self.finish_if_over();
+    }
 }
 
 impl Body for Streamed {
@@ -28,7 +69,10 @@ impl Body for Streamed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match ready!(Pin::new(&mut self.upstream).poll_frame(context)) {
+        let exchange = &mut self.exchange;
+        let frame = ready!(Pin::new(&mut exchange.body).poll_frame(context));
+        exchange.finish_if_over();
+        match frame {
             // An upstream could say in them what it may not say in its head.
             Some(Ok(frame)) if frame.is_trailers() => Poll::Ready(None),
             frame => Poll::Ready(frame),
@@ -36,17 +80,17 @@ impl Body for Streamed {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.upstream.is_end_stream()
+        self.exchange.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.upstream.size_hint()
+        self.exchange.body.size_hint()
     }
 }
 
-/// A request's body on its way to the upstream: passed on as it comes, each piece noted.
+/// A request's body on its way to the upstream: passed on as it comes, and noted how far it is.
 pub(crate) struct RequestBody {
-    pub(crate) client: Incoming,
+    pub(crate) client: Option<ClientBody>,
     pub(crate) progress: Arc<Progress>,
 }
 
@@ -58,20 +102,27 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = Pin::new(&mut self.client).poll_frame(context);
+        let Some(client) = &mut self.client else {
+            return Poll::Ready(None);
+        };
+        let frame = Pin::new(&mut *client).poll_frame(context);
+        let is_over = client.is_end_stream();
         match &frame {
+            Poll::Pending => self.progress.wait_for_client(),
             Poll::Ready(Some(Err(_))) => self.progress.note_client_failure(),
-            Poll::Ready(_) => self.progress.note(),
-            Poll::Pending => {}
+            Poll::Ready(None) => self.progress.note_all_sent(),
+            Poll::Ready(Some(Ok(_))) if is_over => self.progress.note_all_sent(),
+            Poll::Ready(Some(Ok(_))) => self.progress.wait_for_upstream(),
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.client.is_end_stream()
+        self.client.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.client.size_hint()
+        let client = self.client.as_ref();
+        client.map_or(SizeHint::with_exact(0), Body::size_hint)
     }
 }

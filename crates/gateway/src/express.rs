@@ -12,29 +12,28 @@ mod deadline;
 mod exchange;
 mod head;
 mod outbox;
-mod pool;
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, Method, Response, header};
 use keygate_core::{Clock, Credential};
-use keygate_http::{Peer, RequestId, RequestIds, RequestLine, ambiguous_framing, problem_response};
-use keygate_traces::{RequestSpan, Traces};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::watch,
+use keygate_http::{
+    Headers, Peer, RequestId, RequestIds, RequestLine, RouteRequests, ambiguous_framing,
+    problem_response,
 };
+use keygate_traces::{RequestSpan, Traces};
+use tokio::sync::watch;
 
 use crate::{
     Authorizer, ForwardAuth, Gateway,
     forward_auth::{Question, is_forward_auth},
-    gateway::{Destination, Passage},
+    gateway::{Destination, Passage, client_gone},
     is_data_plane,
     path::{AmbiguousPath, path_of},
 };
 
-pub(crate) use pool::Pool;
+pub use client::ClientStream;
 
 use client::{Client, Inbox, Next};
 use exchange::Exchange;
@@ -90,6 +89,16 @@ enum Part<'g, 't> {
     ForwardAuth,
 }
 
+impl<'g> Part<'g, '_> {
+    /// What counts its answers.
+    fn answers(&self, express: &'g Express) -> &'g RouteRequests {
+        match self {
+            Self::Gateway(destination) => express.gateway.answers_to(destination),
+            Self::ForwardAuth => express.forward_auth.answers(),
+        }
+    }
+}
+
 impl Express {
     /// Serves a connection until it ends, `draining` changes, or something else than a plain request
     /// comes.
@@ -100,7 +109,7 @@ impl Express {
         mut draining: watch::Receiver<()>,
     ) -> Outcome
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: ClientStream,
     {
         let mut client = Client::new(stream, self.keep_alive);
         let mut inbox = Inbox::default();
@@ -137,7 +146,7 @@ impl Express {
         peer: Peer<'_>,
     ) -> Fate
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: ClientStream,
     {
         let (Ok(method), Some(target)) = (Method::from_bytes(request.method()), request.target())
         else {
@@ -152,10 +161,18 @@ impl Express {
         let span = span.as_ref();
         outbox.begin(method == Method::HEAD);
         outbox.note_stale(self.authorizer.stale_seconds());
+        let answers = part.answers(self);
         let decided = self.decide(part, &method, target, request, peer, span);
-        let answered = match decided.await {
+        let Some(decided) = client.accompany(decided).await else {
+            answers.count(client_gone());
+            outbox.note_status(client_gone());
+            self.log(&method, target, &id, outbox);
+            return Fate::Last;
+        };
+        let answered = match decided {
             Decision::Forward(passage) => {
                 let exchange = Exchange {
+                    method: &method,
                     request,
                     target,
                     passage: &passage,
@@ -176,9 +193,7 @@ impl Express {
         if let (Some(span), Ok(())) = (span, &answered) {
             span.note_answer(outbox.status(), outbox.failure());
         }
-        if tracing::enabled!(tracing::Level::DEBUG) {
-            self.log(&method, target, &id, outbox);
-        }
+        self.log(&method, target, &id, outbox);
         match answered {
             Ok(()) if !outbox.is_last() => Fate::Answered,
             _ => Fate::Last,
@@ -188,7 +203,7 @@ impl Express {
     /// Answers what has a length in two ways, and nothing after it.
     async fn refuse_ambiguous<S>(&self, client: &mut Client<'_, S>, outbox: &mut Outbox)
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: ClientStream,
     {
         outbox.begin(false);
         outbox.close();
@@ -205,13 +220,16 @@ impl Express {
         request: Request<'_>,
     ) -> Option<Part<'_, 't>> {
         let path = path_of(target);
+        // How far a request may go is counted in one place.
+        let is_limited =
+            *method == Method::OPTIONS && request.values(&header::MAX_FORWARDS).next().is_some();
         let has_content_of_get =
             matches!(*method, Method::GET | Method::HEAD) && !request.body().is_empty();
         if is_data_plane(path) && !matches!(*method, Method::TRACE | Method::CONNECT) {
             let destination = self.gateway.destination(target);
             let upstream = destination.as_ref().ok().and_then(|to| to.upstream);
-            let is_plain = upstream.is_none_or(|upstream| upstream.socket().is_some());
-            (is_plain && !has_content_of_get).then_some(Part::Gateway(destination))
+            let is_plain = upstream.is_none_or(|upstream| !upstream.is_encrypted());
+            (is_plain && !has_content_of_get && !is_limited).then_some(Part::Gateway(destination))
         } else {
             is_forward_auth(path).then_some(Part::ForwardAuth)
         }
@@ -250,6 +268,9 @@ impl Express {
     }
 
     fn log(&self, method: &Method, target: &str, id: &RequestId, outbox: &Outbox) {
+        if !tracing::enabled!(tracing::Level::DEBUG) {
+            return;
+        }
         let line = self.request_line.of(method, path_of(target));
         let status = outbox.status().as_u16();
         tracing::debug!(request_id = %id, status, request = ?line, "answered");

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header, uri::PathAndQuery,
 };
-use hyper::body::Incoming;
 use keygate_http::{
-    Plane, RequestId, RequestIds, Requests, RouteRequests, TrustedProxies, X_REQUEST_ID, failure_of,
+    ClientBody, Plane, RequestId, RequestIds, Requests, RouteRequests, TrustedProxies,
+    X_REQUEST_ID, failure_of,
 };
 use keygate_traces::{RequestSpan, Traces};
 use keygate_verify::credential_headers;
@@ -73,7 +73,7 @@ impl ExtAuthz {
     /// Answers a gRPC call of `peer`.
     pub async fn handle(
         self: Arc<Self>,
-        request: http::Request<Incoming>,
+        request: http::Request<ClientBody>,
         peer: SocketAddr,
     ) -> Response<Body> {
         let mut request = request.map(Body::new);

@@ -1,65 +1,139 @@
 use std::{
+    error::Error,
+    io,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use http::{HeaderMap, Request, Response, Version, uri::PathAndQuery};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, Uri, Version,
+    header::{CONNECTION, HOST},
+    uri::PathAndQuery,
+};
+use http_body::Body;
 use hyper::body::Incoming;
 use keygate_core::{Code, Problem};
+use keygate_http::{ClientBody, Presence, problem_response};
 use keygate_traces::RequestSpan;
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
-    body::RequestBody, framing::check_answer, gateway::Passage, headers, identity,
+    body::{Exchanged, RequestBody},
+    connection::Connection,
+    framing::check_answer,
+    gateway::Passage,
+    headers, identity,
+    pool::{Kept, announced},
     upstream::Upstream,
 };
 
-/// When a piece of the request last went to the upstream.
+/// How long a client may send nothing of a body that it has announced.
+const BODY_SILENCE: Duration = Duration::from_secs(30);
+
+/// Who an exchange waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// It is to send more.
+    Client,
+    /// It is to take what there is.
+    Upstream,
+    /// All of the request is sent, and the upstream is to answer.
+    Answer,
+    /// The client broke off, or sent what is no HTTP.
+    Nobody,
+}
+
+const WAITINGS: [Waiting; 4] = [
+    Waiting::Client,
+    Waiting::Upstream,
+    Waiting::Answer,
+    Waiting::Nobody,
+];
+
+/// What is wrong if nothing comes in time.
+type Late = fn(&Upstream) -> Problem;
+
+/// How far a request is, and since when.
 pub(crate) struct Progress {
     began: Instant,
-    last_millis: AtomicU64,
-    client_failed: AtomicBool,
+    /// The milliseconds since it began, times four, and one of [`WAITINGS`].
+    state: AtomicU64,
 }
 
 impl Progress {
     fn begin() -> Arc<Self> {
         Arc::new(Self {
             began: Instant::now(),
-            last_millis: AtomicU64::new(0),
-            client_failed: AtomicBool::new(false),
+            state: AtomicU64::new(Waiting::Upstream as u64),
         })
     }
 
-    pub(crate) fn note(&self) {
-        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_millis.store(millis, Ordering::Relaxed);
+    fn note(&self, waiting: Waiting) {
+        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX / 4);
+        let state = (millis << 2) | waiting as u64;
+        self.state.store(state, Ordering::Relaxed);
     }
 
-    /// The client broke off, or sent what is no HTTP.
+    fn waiting(&self) -> (Waiting, Instant) {
+        let state = self.state.load(Ordering::Relaxed);
+        let since = self.began + Duration::from_millis(state >> 2);
+        (WAITINGS[(state & 3) as usize], since)
+    }
+
+    pub(crate) fn wait_for_client(&self) {
+        // It may be asked more than once for the same piece.
+        if self.waiting().0 != Waiting::Client {
+            self.note(Waiting::Client);
+        }
+    }
+
+    pub(crate) fn wait_for_upstream(&self) {
+        self.note(Waiting::Upstream);
+    }
+
+    pub(crate) fn note_all_sent(&self) {
+        self.note(Waiting::Answer);
+    }
+
     pub(crate) fn note_client_failure(&self) {
-        self.client_failed.store(true, Ordering::Relaxed);
+        self.note(Waiting::Nobody);
     }
 
-    fn last(&self) -> Instant {
-        self.began + Duration::from_millis(self.last_millis.load(Ordering::Relaxed))
+    pub(crate) fn is_all_sent(&self) -> bool {
+        self.waiting().0 == Waiting::Answer
+    }
+
+    /// Until when something must have come, and what is wrong if it has not.
+    fn deadline(&self, upstream: &Upstream) -> Option<(Instant, Late)> {
+        let (waiting, since) = self.waiting();
+        match waiting {
+            Waiting::Client => {
+                let silence = BODY_SILENCE.min(upstream.response_timeout);
+                Some((since + silence, |_| stalled_body()))
+            }
+            Waiting::Answer => Some((since + upstream.response_timeout, timeout_problem)),
+            // The connection itself is watched.
+            Waiting::Upstream | Waiting::Nobody => None,
+        }
     }
 }
 
 /// Sends a request to its upstream and gives the answer as soon as its head is there.
 ///
-/// The response timeout runs from the last piece of the request that the upstream took, so that a
-/// long upload is not cut off. A request that may have been sent is never sent again. Whoever
-/// drops the future, or the body of the answer, ends the request at the upstream too.
+/// A request that may have been sent is never sent again, but for one without content that met a kept
+/// connection as the upstream closed it. Whoever drops the future, or the body of the answer, ends the
+/// request at the upstream too. Nothing is sent for a client that has gone.
 pub(crate) async fn forward(
-    request: Request<Incoming>,
+    request: Request<ClientBody>,
     target: &PathAndQuery,
     passage: &Passage<'_>,
     span: Option<&RequestSpan>,
-) -> Result<Response<Incoming>, Problem> {
+) -> Result<Response<Exchanged>, Problem> {
     let upstream = passage.upstream;
+    let presence = request.extensions().get::<Presence>().cloned();
     let progress = Progress::begin();
     let mut request = prepare(request, target, passage, progress.clone())?;
     if let Some(span) = span {
@@ -67,7 +141,12 @@ pub(crate) async fn forward(
         upstream.begin_span(span, identity::into(&mut told));
         headers::of_trace(request.headers_mut(), told);
     }
-    let answered = ask(request, upstream, &progress).await;
+    let call = Call {
+        upstream,
+        presence,
+        progress,
+    };
+    let answered = call.run(request).await;
     if let Some(span) = span {
         match &answered {
             Ok(answer) => span.note_upstream_status(answer.status()),
@@ -77,63 +156,197 @@ pub(crate) async fn forward(
     answered
 }
 
-async fn ask(
-    request: Request<RequestBody>,
-    upstream: &Upstream,
-    progress: &Progress,
-) -> Result<Response<Incoming>, Problem> {
-    let mut answer = std::pin::pin!(upstream.client.request(request));
-    loop {
-        let deadline = progress.last() + upstream.silence_timeout();
-        tokio::select! {
-            biased;
-            response = &mut answer => {
-                let mut response = response.map_err(|error| {
-                    if progress.client_failed.load(Ordering::Relaxed) {
-                        broken_body()
-                    } else {
-                        unreachable_problem(upstream, &error)
-                    }
-                })?;
-                check_answer(response.status(), response.headers())
-                    .map_err(|malformed| unreachable_problem(upstream, &malformed))?;
-                headers::for_client(response.headers_mut());
-                *response.version_mut() = Version::HTTP_11;
-                return Ok(response);
-            }
-            () = sleep_until(deadline) => {
-                if progress.last() + upstream.silence_timeout() <= Instant::now() {
-                    return Err(timeout_problem(upstream));
-                }
+/// A request to an upstream that is under way.
+struct Call<'a> {
+    upstream: &'a Upstream,
+    presence: Option<Presence>,
+    progress: Arc<Progress>,
+}
+
+/// What became of a request on a connection.
+enum Sent {
+    Answered(Response<Incoming>),
+    /// The connection was closed before any of it was sent.
+    NotBegun(Request<RequestBody>),
+    /// The connection was closed, as if by an upstream that no longer kept it.
+    Closed(hyper::Error),
+    Failed(Problem),
+}
+
+impl Call<'_> {
+    async fn run(&self, request: Request<RequestBody>) -> Result<Response<Exchanged>, Problem> {
+        let is_head = request.method() == Method::HEAD;
+        let Some(mut kept) = self.upstream.connections.take() else {
+            return self.over_new_connection(request).await;
+        };
+        let again = copy_without_content(&request, &self.progress);
+        match self.send(&mut kept, request).await {
+            Sent::Answered(answer) => self.exchanged(answer, kept, is_head),
+            Sent::NotBegun(request) => self.over_new_connection(request).await,
+            Sent::Failed(problem) => Err(problem),
+            Sent::Closed(error) => match again {
+                Some(request) => self.over_new_connection(request).await,
+                None => Err(unreachable_problem(self.upstream, &error)),
+            },
+        }
+    }
+
+    async fn over_new_connection(
+        &self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Exchanged>, Problem> {
+        let upstream = self.upstream;
+        let is_head = request.method() == Method::HEAD;
+        let stream = upstream.connector.connect().await;
+        let stream = stream.map_err(|error| unreachable_problem(upstream, &error))?;
+        let connection = Connection::over(stream, upstream.write_timeout).await;
+        let connection = connection.map_err(|error| unreachable_problem(upstream, &error))?;
+        let mut kept = Kept::new(connection);
+        match self.send(&mut kept, request).await {
+            Sent::Answered(answer) => self.exchanged(answer, kept, is_head),
+            Sent::Closed(error) => Err(unreachable_problem(upstream, &error)),
+            Sent::Failed(problem) => Err(problem),
+            Sent::NotBegun(_) => {
+                let closed = io::Error::from(io::ErrorKind::ConnectionAborted);
+                Err(unreachable_problem(upstream, &closed))
             }
         }
     }
+
+    async fn send(&self, kept: &mut Kept<Connection>, request: Request<RequestBody>) -> Sent {
+        if let Some(presence) = &self.presence {
+            presence.confirmed().await;
+        }
+        kept.connection.begin();
+        if request.body().is_end_stream() {
+            self.progress.note_all_sent();
+        }
+        let mut sent = std::pin::pin!(kept.connection.sender.try_send_request(request));
+        let failed = loop {
+            let due = self.progress.deadline(self.upstream);
+            let late = async {
+                match due {
+                    Some((deadline, _)) => sleep_until(deadline).await,
+                    None => sleep_until(Instant::now() + LOOK_EVERY).await,
+                }
+            };
+            tokio::select! {
+                biased;
+                answered = &mut sent => match answered {
+                    Ok(answer) => return Sent::Answered(answer),
+                    Err(failed) => break failed,
+                },
+                () = late => {}
+            }
+            if let Some((deadline, problem)) = self.progress.deadline(self.upstream)
+                && deadline <= Instant::now()
+            {
+                return Sent::Failed(problem(self.upstream));
+            }
+        };
+        let mut failed = failed;
+        if let Some(request) = failed.take_message() {
+            return Sent::NotBegun(request);
+        }
+        let error = failed.into_error();
+        if self.progress.waiting().0 == Waiting::Nobody {
+            Sent::Failed(broken_body())
+        } else if is_timeout(&error) {
+            Sent::Failed(timeout_problem(self.upstream))
+        } else if kept.connection.was_heard() {
+            Sent::Failed(unreachable_problem(self.upstream, &error))
+        } else {
+            Sent::Closed(error)
+        }
+    }
+
+    fn exchanged(
+        &self,
+        answer: Response<Incoming>,
+        connection: Kept<Connection>,
+        is_head: bool,
+    ) -> Result<Response<Exchanged>, Problem> {
+        let upstream = self.upstream;
+        let (mut parts, body) = answer.into_parts();
+        check_answer(parts.status, &parts.headers)
+            .map_err(|malformed| unreachable_problem(upstream, &malformed))?;
+        let keep_alive = parts.headers.get("keep-alive");
+        let announced = keep_alive.and_then(|value| announced(value.as_bytes()));
+        headers::for_client(&mut parts.headers, upstream);
+        parts.version = Version::HTTP_11;
+        let exchange = Exchanged {
+            body,
+            connection: Some(connection),
+            progress: self.progress.clone(),
+            pool: upstream.connections.clone(),
+            announced,
+            // After HEAD some servers send a body all the same.
+            is_reusable: !is_head,
+        };
+        Ok(Response::from_parts(parts, exchange))
+    }
+}
+
+/// How often it is looked what is waited for while the upstream takes a request.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// The same request once more, if it has no content and changes nothing (RFC 9110 section 9.2.2).
+fn copy_without_content(
+    request: &Request<RequestBody>,
+    progress: &Arc<Progress>,
+) -> Option<Request<RequestBody>> {
+    if !may_be_repeated(request.method()) || !request.body().is_end_stream() {
+        return None;
+    }
+    let body = RequestBody {
+        client: None,
+        progress: progress.clone(),
+    };
+    let mut copy = Request::new(body);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    Some(copy)
+}
+
+/// Whether a request without content may be sent once more where a kept connection was closed.
+pub(crate) fn may_be_repeated(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+fn is_timeout(error: &hyper::Error) -> bool {
+    let io = error.source().and_then(|error| error.downcast_ref());
+    io.is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 fn prepare(
-    request: Request<Incoming>,
+    request: Request<ClientBody>,
     target: &PathAndQuery,
     passage: &Passage<'_>,
     progress: Arc<Progress>,
 ) -> Result<Request<RequestBody>, Problem> {
     let (mut parts, client) = request.into_parts();
     let upstream = passage.upstream;
-    parts.uri = upstream.uri(target).map_err(|_| {
+    let target = upstream.target(target).map_err(|_| {
         Problem::new(
             Code::InvalidRequest,
             "The path is too long for the upstream.",
         )
     })?;
-    parts.version = Version::HTTP_11;
+    parts.uri = Uri::from(target);
+    let received = std::mem::replace(&mut parts.version, Version::HTTP_11);
     let authorization = upstream.authorization.as_ref();
     headers::for_upstream(
         &mut parts.headers,
         passage.peer,
+        received,
         &passage.key,
         authorization,
     );
+    parts.headers.insert(HOST, upstream.host_header.clone());
     // What the server noted about the client's connection means nothing to the upstream's.
     parts.extensions.clear();
+    let client = Some(client);
     Ok(Request::from_parts(parts, RequestBody { client, progress }))
 }
 
@@ -141,12 +354,37 @@ fn broken_body() -> Problem {
     Problem::new(Code::InvalidRequest, "The body broke off or is malformed.")
 }
 
-pub(crate) fn unreachable_problem(upstream: &Upstream, error: &dyn std::error::Error) -> Problem {
-    let chain = std::iter::successors(Some(error), |error| error.source());
-    let chain: Vec<String> = chain.map(ToString::to_string).collect();
+fn stalled_body() -> Problem {
+    Problem::new(
+        Code::RequestTimeout,
+        "Nothing more of the body has come for too long. It is not known whether the service behind this gateway has acted on its beginning.",
+    )
+}
+
+/// The answer that tells a client of what failed. After a body that stalled the connection is of no use.
+pub(crate) fn failure_response<B: From<Vec<u8>>>(problem: &Problem) -> Response<B> {
+    let mut response = problem_response(problem);
+    if problem.code == Code::RequestTimeout {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response
+}
+
+pub(crate) fn unreachable_problem(upstream: &Upstream, error: &dyn Error) -> Problem {
     let message = "The service behind this gateway cannot be reached, or broke off. It is not known whether it has acted on the request.";
     Problem::new(Code::UpstreamUnreachable, message)
-        .because(format!("{upstream}: {}", chain.join(": ")))
+        .because(format!("{upstream}: {}", causes(error)))
+}
+
+fn causes(error: &dyn Error) -> String {
+    let (mut causes, mut next) = (error.to_string(), error.source());
+    while let Some(error) = next {
+        causes.push_str(": ");
+        causes.push_str(&error.to_string());
+        next = error.source();
+    }
+    causes
 }
 
 pub(crate) fn timeout_problem(upstream: &Upstream) -> Problem {

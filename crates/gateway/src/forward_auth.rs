@@ -50,6 +50,11 @@ impl ForwardAuth {
         }
     }
 
+    /// What counts its answers.
+    pub(crate) fn answers(&self) -> &RouteRequests {
+        &self.answers
+    }
+
     /// The key that opens the door to the request that `question` is about, or the refusal.
     pub(crate) async fn decide(
         &self,

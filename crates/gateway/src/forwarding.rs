@@ -1,9 +1,12 @@
 //! The headers that say over which way a request came.
 
-use std::net::IpAddr;
+use std::{
+    fmt::Write,
+    net::{IpAddr, Ipv6Addr},
+};
 
 use http::{
-    HeaderName,
+    HeaderName, Version,
     header::{FORWARDED, VIA},
 };
 use keygate_http::{Headers, Peer, has_spelling_of, is_spelling_of};
@@ -11,62 +14,108 @@ use keygate_http::{Headers, Peer, has_spelling_of, is_spelling_of};
 const X_FORWARDED_FOR: &str = "x-forwarded-for";
 const X_FORWARDED_FOR_NAME: HeaderName = HeaderName::from_static(X_FORWARDED_FOR);
 
-/// What this hop calls itself (RFC 9110 section 7.6.3).
-const OWN_VIA: &str = "1.1 keygate";
+/// What a header says of the way over which a request came.
+enum Way {
+    /// Each hop adds to it.
+    List,
+    /// It is said once.
+    Single,
+}
+
+fn way(name: &[u8]) -> Option<Way> {
+    let is_list = is_spelling_of(name, X_FORWARDED_FOR)
+        || is_spelling_of(name, FORWARDED.as_str())
+        || name.eq_ignore_ascii_case(VIA.as_str().as_bytes());
+    if is_list {
+        return Some(Way::List);
+    }
+    let is_single = has_spelling_of(name, "x-forwarded-")
+        || is_spelling_of(name, "x-real-ip")
+        || is_spelling_of(name, "true-client-ip");
+    is_single.then_some(Way::Single)
+}
 
 /// Whether a header says over which way a request came. Such a header is passed on only if it comes
 /// from a trusted proxy, and [`write`] writes what is true.
 pub(crate) fn is_forwarding(name: &[u8]) -> bool {
-    is_spelling_of(name, FORWARDED.as_str())
-        || name.eq_ignore_ascii_case(VIA.as_str().as_bytes())
-        || has_spelling_of(name, "x-forwarded-")
-        || is_spelling_of(name, "x-real-ip")
-        || is_spelling_of(name, "true-client-ip")
+    way(name).is_some()
 }
 
 /// The way of a request for the upstream: what a trusted proxy said of it, and then its peer's address.
-pub(crate) fn write(headers: &impl Headers, peer: Peer<'_>, mut header: impl FnMut(&[u8], &[u8])) {
+pub(crate) fn write(
+    headers: &impl Headers,
+    peer: Peer<'_>,
+    received: Version,
+    mut header: impl FnMut(&[u8], &[u8]),
+) {
     let is_trusted = peer.is_trusted();
     if is_trusted {
-        let others = headers
-            .all()
-            .filter(|(name, _)| is_forwarding(name) && !is_list(name));
-        for (name, value) in others {
-            header(name, value);
+        for (name, value) in headers.all() {
+            if matches!(way(name), Some(Way::Single)) {
+                header(name, value);
+            }
         }
     }
-    let address = peer.address.to_canonical();
+    let hop = Hop::of(peer.address.to_canonical());
     let mut list = |name: &HeaderName, is_believed: bool, own: &str| {
-        let mut hops = Vec::new();
-        let said = headers.values(name).filter(|_| is_believed);
-        for part in said.chain([own.as_bytes()]) {
-            if !hops.is_empty() {
-                hops.extend_from_slice(b", ");
-            }
-            hops.extend_from_slice(part);
+        let mut said = headers.values(name).filter(|_| is_believed).peekable();
+        if said.peek().is_none() {
+            return header(name.as_str().as_bytes(), own.as_bytes());
         }
+        let mut hops = Vec::new();
+        for part in said {
+            hops.extend_from_slice(part);
+            hops.extend_from_slice(b", ");
+        }
+        hops.extend_from_slice(own.as_bytes());
         header(name.as_str().as_bytes(), &hops);
     };
-    list(&X_FORWARDED_FOR_NAME, is_trusted, &address.to_string());
-    list(&FORWARDED, is_trusted, &forwarded(address));
+    list(&X_FORWARDED_FOR_NAME, is_trusted, hop.address());
+    list(&FORWARDED, is_trusted, &hop.forwarded);
     // It says nothing of who the client is, and lets loops be found.
-    list(&VIA, true, OWN_VIA);
+    list(&VIA, true, own_via(received));
 }
 
-/// Whether each hop adds to the header.
-fn is_list(name: &[u8]) -> bool {
-    is_spelling_of(name, X_FORWARDED_FOR)
-        || is_spelling_of(name, FORWARDED.as_str())
-        || name.eq_ignore_ascii_case(VIA.as_str().as_bytes())
+/// What this hop calls itself, and how it was spoken to (RFC 9110 section 7.6.3).
+fn own_via(received: Version) -> &'static str {
+    match received {
+        Version::HTTP_2 => "2.0 keygate",
+        Version::HTTP_10 => "1.0 keygate",
+        _ => "1.1 keygate",
+    }
 }
 
 /// A hop as RFC 7239 section 4 writes it; section 6 has IPv6 addresses in brackets and quotes.
-fn forwarded(address: IpAddr) -> String {
-    match address {
-        IpAddr::V4(address) => format!("for={address}"),
-        IpAddr::V6(address) => format!("for=\"[{address}]\""),
+struct Hop {
+    forwarded: String,
+    is_v6: bool,
+}
+
+impl Hop {
+    fn of(address: IpAddr) -> Self {
+        let mut forwarded = String::with_capacity("for=\"[]\"".len() + MAX_ADDRESS);
+        let is_v6 = address.is_ipv6();
+        let (before, after) = if is_v6 {
+            ("for=\"[", "]\"")
+        } else {
+            ("for=", "")
+        };
+        write!(forwarded, "{before}{address}{after}").expect("memory is there");
+        Self { forwarded, is_v6 }
+    }
+
+    fn address(&self) -> &str {
+        let forwarded = &self.forwarded;
+        if self.is_v6 {
+            &forwarded["for=\"[".len()..forwarded.len() - "]\"".len()]
+        } else {
+            &forwarded["for=".len()..]
+        }
     }
 }
+
+/// How many bytes an address may have.
+const MAX_ADDRESS: usize = size_of::<Ipv6Addr>() * 5 / 2;
 
 #[cfg(test)]
 mod tests {
@@ -86,7 +135,7 @@ mod tests {
             trusted_proxies: &trusted,
         };
         let mut lines = Vec::new();
-        write(&headers, peer, |name, value| {
+        write(&headers, peer, Version::HTTP_11, |name, value| {
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             lines.push(format!("{}: {}", text(name), text(value)));
         });

@@ -2,15 +2,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, Response,
-    header::{ALLOW, CONNECTION},
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{ALLOW, CONNECTION, MAX_FORWARDS},
     uri::PathAndQuery,
 };
 use http_body::Body;
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
 use keygate_core::{Code, Credential, Problem};
-use keygate_http::{Headers, NO_ROUTE, Peer, Plane, Requests, RouteRequests, problem_response};
+use keygate_http::{
+    ClientBody, Headers, NO_ROUTE, Peer, Plane, Requests, RouteRequests, problem_response,
+};
 use keygate_traces::RequestSpan;
 use keygate_verify::refusal_response;
 use prometheus_client::registry::Registry;
@@ -19,7 +20,8 @@ use crate::{
     Authorizer, ResponseBody, Upstream, Upstreams,
     authorizer::{AMBIGUOUS_PATH, Refused},
     body::Streamed,
-    forward::forward,
+    forward::{failure_response, forward},
+    framing::parse_length,
     path::{AmbiguousPath, Readings, path_of},
     streams::{OpenStream, OpenStreams},
 };
@@ -82,7 +84,7 @@ impl Gateway {
     /// Answers a request under `/v1`.
     pub async fn handle(
         &self,
-        request: Request<Incoming>,
+        request: Request<ClientBody>,
         peer: Peer<'_>,
         span: Option<&RequestSpan>,
     ) -> Response<ResponseBody> {
@@ -94,7 +96,7 @@ impl Gateway {
 
     async fn admit_and_forward(
         &self,
-        request: Request<Incoming>,
+        request: Request<ClientBody>,
         peer: Peer<'_>,
         span: Option<&RequestSpan>,
     ) -> Result<Response<Streamed>, Response<Bytes>> {
@@ -106,17 +108,31 @@ impl Gateway {
             return Err(refusal);
         }
         let (method, headers) = (request.method(), request.headers());
+        let mut awaited = Awaited(Some(self.answers_to(&destination)));
         let admitted = self.admit(destination, method, target.as_str(), headers, peer, span);
-        let passage = admitted.await?;
+        let passage = match admitted.await {
+            Ok(passage) => passage,
+            Err(refusal) => {
+                awaited.answered();
+                return Err(refusal);
+            }
+        };
+        let mut request = request;
+        if let Some(answer) = last_hop(&mut request) {
+            awaited.answered();
+            passage.answers.count(answer.status());
+            return Err(answer);
+        }
         let answer = forward(request, &target, &passage, span).await;
-        let answer = answer.map_err(|problem| problem_response(&problem));
+        let answer = answer.map_err(|problem| failure_response(&problem));
         let status = match &answer {
             Ok(answer) => answer.status(),
             Err(failure) => failure.status(),
         };
+        awaited.answered();
         passage.answers.count(status);
-        Ok(answer?.map(|upstream| Streamed {
-            upstream,
+        Ok(answer?.map(|exchange| Streamed {
+            exchange,
             _open: passage.open,
         }))
     }
@@ -135,7 +151,8 @@ impl Gateway {
         })
     }
 
-    fn answers_to<'g>(
+    /// What counts the answers to requests for a destination.
+    pub(crate) fn answers_to<'g>(
         &'g self,
         destination: &Result<Destination<'g, '_>, AmbiguousPath>,
     ) -> &'g RouteRequests {
@@ -178,6 +195,49 @@ impl Gateway {
     }
 }
 
+/// A request whose client waits for an answer. One that it no longer waits for counts as 499.
+struct Awaited<'g>(Option<&'g RouteRequests>);
+
+impl Awaited<'_> {
+    fn answered(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        if let Some(answers) = self.0 {
+            answers.count(client_gone());
+        }
+    }
+}
+
+/// Stands in the log and in metrics for an answer that nobody waits for any more; nginx has made it known.
+pub fn client_gone() -> StatusCode {
+    StatusCode::from_u16(499).expect("a status")
+}
+
+/// Lets a request come one hop nearer to where it may go no further. The answer, if that is here (RFC 9110
+/// section 7.6.2).
+fn last_hop(request: &mut Request<ClientBody>) -> Option<Response<Bytes>> {
+    if *request.method() != Method::OPTIONS {
+        return None;
+    }
+    let left = request.headers_mut().get_mut(MAX_FORWARDS)?;
+    // What is no number says nothing.
+    let hops: u64 = parse_length(left.as_bytes())?;
+    let Some(fewer) = hops.checked_sub(1) else {
+        let mut answer = Response::new(Bytes::new());
+        *answer.status_mut() = StatusCode::NO_CONTENT;
+        answer.headers_mut().insert(ALLOW, ALLOWED);
+        return Some(answer);
+    };
+    *left = fewer.into();
+    None
+}
+
+const ALLOWED: HeaderValue = HeaderValue::from_static("GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS");
+
 fn refused(refused: Refused) -> Response<Bytes> {
     match refused {
         Refused::AmbiguousPath => problem_response(&ambiguous_path()),
@@ -186,7 +246,7 @@ fn refused(refused: Refused) -> Response<Bytes> {
 }
 
 /// What is refused whoever asks.
-fn refusal_by_form(request: &Request<Incoming>) -> Option<Response<Bytes>> {
+fn refusal_by_form(request: &Request<ClientBody>) -> Option<Response<Bytes>> {
     match *request.method() {
         Method::TRACE | Method::CONNECT => Some(method_not_allowed()),
         Method::GET | Method::HEAD if !request.body().is_end_stream() => Some(content_of_get()),
@@ -210,8 +270,7 @@ fn content_of_get() -> Response<Bytes> {
 fn method_not_allowed() -> Response<Bytes> {
     let problem = Problem::new(Code::MethodNotAllowed, "This method is not passed on.");
     let mut response = problem_response(&problem);
-    let allowed = HeaderValue::from_static("GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS");
-    response.headers_mut().insert(ALLOW, allowed);
+    response.headers_mut().insert(ALLOW, ALLOWED);
     response
 }
 

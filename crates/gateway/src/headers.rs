@@ -1,8 +1,8 @@
 //! Which headers pass.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
-    header::{AUTHORIZATION, CONNECTION},
+    HeaderMap, HeaderName, HeaderValue, Version,
+    header::{AUTHORIZATION, CONNECTION, LOCATION},
 };
 use keygate_core::Credential;
 use keygate_http::{Peer, X_REQUEST_ID, is_spelling_of};
@@ -10,6 +10,7 @@ use keygate_traces::is_trace_context;
 use keygate_verify::is_credential_header;
 
 use crate::{
+    Upstream,
     forwarding::{self, is_forwarding},
     identity,
 };
@@ -72,12 +73,13 @@ fn is_any_of(names: &[&str], name: &[u8]) -> bool {
 pub(crate) fn for_upstream(
     headers: &mut HeaderMap,
     peer: Peer<'_>,
+    received: Version,
     credential: &Credential,
     authorization: Option<&HeaderValue>,
 ) {
     let id = headers.get(X_REQUEST_ID).cloned();
     let mut way = HeaderMap::new();
-    forwarding::write(headers, peer, |name, value| {
+    forwarding::write(headers, peer, received, |name, value| {
         // A value that came in a header, or an address.
         if let (Ok(name), Ok(value)) =
             (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
@@ -101,8 +103,13 @@ pub(crate) fn of_trace(headers: &mut HeaderMap, told: HeaderMap) {
 }
 
 /// Turns an upstream's headers into those that the client gets.
-pub(crate) fn for_client(headers: &mut HeaderMap) {
+pub(crate) fn for_client(headers: &mut HeaderMap, upstream: &Upstream) {
     keep(headers, is_for_client);
+    if let Some(location) = headers.get_mut(LOCATION)
+        && let Some(own) = upstream.own_location(location.as_bytes())
+    {
+        *location = HeaderValue::from_bytes(own).expect("it is a part of one");
+    }
 }
 
 /// Removes the headers that do not pass, and those that `Connection` says are for this hop.
@@ -181,7 +188,7 @@ mod tests {
             ("content-type", "application/json"),
             ("x-stainless-lang", "python"),
         ]);
-        for_upstream(&mut sent, stranger(), &credential(), None);
+        for_upstream(&mut sent, stranger(), Version::HTTP_11, &credential(), None);
         assert_eq!(
             names(&sent),
             [
@@ -203,7 +210,13 @@ mod tests {
     fn the_operators_credential_takes_the_keys_place() {
         let mut sent = headers(&[("authorization", "Bearer ask_secret")]);
         let ours = HeaderValue::from_static("Bearer upstream");
-        for_upstream(&mut sent, stranger(), &credential(), Some(&ours));
+        for_upstream(
+            &mut sent,
+            stranger(),
+            Version::HTTP_11,
+            &credential(),
+            Some(&ours),
+        );
         assert_eq!(
             sent.get_all(AUTHORIZATION).iter().collect::<Vec<_>>(),
             [&ours]
@@ -220,7 +233,7 @@ mod tests {
             ("x-keygate-anything", "spoofed"),
             ("connection", "x-keygate-key-id, x-keygate-scopes"),
         ]);
-        for_upstream(&mut sent, stranger(), &credential(), None);
+        for_upstream(&mut sent, stranger(), Version::HTTP_11, &credential(), None);
         assert_eq!(
             names(&sent),
             [
@@ -243,7 +256,7 @@ mod tests {
             ("transfer-encoding", "chunked"),
             ("content-type", "text/event-stream"),
         ]);
-        for_client(&mut answer);
+        keep(&mut answer, is_for_client);
         assert_eq!(names(&answer), ["content-type"]);
     }
 }

@@ -3,6 +3,8 @@
 
 mod authorizer;
 mod body;
+mod connection;
+mod connector;
 mod express;
 mod ext_authz;
 mod forward;
@@ -13,6 +15,7 @@ mod gateway;
 mod headers;
 mod identity;
 mod path;
+mod pool;
 mod probe;
 mod routes;
 mod streams;
@@ -20,14 +23,15 @@ mod upstream;
 
 pub use authorizer::{Authorizer, X_KEYGATE_STALE};
 pub use body::{ResponseBody, Streamed};
-pub use express::{Express, Outcome};
+pub use express::{ClientStream, Express, Outcome};
 pub use ext_authz::ExtAuthz;
 pub use forward_auth::{ForwardAuth, is_forward_auth};
-pub use gateway::Gateway;
+pub use gateway::{Gateway, client_gone};
 pub use path::{InvalidPattern, Pattern};
+pub use pool::Keeping;
 pub use probe::{Probe, ProbeError, USER_AGENT};
 pub use routes::{Route, RouteTable};
-pub use upstream::{InvalidUpstream, Upstream, Upstreams};
+pub use upstream::{InvalidUpstream, Patience, Upstream, Upstreams};
 
 /// Whether a path belongs to the data plane.
 pub fn is_data_plane(path: &str) -> bool {

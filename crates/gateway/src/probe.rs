@@ -4,12 +4,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::Empty;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-use tokio::{net::lookup_host, time::timeout};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
 
-use crate::{Upstream, upstream::connector};
+use crate::{Upstream, connector::ConnectError};
 
 /// What keygate's own requests say they come from.
 pub const USER_AGENT: HeaderValue =
@@ -31,7 +32,7 @@ pub struct Probe {
 pub enum ProbeError {
     /// Its name has no address.
     #[error("its name has no address: {0}")]
-    Name(io::Error),
+    Name(String),
     /// Nobody listens there.
     #[error("the connection was refused")]
     Refused,
@@ -55,20 +56,28 @@ impl Upstream {
     }
 
     async fn ask(&self) -> Result<Probe, ProbeError> {
-        let (host, port) = self.host_and_port();
-        let _ = lookup_host((host, port)).await.map_err(ProbeError::Name)?;
-        let uri = self.uri(&self.probe_path).map_err(other)?;
+        let target = self.target(&self.probe_path).map_err(other)?;
         let mut request = Request::new(Empty::<Bytes>::new());
         *request.method_mut() = Method::GET;
-        *request.uri_mut() = uri;
+        *request.uri_mut() = Uri::from(target);
         let headers = request.headers_mut();
+        headers.insert(header::HOST, self.host_header.clone());
         headers.insert(header::USER_AGENT, USER_AGENT);
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         if let Some(authorization) = &self.authorization {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }
-        let connector = connector(self.scheme(), self.connect_timeout).map_err(other)?;
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        let answer = client.request(request).await.map_err(|error| why(&error))?;
+        let stream = self.connector.connect().await?;
+        let handshake = http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(|error| why(&error))?;
+        // The answer's head is all that is wanted: whatever comes then ends with the connection.
+        let mut answered = std::pin::pin!(sender.send_request(request));
+        let answer = tokio::select! {
+            biased;
+            answer = &mut answered => answer,
+            _ = connection => answered.await,
+        };
+        let answer = answer.map_err(|error| why(&error))?;
         let date = answer.headers().get(header::DATE);
         let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
         Ok(Probe {
@@ -76,6 +85,16 @@ impl Upstream {
             status: answer.status(),
             date,
         })
+    }
+}
+
+impl From<ConnectError> for ProbeError {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Name(why) => Self::Name(why.to_string()),
+            ConnectError::Tcp(error) | ConnectError::Tls(error) => why(&error),
+            ConnectError::TimedOut => other(ConnectError::TimedOut),
+        }
     }
 }
 
@@ -89,10 +108,8 @@ fn why(error: &(dyn std::error::Error + 'static)) -> ProbeError {
         return ProbeError::Tls(tls.clone());
     }
     let io = error.downcast_ref::<io::Error>();
-    match io.map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionRefused) => return ProbeError::Refused,
-        Some(io::ErrorKind::TimedOut) => return other("connecting took too long"),
-        _ => {}
+    if io.is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused) {
+        return ProbeError::Refused;
     }
     // What an `io::Error` wraps is not its source.
     if let Some(inner) = io.and_then(io::Error::get_ref) {

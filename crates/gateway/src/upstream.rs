@@ -1,22 +1,19 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::{
-    HeaderName, HeaderValue, Uri,
-    uri::{Authority, PathAndQuery, Scheme},
-};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
+    HeaderName, HeaderValue,
+    uri::{Authority, InvalidUri, PathAndQuery, Scheme, Uri},
 };
 use keygate_traces::RequestSpan;
+use tokio::net::TcpStream;
 
-use crate::{body::RequestBody, express::Pool, is_data_plane, path::Pattern};
-
-/// How long an idle connection to an upstream is kept.
-const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
-
-pub(crate) type UpstreamClient = Client<HttpsConnector<HttpConnector>, RequestBody>;
+use crate::{
+    connection::Connection,
+    connector::Connector,
+    is_data_plane,
+    path::Pattern,
+    pool::{Keeping, Pool},
+};
 
 /// An HTTP API behind the data plane.
 pub struct Upstream {
@@ -24,21 +21,28 @@ pub struct Upstream {
     scheme: Scheme,
     authority: Authority,
     base_path: String,
+    pub(crate) host_header: HeaderValue,
     pub(crate) authorization: Option<HeaderValue>,
-    pub(crate) connect_timeout: Duration,
-    response_timeout: Duration,
-    pub(crate) client: UpstreamClient,
-    /// Where the express lane connects to, unless it is to be encrypted.
-    socket: Option<Socket>,
-    pub(crate) pool: Pool,
+    pub(crate) connector: Connector,
+    pub(crate) response_timeout: Duration,
+    pub(crate) write_timeout: Duration,
+    /// The idle connections of the HTTP library.
+    pub(crate) connections: Arc<Pool<Connection>>,
+    /// Those of the express lane.
+    pub(crate) sockets: Pool<TcpStream>,
     /// What probes ask for.
     pub(crate) probe_path: PathAndQuery,
 }
 
-/// A host, by name or address, and a port.
-pub(crate) struct Socket {
-    pub(crate) host: String,
-    pub(crate) port: u16,
+/// How long an upstream may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// To be connected to: its name, the connection and TLS together.
+    pub connect: Duration,
+    /// To take anything more of a request.
+    pub write: Duration,
+    /// To begin its answer once it has all of the request.
+    pub response: Duration,
 }
 
 /// Why an upstream cannot be used.
@@ -69,8 +73,8 @@ impl Upstream {
         path: &str,
         url: &str,
         credential: Option<&str>,
-        connect_timeout: Duration,
-        response_timeout: Duration,
+        patience: Patience,
+        keeping: Keeping,
     ) -> Result<Self, InvalidUpstream> {
         let path = path.trim_end_matches('/');
         let pattern = Pattern::parse(&format!("{path}/**"))
@@ -80,15 +84,17 @@ impl Upstream {
         let (scheme, authority, base_path) = split(url)?;
         Ok(Self {
             pattern,
-            client: client(&scheme, connect_timeout)?,
-            socket: socket(&scheme, &authority),
-            pool: Pool::default(),
+            connector: Connector::new(&scheme, &authority, patience.connect)?,
+            connections: Arc::new(Pool::new(keeping)),
+            sockets: Pool::new(keeping),
+            host_header: HeaderValue::from_str(authority.as_str())
+                .map_err(|_| InvalidUpstream::Url)?,
             scheme,
             authority,
             base_path,
             authorization: credential.map(bearer).transpose()?,
-            connect_timeout,
-            response_timeout,
+            response_timeout: patience.response,
+            write_timeout: patience.write,
             probe_path: default_probe_path(path)?,
         })
     }
@@ -100,24 +106,9 @@ impl Upstream {
         Ok(self)
     }
 
-    /// Where to connect for HTTP without encryption.
-    pub(crate) fn socket(&self) -> Option<&Socket> {
-        self.socket.as_ref()
-    }
-
-    pub(crate) fn scheme(&self) -> &Scheme {
-        &self.scheme
-    }
-
-    /// Where a connection leads, whether or not it is to be encrypted.
-    pub(crate) fn host_and_port(&self) -> (&str, u16) {
-        let default = if self.scheme == Scheme::HTTPS {
-            443
-        } else {
-            80
-        };
-        let port = self.authority.port_u16().unwrap_or(default);
-        (host(&self.authority), port)
+    /// Whether it has to be asked over TLS.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.connector.is_encrypted()
     }
 
     /// The path under which its requests are, like `/v1`.
@@ -136,27 +127,41 @@ impl Upstream {
 
     /// Begins the span of what this upstream is asked, and writes the headers that tell it.
     pub(crate) fn begin_span(&self, span: &RequestSpan, header: impl FnMut(&HeaderName, &[u8])) {
-        span.ask_upstream(&self.to_string(), self.host_and_port(), header);
+        let to = (self.connector.host(), self.connector.port());
+        span.ask_upstream(&self.to_string(), to, header);
     }
 
-    /// How long the upstream may be silent once the request has begun. It leaves room for
-    /// connecting, whose own timeout comes first.
-    pub(crate) fn silence_timeout(&self) -> Duration {
-        self.connect_timeout + self.response_timeout
+    /// What it is asked for where a client asks for this path and query.
+    pub(crate) fn target(&self, path_and_query: &PathAndQuery) -> Result<PathAndQuery, InvalidUri> {
+        if self.base_path.is_empty() {
+            return Ok(path_and_query.clone());
+        }
+        PathAndQuery::try_from(format!("{}{path_and_query}", self.base_path))
     }
 
-    /// Where a request for this path and query goes.
-    pub(crate) fn uri(&self, path_and_query: &PathAndQuery) -> Result<Uri, http::Error> {
-        let target = if self.base_path.is_empty() {
-            path_and_query.clone()
+    /// A `Location` as the client can follow it: one that names this upstream, which the client may not
+    /// even reach, leads to where it came from. `None` is one that leads elsewhere, or by a path alone.
+    pub(crate) fn own_location<'l>(&self, location: &'l [u8]) -> Option<&'l [u8]> {
+        let location = std::str::from_utf8(location).ok()?;
+        let rest = if let Some(rest) = location.strip_prefix("//") {
+            rest
         } else {
-            PathAndQuery::try_from(format!("{}{path_and_query}", self.base_path))?
+            let (scheme, rest) = location.split_once("://")?;
+            let is_own = scheme.eq_ignore_ascii_case(self.scheme.as_str());
+            is_own.then_some(rest)?
         };
-        Uri::builder()
-            .scheme(self.scheme.clone())
-            .authority(self.authority.clone())
-            .path_and_query(target)
-            .build()
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let authority: Authority = authority.parse().ok()?;
+        let port = |authority: &Authority| {
+            let port = authority.port_u16();
+            port.unwrap_or_else(|| default_port(&self.scheme))
+        };
+        let is_own = authority.host().eq_ignore_ascii_case(self.authority.host())
+            && port(&authority) == port(&self.authority);
+        let path = path.strip_prefix(&self.base_path).unwrap_or(path);
+        let path = if path.starts_with('/') { path } else { "/" };
+        is_own.then_some(path.as_bytes())
     }
 }
 
@@ -192,20 +197,9 @@ fn split(url: &str) -> Result<(Scheme, Authority, String), InvalidUpstream> {
         .ok_or(InvalidUpstream::Url)
 }
 
-fn socket(scheme: &Scheme, authority: &Authority) -> Option<Socket> {
-    (*scheme == Scheme::HTTP).then(|| Socket {
-        host: host(authority).to_owned(),
-        port: authority.port_u16().unwrap_or(80),
-    })
-}
-
-/// The host of an authority; an IPv6 address without the brackets in which it stands.
-fn host(authority: &Authority) -> &str {
-    let host = authority.host();
-    let address = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'));
-    address.unwrap_or(host)
+/// The port where an address names none.
+pub(crate) fn default_port(scheme: &Scheme) -> u16 {
+    if *scheme == Scheme::HTTPS { 443 } else { 80 }
 }
 
 fn bearer(credential: &str) -> Result<HeaderValue, InvalidUpstream> {
@@ -217,39 +211,6 @@ fn bearer(credential: &str) -> Result<HeaderValue, InvalidUpstream> {
         .map_err(|_| InvalidUpstream::Credential)?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn client(scheme: &Scheme, connect_timeout: Duration) -> Result<UpstreamClient, InvalidUpstream> {
-    let connector = connector(scheme, connect_timeout)?;
-    Ok(Client::builder(TokioExecutor::new())
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_timer(TokioTimer::new())
-        .build(connector))
-}
-
-/// What makes connections to an upstream, with or without TLS.
-pub(crate) fn connector(
-    scheme: &Scheme,
-    connect_timeout: Duration,
-) -> Result<HttpsConnector<HttpConnector>, InvalidUpstream> {
-    let mut tcp = HttpConnector::new();
-    tcp.set_connect_timeout(Some(connect_timeout));
-    tcp.set_nodelay(true);
-    tcp.enforce_http(false);
-    let builder = HttpsConnectorBuilder::new();
-    // Reading the system's certificates takes time that a plain upstream needn't spend.
-    let builder = if *scheme == Scheme::HTTPS {
-        builder
-            .with_native_roots()
-            .map_err(InvalidUpstream::Certificates)?
-    } else {
-        builder.with_tls_config(
-            rustls::ClientConfig::builder()
-                .with_root_certificates(rustls::RootCertStore::empty())
-                .with_no_client_auth(),
-        )
-    };
-    Ok(builder.https_or_http().enable_http1().wrap_connector(tcp))
 }
 
 /// The upstreams by path; the longest path that covers a request wins.
@@ -277,7 +238,8 @@ impl Upstreams {
     /// Closes connections that have waited too long for a request.
     pub(crate) fn sweep(&self) {
         for upstream in self.iter() {
-            upstream.pool.sweep();
+            upstream.connections.sweep();
+            upstream.sockets.sweep();
         }
     }
 
@@ -298,38 +260,61 @@ impl fmt::Display for Upstreams {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn upstream(path: &str, url: &str) -> Result<Upstream, InvalidUpstream> {
+    pub(crate) fn upstream(path: &str, url: &str) -> Result<Upstream, InvalidUpstream> {
         let second = Duration::from_secs(1);
-        Upstream::new(path, url, None, second, second)
+        let patience = Patience {
+            connect: second,
+            write: second,
+            response: second,
+        };
+        let keeping = Keeping {
+            idle: second,
+            age: second,
+        };
+        Upstream::new(path, url, None, patience, keeping)
     }
 
     #[test]
     fn a_path_in_the_url_goes_before_the_requests_own() {
         let target = PathAndQuery::from_static("/v1/models?limit=1");
         for (url, expected) in [
-            (
-                "http://127.0.0.1:11434",
-                "http://127.0.0.1:11434/v1/models?limit=1",
-            ),
-            (
-                "http://127.0.0.1:11434/",
-                "http://127.0.0.1:11434/v1/models?limit=1",
-            ),
-            (
-                "http://host/openai/",
-                "http://host/openai/v1/models?limit=1",
-            ),
-            ("http://host/v1", "http://host/v1/models?limit=1"),
-            (
-                "http://host/openai/v1/",
-                "http://host/openai/v1/models?limit=1",
-            ),
+            ("http://127.0.0.1:11434", "/v1/models?limit=1"),
+            ("http://127.0.0.1:11434/", "/v1/models?limit=1"),
+            ("http://host/openai/", "/openai/v1/models?limit=1"),
+            ("http://host/v1", "/v1/models?limit=1"),
+            ("http://host/openai/v1/", "/openai/v1/models?limit=1"),
         ] {
             let upstream = upstream("/v1", url).expect(url);
-            assert_eq!(upstream.uri(&target).expect(url), expected);
+            assert_eq!(upstream.target(&target).expect(url), expected);
+        }
+    }
+
+    #[test]
+    fn an_upstream_that_sends_clients_to_itself_sends_them_here() {
+        for (url, location, expected) in [
+            ("http://host", "http://host/v1/x?a=b#c", Some("/v1/x?a=b#c")),
+            ("http://host", "HTTP://HOST:80/v1/x", Some("/v1/x")),
+            ("http://host:80", "http://host/v1/x", Some("/v1/x")),
+            ("http://[::1]:8000", "http://[::1]:8000/v1", Some("/v1")),
+            ("http://host", "//host/v1/x", Some("/v1/x")),
+            ("http://host", "http://host", Some("/")),
+            (
+                "http://host/openai",
+                "http://host/openai/v1/x",
+                Some("/v1/x"),
+            ),
+            ("http://host", "https://host/v1/x", None),
+            ("http://host", "http://host:81/v1/x", None),
+            ("http://host", "http://other/v1/x", None),
+            ("http://host", "/v1/x", None),
+            ("http://host", "x", None),
+        ] {
+            let upstream = upstream("/v1", url).expect(url);
+            let own = upstream.own_location(location.as_bytes());
+            assert_eq!(own, expected.map(str::as_bytes), "{url} {location}");
         }
     }
 

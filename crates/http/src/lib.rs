@@ -2,17 +2,23 @@
 //! how requests are counted.
 
 mod client;
+mod client_body;
 mod framing;
 mod headers;
+mod presence;
 mod problem;
 mod request_id;
 mod request_line;
 mod requests;
+mod stalled_write;
 
 pub use client::{ClientAddress, Peer, TrustedProxies};
+pub use client_body::{BodyEnd, ClientBody};
 pub use framing::{ambiguous_framing, refuse_ambiguous_framing};
 pub use headers::{Headers, has_spelling_of, is_spelling_of};
+pub use presence::Presence;
 pub use problem::{ServerFailure, failure_of, problem_response, retry_after};
 pub use request_id::{RequestId, RequestIds, X_REQUEST_ID};
 pub use request_line::RequestLine;
 pub use requests::{NO_ROUTE, Plane, Requests, RouteRequests};
+pub use stalled_write::StalledWrite;

@@ -6,6 +6,7 @@ mod connections;
 mod data_folder;
 mod descriptors;
 mod ext_authz;
+mod farewell;
 mod http_server;
 mod listeners;
 mod metrics;

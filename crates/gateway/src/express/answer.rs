@@ -1,6 +1,6 @@
 //! The head of an upstream's answer.
 
-use std::mem::MaybeUninit;
+use std::{mem::MaybeUninit, time::Duration};
 
 use http::{StatusCode, header::TRANSFER_ENCODING};
 use httparse::Status;
@@ -10,13 +10,14 @@ use super::{
     outbox::Outbox,
 };
 use crate::{
+    Upstream,
+    connection::MAX_HEAD,
     framing::{Length, Malformed},
     headers,
+    pool::announced,
 };
 
 const MAX_HEADERS: usize = 100;
-/// How long a head may be.
-const MAX_HEAD: usize = 64 * 1024;
 
 /// Where the body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,11 +40,17 @@ pub(super) struct Answer {
     pub(super) head_length: usize,
     /// Whether the connection can take another request afterwards.
     pub(super) is_reusable: bool,
+    /// How long the upstream says that it keeps the connection.
+    pub(super) announced: Option<Duration>,
 }
 
 /// Reads the head of an answer, of which it writes to the outbox what passes. `None` is one that is
 /// not all there.
-pub(super) fn read(buffer: &[u8], outbox: &mut Outbox) -> Result<Option<Answer>, Malformed> {
+pub(super) fn read(
+    buffer: &[u8],
+    outbox: &mut Outbox,
+    upstream: &Upstream,
+) -> Result<Option<Answer>, Malformed> {
     let mut headers = [const { MaybeUninit::uninit() }; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -67,7 +74,9 @@ pub(super) fn read(buffer: &[u8], outbox: &mut Outbox) -> Result<Option<Answer>,
         has_date |= name.eq_ignore_ascii_case(b"date");
         let is_length = name.eq_ignore_ascii_case(b"content-length");
         if headers::is_for_client(name) && !hop.names(header.name) && !is_length {
-            outbox.raw_header(name, header.value);
+            let is_location = name.eq_ignore_ascii_case(b"location");
+            let own = is_location.then(|| upstream.own_location(header.value));
+            outbox.raw_header(name, own.flatten().unwrap_or(header.value));
         }
     }
     let is_11 = response.version == Some(1);
@@ -85,6 +94,7 @@ pub(super) fn read(buffer: &[u8], outbox: &mut Outbox) -> Result<Option<Answer>,
         head_length,
         // After HEAD some servers send a body all the same.
         is_reusable: is_11 && !hop.closes && !outbox.is_head() && framing != Framing::UntilClose,
+        announced: hop.announced,
     }))
 }
 
@@ -93,6 +103,7 @@ pub(super) fn read(buffer: &[u8], outbox: &mut Outbox) -> Result<Option<Answer>,
 struct Hop<'a> {
     length: Length,
     closes: bool,
+    announced: Option<Duration>,
     /// What `Connection` lists.
     connection: Vec<&'a [u8]>,
 }
@@ -106,6 +117,8 @@ impl<'a> Hop<'a> {
                 hop.length.note_length(header.value)?;
             } else if is("transfer-encoding") {
                 hop.length.note_coding(header.value)?;
+            } else if is("keep-alive") {
+                hop.announced = announced(header.value);
             } else if is("connection") {
                 let names = header.value.split(|byte| *byte == b',');
                 hop.connection.extend(names.map(<[u8]>::trim_ascii));
@@ -173,12 +186,14 @@ mod tests {
     use keygate_core::SystemClock;
 
     use super::*;
+    use crate::upstream::tests::upstream;
 
     fn read_all(text: &str, is_head: bool) -> Result<(Option<Answer>, String), Malformed> {
         let (_sender, draining) = tokio::sync::watch::channel(());
         let mut outbox = Outbox::new(Arc::new(SystemClock), draining);
         outbox.begin(is_head);
-        let answer = read(text.as_bytes(), &mut outbox)?;
+        let upstream = upstream("/v1", "http://host").expect("valid");
+        let answer = read(text.as_bytes(), &mut outbox, &upstream)?;
         let passed = String::from_utf8_lossy(outbox.bytes()).into_owned();
         Ok((answer, passed))
     }
@@ -249,9 +264,11 @@ mod tests {
     #[test]
     fn what_is_for_this_hop_does_not_pass() {
         let text = "HTTP/1.1 200 Whatever\r\nConnection: keep-alive, X-Hop\r\nX-Hop: 1\r\nX-End: 2\r\n\
-                    Set-Cookie: a=b\r\nX-Request-Id: theirs\r\nTransfer-Encoding: CHUNKED\r\n\r\n";
+                    Set-Cookie: a=b\r\nX-Request-Id: theirs\r\nTransfer-Encoding: CHUNKED\r\n\
+                    Location: http://host/v1/x\r\n\r\n";
         let (_, passed) = read_all(text, false).expect("an answer");
-        let expected = "HTTP/1.1 200 OK\r\nX-End: 2\r\ntransfer-encoding: chunked\r\n";
+        let expected =
+            "HTTP/1.1 200 OK\r\nX-End: 2\r\nLocation: /v1/x\r\ntransfer-encoding: chunked\r\n";
         assert_eq!(passed, expected);
     }
 

@@ -1,6 +1,15 @@
-use std::{future::poll_fn, io, pin::Pin, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    pin::{Pin, pin},
+    task::Poll,
+    time::Duration,
+};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    time::{Instant, sleep_until},
+};
 
 use super::{
     deadline::Deadline,
@@ -17,6 +26,19 @@ const BODY_PATIENCE: Duration = Duration::from_secs(1);
 const LAST_CALL: Duration = Duration::from_secs(1);
 /// How much room there is for each read.
 const READ_SIZE: usize = 8 * 1024;
+
+/// How long it may take to hear that a client refuses what is sent to it, because it has gone.
+const KNOCK_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// A client's connection, of which can be found out whether the client is still there.
+pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + Sync {
+    /// Sends the first byte of whatever is answered. A client that has only ended what it sends waits
+    /// for the others; one that has gone refuses it.
+    fn knock(&mut self) -> io::Result<()>;
+
+    /// Ends once the client has refused something.
+    fn refused(&self) -> impl Future<Output = ()> + Send;
+}
 
 /// What was read from a client.
 #[derive(Default)]
@@ -77,6 +99,17 @@ pub(super) struct Client<'a, S> {
     keep_alive: Duration,
     /// Whether the program is to stop.
     is_stopping: bool,
+    ending: Ending,
+}
+
+/// That the client has ended what it sends. It may wait for its answer all the same (RFC 9112 section
+/// 9.6), or have gone: that is not to be told before something is sent to it.
+#[derive(Default)]
+struct Ending {
+    came_at: Option<Instant>,
+    /// Whether an answer is on its way of which there may be nothing to send for long. A client that
+    /// ends what it sends only then is taken for one that has gone.
+    is_streaming: bool,
 }
 
 impl<'a, S> Client<'a, S> {
@@ -88,6 +121,7 @@ impl<'a, S> Client<'a, S> {
             deadline: Deadline::after(keep_alive),
             keep_alive,
             is_stopping: false,
+            ending: Ending::default(),
         }
     }
 
@@ -97,7 +131,7 @@ impl<'a, S> Client<'a, S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Client<'_, S> {
+impl<S: ClientStream> Client<'_, S> {
     /// Reads until a whole request is there. A connection on which there is no whole head ends soon
     /// after `stop`.
     pub(super) async fn next_request(
@@ -106,6 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<'_, S> {
         mut stop: Pin<&mut impl Future>,
     ) -> Next {
         let mut last = None;
+        self.ending.is_streaming = false;
         loop {
             let progress = inbox.progress();
             let is_idle = inbox.buffer.is_empty();
@@ -142,6 +177,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<'_, S> {
         }
     }
 
+    /// Does work for the client as long as it stays.
+    pub(super) async fn accompany<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        if let Poll::Ready(done) = poll_once(work.as_mut()).await {
+            return Some(done);
+        }
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = hear(self.stream, &mut self.early, &mut self.ending) => None,
+        }
+    }
+
     /// Does work for the client as long as it stays and the time allows.
     pub(super) async fn watch<T>(
         &mut self,
@@ -150,9 +198,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<'_, S> {
         tokio::select! {
             biased;
             done = work => done.map_err(Interrupted::Failed),
-            () = hear(self.stream, &mut self.early) => Err(Interrupted::ClientGone),
+            () = hear(self.stream, &mut self.early, &mut self.ending) => Err(Interrupted::ClientGone),
             () = poll_fn(|context| self.deadline.poll(context)) => Err(Interrupted::TimedOut),
         }
+    }
+
+    /// Looks once more whether the client is there, before something is begun that cannot be undone.
+    pub(super) async fn look(&mut self) -> Result<(), Interrupted> {
+        {
+            let hearing = pin!(hear(self.stream, &mut self.early, &mut self.ending));
+            if poll_once(hearing).await.is_ready() {
+                return Err(Interrupted::ClientGone);
+            }
+        }
+        let Some(came_at) = self.ending.came_at else {
+            return Ok(());
+        };
+        tokio::select! {
+            biased;
+            () = self.stream.refused() => Err(Interrupted::ClientGone),
+            () = sleep_until(came_at + KNOCK_TIMEOUT) => Ok(()),
+        }
+    }
+
+    /// Notes that an answer is sent of which there may be nothing to send for long.
+    pub(super) fn begin_stream(&mut self) {
+        self.ending.is_streaming = true;
     }
 
     /// Sends what is in the outbox.
@@ -166,11 +237,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<'_, S> {
 }
 
 /// Ends when the client goes, or sends more than is kept for later.
-async fn hear(stream: &mut (impl AsyncRead + Unpin), early: &mut Vec<u8>) {
-    while early.len() < MAX_REQUEST {
+async fn hear(stream: &mut impl ClientStream, early: &mut Vec<u8>, ending: &mut Ending) {
+    while ending.came_at.is_none() {
+        if early.len() >= MAX_REQUEST {
+            return;
+        }
         match stream.read_buf(early).await {
-            Ok(0) | Err(_) => return,
+            Ok(0) if ending.is_streaming => return,
+            Ok(0) => {
+                ending.came_at = Some(Instant::now());
+                if stream.knock().is_err() {
+                    return;
+                }
+            }
+            Err(_) => return,
             Ok(_) => {}
         }
     }
+    stream.refused().await;
+}
+
+async fn poll_once<F: Future>(mut work: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await
 }

@@ -2,30 +2,30 @@
 
 use std::{io, time::Duration};
 
-use http::header;
+use http::{Method, Version, header};
 use keygate_core::Problem;
 use keygate_http::{RequestId, X_REQUEST_ID, problem_response};
 use keygate_traces::{RequestSpan, is_trace_context};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
 };
 
 use super::{
     answer::{self, Answer, Framing},
     chunked::Piece,
-    client::{Client, Interrupted},
+    client::{Client, ClientStream, Interrupted},
     head::Request,
     outbox::Outbox,
 };
 use crate::{
-    forward::{timeout_problem, unreachable_problem},
+    forward::{may_be_repeated, timeout_problem, unreachable_problem},
     forwarding,
     framing::Malformed,
-    gateway::Passage,
+    gateway::{Passage, client_gone},
     headers,
-    upstream::Socket,
+    pool::Kept,
+    upstream::Upstream,
 };
 
 /// How much of an answer is read at a time.
@@ -33,6 +33,7 @@ const READ_SIZE: usize = 16 * 1024;
 
 /// A request that was let through, and where it goes.
 pub(super) struct Exchange<'a> {
+    pub(super) method: &'a Method,
     pub(super) request: Request<'a>,
     pub(super) target: &'a str,
     pub(super) passage: &'a Passage<'a>,
@@ -42,19 +43,24 @@ pub(super) struct Exchange<'a> {
 
 impl Exchange<'_> {
     /// Sends the request to its upstream and the answer to the client, as it comes. A request that may
-    /// have been sent is never sent again. If the client goes, so does the connection to the upstream.
+    /// have been sent is never sent again, but for one without content that met a kept connection as the
+    /// upstream closed it. If the client goes, so does the connection to the upstream.
     pub(super) async fn run<S>(
         &self,
         client: &mut Client<'_, S>,
         outbox: &mut Outbox,
     ) -> io::Result<()>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: ClientStream,
     {
         let mut inbound = Vec::with_capacity(READ_SIZE);
         let (mut upstream, answer) = match self.ask(client, outbox, &mut inbound).await {
             Ok(answered) => answered,
-            Err(Interrupted::ClientGone) => return Err(io::ErrorKind::ConnectionAborted.into()),
+            Err(Interrupted::ClientGone) => {
+                outbox.note_status(client_gone());
+                self.passage.answers.count(client_gone());
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
             Err(Interrupted::TimedOut) => {
                 return self
                     .fail(&timeout_problem(self.passage.upstream), client, outbox)
@@ -84,9 +90,11 @@ impl Exchange<'_> {
         push_piece(outbox, framing, &inbound, &piece);
         self.passage.answers.count(outbox.status());
         client.send(outbox).await?;
-        body.pass(&mut upstream, inbound, client, outbox).await?;
+        body.pass(&mut upstream.connection, inbound, client, outbox)
+            .await?;
         if body.is_clean && answer.is_reusable {
-            self.passage.upstream.pool.give_back(upstream);
+            let sockets = &self.passage.upstream.sockets;
+            sockets.give_back(upstream, answer.announced);
         }
         Ok(())
     }
@@ -97,43 +105,59 @@ impl Exchange<'_> {
         client: &mut Client<'_, S>,
         outbox: &mut Outbox,
         inbound: &mut Vec<u8>,
-    ) -> Result<(TcpStream, Answer), Interrupted>
+    ) -> Result<(Kept<TcpStream>, Answer), Interrupted>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: ClientStream,
     {
-        let socket = self
-            .passage
-            .upstream
-            .socket()
-            .expect("checked by the caller");
         self.write_request(outbox);
-        client.allow(self.passage.upstream.silence_timeout());
-        let mut upstream = match self.passage.upstream.pool.take() {
-            Some(upstream) => upstream,
-            None => client.watch(self.connect(socket)).await?,
-        };
-        client.watch(upstream.write_all(outbox.bytes())).await?;
-        client.allow(self.passage.upstream.silence_timeout());
+        if let Some(mut kept) = self.passage.upstream.sockets.take() {
+            let asked = self.ask_over(&mut kept, client, outbox, inbound).await;
+            match asked {
+                Err(Interrupted::Failed(_)) if inbound.is_empty() && self.may_be_repeated() => {}
+                asked => return asked.map(|answer| (kept, answer)),
+            }
+        }
+        let connecting = self.passage.upstream.connector.connect_plain();
+        let connected = client.accompany(connecting).await;
+        let connected = connected.ok_or(Interrupted::ClientGone)?;
+        let connected = connected.map_err(|why| Interrupted::Failed(io::Error::other(why)))?;
+        let mut kept = Kept::new(connected);
+        let answer = self.ask_over(&mut kept, client, outbox, inbound).await?;
+        Ok((kept, answer))
+    }
+
+    fn may_be_repeated(&self) -> bool {
+        may_be_repeated(self.method) && self.request.body().is_empty()
+    }
+
+    async fn ask_over<S>(
+        &self,
+        Kept { connection, .. }: &mut Kept<TcpStream>,
+        client: &mut Client<'_, S>,
+        outbox: &mut Outbox,
+        inbound: &mut Vec<u8>,
+    ) -> Result<Answer, Interrupted>
+    where
+        S: ClientStream,
+    {
+        let upstream = self.passage.upstream;
+        client.look().await?;
+        client.allow(upstream.write_timeout);
+        client.watch(connection.write_all(outbox.bytes())).await?;
+        client.allow(upstream.response_timeout);
         loop {
             inbound.reserve(READ_SIZE);
-            if client.watch(upstream.read_buf(inbound)).await? == 0 {
+            if client.watch(connection.read_buf(inbound)).await? == 0 {
                 return Err(Interrupted::Failed(io::ErrorKind::UnexpectedEof.into()));
             }
-            while let Some(answer) = read_answer(inbound, outbox)? {
+            while let Some(answer) = read_answer(inbound, outbox, upstream)? {
                 inbound.drain(..answer.head_length);
                 // RFC 9110 section 15.2: what comes before the answer may be left out.
                 if !answer.status.is_informational() {
-                    return Ok((upstream, answer));
+                    return Ok(answer);
                 }
             }
         }
-    }
-
-    async fn connect(&self, Socket { host, port }: &Socket) -> io::Result<TcpStream> {
-        let connecting = TcpStream::connect((host.as_str(), *port));
-        let stream = timeout(self.passage.upstream.connect_timeout, connecting).await??;
-        stream.set_nodelay(true)?;
-        Ok(stream)
     }
 
     fn write_request(&self, outbox: &mut Outbox) {
@@ -158,7 +182,8 @@ impl Exchange<'_> {
         if let Some(span) = self.span {
             upstream.begin_span(span, |name, value| outbox.header(name, value));
         }
-        forwarding::write(&self.request, self.passage.peer, |name, value| {
+        let received = Version::HTTP_11;
+        forwarding::write(&self.request, self.passage.peer, received, |name, value| {
             outbox.raw_header(name, value);
         });
         outbox.identity(&self.passage.key);
@@ -177,7 +202,7 @@ impl Exchange<'_> {
         outbox: &mut Outbox,
     ) -> io::Result<()>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: ClientStream,
     {
         if let Some(span) = self.span {
             span.note_upstream_failure(problem.code.as_str());
@@ -188,9 +213,14 @@ impl Exchange<'_> {
     }
 }
 
-fn read_answer(inbound: &[u8], outbox: &mut Outbox) -> Result<Option<Answer>, Interrupted> {
+fn read_answer(
+    inbound: &[u8],
+    outbox: &mut Outbox,
+    upstream: &Upstream,
+) -> Result<Option<Answer>, Interrupted> {
     outbox.clear();
-    answer::read(inbound, outbox).map_err(|malformed| Interrupted::Failed(malformed.into()))
+    answer::read(inbound, outbox, upstream)
+        .map_err(|malformed| Interrupted::Failed(malformed.into()))
 }
 
 /// What is to come of an answer's body.
@@ -210,10 +240,13 @@ impl Body {
         outbox: &mut Outbox,
     ) -> io::Result<()>
     where
-        S: AsyncRead + AsyncWrite + Unpin,
+        S: ClientStream,
     {
         // However long it takes: an answer that has begun is not cut off.
         client.allow(Duration::MAX);
+        if !matches!(self.framing, Framing::Length(_)) {
+            client.begin_stream();
+        }
         while !self.framing.is_over() {
             inbound.clear();
             outbox.clear();

@@ -69,6 +69,11 @@ impl Outbox {
         self.bytes.clear();
     }
 
+    /// Notes how a request ended that was not answered.
+    pub(super) fn note_status(&mut self, status: StatusCode) {
+        self.status = status;
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }

@@ -66,7 +66,10 @@ pub(crate) struct Upstream {
     pub(crate) url: Option<String>,
     pub(crate) credential_file: Option<String>,
     pub(crate) connect_timeout: Option<String>,
+    pub(crate) write_timeout: Option<String>,
     pub(crate) response_timeout: Option<String>,
+    pub(crate) idle_timeout: Option<String>,
+    pub(crate) max_connection_age: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) status_path: Option<String>,
 }

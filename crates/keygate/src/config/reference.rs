@@ -112,13 +112,31 @@ pub(crate) const SETTINGS: &[Setting] = &[
         name: "upstream.connect_timeout",
         default: "5s",
         example: "\"5s\"",
-        help: "How long connecting to the upstream may take before the client gets a 502.",
+        help: "How long connecting to the upstream may take, from its name to TLS, before the client gets a 502.",
+    },
+    Setting {
+        name: "upstream.write_timeout",
+        default: "30s",
+        example: "\"30s\"",
+        help: "How long the upstream may take nothing of a request that is sent to it before the client gets a 504.",
     },
     Setting {
         name: "upstream.response_timeout",
         default: "10m",
         example: "\"2m\"",
-        help: "How long the upstream may take to begin its answer, from the last piece of the request, before the client gets a 504. The time for connecting is added.",
+        help: "How long the upstream may take to begin its answer, from the last piece of the request, before the client gets a 504. A client that sends nothing of its body for so long, or for 30 seconds, gets a 408.",
+    },
+    Setting {
+        name: "upstream.idle_timeout",
+        default: "4s",
+        example: "\"4s\"",
+        help: "How long a connection to the upstream is kept that is not used. It should be less than what the upstream has, which is 5 seconds with many servers; where that says `Keep-Alive: timeout`, it is heeded.",
+    },
+    Setting {
+        name: "upstream.max_connection_age",
+        default: "1m",
+        example: "\"1m\"",
+        help: "How long a connection to the upstream is used at all, so that one whose address moved is found where it is now.",
     },
     Setting {
         name: "upstream.name",

@@ -1,6 +1,6 @@
 use std::{path::Path, time::Duration};
 
-use keygate_gateway::{InvalidUpstream, Upstream, Upstreams};
+use keygate_gateway::{InvalidUpstream, Keeping, Patience, Upstream, Upstreams};
 
 use super::{
     file,
@@ -9,7 +9,11 @@ use super::{
 use crate::failure::Failure;
 
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 const DEFAULT_RESPONSE_TIMEOUT: Duration = Duration::from_mins(10);
+/// Most servers close what was not used for 5 seconds.
+const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+const DEFAULT_MAX_CONNECTION_AGE: Duration = Duration::from_mins(1);
 
 /// What stands in the place of a path that is to be probed.
 pub(super) const NOT_PROBED: &str = "off";
@@ -59,22 +63,12 @@ fn upstream(section: &file::Upstream, path: &str, folder: &Path) -> Result<Upstr
         .as_deref()
         .map(|path| read_secret("upstream.credential_file", path, folder))
         .transpose()?;
-    let connect_timeout = duration(
-        "upstream.connect_timeout",
-        section.connect_timeout.as_deref(),
-        DEFAULT_CONNECT_TIMEOUT,
-    )?;
-    let response_timeout = duration(
-        "upstream.response_timeout",
-        section.response_timeout.as_deref(),
-        DEFAULT_RESPONSE_TIMEOUT,
-    )?;
     let upstream = Upstream::new(
         path,
         url,
         credential.as_deref(),
-        connect_timeout,
-        response_timeout,
+        patience(section)?,
+        keeping(section)?,
     );
     let probe_path = section
         .status_path
@@ -96,5 +90,40 @@ fn upstream(section: &file::Upstream, path: &str, folder: &Path) -> Result<Upstr
         InvalidUpstream::Credential => {
             Failure::new(format!("The file of upstream.credential_file {why}."))
         }
+    })
+}
+
+fn patience(section: &file::Upstream) -> Result<Patience, Failure> {
+    Ok(Patience {
+        connect: duration(
+            "upstream.connect_timeout",
+            section.connect_timeout.as_deref(),
+            DEFAULT_CONNECT_TIMEOUT,
+        )?,
+        write: duration(
+            "upstream.write_timeout",
+            section.write_timeout.as_deref(),
+            DEFAULT_WRITE_TIMEOUT,
+        )?,
+        response: duration(
+            "upstream.response_timeout",
+            section.response_timeout.as_deref(),
+            DEFAULT_RESPONSE_TIMEOUT,
+        )?,
+    })
+}
+
+fn keeping(section: &file::Upstream) -> Result<Keeping, Failure> {
+    Ok(Keeping {
+        idle: duration(
+            "upstream.idle_timeout",
+            section.idle_timeout.as_deref(),
+            DEFAULT_IDLE_TIMEOUT,
+        )?,
+        age: duration(
+            "upstream.max_connection_age",
+            section.max_connection_age.as_deref(),
+            DEFAULT_MAX_CONNECTION_AGE,
+        )?,
     })
 }

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use http::Version;
+use keygate_http::{BodyEnd, Presence};
 use parking_lot::Mutex;
 use tokio::{
     sync::Notify,
@@ -29,9 +31,31 @@ pub(super) struct Activity {
     changed: Notify,
     /// Whether something is to be sent for which the client has left no room.
     is_unsent: AtomicBool,
+    presence: Presence,
+}
+
+/// How far a request over HTTP/1 is, of which a connection has one at a time.
+struct Begun {
+    /// Whether all of it has come.
+    body: BodyEnd,
+    version: Version,
+    answer: Answer,
+}
+
+/// How far an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Nothing of it was sent.
+    Awaited,
+    /// It is sent, and its length is known.
+    Bounded,
+    /// It is sent as it comes, and there may be nothing to send for long.
+    Streaming,
 }
 
 struct State {
+    /// The request over HTTP/1 that is under way.
+    begun: Option<Begun>,
     /// How many requests are under way.
     requests: usize,
     /// How many of them wait for the client to take what is there for it.
@@ -46,6 +70,7 @@ impl Activity {
     /// A connection that may be idle for `keep_alive` from now on.
     pub(super) fn new(keep_alive: Duration, is_http2: bool) -> Arc<Self> {
         let state = State {
+            begun: None,
             requests: 0,
             unread: 0,
             progress_at: Instant::now(),
@@ -57,7 +82,49 @@ impl Activity {
             state: Mutex::new(state),
             changed: Notify::new(),
             is_unsent: AtomicBool::new(false),
+            presence: Presence::default(),
         })
+    }
+
+    /// Whether the client is still there.
+    pub(super) fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    /// Whether a request over HTTP/1 is under way.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.state.lock().begun.is_some()
+    }
+
+    /// Whether a request over HTTP/1 is under way that goes on though its client sends nothing more: what
+    /// is answered tells whether the client is there.
+    pub(super) fn outlives_end(&self) -> bool {
+        let state = self.state.lock();
+        let begun = state.begun.as_ref();
+        begun.is_some_and(|begun| begun.answer != Answer::Streaming)
+    }
+
+    /// Whether somebody waits for more of a request over HTTP/1.
+    pub(super) fn lacks_body(&self) -> bool {
+        let state = self.state.lock();
+        let begun = state.begun.as_ref();
+        begun.is_some_and(|begun| begun.body.is_awaited())
+    }
+
+    /// The version of a request over HTTP/1 of which nothing is answered yet, where something can be
+    /// sent at once.
+    pub(super) fn awaits_answer(&self) -> Option<Version> {
+        let state = self.state.lock();
+        let begun = state.begun.as_ref()?;
+        let is_awaited = begun.answer == Answer::Awaited && !self.is_unsent.load(Ordering::Relaxed);
+        is_awaited.then_some(begun.version)
+    }
+
+    /// The same of one that is not all there.
+    pub(super) fn awaits_body(&self) -> Option<Version> {
+        let has_come = |begun: &Begun| begun.body.has_come();
+        let is_there = self.state.lock().begun.as_ref().is_none_or(has_come);
+        if is_there { None } else { self.awaits_answer() }
     }
 
     /// Notes that bytes came. Where no request is under way, a head begins with them; line ends before
@@ -74,10 +141,17 @@ impl Activity {
     }
 
     /// Notes that a request is there, until what is returned is dropped.
-    pub(super) fn begin_request(self: &Arc<Self>) -> UnderWay {
+    pub(super) fn begin_request(self: &Arc<Self>, body: BodyEnd, version: Version) -> UnderWay {
+        let answer = Answer::Awaited;
+        let begun = Begun {
+            body,
+            version,
+            answer,
+        };
         self.change(|state| {
             state.requests += 1;
             state.head_began = None;
+            state.begun = (!self.is_http2).then_some(begun);
         });
         UnderWay {
             activity: self.clone(),
@@ -114,9 +188,12 @@ impl Activity {
                 changed.await;
                 continue;
             };
+            if deadline <= Instant::now() {
+                return;
+            }
             tokio::select! {
                 () = changed => {}
-                () = sleep_until(deadline) => return,
+                () = sleep_until(deadline) => {}
             }
         }
     }
@@ -147,13 +224,26 @@ pub(super) struct UnderWay {
 }
 
 impl UnderWay {
+    /// Notes that the answer is there.
+    pub(super) fn begin_answer(&mut self, answer: Answer) {
+        let mut state = self.activity.state.lock();
+        if let Some(begun) = &mut state.begun {
+            begun.answer = answer;
+        }
+    }
+
     /// Notes whether it is the client that is waited for.
     pub(super) fn set_unread(&mut self, is_unread: bool) {
         let was_unread = std::mem::replace(&mut self.is_unread, is_unread);
-        self.activity.change(|state| {
-            state.unread -= usize::from(was_unread);
-            state.unread += usize::from(is_unread);
-        });
+        if was_unread != is_unread {
+            self.activity.change(|state| {
+                state.unread -= usize::from(was_unread);
+                state.unread += usize::from(is_unread);
+            });
+        } else if is_unread {
+            // Something was taken, and there is more. Nobody needs to be told of it.
+            self.activity.state.lock().progress_at = Instant::now();
+        }
     }
 }
 
@@ -161,6 +251,7 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         let is_unread = self.is_unread;
         self.activity.change(|state| {
+            state.begun = None;
             state.requests -= 1;
             state.unread -= usize::from(is_unread);
         });
@@ -172,6 +263,10 @@ mod tests {
     use super::*;
 
     const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+    fn begin(activity: &Arc<Activity>) -> UnderWay {
+        activity.begin_request(BodyEnd::default(), Version::HTTP_11)
+    }
 
     async fn expires_after(activity: &Activity) -> Option<u64> {
         let began = Instant::now();
@@ -203,7 +298,7 @@ mod tests {
         for is_http2 in [false, true] {
             let activity = Activity::new(KEEP_ALIVE, is_http2);
             activity.note_bytes(b"GET / HTTP/1.1");
-            let under_way = activity.begin_request();
+            let under_way = begin(&activity);
             assert_eq!(expires_after(&activity).await, None);
             drop(under_way);
             assert_eq!(expires_after(&activity).await, Some(75));
@@ -213,7 +308,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn connection_on_which_nothing_is_read_any_more_expires_after_30_seconds() {
         let activity = Activity::new(KEEP_ALIVE, true);
-        let (mut stuck, mut other) = (activity.begin_request(), activity.begin_request());
+        let (mut stuck, mut other) = (begin(&activity), begin(&activity));
         stuck.set_unread(true);
         assert_eq!(expires_after(&activity).await, None, "the other goes on");
         other.set_unread(true);

@@ -4,15 +4,15 @@ use std::{
 };
 
 use axum::{Router, body::Body};
-use http::{HeaderValue, Request, Response, header::CONNECTION};
+use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
 use http_body_util::Either;
-use hyper::body::Incoming;
 use keygate_core::Problem;
 use keygate_gateway::{
-    Express, Outcome, ResponseBody, X_KEYGATE_STALE, is_data_plane, is_forward_auth,
+    Express, Outcome, ResponseBody, X_KEYGATE_STALE, client_gone, is_data_plane, is_forward_auth,
 };
 use keygate_http::{
-    Peer, TrustedProxies, X_REQUEST_ID, failure_of, problem_response, refuse_ambiguous_framing,
+    ClientBody, Peer, RequestId, TrustedProxies, X_REQUEST_ID, failure_of, problem_response,
+    refuse_ambiguous_framing,
 };
 use keygate_traces::RequestSpan;
 use keygate_web::matched_route;
@@ -66,7 +66,7 @@ impl App {
     pub(super) async fn answer(
         self: Arc<Self>,
         peer: IpAddr,
-        mut request: Request<Incoming>,
+        mut request: Request<ClientBody>,
     ) -> Response<Traced<AppBody>> {
         let id = self.express.request_ids.assign(request.headers_mut());
         let begin = |traces: &keygate_traces::Traces| {
@@ -78,6 +78,11 @@ impl App {
             let line = &self.express.request_line;
             line.of(request.method(), request.uri().path())
         });
+        let mut awaited = Awaited {
+            id: &id,
+            line,
+            is_answered: false,
+        };
         let mut response = self.dispatch(peer, request, span.as_ref()).await;
         let failure = failure_of(&response);
         if let Some(failure) = failure {
@@ -87,10 +92,7 @@ impl App {
             let failure = failure.map(|failure| failure.code.as_str());
             span.note_answer(response.status(), failure);
         }
-        if let Some(line) = line {
-            let status = response.status().as_u16();
-            tracing::debug!(request_id = %id, status, request = ?line, "answered");
-        }
+        awaited.answered(response.status());
         response.headers_mut().insert(X_REQUEST_ID, id.to_header());
         response.map(|body| Traced::new(body, span))
     }
@@ -98,7 +100,7 @@ impl App {
     async fn dispatch(
         &self,
         peer: IpAddr,
-        request: Request<Incoming>,
+        request: Request<ClientBody>,
         span: Option<&RequestSpan>,
     ) -> Response<AppBody> {
         if let Err(problem) = refuse_ambiguous_framing(&request) {
@@ -133,11 +135,36 @@ impl App {
         }
     }
 
-    async fn manage(&self, peer: IpAddr, mut request: Request<Incoming>) -> Response<Body> {
+    async fn manage(&self, peer: IpAddr, mut request: Request<ClientBody>) -> Response<Body> {
         let client = self.trusted_proxies.client(peer, request.headers());
         request.extensions_mut().insert(client);
         let answer = self.router.clone().oneshot(request.map(Body::new)).await;
         answer.unwrap_or_else(|never| match never {})
+    }
+}
+
+/// A request whose client waits for its answer. One that it no longer waits for is logged, too.
+struct Awaited<'a> {
+    id: &'a RequestId,
+    line: Option<String>,
+    is_answered: bool,
+}
+
+impl Awaited<'_> {
+    fn answered(&mut self, status: StatusCode) {
+        self.is_answered = true;
+        let status = status.as_u16();
+        if let Some(line) = &self.line {
+            tracing::debug!(request_id = %self.id, status, request = ?line, "answered");
+        }
+    }
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.answered(client_gone());
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use http::Request;
-use hyper::body::Incoming;
 use keygate_gateway::ExtAuthz;
+use keygate_http::ClientBody;
 use tokio::sync::watch;
 
 use super::{connections::Handler, http_server::HttpServer, timeout_stream::TimeoutStream};
@@ -21,7 +21,7 @@ impl Handler for ExtAuthzServer {
         draining: watch::Receiver<()>,
     ) {
         let ext_authz = self.ext_authz.clone();
-        let answer = move |request: Request<Incoming>| ext_authz.clone().handle(request, peer);
+        let answer = move |request: Request<ClientBody>| ext_authz.clone().handle(request, peer);
         self.http.serve(stream, answer, draining).await;
     }
 }

@@ -19,10 +19,11 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::graceful::GracefulConnection,
 };
+use keygate_http::ClientBody;
 use tokio::{sync::watch, time::sleep};
 
 use super::{
-    activity::{Activity, LAST_CALL, UnderWay},
+    activity::{Activity, Answer, LAST_CALL, UnderWay},
     timeout_stream::TimeoutStream,
 };
 
@@ -71,7 +72,7 @@ impl HttpServer {
     pub(super) async fn serve<B, A>(
         &self,
         mut stream: TimeoutStream,
-        answer: impl Fn(Request<Incoming>) -> A,
+        answer: impl Fn(Request<ClientBody>) -> A,
         draining: watch::Receiver<()>,
     ) where
         A: Future<Output = Response<B>> + Send + 'static,
@@ -91,8 +92,13 @@ impl HttpServer {
         let activity = Activity::new(self.keep_alive, is_http2);
         stream.report_to(activity.clone());
         let requests = activity.clone();
-        let service = service_fn(move |request| {
-            let under_way = requests.begin_request();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let mut request = request.map(ClientBody::new);
+            let under_way = requests.begin_request(request.body().end(), request.version());
+            if !is_http2 {
+                let presence = requests.presence().clone();
+                request.extensions_mut().insert(presence);
+            }
             let answered = answer(request);
             async move {
                 let response = answered.await;
@@ -149,7 +155,16 @@ struct Watched<B> {
 }
 
 impl<B> Watched<B> {
-    fn new(body: B, mut under_way: UnderWay) -> Self {
+    fn new(body: B, mut under_way: UnderWay) -> Self
+    where
+        B: Body,
+    {
+        let is_bounded = body.size_hint().exact().is_some();
+        under_way.begin_answer(if is_bounded {
+            Answer::Bounded
+        } else {
+            Answer::Streaming
+        });
         under_way.set_unread(true);
         Self { body, under_way }
     }

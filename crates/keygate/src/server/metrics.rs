@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{Router, body::Body, extract::State, response::IntoResponse, routing::get};
 use http::{HeaderMap, Request, header};
-use hyper::body::Incoming;
+use keygate_http::ClientBody;
 use prometheus_client::{
     encoding::{prometheus_text, text},
     metrics::info::Info,
@@ -49,7 +49,7 @@ impl Handler for Metrics {
         draining: watch::Receiver<()>,
     ) {
         let router = self.router.clone();
-        let answer = move |request: Request<Incoming>| {
+        let answer = move |request: Request<ClientBody>| {
             let answered = router.clone().oneshot(request.map(Body::new));
             async { answered.await.unwrap_or_else(|never| match never {}) }
         };

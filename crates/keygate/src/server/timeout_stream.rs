@@ -7,14 +7,20 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::Version;
+use keygate_gateway::ClientStream;
+use keygate_http::StalledWrite;
 use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
     time::{Sleep, sleep, timeout},
 };
 
-use super::activity::{Activity, HEAD_TIMEOUT, READER_TIMEOUT};
+use super::{
+    activity::{Activity, HEAD_TIMEOUT, READER_TIMEOUT},
+    farewell::{Farewell, Knock},
+};
 
 /// How long a client may take to send its first bytes.
 const FIRST_READ: Duration = Duration::from_secs(10);
@@ -30,9 +36,12 @@ pub(super) struct TimeoutStream {
     /// What is read before anything that comes from now on.
     first: Bytes,
     first_read: Option<Pin<Box<Sleep>>>,
-    stalled_write: Option<Pin<Box<Sleep>>>,
+    stalled_write: StalledWrite,
+    knock: Knock,
     /// Who is told of what comes.
     activity: Option<Arc<Activity>>,
+    /// Whether the client has gone, where the HTTP library does not look.
+    farewell: Farewell,
 }
 
 impl TimeoutStream {
@@ -46,8 +55,10 @@ impl TimeoutStream {
             stream,
             first: Bytes::new(),
             first_read: Some(Box::pin(sleep(FIRST_READ))),
-            stalled_write: None,
+            stalled_write: StalledWrite::after(READER_TIMEOUT),
+            knock: Knock::default(),
             activity: None,
+            farewell: Farewell::default(),
         }
     }
 
@@ -89,29 +100,24 @@ impl TimeoutStream {
         if let Some(activity) = &self.activity {
             activity.note_unsent(written.is_pending());
         }
-        if written.is_ready() {
-            self.stalled_write = None;
-            return written;
-        }
-        let stalled = self
-            .stalled_write
-            .get_or_insert_with(|| Box::pin(sleep(READER_TIMEOUT)));
-        ready!(stalled.as_mut().poll(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        self.stalled_write.watch(context, written)
     }
-}
 
-impl AsyncRead for TimeoutStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
+    /// How many bytes of what is to be sent have been sent already, to find out whether the client is
+    /// there.
+    fn poll_knocked(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<usize>>> {
+        if self.knock.is_silent() {
+            return Poll::Ready(Ok(None));
+        }
+        let settled = self.knock.poll_settle(context, &mut self.stream);
+        self.watch(context, settled)
+    }
+
+    fn read(
+        &mut self,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.first.is_empty() {
-            let length = self.first.len().min(buffer.remaining());
-            buffer.put_slice(&self.first.split_to(length));
-            return Poll::Ready(Ok(()));
-        }
         let filled = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if read.is_ready() {
@@ -127,12 +133,59 @@ impl AsyncRead for TimeoutStream {
     }
 }
 
+impl ClientStream for TimeoutStream {
+    fn knock(&mut self) -> io::Result<()> {
+        self.knock.send(&self.stream, Version::HTTP_11)
+    }
+
+    async fn refused(&self) {
+        // That it cannot be found out is no sign of life either.
+        let _ = self.stream.ready(Interest::ERROR).await;
+    }
+}
+
+impl AsyncRead for TimeoutStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.first.is_empty() {
+            let length = self.first.len().min(buffer.remaining());
+            buffer.put_slice(&self.first.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
+        let this = &mut *self;
+        let Some(activity) = this.activity.clone() else {
+            return this.read(context, buffer);
+        };
+        if !this.farewell.is_withheld() {
+            let filled = buffer.filled().len();
+            let read = this.read(context, buffer);
+            this.farewell.note_read(read.is_ready());
+            let is_end = matches!(read, Poll::Ready(Ok(()))) && buffer.filled().len() == filled;
+            if !(is_end && buffer.remaining() > 0 && activity.outlives_end()) {
+                return read;
+            }
+            this.farewell
+                .withhold(&this.stream, &mut this.knock, &activity)?;
+        }
+        if !activity.is_under_way() {
+            return Poll::Ready(Ok(()));
+        }
+        this.farewell.poll_ended(context, &this.stream, &activity)
+    }
+}
+
 impl AsyncWrite for TimeoutStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if let Some(sent) = ready!(self.poll_knocked(context))? {
+            return Poll::Ready(Ok(sent));
+        }
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.watch(context, written)
     }
@@ -142,6 +195,9 @@ impl AsyncWrite for TimeoutStream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let Some(sent) = ready!(self.poll_knocked(context))? {
+            return Poll::Ready(Ok(sent));
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.watch(context, written)
     }
@@ -151,7 +207,15 @@ impl AsyncWrite for TimeoutStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let this = &mut *self;
+        if let Some(activity) = &this.activity
+            && let Poll::Ready(gone) =
+                this.farewell
+                    .poll_unread(context, &this.stream, &mut this.knock, activity)
+        {
+            return Poll::Ready(gone);
+        }
+        Pin::new(&mut this.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -10,6 +10,7 @@ mod commands;
 mod configuration;
 mod demo;
 mod empty_variables;
+mod exchanges;
 mod express;
 mod forward_auth;
 mod gateway;

@@ -147,6 +147,7 @@ fn meaning(code: Code) -> &'static str {
         | Code::ForwardAuthRefused
         | Code::MethodNotAllowed
         | Code::UpstreamUnreachable
+        | Code::RequestTimeout
         | Code::UpstreamTimeout => unreachable!("no call of the management API answers it"),
     }
 }
