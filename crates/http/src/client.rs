@@ -1,9 +1,12 @@
 use std::net::IpAddr;
 
-use http::HeaderName;
+use http::{HeaderName, header::FORWARDED};
 use ipnet::IpNet;
 
-use crate::Headers;
+use crate::{
+    Headers,
+    hops::{forwarded_hops, listed_hops},
+};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -23,20 +26,28 @@ impl TrustedProxies {
     }
 
     /// The client behind `peer`: the last address in `X-Forwarded-For` that is not itself a
-    /// trusted proxy. Where the peer is not trusted, the peer.
+    /// trusted proxy; where there is none, in `Forwarded`. A proxy writes one of them, and what clients
+    /// send of the other passes it. Where the peer is not trusted, or where a proxy does not say from
+    /// where it was asked, whoever is known last.
     pub fn client(&self, peer: IpAddr, headers: &impl Headers) -> ClientAddress {
         let mut client = peer.to_canonical();
-        let name = X_FORWARDED_FOR;
-        let values: Vec<_> = headers.values(&name).collect();
-        let hops = values
-            .iter()
-            .rev()
-            .flat_map(|value| value.rsplit(|byte| *byte == b','));
-        for hop in hops {
-            if !self.trusts(client) {
+        if !self.trusts(client) {
+            return ClientAddress(client);
+        }
+        let mut hops: Vec<_> = headers
+            .values(&X_FORWARDED_FOR)
+            .flat_map(listed_hops)
+            .collect();
+        if hops.is_empty() {
+            hops = headers
+                .values(&FORWARDED)
+                .flat_map(forwarded_hops)
+                .collect();
+        }
+        for hop in hops.into_iter().rev() {
+            let Some(address) = hop.filter(|_| self.trusts(client)) else {
                 break;
-            }
-            let Some(address) = parse(hop) else { break };
+            };
             client = address.to_canonical();
         }
         ClientAddress(client)
@@ -69,10 +80,6 @@ impl Peer<'_> {
         let ClientAddress(client) = self.trusted_proxies.client(self.address, headers);
         client
     }
-}
-
-fn parse(hop: &[u8]) -> Option<IpAddr> {
-    std::str::from_utf8(hop).ok()?.trim().parse().ok()
 }
 
 #[cfg(test)]
@@ -109,6 +116,37 @@ mod tests {
         ] {
             assert_eq!(client("10.1.1.1", forwarded), expected, "{forwarded:?}");
         }
+    }
+
+    fn client_by(headers: &[(HeaderName, &'static str)]) -> String {
+        let trusted = TrustedProxies::new(vec!["10.0.0.0/8".parse().expect("a network")]);
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name, HeaderValue::from_static(value));
+        }
+        let ClientAddress(address) = trusted.client([10, 1, 1, 1].into(), &map);
+        address.to_string()
+    }
+
+    #[test]
+    fn forwarded_is_read_where_nothing_else_is_said() {
+        for (value, expected) in [
+            ("for=192.0.2.60;proto=http;by=203.0.113.43", "192.0.2.60"),
+            ("for=192.0.2.43, for=198.51.100.17", "198.51.100.17"),
+            ("For=\"[2001:db8:cafe::17]:4711\"", "2001:db8:cafe::17"),
+            ("for=192.0.2.43, for=10.2.2.2;by=10.1.1.1", "192.0.2.43"),
+            ("for=192.0.2.43, for=unknown", "10.1.1.1"),
+            ("for=192.0.2.43, for=_hidden, for=10.2.2.2", "10.2.2.2"),
+            ("for=192.0.2.43, proto=https", "10.1.1.1"),
+            ("for=\"192.0.2.43, for=198.51.100.17\"", "10.1.1.1"),
+        ] {
+            assert_eq!(client_by(&[(FORWARDED, value)]), expected, "{value}");
+        }
+        let both = [
+            (FORWARDED, "for=192.0.2.43"),
+            (X_FORWARDED_FOR, "198.51.100.7"),
+        ];
+        assert_eq!(client_by(&both), "198.51.100.7");
     }
 
     #[test]

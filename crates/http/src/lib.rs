@@ -5,6 +5,7 @@ mod client;
 mod client_body;
 mod framing;
 mod headers;
+mod hops;
 mod presence;
 mod problem;
 mod request_id;
