@@ -14,11 +14,15 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    sync::Semaphore,
     time::timeout,
 };
 use tokio_rustls::TlsConnector;
 
-use crate::upstream::{InvalidUpstream, default_port};
+use crate::{
+    pool::{Kept, Place},
+    upstream::{InvalidUpstream, default_port},
+};
 use names::Name;
 
 /// After how long a silence the system asks an upstream whether it is still there.
@@ -30,6 +34,8 @@ pub(crate) struct Connector {
     /// How long all of it may take: the name, the connection and TLS.
     timeout: Duration,
     tls: Option<Tls>,
+    /// As many connections as there may be to all upstreams.
+    pub(crate) places: Arc<Semaphore>,
     /// Which address was connected to last. It is tried first.
     preferred: Mutex<Option<std::net::SocketAddr>>,
 }
@@ -50,6 +56,8 @@ pub(crate) enum ConnectError {
     Tls(#[source] io::Error),
     #[error("connecting took too long")]
     TimedOut,
+    #[error("there are as many connections to upstreams as the limit on open files allows")]
+    TooMany,
 }
 
 /// A connection, whether or not it is encrypted.
@@ -70,6 +78,7 @@ impl Connector {
             name: Name::new(host, authority.port_u16().unwrap_or(default_port(scheme))),
             timeout,
             tls: is_encrypted.then(|| Tls::new(host)).transpose()?,
+            places: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
             preferred: Mutex::new(None),
         })
     }
@@ -87,8 +96,10 @@ impl Connector {
     }
 
     /// A connection without encryption.
-    pub(crate) async fn connect_plain(&self) -> Result<TcpStream, ConnectError> {
-        within(self.timeout, self.connect_tcp()).await
+    pub(crate) async fn connect_plain(&self) -> Result<Kept<TcpStream>, ConnectError> {
+        let place = self.take_place()?;
+        let connected = within(self.timeout, self.connect_tcp()).await?;
+        Ok(Kept::new(connected, place))
     }
 
     /// A connection as the upstream wants it.
@@ -102,6 +113,12 @@ impl Connector {
             Ok(Box::new(encrypted.map_err(ConnectError::Tls)?))
         };
         within(self.timeout, connected).await
+    }
+
+    /// A place for a connection, before there is one.
+    pub(crate) fn take_place(&self) -> Result<Place, ConnectError> {
+        let place = self.places.clone().try_acquire_owned();
+        place.map_err(|_| ConnectError::TooMany)
     }
 
     async fn connect_tcp(&self) -> Result<TcpStream, ConnectError> {

@@ -129,6 +129,7 @@ impl Express {
             let request = inbox.request();
             match self.answer(request, &mut client, &mut outbox, peer).await {
                 Fate::Answered => {
+                    client.note_unused();
                     inbox.advance(&mut client);
                     outbox.shrink();
                 }

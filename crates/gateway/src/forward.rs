@@ -23,6 +23,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::{
     body::{Exchanged, RequestBody},
     connection::Connection,
+    connector::ConnectError,
     framing::check_answer,
     gateway::Passage,
     headers, identity,
@@ -30,6 +31,8 @@ use crate::{
     upstream::Upstream,
 };
 
+/// How long a client may wait where there are as many requests as there can be.
+const OVERLOADED: Duration = Duration::from_secs(1);
 /// How long a client may send nothing of a body that it has announced.
 const BODY_SILENCE: Duration = Duration::from_secs(30);
 
@@ -197,11 +200,15 @@ impl Call<'_> {
     ) -> Result<Response<Exchanged>, Problem> {
         let upstream = self.upstream;
         let is_head = request.method() == Method::HEAD;
-        let stream = upstream.connector.connect().await;
-        let stream = stream.map_err(|error| unreachable_problem(upstream, &error))?;
+        let connect = async {
+            let place = upstream.connector.take_place()?;
+            Ok((upstream.connector.connect().await?, place))
+        };
+        let connected = connect.await;
+        let (stream, place) = connected.map_err(|error| connect_problem(upstream, &error))?;
         let connection = Connection::over(stream, upstream.write_timeout).await;
         let connection = connection.map_err(|error| unreachable_problem(upstream, &error))?;
-        let mut kept = Kept::new(connection);
+        let mut kept = Kept::new(connection, place);
         match self.send(&mut kept, request).await {
             Sent::Answered(answer) => self.exchanged(answer, kept, is_head),
             Sent::Closed(error) => Err(unreachable_problem(upstream, &error)),
@@ -375,6 +382,16 @@ pub(crate) fn unreachable_problem(upstream: &Upstream, error: &dyn Error) -> Pro
     let message = "The service behind this gateway cannot be reached, or broke off. It is not known whether it has acted on the request.";
     Problem::new(Code::UpstreamUnreachable, message)
         .because(format!("{upstream}: {}", causes(error)))
+}
+
+pub(crate) fn connect_problem(upstream: &Upstream, error: &ConnectError) -> Problem {
+    if matches!(error, ConnectError::TooMany) {
+        let message = "There are too many requests under way. Try again later.";
+        return Problem::new(Code::Overloaded, message)
+            .with_retry_after(OVERLOADED)
+            .because(error.to_string());
+    }
+    unreachable_problem(upstream, error)
 }
 
 fn causes(error: &dyn Error) -> String {

@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::{net::TcpStream, time::Instant};
+use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time::Instant};
 
 /// How many idle connections are kept.
 const MAX_IDLE: usize = 1_024;
@@ -36,12 +36,17 @@ impl Reusable for TcpStream {
 pub(crate) struct Kept<C> {
     pub(crate) connection: C,
     made_at: Instant,
+    _place: Place,
 }
 
+/// One of as many connections to upstreams as there may be.
+pub(crate) type Place = OwnedSemaphorePermit;
+
 impl<C> Kept<C> {
-    pub(crate) fn new(connection: C) -> Self {
+    pub(crate) fn new(connection: C, place: Place) -> Self {
         Self {
             connection,
+            _place: place,
             made_at: Instant::now(),
         }
     }
@@ -120,7 +125,9 @@ pub(crate) fn announced(keep_alive: &[u8]) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::{io::AsyncWriteExt, net::TcpListener, time::advance};
+    use std::sync::Arc;
+
+    use tokio::{io::AsyncWriteExt, net::TcpListener, sync::Semaphore, time::advance};
 
     use super::*;
 
@@ -132,6 +139,12 @@ mod tests {
         }
     }
 
+    fn kept(number: u8) -> Kept<Numbered> {
+        let places = Arc::new(Semaphore::new(1));
+        let place = places.try_acquire_owned().expect("one is free");
+        Kept::new(Numbered(number), place)
+    }
+
     fn pool() -> Pool<Numbered> {
         Pool::new(Keeping {
             idle: Duration::from_secs(4),
@@ -140,7 +153,7 @@ mod tests {
     }
 
     fn give_back(pool: &Pool<Numbered>, number: u8) {
-        pool.give_back(Kept::new(Numbered(number)), None);
+        pool.give_back(kept(number), None);
     }
 
     fn taken(pool: &Pool<Numbered>) -> Option<u8> {
@@ -185,14 +198,13 @@ mod tests {
             ("timeout=60", 4_000),
             ("max=100", 4_000),
         ] {
-            let kept = Kept::new(Numbered(1));
-            pool.give_back(kept, announced(header.as_bytes()));
+            pool.give_back(kept(1), announced(header.as_bytes()));
             advance(Duration::from_millis(millis - 1)).await;
             assert!(pool.idle.lock()[0].is_good(), "{header}");
             advance(Duration::from_millis(1)).await;
             assert_eq!(taken(&pool), None, "{header}");
         }
-        pool.give_back(Kept::new(Numbered(1)), announced(b"timeout=0"));
+        pool.give_back(kept(1), announced(b"timeout=0"));
         assert_eq!(taken(&pool), None);
     }
 

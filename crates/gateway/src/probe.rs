@@ -93,7 +93,7 @@ impl From<ConnectError> for ProbeError {
         match error {
             ConnectError::Name(why) => Self::Name(why.to_string()),
             ConnectError::Tcp(error) | ConnectError::Tls(error) => why(&error),
-            ConnectError::TimedOut => other(ConnectError::TimedOut),
+            error @ (ConnectError::TimedOut | ConnectError::TooMany) => other(error),
         }
     }
 }

@@ -5,7 +5,7 @@ use http::{
     uri::{Authority, InvalidUri, PathAndQuery, Scheme, Uri},
 };
 use keygate_traces::RequestSpan;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::Semaphore};
 
 use crate::{
     connection::Connection,
@@ -214,25 +214,40 @@ fn bearer(credential: &str) -> Result<HeaderValue, InvalidUpstream> {
 }
 
 /// The upstreams by path; the longest path that covers a request wins.
-pub struct Upstreams(Vec<Arc<Upstream>>);
+pub struct Upstreams {
+    by_path: Vec<Arc<Upstream>>,
+    /// For connections to all of them.
+    places: Arc<Semaphore>,
+}
 
 impl Upstreams {
     /// Sorts the upstreams.
     pub fn new(mut upstreams: Vec<Upstream>) -> Self {
+        let places = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
+        for upstream in &mut upstreams {
+            upstream.connector.places = places.clone();
+        }
         upstreams.sort_by_key(|upstream| std::cmp::Reverse(upstream.pattern.len()));
-        Self(upstreams.into_iter().map(Arc::new).collect())
+        let by_path = upstreams.into_iter().map(Arc::new).collect();
+        Self { by_path, places }
+    }
+
+    /// Has no more connections to all of them together than so many.
+    pub fn limit_connections(&self, limit: usize) {
+        let surplus = Semaphore::MAX_PERMITS.saturating_sub(limit);
+        self.places.forget_permits(surplus);
     }
 
     /// The place in the list of the upstream for a path.
     pub(crate) fn position(&self, path: &str) -> Option<usize> {
-        self.0
+        self.by_path
             .iter()
             .position(|upstream| upstream.pattern.matches(path))
     }
 
     /// All of them, the longest path first.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Upstream>> {
-        self.0.iter()
+        self.by_path.iter()
     }
 
     /// Closes connections that have waited too long for a request.
@@ -244,14 +259,14 @@ impl Upstreams {
     }
 
     pub(crate) fn at(&self, position: usize) -> &Upstream {
-        &self.0[position]
+        &self.by_path[position]
     }
 }
 
 /// Their addresses, the longest path first.
 impl fmt::Display for Upstreams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, upstream) in self.0.iter().enumerate() {
+        for (index, upstream) in self.by_path.iter().enumerate() {
             let gap = if index > 0 { ", " } else { "" };
             write!(f, "{gap}{upstream}")?;
         }

@@ -3,6 +3,7 @@
 mod activity;
 mod app;
 mod connections;
+mod crowd;
 mod data_folder;
 mod descriptors;
 mod ext_authz;

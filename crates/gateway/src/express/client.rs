@@ -17,6 +17,8 @@ use super::{
     outbox::Outbox,
 };
 
+use crate::connector::ConnectError;
+
 /// How long a request's head may take from its first byte.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a body is waited for before it is sent on piece by piece, by others.
@@ -35,6 +37,9 @@ pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + Sync {
     /// Sends the first byte of whatever is answered. A client that has only ended what it sends waits
     /// for the others; one that has gone refuses it.
     fn knock(&mut self) -> io::Result<()>;
+
+    /// Notes whether a request is under way.
+    fn note_used(&mut self, is_used: bool);
 
     /// Ends once the client has refused something.
     fn refused(&self) -> impl Future<Output = ()> + Send;
@@ -87,6 +92,7 @@ pub(super) enum Next {
 pub(super) enum Interrupted {
     ClientGone,
     TimedOut,
+    NotConnected(ConnectError),
     Failed(io::Error),
 }
 
@@ -145,8 +151,14 @@ impl<S: ClientStream> Client<'_, S> {
             let progress = inbox.progress();
             let is_idle = inbox.buffer.is_empty();
             match &progress {
-                Progress::Complete => return Next::Request,
-                Progress::WithoutBody => return Next::WithoutBody,
+                Progress::Complete => {
+                    self.stream.note_used(true);
+                    return Next::Request;
+                }
+                Progress::WithoutBody => {
+                    self.stream.note_used(true);
+                    return Next::WithoutBody;
+                }
                 Progress::Unusual => return Next::Unusual,
                 Progress::Ambiguous => return Next::Ambiguous,
                 Progress::PartialHead if is_idle && self.is_stopping => self.allow(LAST_CALL),
@@ -219,6 +231,11 @@ impl<S: ClientStream> Client<'_, S> {
             () = self.stream.refused() => Err(Interrupted::ClientGone),
             () = sleep_until(came_at + KNOCK_TIMEOUT) => Ok(()),
         }
+    }
+
+    /// Notes that no request is under way.
+    pub(super) fn note_unused(&mut self) {
+        self.stream.note_used(false);
     }
 
     /// Notes that an answer is sent of which there may be nothing to send for long.

@@ -19,7 +19,7 @@ use super::{
     outbox::Outbox,
 };
 use crate::{
-    forward::{may_be_repeated, timeout_problem, unreachable_problem},
+    forward::{connect_problem, may_be_repeated, timeout_problem, unreachable_problem},
     forwarding,
     framing::Malformed,
     gateway::{Passage, client_gone},
@@ -65,6 +65,10 @@ impl Exchange<'_> {
                 return self
                     .fail(&timeout_problem(self.passage.upstream), client, outbox)
                     .await;
+            }
+            Err(Interrupted::NotConnected(error)) => {
+                let problem = connect_problem(self.passage.upstream, &error);
+                return self.fail(&problem, client, outbox).await;
             }
             Err(Interrupted::Failed(error)) => {
                 let problem = unreachable_problem(self.passage.upstream, &error);
@@ -120,8 +124,7 @@ impl Exchange<'_> {
         let connecting = self.passage.upstream.connector.connect_plain();
         let connected = client.accompany(connecting).await;
         let connected = connected.ok_or(Interrupted::ClientGone)?;
-        let connected = connected.map_err(|why| Interrupted::Failed(io::Error::other(why)))?;
-        let mut kept = Kept::new(connected);
+        let mut kept = connected.map_err(Interrupted::NotConnected)?;
         let answer = self.ask_over(&mut kept, client, outbox, inbound).await?;
         Ok((kept, answer))
     }

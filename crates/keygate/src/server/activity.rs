@@ -16,6 +16,8 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
+use super::crowd::Seat;
+
 /// How long a request's head may take from its first byte.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may leave what is sent to it unread.
@@ -27,6 +29,7 @@ pub(super) const LAST_CALL: Duration = Duration::from_secs(1);
 pub(super) struct Activity {
     keep_alive: Duration,
     is_http2: bool,
+    seat: Seat,
     state: Mutex<State>,
     changed: Notify,
     /// Whether something is to be sent for which the client has left no room.
@@ -68,7 +71,7 @@ struct State {
 
 impl Activity {
     /// A connection that may be idle for `keep_alive` from now on.
-    pub(super) fn new(keep_alive: Duration, is_http2: bool) -> Arc<Self> {
+    pub(super) fn new(keep_alive: Duration, is_http2: bool, seat: Seat) -> Arc<Self> {
         let state = State {
             begun: None,
             requests: 0,
@@ -79,6 +82,7 @@ impl Activity {
         Arc::new(Self {
             keep_alive,
             is_http2,
+            seat,
             state: Mutex::new(state),
             changed: Notify::new(),
             is_unsent: AtomicBool::new(false),
@@ -161,8 +165,12 @@ impl Activity {
 
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state.lock();
+        let was_used = state.requests > 0;
         change(&mut state);
         state.progress_at = Instant::now();
+        if was_used != (state.requests > 0) {
+            self.seat.note(!was_used);
+        }
         self.changed.notify_one();
     }
 
@@ -264,6 +272,10 @@ mod tests {
 
     const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
+    fn connection(is_http2: bool) -> Arc<Activity> {
+        Activity::new(KEEP_ALIVE, is_http2, Seat::idle(Instant::now()))
+    }
+
     fn begin(activity: &Arc<Activity>) -> UnderWay {
         activity.begin_request(BodyEnd::default(), Version::HTTP_11)
     }
@@ -277,17 +289,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn idle_connection_expires_after_its_time_with_or_without_line_ends_and_frames() {
-        let activity = Activity::new(KEEP_ALIVE, false);
+        let activity = connection(false);
         activity.note_bytes(b"\r\n");
         assert_eq!(expires_after(&activity).await, Some(75));
-        let activity = Activity::new(KEEP_ALIVE, true);
+        let activity = connection(true);
         activity.note_bytes(b"\0\0\x08\x06");
         assert_eq!(expires_after(&activity).await, Some(75));
     }
 
     #[tokio::test(start_paused = true)]
     async fn head_that_does_not_end_expires_after_10_seconds() {
-        let activity = Activity::new(KEEP_ALIVE, false);
+        let activity = connection(false);
         tokio::time::advance(Duration::from_mins(1)).await;
         activity.note_bytes(b"GET /");
         assert_eq!(expires_after(&activity).await, Some(10));
@@ -296,7 +308,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn request_that_waits_for_its_answer_does_not_expire() {
         for is_http2 in [false, true] {
-            let activity = Activity::new(KEEP_ALIVE, is_http2);
+            let activity = connection(is_http2);
             activity.note_bytes(b"GET / HTTP/1.1");
             let under_way = begin(&activity);
             assert_eq!(expires_after(&activity).await, None);
@@ -307,7 +319,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn connection_on_which_nothing_is_read_any_more_expires_after_30_seconds() {
-        let activity = Activity::new(KEEP_ALIVE, true);
+        let activity = connection(true);
         let (mut stuck, mut other) = (begin(&activity), begin(&activity));
         stuck.set_unread(true);
         assert_eq!(expires_after(&activity).await, None, "the other goes on");

@@ -1,4 +1,4 @@
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use tokio::{
@@ -7,7 +7,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::timeout_stream::TimeoutStream;
+use super::{crowd::Crowd, timeout_stream::TimeoutStream};
 
 /// How long to wait when the system has no more descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -39,11 +39,13 @@ pub(super) trait Handler: Send + Sync + 'static {
 pub(super) async fn serve(
     listener: TcpListener,
     handler: Arc<impl Handler>,
+    crowd: Arc<Crowd>,
     stop: impl Future<Output = ()>,
 ) {
     let mut acceptor = Acceptor {
         listener,
         handler,
+        crowd,
         complained_at: None,
     };
     let before = Drain::new();
@@ -77,6 +79,7 @@ impl Drain {
 struct Acceptor<H> {
     listener: TcpListener,
     handler: Arc<H>,
+    crowd: Arc<Crowd>,
     complained_at: Option<Instant>,
 }
 
@@ -90,7 +93,7 @@ impl<H: Handler> Acceptor<H> {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, peer)) => self.serve(stream, peer, drain),
                     Err(error) => {
-                        self.complain(&error);
+                        self.complain(&error.to_string());
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
@@ -100,25 +103,34 @@ impl<H: Handler> Acceptor<H> {
     }
 
     /// Takes the connections that the system has accepted already, which would be reset otherwise.
-    fn accept_waiting(&self, drain: &Drain) {
+    fn accept_waiting(&mut self, drain: &Drain) {
         while let Some(Ok((stream, peer))) = self.listener.accept().now_or_never() {
             self.serve(stream, peer, drain);
         }
     }
 
-    fn serve(&self, stream: TcpStream, peer: SocketAddr, drain: &Drain) {
-        let stream = TimeoutStream::accepted(stream);
+    fn serve(&mut self, stream: TcpStream, peer: SocketAddr, drain: &Drain) {
         let handler = self.handler.clone();
-        tokio::spawn(handler.serve(stream, peer, drain.0.subscribe()));
+        let draining = drain.0.subscribe();
+        let is_admitted = self.crowd.admit(|seat| {
+            let stream = TimeoutStream::accepted(stream, seat);
+            handler.serve(stream, peer, draining)
+        });
+        if !is_admitted {
+            self.complain("there are as many as this program may have, and all are in use");
+        }
     }
 
     /// Where descriptors have run out, accepting fails many times a second.
-    fn complain(&mut self, error: &io::Error) {
+    fn complain(&mut self, error: &str) {
         let now = Instant::now();
         let is_new = |at: Instant| now.duration_since(at) >= COMPLAIN_EVERY;
         if self.complained_at.is_none_or(is_new) {
             self.complained_at = Some(now);
-            tracing::warn!(%error, "connections cannot be accepted; this is said once a minute");
+            tracing::warn!(
+                error,
+                "connections cannot be accepted; this is said once a minute"
+            );
         }
     }
 }

@@ -17,3 +17,50 @@ pub(super) fn raise_limit() {
 pub(crate) fn limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
+
+/// How many connections there may be.
+pub(super) struct Shares {
+    /// From clients.
+    pub(super) clients: usize,
+    /// To upstreams.
+    pub(super) upstreams: usize,
+}
+
+/// What is kept for the database, the operator's commands and whatever else is opened, at most.
+const RESERVE: u64 = 64;
+/// As many as nobody has.
+const UNLIMITED: u64 = 1 << 40;
+
+/// Shares out what may be open. Clients have a little more than half, so that with all connections to
+/// upstreams in use there is still room for those who ask for something else.
+pub(super) fn shares() -> Shares {
+    share(limit().unwrap_or(UNLIMITED))
+}
+
+fn share(limit: u64) -> Shares {
+    let limit = limit.min(UNLIMITED);
+    let total = limit - RESERVE.min(limit / 4);
+    let upstreams = total * 7 / 16;
+    let number = |share: u64| usize::try_from(share).unwrap_or(usize::MAX).max(1);
+    Shares {
+        clients: number(total - upstreams),
+        upstreams: number(upstreams),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn something_is_always_left_for_the_database_and_for_clients_without_an_upstream() {
+        for (limit, clients, upstreams) in
+            [(64, 27, 21), (1_024, 540, 420), (20_000, 11_215, 8_721)]
+        {
+            let shares = share(limit);
+            assert_eq!((shares.clients, shares.upstreams), (clients, upstreams));
+        }
+        let most = share(u64::MAX);
+        assert!(most.clients > most.upstreams);
+    }
+}

@@ -14,7 +14,9 @@ use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 use super::{
     app::App,
-    connections, create_data_folder, descriptors,
+    connections, create_data_folder,
+    crowd::Crowd,
+    descriptors,
     ext_authz::ExtAuthzServer,
     http_server::HttpServer,
     listeners::Listeners,
@@ -60,6 +62,8 @@ impl Running {
     /// Starts everything. What can be refused is refused before anything is made.
     pub(crate) async fn start(mut settings: Settings) -> Result<Self, Failure> {
         descriptors::raise_limit();
+        let shares = descriptors::shares();
+        settings.upstreams.limit_connections(shares.upstreams);
         operator::check_socket_path(&settings.data)?;
         choose_database(&mut settings)?;
         let request_line = RequestLine::without_keys(settings.format.prefix());
@@ -134,7 +138,8 @@ impl Running {
             http: HttpServer::new(settings.keep_alive),
         };
         let stopped = stopped.map(drop).shared();
-        let servers = serve(listeners, app, services, registry, stopped);
+        let crowd = Crowd::new(shares.clients);
+        let servers = serve(listeners, app, services, registry, &crowd, stopped);
         Ok(Self {
             servers,
             probers: Probers::start(control.clone(), targets),
@@ -248,9 +253,15 @@ fn serve(
     app: App,
     services: Services,
     registry: Option<Registry>,
+    crowd: &Arc<Crowd>,
     stopped: impl Future<Output = ()> + Clone + Send + 'static,
 ) -> Vec<JoinHandle<()>> {
-    let http = connections::serve(listeners.http, Arc::new(app), stopped.clone());
+    let http = connections::serve(
+        listeners.http,
+        Arc::new(app),
+        crowd.clone(),
+        stopped.clone(),
+    );
     let mut servers = vec![tokio::spawn(http)];
     let keep_alive = services.keep_alive;
     if let Some(listener) = listeners.ext_authz {
@@ -265,12 +276,13 @@ fn serve(
             ext_authz: Arc::new(ext_authz),
             http: HttpServer::new(keep_alive),
         };
-        let served = connections::serve(listener, Arc::new(handler), stopped.clone());
+        let served =
+            connections::serve(listener, Arc::new(handler), crowd.clone(), stopped.clone());
         servers.push(tokio::spawn(served));
     }
     if let (Some(listener), Some(registry)) = (listeners.metrics, registry) {
         let handler = Metrics::new(registry, HttpServer::new(keep_alive));
-        let served = connections::serve(listener, Arc::new(handler), stopped);
+        let served = connections::serve(listener, Arc::new(handler), crowd.clone(), stopped);
         servers.push(tokio::spawn(served));
     }
     servers

@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{
     activity::{Activity, HEAD_TIMEOUT, READER_TIMEOUT},
+    crowd::Seat,
     farewell::{Farewell, Knock},
 };
 
@@ -40,13 +41,14 @@ pub(super) struct TimeoutStream {
     knock: Knock,
     /// Who is told of what comes.
     activity: Option<Arc<Activity>>,
+    seat: Seat,
     /// Whether the client has gone, where the HTTP library does not look.
     farewell: Farewell,
 }
 
 impl TimeoutStream {
     /// A connection that was just accepted.
-    pub(super) fn accepted(stream: TcpStream) -> Self {
+    pub(super) fn accepted(stream: TcpStream, seat: Seat) -> Self {
         let _ = stream.set_nodelay(true);
         // A client that vanished without a word is found out where nothing else would tell.
         let _ = set_socket_keepalive(&stream, true);
@@ -58,8 +60,14 @@ impl TimeoutStream {
             stalled_write: StalledWrite::after(READER_TIMEOUT),
             knock: Knock::default(),
             activity: None,
+            seat,
             farewell: Farewell::default(),
         }
+    }
+
+    /// Where it is noted whether the connection is used.
+    pub(super) fn seat(&self) -> Seat {
+        self.seat.clone()
     }
 
     /// Has what comes from now on noted, that was read already included.
@@ -136,6 +144,10 @@ impl TimeoutStream {
 impl ClientStream for TimeoutStream {
     fn knock(&mut self) -> io::Result<()> {
         self.knock.send(&self.stream, Version::HTTP_11)
+    }
+
+    fn note_used(&mut self, is_used: bool) {
+        self.seat.note(is_used);
     }
 
     async fn refused(&self) {
@@ -242,7 +254,8 @@ mod tests {
         let client = TcpStream::connect(address).await.expect("it listens");
         let (ours, _) = listener.accept().await.expect("accepted");
         tokio::time::pause();
-        (TimeoutStream::accepted(ours), client)
+        let seat = Seat::idle(Instant::now());
+        (TimeoutStream::accepted(ours, seat), client)
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ mod canary;
 mod client_addresses;
 mod commands;
 mod configuration;
+mod crowds;
 mod demo;
 mod empty_variables;
 mod exchanges;

@@ -1,4 +1,5 @@
 use std::{
+    ffi::OsStr,
     fs::{DirBuilder, File},
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
@@ -26,6 +27,8 @@ pub struct Spawn {
     pub env: Vec<(String, String)>,
     /// The control group in which it is from its beginning.
     pub group: Option<PathBuf>,
+    /// How many files and connections it may have open, where that is not as many as it finds.
+    pub open_files: Option<u32>,
 }
 
 /// Where a program serves its metrics.
@@ -107,7 +110,12 @@ impl Program {
         }
         command.envs(spawn.env.clone());
         if let Some(group) = &spawn.group {
-            command = in_group(&command, group);
+            let join = r#"echo $$ > "$0/cgroup.procs""#;
+            command = by_shell(&command, join, group.as_os_str());
+        }
+        if let Some(limit) = spawn.open_files {
+            let limit = limit.to_string();
+            command = by_shell(&command, r#"ulimit -n "$0""#, limit.as_ref());
         }
         let log = File::options()
             .create(true)
@@ -253,12 +261,12 @@ pub fn keygate(folder: &Path) -> Command {
     command
 }
 
-/// The same command, by a shell that goes into a control group and then becomes the program.
-fn in_group(command: &Command, group: &Path) -> Command {
+/// The same command, by a shell that does something with an argument and then becomes the program.
+fn by_shell(command: &Command, first: &str, argument: &OsStr) -> Command {
     let mut shell = Command::new("sh");
     shell
-        .args(["-c", r#"echo $$ > "$0/cgroup.procs" && exec "$@""#])
-        .arg(group)
+        .args(["-c", &format!(r#"{first} && exec "$@""#)])
+        .arg(argument)
         .arg(command.get_program())
         .args(command.get_args());
     for (name, value) in command.get_envs() {
