@@ -189,7 +189,7 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
         database: cli.global.database,
         ..Flags::default()
     };
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match cli.command {
             Command::Serve(serve) => serve.run(flags).await,
             Command::Demo(demo) => demo.run(flags).await,
@@ -204,7 +204,10 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
             Command::Openapi => output::line(keygate_web::openapi_json().trim_end()),
         }?;
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // Everything is done but for names that are looked up, which nothing can break off.
+    runtime.shutdown_background();
+    done
 }
 
 /// A misspelt variable would otherwise be overlooked.
