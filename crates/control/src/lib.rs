@@ -7,12 +7,15 @@
 mod accounts;
 mod attempts;
 mod audit;
+mod changes;
 mod keys;
 mod moment;
 mod passwords;
 mod prune;
 mod sessions;
+mod shares;
 mod status;
+mod throttle;
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,16 +27,19 @@ use keygate_storage::{AuditEntry, HasherBinding, PrefixBinding, StorageError, St
 use prometheus_client::registry::Registry;
 
 use attempts::Attempts;
+use changes::Changes;
 use passwords::Passwords;
 use sessions::SignInFailures;
+use shares::Shares;
 use status::Board;
 
 pub use accounts::{OneTimeToken, SignUp, Signup, parse_account_id};
 pub use audit::AuditFilter;
+pub use changes::CountedChange;
 pub use keygate_core::{INCIDENT_STATES, IncidentEdit};
 pub use keygate_storage::{
-    AccountSummary, Action, Actor, Concern, KeyChanges, KeyStatus, Link, LinkKind, RecordedEntry,
-    Session,
+    AccountSummary, Action, Actor, Concern, KeyChanges, KeyLimits, KeyStatus, Link, LinkKind,
+    RecordedEntry, Session,
 };
 pub use keys::{IssueKey, Issued, IssuedKey, parse_expires_at, parse_key_name};
 pub use moment::parse_moment;
@@ -50,8 +56,12 @@ pub const PAGE: u32 = 100;
 /// The settings that the use cases obey.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// How many active keys an account may have.
-    pub max_active_keys: u32,
+    /// How many keys an account may have.
+    pub key_limits: KeyLimits,
+    /// How many changes an account may make in a minute; five thirds of that at once.
+    pub changes_per_minute: u32,
+    /// How long entries of the record are kept; `None` for ever.
+    pub keep_audit: Option<Duration>,
     /// Who may make an account.
     pub signup: Signup,
     /// How long a session lives without being used.
@@ -63,11 +73,16 @@ pub struct Policy {
 }
 
 impl Default for Policy {
-    /// 10 keys, accounts by invitation, sessions of 7 days unused and 30 days in all, and what
+    /// 10 active keys of 1,000, 120 changes a minute, accounts by invitation, sessions of 7 days unused and 30 days in all, and what
     /// [`StatusPolicy`] has.
     fn default() -> Self {
         Self {
-            max_active_keys: 10,
+            key_limits: KeyLimits {
+                active: 10,
+                total: 1_000,
+            },
+            changes_per_minute: 120,
+            keep_audit: None,
             signup: Signup::default(),
             session_idle: Duration::from_hours(7 * 24),
             session_absolute: Duration::from_hours(30 * 24),
@@ -86,6 +101,8 @@ pub struct Control {
     policy: Policy,
     passwords: Passwords,
     attempts: Attempts,
+    changes: Changes,
+    reads: Shares,
     sign_in_failures: SignInFailures,
     board: Arc<Board>,
 }
@@ -103,6 +120,8 @@ impl Control {
         Self {
             passwords: Passwords::new(random.clone()),
             attempts: Attempts::new(clock.clone()),
+            changes: Changes::new(clock.clone(), policy.changes_per_minute),
+            reads: Shares::default(),
             sign_in_failures: SignInFailures::default(),
             board: Board::new(store.clone(), clock.clone(), &policy.status),
             store,
@@ -130,10 +149,9 @@ impl Control {
         self.store.bind_prefix(prefix).await
     }
 
-    /// Notes the limit on active keys for commands that are run without this configuration.
-    pub async fn note_max_active(&self) -> Result<(), StorageError> {
-        let max_active = self.policy.max_active_keys;
-        self.store.note_max_active(max_active).await
+    /// Notes the limits on keys for commands that are run without this configuration.
+    pub async fn note_limits(&self) -> Result<(), StorageError> {
+        self.store.note_limits(self.policy.key_limits).await
     }
 
     /// Whether the store answers. Where it does not, but keys are decided about by what is in memory:
@@ -172,7 +190,7 @@ impl Control {
 
     /// How many active keys an account may have.
     pub fn max_active_keys(&self) -> u32 {
-        self.policy.max_active_keys
+        self.policy.key_limits.active
     }
 
     fn entry(&self, actor: Actor, action: Action, account_id: AccountId) -> AuditEntry {

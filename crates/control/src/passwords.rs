@@ -1,4 +1,6 @@
-use std::{sync::Arc, time::Duration};
+mod turns;
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use argon2::{
     Argon2, Block, Params,
@@ -7,28 +9,24 @@ use argon2::{
         phc::{Output, ParamsString, PasswordHash, Salt},
     },
 };
-use keygate_core::{Code, EmailAddress, Password, Problem, Random};
+use keygate_core::{Code, EmailAddress, Password, Problem, Random, client_site};
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 use zxcvbn::{Score, zxcvbn};
 
-/// Who asks for a hash while so many are asked for is refused.
-const MAX_ASKED_FOR: usize = 4;
+use turns::{Turn, Turns};
 
 /// How many hashes are made at once. Each takes 19 MiB and some 20 ms of a core: more than there are
 /// cores for would be no sooner there, and take more memory.
 fn max_at_once() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(MAX_ASKED_FOR))
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4))
 }
 
 /// Hashes and checks passwords with argon2id at OWASP's parameters (19 MiB, 2 passes, 1 lane),
 /// which are the library's defaults.
 pub(crate) struct Passwords {
     random: Arc<dyn Random>,
-    /// For those who ask.
-    permits: Arc<Semaphore>,
-    /// For those whose hash is made.
-    cores: Arc<Semaphore>,
+    turns: Turns,
     memory: Arc<Memory>,
     /// A hash that no password has, to be checked where there is no account.
     nobodys: String,
@@ -42,21 +40,22 @@ impl Passwords {
         Self {
             nobodys: memory.lend(|memory| hash(&nobody, &*random, memory)),
             memory,
-            permits: Arc::new(Semaphore::new(MAX_ASKED_FOR)),
-            cores: Arc::new(Semaphore::new(max_at_once())),
+            turns: Turns::new(max_at_once()),
             random,
         }
     }
 
-    /// Hashes a new password, if it is strong enough for this account.
+    /// Hashes a new password, if it is strong enough for this account. `client` is from where somebody asks
+    /// for it, unless that is the operator.
     pub(crate) async fn hash_new(
         &self,
         password: Password,
         email: EmailAddress,
+        client: Option<IpAddr>,
     ) -> Result<String, Problem> {
-        let random = self.random.clone();
         refuse_untypable(&password)?;
-        self.at_work(move |memory| {
+        let (random, turn) = (self.random.clone(), self.turn(client).await?);
+        self.at_work(turn, move |memory| {
             refuse_weak(&password, &email)?;
             Ok(memory.lend(|memory| hash(password.expose().as_bytes(), &*random, memory)))
         })
@@ -69,11 +68,13 @@ impl Passwords {
         &self,
         password: Password,
         account_hash: Option<String>,
+        client: IpAddr,
     ) -> Result<bool, Problem> {
         let exists = account_hash.is_some();
         let phc = account_hash.unwrap_or_else(|| self.nobodys.clone());
+        let turn = self.turn(Some(client)).await?;
         let matches = self
-            .at_work(move |memory| {
+            .at_work(turn, move |memory| {
                 let password = password.expose().as_bytes();
                 PasswordHash::new(&phc)
                     .is_ok_and(|phc| memory.lend(|memory| matches(password, &phc, memory)))
@@ -82,21 +83,22 @@ impl Passwords {
         Ok(exists && matches)
     }
 
-    /// Runs `work` on a thread of its own in its turn, unless too many wait for theirs.
+    async fn turn(&self, client: Option<IpAddr>) -> Result<Turn, Problem> {
+        let turn = self.turns.next(client.map(client_site)).await;
+        turn.ok_or_else(overloaded)
+    }
+
+    /// Runs `work` on a thread of its own.
     async fn at_work<T: Send + 'static>(
         &self,
+        turn: Turn,
         work: impl FnOnce(&Memory) -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let permit = self.permits.clone().try_acquire_owned();
-        let permit = permit.map_err(|_| overloaded())?;
-        let core = self.cores.clone().acquire_owned().await;
-        let core = core.map_err(|_| overloaded())?;
-        let (permits, memory) = (self.permits.clone(), self.memory.clone());
+        let memory = self.memory.clone();
         let done = tokio::task::spawn_blocking(move || {
             let done = work(&memory);
             // Held until the work is done, also where nobody waits for it any more.
-            drop((core, permit));
-            if permits.available_permits() == MAX_ASKED_FOR {
+            if turn.end() {
                 memory.give_back();
             }
             done
@@ -182,10 +184,20 @@ fn refuse_untypable(password: &Password) -> Result<(), Problem> {
     Ok(())
 }
 
+/// So many characters of a password are judged. What judging takes grows much faster than they do, and
+/// whoever adds more to a strong beginning makes it no weaker.
+const JUDGED_CHARS: usize = 32;
+
 /// zxcvbn's score 3 of 4: safely unguessable even for somebody who has the hash.
 fn refuse_weak(password: &Password, email: &EmailAddress) -> Result<(), Problem> {
     let own_words = [email.as_str(), "keygate"];
-    let estimate = zxcvbn(password.expose(), &own_words);
+    let judged: Zeroizing<String> = password
+        .expose()
+        .chars()
+        .take(JUDGED_CHARS)
+        .collect::<String>()
+        .into();
+    let estimate = zxcvbn(&judged, &own_words);
     if estimate.score() >= Score::Three {
         return Ok(());
     }
@@ -201,9 +213,13 @@ fn refuse_weak(password: &Password, email: &EmailAddress) -> Result<(), Problem>
 
 #[cfg(test)]
 mod tests {
-    use keygate_core::OsRandom;
+    use std::net::Ipv4Addr;
+
+    use keygate_core::{OsRandom, thread_cpu_time};
 
     use super::*;
+
+    const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     fn password(text: &str) -> Password {
         Password::parse(text).expect("long enough")
@@ -217,13 +233,13 @@ mod tests {
     async fn only_the_right_password_of_an_account_verifies() {
         let passwords = Passwords::new(Arc::new(OsRandom));
         let right = password("correct horse battery staple");
-        let hash = passwords.hash_new(right.clone(), ada()).await;
+        let hash = passwords.hash_new(right.clone(), ada(), None).await;
         let hash = hash.expect("it is strong");
         assert!(
             hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
             "{hash}"
         );
-        let verify = |password, hash| passwords.verify(password, hash);
+        let verify = |password, hash| passwords.verify(password, hash, CLIENT);
         assert_eq!(verify(right.clone(), Some(hash.clone())).await, Ok(true));
         let wrong = password("correct horse battery stapler");
         assert_eq!(verify(wrong, Some(hash)).await, Ok(false));
@@ -254,7 +270,7 @@ mod tests {
             "ada.lovelace@example.com",
             "keygatekeygate",
         ] {
-            let refused = passwords.hash_new(password(weak), ada()).await;
+            let refused = passwords.hash_new(password(weak), ada(), None).await;
             let problem = refused.expect_err(weak);
             assert_eq!(problem.code, Code::InvalidParameter, "{weak}");
             assert_eq!(problem.param.as_deref(), Some("password"));
@@ -267,31 +283,66 @@ mod tests {
         let passwords = Passwords::new(Arc::new(OsRandom));
         for untypable in ["\n", "\r", "\0", "\t", "\u{1b}", "\u{7f}", "\u{feff}"] {
             let text = password(&format!("correct horse{untypable}battery staple"));
-            let refused = passwords.hash_new(text.clone(), ada()).await;
+            let refused = passwords.hash_new(text.clone(), ada(), None).await;
             let problem = refused.expect_err(untypable);
             assert_eq!(problem.param.as_deref(), Some("password"));
             // One that was set before still opens the door.
             let hash = passwords
                 .memory
                 .lend(|memory| hash(text.expose().as_bytes(), &OsRandom, memory));
-            assert_eq!(passwords.verify(text, Some(hash)).await, Ok(true));
+            assert_eq!(passwords.verify(text, Some(hash), CLIENT).await, Ok(true));
         }
     }
 
-    #[tokio::test]
-    async fn a_fifth_hash_at_once_is_refused() {
+    #[tokio::test(start_paused = true)]
+    async fn who_finds_no_place_in_time_is_told_to_come_again() {
         let passwords = Passwords::new(Arc::new(OsRandom));
-        let busy = passwords.permits.clone().acquire_many_owned(4).await;
-        let refused = passwords
-            .verify(password("correct horse battery"), None)
-            .await;
-        let problem = refused.expect_err("four are at work");
+        let mut busy = Vec::new();
+        for _ in 0..max_at_once() {
+            busy.push(passwords.turn(None).await.expect("a free place"));
+        }
+        let verify = || passwords.verify(password("correct horse battery"), None, CLIENT);
+        let problem = verify().await.expect_err("all places are taken");
         assert_eq!(problem.code, Code::Overloaded);
         assert!(problem.retry_after.is_some());
         drop(busy);
-        let verified = passwords
-            .verify(password("correct horse battery"), None)
-            .await;
-        assert_eq!(verified, Ok(false));
+        assert_eq!(verify().await, Ok(false));
+    }
+
+    #[test]
+    fn no_password_takes_long_to_judge() {
+        let unit = [
+            "4@8({[<3€6!1|$5+7%2",
+            "p@55w0rd",
+            "aA1!",
+            "qwerty1qaz2wsx",
+            "0123456789",
+            "11/11/2011",
+        ];
+        let built = unit.iter().flat_map(|unit| {
+            let whole = unit.repeat(256 / unit.chars().count());
+            let mixed = whole
+                .chars()
+                .rev()
+                .chain("4bcd3fgh!jklmn0pqr5tuvwxyz".chars());
+            [whole.clone(), mixed.take(Password::MAX_CHARS).collect()]
+        });
+        let address = format!(
+            "{}@{}.example",
+            "p4ssw0rd.".repeat(7) + "x",
+            "d0ma1n.".repeat(25) + "x"
+        );
+        let address = EmailAddress::parse(&address).expect("an address");
+        for text in built {
+            let password = password(&text);
+            let time = |_| {
+                let started = thread_cpu_time();
+                let _ = refuse_weak(&password, &address);
+                thread_cpu_time().saturating_sub(started)
+            };
+            let fastest = (0..3).map(time).min().expect("three");
+            // 50 ms of an optimised program, which tests are not.
+            assert!(fastest < Duration::from_millis(200), "{text}: {fastest:?}");
+        }
     }
 }

@@ -24,9 +24,11 @@ impl Control {
         }
     }
 
-    /// Forgets sessions, one-time links, forms and recorders that have been over for long enough.
+    /// Forgets sessions, one-time links, forms and recorders that have been over for long enough, and what the
+    /// record has of times that it does not have to keep.
     pub async fn prune(&self) -> Result<(), StorageError> {
-        for what in Prunable::ALL {
+        let record = self.policy.keep_audit.map(Prunable::AuditEntry);
+        for what in Prunable::ALL.into_iter().chain(record) {
             while self.store.prune(what, AT_ONCE).await? == u64::from(AT_ONCE) {}
         }
         Ok(())

@@ -69,13 +69,19 @@ pub struct InvalidEmail;
 
 /// The longest address that SMTP carries (RFC 5321 section 4.5.3.1.3, less its brackets).
 const MAX_BYTES: usize = 254;
+/// What is longer before it is folded is not folded: the widest letters take four times their bytes.
+const MAX_TYPED_BYTES: usize = 4 * MAX_BYTES;
 /// RFC 5321 section 4.5.3.1.1.
 const MAX_LOCAL_BYTES: usize = 64;
 
 impl EmailAddress {
     /// Reads an address in any of its spellings.
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
-        let folded: String = text.trim().nfkc().flat_map(char::to_lowercase).collect();
+        let text = text.trim();
+        if text.len() > MAX_TYPED_BYTES {
+            return Err(InvalidEmail);
+        }
+        let folded: String = text.nfkc().flat_map(char::to_lowercase).collect();
         let (local, domain) = folded.rsplit_once('@').ok_or(InvalidEmail)?;
         let domain = idna::domain_to_ascii_strict(domain).map_err(|_| InvalidEmail)?;
         let address = format!("{}@{domain}", local.nfkc());

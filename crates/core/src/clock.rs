@@ -42,6 +42,16 @@ impl Clock for SystemClock {
     }
 }
 
+/// For how long the processor has run this thread: what a test can measure beside others.
+#[cfg(feature = "testing")]
+pub fn thread_cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
+}
+
 /// A clock that stands still until a test moves it.
 #[cfg(feature = "testing")]
 #[derive(Debug)]

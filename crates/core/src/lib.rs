@@ -22,9 +22,9 @@ mod token;
 mod unicode;
 
 pub use account::{Account, EmailAddress, InvalidEmail, Role};
-#[cfg(feature = "testing")]
-pub use clock::ManualClock;
 pub use clock::{Clock, MONOTONIC_LAG, SystemClock};
+#[cfg(feature = "testing")]
+pub use clock::{ManualClock, thread_cpu_time};
 pub use component::{ComponentId, ComponentName, InvalidComponentName};
 pub use evaluate::{Attempt, Credential, Decision, Denial, Misuse, evaluate};
 pub use id::{
@@ -35,7 +35,7 @@ pub use incident::{
     IncidentTitle, IncidentUpdate, InvalidMessage, InvalidTitle, check_begun, check_order,
 };
 pub use key::{ApiKey, KeyState};
-pub use network::client_network;
+pub use network::{ClientMark, client_network, client_site};
 pub use password::{InvalidPassword, Password};
 pub use problem::{Code, Problem};
 #[cfg(feature = "testing")]

@@ -20,12 +20,17 @@ impl Password {
     pub const MIN_CHARS: usize = 12;
     /// The most Unicode scalar values a password has.
     pub const MAX_CHARS: usize = 256;
+    /// More than these bytes are not composed first: no so long a text has so few characters.
+    const MAX_BYTES: usize = Self::MAX_CHARS * 4 * 4;
 
     /// Takes a password of 12 to 256 characters. Nothing is trimmed or folded, but what keyboards and
     /// systems write in different ways is one: accents are composed and blanks are plain (RFC 8265
     /// section 4.2.2).
     pub fn parse(text: impl Into<String>) -> Result<Self, InvalidPassword> {
         let typed = Zeroizing::new(text.into());
+        if typed.len() > Self::MAX_BYTES {
+            return Err(InvalidPassword);
+        }
         let plain = |letter| if is_blank(letter) { ' ' } else { letter };
         let secret = SecretString::from(typed.chars().map(plain).nfc().collect::<String>());
         let length = secret.expose_secret().chars().count();

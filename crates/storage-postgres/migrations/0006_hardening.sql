@@ -1,7 +1,12 @@
--- What the keys above begin with, and how many active ones an account may have, as the last server had it:
+-- What the keys above begin with, and how many an account may have, active ones and all, as the last server had it:
 -- for commands that are run without its configuration.
 ALTER TABLE hasher ADD COLUMN key_prefix TEXT;
 ALTER TABLE hasher ADD COLUMN max_active BIGINT;
+ALTER TABLE hasher ADD COLUMN max_total BIGINT;
+
+-- For pages of an account's keys that are switched on, or off, among many that are not.
+CREATE INDEX api_keys_on ON api_keys (account_id, id) WHERE is_active;
+CREATE INDEX api_keys_off ON api_keys (account_id, id) WHERE NOT is_active;
 
 -- For a rare action among millions of entries, and among those of one account.
 CREATE INDEX audit_entries_by_action ON audit_entries (action, id);
@@ -38,6 +43,18 @@ ALTER TABLE invitations ADD COLUMN session_id UUID;
 
 ALTER TABLE password_resets ADD COLUMN id UUID NOT NULL UNIQUE DEFAULT gen_random_uuid();
 ALTER TABLE password_resets ADD COLUMN session_id UUID;
+
+-- By what clients are known from which somebody has signed in to an account: hashes of their sites and of
+-- what their browsers keep.
+CREATE TABLE known_clients (
+  account_id   UUID NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+  mark         BYTEA NOT NULL CHECK (length(mark) = 32),
+  signed_in_at BIGINT NOT NULL,
+  PRIMARY KEY (account_id, mark)
+);
+
+-- Which of an account's sessions was not used for the longest time.
+CREATE INDEX sessions_by_use ON sessions (account_id, last_seen_at);
 
 -- What says that the history of changes is the one that was read. This stays the end of this file, so
 -- that locks are taken in the order in which writers take them: this one before the table it is for.

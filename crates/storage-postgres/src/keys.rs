@@ -5,9 +5,9 @@ use keygate_core::{
     key::{KeyHash, KeyName},
 };
 use keygate_storage::{
-    AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyRules,
-    KeyStore, NewKey, Operation, PrefixBinding, StorageError, UpdateKey, prefix_of_shown,
-    statements,
+    AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyLimits, KeyPage,
+    KeyRules, KeyStatus, KeyStore, NewKey, Operation, PrefixBinding, StorageError, UpdateKey,
+    prefix_of_shown, statements,
 };
 use sqlx::{PgConnection, query};
 
@@ -43,6 +43,17 @@ macro_rules! keys {
     };
 }
 
+/// A page of keys in their order: what it skips is bounded by the limit on active keys.
+macro_rules! page {
+    ($condition:literal) => {
+        keys!(concat!(
+            "account_id = $1 AND ",
+            $condition,
+            " AND id < $2 ORDER BY id DESC LIMIT $3"
+        ))
+    };
+}
+
 statements! {
     INSERT = "INSERT INTO api_keys (id, account_id, hash, name, key_prefix, scopes, expires_at, \
         is_active, created_at, last_used_at, request_count) \
@@ -67,23 +78,30 @@ statements! {
         active!("(extract(epoch FROM clock_timestamp()) * 1000)::bigint"),
         " AND id <> $2 LIMIT $3) AS counted"
     );
-    LIST = keys!(concat!(
-        "account_id = $1 AND CASE $3 \
-            WHEN 'active' THEN ", active!("$2"), " \
-            WHEN 'inactive' THEN NOT is_active \
-            WHEN 'expired' THEN is_active AND expires_at <= $2 \
-            ELSE true END \
-         AND ($4::uuid IS NULL OR id < $4) ORDER BY id DESC LIMIT $5"
-    ));
+    /// All that there are, which are not many; among any number of those that have expired.
+    LIST_ACTIVE = keys!(
+        "id = ANY (ARRAY (SELECT id FROM api_keys \
+            WHERE account_id = $1 AND is_active AND expires_at IS NULL \
+            UNION ALL SELECT id FROM api_keys \
+            WHERE account_id = $1 AND is_active AND expires_at > $4)) \
+         AND id < $2 ORDER BY id DESC LIMIT $3"
+    );
+    LIST_INACTIVE = page!("NOT is_active");
+    LIST_EXPIRED = page!("is_active AND expires_at <= $4");
+    LIST_ALL = page!("true");
+    /// Like the active ones, no more than are allowed.
+    COUNT_ALL = "SELECT count(*) AS keys FROM \
+        (SELECT 1 FROM api_keys WHERE account_id = $1 LIMIT $2) AS counted";
     /// Taken by who issues keys, shared, and by who says how they are hashed. "kgha"
     LOCK_HASHER_SHARED = "SELECT pg_advisory_xact_lock_shared(1802987617)";
     LOCK_HASHER = "SELECT pg_advisory_xact_lock(1802987617)";
     IS_BOUND = "SELECT 1 FROM hasher WHERE fingerprint = $1 \
         AND (key_prefix IS NULL OR starts_with($2, key_prefix))";
-    RULES = "SELECT key_prefix, max_active FROM hasher";
+    RULES = "SELECT key_prefix, max_active, max_total FROM hasher";
     ANY_PREFIX = "SELECT key_prefix FROM api_keys LIMIT 1";
     BIND_PREFIX = "UPDATE hasher SET key_prefix = $1";
-    NOTE_MAX_ACTIVE = "UPDATE hasher SET max_active = $1 WHERE max_active IS DISTINCT FROM $1";
+    NOTE_LIMITS = "UPDATE hasher SET max_active = $1, max_total = $2 \
+        WHERE (max_active, max_total) IS DISTINCT FROM ($1, $2)";
     FINGERPRINT = "SELECT fingerprint FROM hasher";
     ANY_KEY = "SELECT 1 FROM api_keys LIMIT 1";
     BIND_HASHER = "INSERT INTO hasher (\"only\", fingerprint) VALUES (1, $1) \
@@ -112,6 +130,19 @@ pub(crate) async fn has_place(
     }
     execute(db, query(LOCK_ACCOUNT).bind(account_id.uuid())).await?;
     count(db).await
+}
+
+/// The same among all its keys, for who holds the account's lock.
+async fn has_total_place(
+    db: &mut PgConnection,
+    account_id: AccountId,
+    max_total: u32,
+) -> Result<bool, StorageError> {
+    let count = query(COUNT_ALL)
+        .bind(account_id.uuid())
+        .bind(i64::from(max_total));
+    let keys = optional(db, count, |row| row.count("keys")).await?;
+    Ok(keys.unwrap_or(0) < u64::from(max_total))
 }
 
 /// The key that a form has made before.
@@ -180,7 +211,7 @@ impl KeyStore for PostgresStore {
     async fn insert_key(
         &self,
         NewKey { key, hash, form }: NewKey,
-        max_active: u32,
+        limits: KeyLimits,
         audit: AuditEntry,
     ) -> Result<InsertKey, StorageError> {
         let fingerprint = self.fingerprint.lock().clone();
@@ -189,7 +220,7 @@ impl KeyStore for PostgresStore {
                 if let Some(fingerprint) = fingerprint {
                     require_binding(db, &fingerprint, &key.key_prefix).await?;
                 }
-                let has_place = has_place(db, key.account_id, key.id, max_active);
+                let has_place = has_place(db, key.account_id, key.id, limits.active);
                 let has_place = has_place.await?;
                 // Under the account's lock, if there is a place for a key.
                 if let Some(earlier) = earlier_key(db, &key, form).await? {
@@ -197,6 +228,9 @@ impl KeyStore for PostgresStore {
                 }
                 if !has_place {
                     return Ok(InsertKey::LimitReached);
+                }
+                if !has_total_place(db, key.account_id, limits.total).await? {
+                    return Ok(InsertKey::TotalReached);
                 }
                 if let Some(form) = form {
                     remember_form(db, &key, form).await?;
@@ -307,13 +341,20 @@ impl KeyStore for PostgresStore {
         page: KeyPage,
         now: Timestamp,
     ) -> Result<Vec<ApiKey>, StorageError> {
+        let list = match page.status {
+            KeyStatus::Active => LIST_ACTIVE,
+            KeyStatus::Inactive => LIST_INACTIVE,
+            KeyStatus::Expired => LIST_EXPIRED,
+            KeyStatus::All => LIST_ALL,
+        };
         self.read(move |db| {
-            let list = query(LIST)
+            let mut list = query(list)
                 .bind(account_id.uuid())
-                .bind(now.as_millis())
-                .bind(page.status.as_str())
-                .bind(page.before.map(|id| id.uuid()))
+                .bind(page.less_than().uuid())
                 .bind(i64::from(page.limit));
+            if page.status.depends_on_time() {
+                list = list.bind(now.as_millis());
+            }
             all(db, list, |row| row.api_key()).boxed()
         })
         .await
@@ -369,10 +410,12 @@ impl KeyStore for PostgresStore {
         .await
     }
 
-    async fn note_max_active(&self, max_active: u32) -> Result<(), StorageError> {
+    async fn note_limits(&self, limits: KeyLimits) -> Result<(), StorageError> {
         self.write(move |db| {
             async move {
-                let note = query(NOTE_MAX_ACTIVE).bind(i64::from(max_active));
+                let note = query(NOTE_LIMITS)
+                    .bind(i64::from(limits.active))
+                    .bind(i64::from(limits.total));
                 execute(db, note).await.map(|_| ())
             }
             .boxed()

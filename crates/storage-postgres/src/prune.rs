@@ -29,6 +29,11 @@ statements! {
     INVITATIONS = prune!("invitations", "expires_at");
     PASSWORD_RESETS = prune!("password_resets", "expires_at");
     FORMS = prune!("key_forms", "sent_at");
+    /// In the order in which they were made, so that an index of times is not needed.
+    AUDIT_ENTRIES = "DELETE FROM audit_entries WHERE ctid = ANY (ARRAY ( \
+        SELECT ctid FROM (SELECT ctid, at FROM audit_entries ORDER BY id LIMIT $2 \
+            FOR UPDATE SKIP LOCKED) AS oldest \
+        WHERE at < (extract(epoch FROM now()) * 1000)::bigint - $1::bigint))";
     FLUSHES = prune!("usage_flushes", "flushed_at");
 }
 
@@ -41,6 +46,7 @@ impl PruneStore for PostgresStore {
             Prunable::PasswordReset => PASSWORD_RESETS,
             Prunable::Form => FORMS,
             Prunable::Flush => FLUSHES,
+            Prunable::AuditEntry(_) => AUDIT_ENTRIES,
         };
         self.write(move |db| {
             let prune = query(sql).bind(what.kept_millis()).bind(i64::from(limit));

@@ -1,8 +1,9 @@
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use keygate_core::{Account, AccountId, SessionId, Timestamp, TokenHash};
+use keygate_core::{Account, AccountId, ClientMark, SessionId, Timestamp, TokenHash};
 use keygate_storage::{
-    AuditEntry, Columns, Session, SessionStore, StorageError, session_columns, statements,
+    AuditEntry, Columns, MAX_KNOWN_CLIENTS, MAX_SESSIONS, Session, SessionStore, StorageError,
+    session_columns, statements,
 };
 use sqlx::{PgConnection, query};
 
@@ -21,6 +22,15 @@ statements! {
         WHERE id = $1 AND password_hash = $2 AND suspended_at IS NULL FOR NO KEY UPDATE";
     DELETE_OVER = "DELETE FROM sessions \
         WHERE account_id = $1 AND least(idle_ends_at, ends_at) <= $2";
+    /// All but those that were used last.
+    DELETE_LEAST_USED = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
+        WHERE account_id = $1 ORDER BY last_seen_at DESC, id DESC OFFSET $2)";
+    KNOWS = "SELECT 1 FROM known_clients WHERE account_id = $1 AND mark = $2";
+    KNOW = "INSERT INTO known_clients (account_id, mark, signed_in_at) VALUES ($1, $2, $3) \
+        ON CONFLICT (account_id, mark) DO UPDATE SET signed_in_at = excluded.signed_in_at";
+    FORGET_CLIENTS = "DELETE FROM known_clients WHERE account_id = $1 AND mark NOT IN \
+        (SELECT mark FROM known_clients WHERE account_id = $1 \
+        ORDER BY signed_in_at DESC, mark LIMIT $2)";
     LOOKUP = concat!(
         "SELECT ", session_columns!(), " FROM sessions \
          JOIN accounts ON accounts.id = sessions.account_id WHERE token_hash = $1"
@@ -43,6 +53,10 @@ statements! {
 
 /// Keeps a session of an account that is known to be there.
 pub(crate) async fn insert(db: &mut PgConnection, session: &Session) -> Result<(), StorageError> {
+    let delete = query(DELETE_LEAST_USED)
+        .bind(session.account_id.uuid())
+        .bind(i64::from(MAX_SESSIONS - 1));
+    execute(db, delete).await?;
     let row = query(INSERT)
         .bind(session.id.uuid())
         .bind(session.account_id.uuid())
@@ -53,7 +67,23 @@ pub(crate) async fn insert(db: &mut PgConnection, session: &Session) -> Result<(
         .bind(session.ends_at.as_millis())
         .bind(session.origin.address.map(|address| address.to_string()))
         .bind(&session.origin.user_agent);
-    execute(db, row).await.map(|_| ())
+    execute(db, row).await?;
+    know_client(db, session).await
+}
+
+async fn know_client(db: &mut PgConnection, session: &Session) -> Result<(), StorageError> {
+    let account_id = session.account_id.uuid();
+    for mark in &session.origin.marks {
+        let row = query(KNOW)
+            .bind(account_id)
+            .bind(mark.as_bytes())
+            .bind(session.created_at.as_millis());
+        execute(db, row).await?;
+    }
+    let forget = query(FORGET_CLIENTS)
+        .bind(account_id)
+        .bind(i64::from(MAX_KNOWN_CLIENTS));
+    execute(db, forget).await.map(|_| ())
 }
 
 #[async_trait]
@@ -78,6 +108,20 @@ impl SessionStore for PostgresStore {
                 Ok(true)
             }
             .boxed()
+        })
+        .await
+    }
+
+    async fn knows_client(
+        &self,
+        account_id: AccountId,
+        mark: ClientMark,
+    ) -> Result<bool, StorageError> {
+        self.read(move |db| {
+            let knows = query(KNOWS)
+                .bind(account_id.uuid())
+                .bind(mark.as_bytes().to_vec());
+            exists(db, knows).boxed()
         })
         .await
     }

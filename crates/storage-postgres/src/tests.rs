@@ -84,7 +84,9 @@ const GROWING: [&str; 8] = [
 
 /// Statements that may go through a table: the first of all rows, or a page of all rows in their order.
 fn may_scan(sql: &str) -> bool {
-    sql.contains("LIMIT 1") || sql.contains("ORDER BY id DESC LIMIT")
+    sql.contains("LIMIT 1")
+        || sql.contains("ORDER BY id DESC LIMIT")
+        || sql.contains("ORDER BY id LIMIT")
 }
 
 /// The plan that is made without knowing what is bound, by a server that goes through a whole table only

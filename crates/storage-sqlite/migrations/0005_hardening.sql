@@ -1,7 +1,12 @@
--- What the keys above begin with, and how many active ones an account may have, as the last server had it:
+-- What the keys above begin with, and how many an account may have, active ones and all, as the last server had it:
 -- for commands that are run without its configuration.
 ALTER TABLE hasher ADD COLUMN key_prefix TEXT;
 ALTER TABLE hasher ADD COLUMN max_active INTEGER;
+ALTER TABLE hasher ADD COLUMN max_total INTEGER;
+
+-- For pages of an account's keys that are switched on, or off, among many that are not.
+CREATE INDEX api_keys_on ON api_keys (account_id, id) WHERE is_active = 1;
+CREATE INDEX api_keys_off ON api_keys (account_id, id) WHERE is_active = 0;
 
 -- For a rare action among millions of entries, and among those of one account.
 CREATE INDEX audit_entries_by_action ON audit_entries (action, id);
@@ -50,3 +55,15 @@ ALTER TABLE password_resets ADD COLUMN id BLOB CHECK (length(id) = 16);
 ALTER TABLE password_resets ADD COLUMN session_id BLOB;
 UPDATE password_resets SET id = randomblob(16);
 CREATE UNIQUE INDEX password_resets_by_id ON password_resets (id);
+
+-- By what clients are known from which somebody has signed in to an account: hashes of their sites and of
+-- what their browsers keep.
+CREATE TABLE known_clients (
+  account_id   BLOB NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+  mark         BLOB NOT NULL CHECK (length(mark) = 32),
+  signed_in_at INTEGER NOT NULL,
+  PRIMARY KEY (account_id, mark)
+) STRICT, WITHOUT ROWID;
+
+-- Which of an account's sessions was not used for the longest time.
+CREATE INDEX sessions_by_use ON sessions (account_id, last_seen_at);

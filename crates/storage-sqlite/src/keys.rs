@@ -4,11 +4,11 @@ use keygate_core::{
     key::{KeyHash, KeyName},
 };
 use keygate_storage::{
-    AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyRules,
-    KeyStore, NewKey, Operation, PrefixBinding, StorageError, UpdateKey, prefix_of_shown,
-    statements,
+    AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyLimits, KeyPage,
+    KeyRules, KeyStatus, KeyStore, NewKey, Operation, PrefixBinding, StorageError, UpdateKey,
+    prefix_of_shown, statements,
 };
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ToSql, params};
 
 use crate::{SqliteStore, query};
 
@@ -23,14 +23,33 @@ macro_rules! active {
 /// the version before.
 macro_rules! keys {
     ($condition:expr) => {
+        keys!("", $condition)
+    };
+    ($index:literal, $condition:expr) => {
         concat!(
             "SELECT k.id, k.account_id, k.hash, k.name, k.key_prefix, k.scopes, k.expires_at, \
              k.is_active, k.created_at, \
              max(coalesce(k.last_used_at, u.last_used_at), \
                  coalesce(u.last_used_at, k.last_used_at)) AS last_used_at, \
              k.request_count + coalesce(u.request_count, 0) AS request_count \
-             FROM api_keys AS k LEFT JOIN key_uses AS u ON u.key_id = k.id WHERE ",
+             FROM api_keys AS k ",
+            $index,
+            " LEFT JOIN key_uses AS u ON u.key_id = k.id WHERE ",
             $condition
+        )
+    };
+}
+
+/// A page of keys in their order: what it skips is bounded by the limit on active keys.
+macro_rules! page {
+    ($index:literal, $condition:literal) => {
+        keys!(
+            $index,
+            concat!(
+                "account_id = ?1 AND ",
+                $condition,
+                " AND id < ?2 ORDER BY id DESC LIMIT ?3"
+            )
         )
     };
 }
@@ -41,22 +60,28 @@ statements! {
         "SELECT count(*) AS active FROM (SELECT 1 FROM api_keys WHERE account_id = ?1 AND ",
         active!(), " AND id <> ?3 LIMIT ?4)"
     );
-    LIST = keys!(concat!(
-        "account_id = ?1 AND CASE ?3 \
-            WHEN 'active' THEN ", active!(), " \
-            WHEN 'inactive' THEN is_active = 0 \
-            WHEN 'expired' THEN is_active = 1 AND expires_at <= ?2 \
-            ELSE 1 END \
-         AND (?4 IS NULL OR id < ?4) ORDER BY id DESC LIMIT ?5"
-    ));
+    /// All that there are, which are not many; among any number of those that have expired.
+    LIST_ACTIVE = keys!(
+        "id IN (SELECT id FROM api_keys INDEXED BY api_keys_active \
+            WHERE account_id = ?1 AND is_active = 1 AND expires_at IS NULL \
+            UNION ALL SELECT id FROM api_keys INDEXED BY api_keys_active \
+            WHERE account_id = ?1 AND is_active = 1 AND expires_at > ?4) \
+         AND id < ?2 ORDER BY id DESC LIMIT ?3"
+    );
+    LIST_INACTIVE = page!("INDEXED BY api_keys_off", "is_active = 0");
+    LIST_EXPIRED = page!("INDEXED BY api_keys_on", "is_active = 1 AND expires_at <= ?4");
+    LIST_ALL = page!("INDEXED BY api_keys_by_account", "TRUE");
+    /// Like the active ones, no more than are allowed.
+    COUNT_ALL = "SELECT count(*) AS keys FROM \
+        (SELECT 1 FROM api_keys WHERE account_id = ?1 LIMIT ?2)";
     FINGERPRINT = "SELECT fingerprint FROM hasher";
     ANY_KEY = "SELECT 1 FROM api_keys LIMIT 1";
     BIND_HASHER = "INSERT INTO hasher (only, fingerprint) VALUES (1, ?) \
         ON CONFLICT (only) DO UPDATE SET fingerprint = excluded.fingerprint";
-    RULES = "SELECT key_prefix, max_active FROM hasher";
+    RULES = "SELECT key_prefix, max_active, max_total FROM hasher";
     ANY_PREFIX = "SELECT key_prefix FROM api_keys LIMIT 1";
     BIND_PREFIX = "UPDATE hasher SET key_prefix = ?";
-    NOTE_MAX_ACTIVE = "UPDATE hasher SET max_active = ?1 WHERE max_active IS NOT ?1";
+    NOTE_LIMITS = "UPDATE hasher SET max_active = ?1, max_total = ?2";
     INSERT = "INSERT INTO api_keys \
         (id, account_id, hash, name, key_prefix, scopes, expires_at, is_active, created_at) \
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -105,6 +130,16 @@ fn has_place(
     Ok(active.unwrap_or(0) < u64::from(max_active))
 }
 
+fn has_total_place(
+    db: &Connection,
+    account_id: AccountId,
+    max_total: u32,
+) -> Result<bool, StorageError> {
+    let params = params![account_id.as_bytes(), max_total];
+    let keys = query::optional(db, COUNT_ALL, params, |row| row.count("keys"))?;
+    Ok(keys.unwrap_or(0) < u64::from(max_total))
+}
+
 /// The key that a form has made before.
 fn earlier_key(
     db: &Connection,
@@ -147,15 +182,18 @@ impl KeyStore for SqliteStore {
     async fn insert_key(
         &self,
         NewKey { key, hash, form }: NewKey,
-        max_active: u32,
+        limits: KeyLimits,
         audit: AuditEntry,
     ) -> Result<InsertKey, StorageError> {
         self.write(move |db| {
             if let Some(earlier) = earlier_key(db, &key, form)? {
                 return Ok(InsertKey::Repeated(earlier));
             }
-            if !has_place(db, key.account_id, key.id, max_active, key.created_at)? {
+            if !has_place(db, key.account_id, key.id, limits.active, key.created_at)? {
                 return Ok(InsertKey::LimitReached);
+            }
+            if !has_total_place(db, key.account_id, limits.total)? {
+                return Ok(InsertKey::TotalReached);
             }
             let row = params![
                 key.id.as_bytes(),
@@ -248,15 +286,20 @@ impl KeyStore for SqliteStore {
         page: KeyPage,
         now: Timestamp,
     ) -> Result<Vec<ApiKey>, StorageError> {
+        let list = match page.status {
+            KeyStatus::Active => LIST_ACTIVE,
+            KeyStatus::Inactive => LIST_INACTIVE,
+            KeyStatus::Expired => LIST_EXPIRED,
+            KeyStatus::All => LIST_ALL,
+        };
         self.read(move |db| {
-            let params = params![
-                account_id.as_bytes(),
-                now.as_millis(),
-                page.status.as_str(),
-                page.before.as_ref().map(KeyId::as_bytes),
-                page.limit,
-            ];
-            query::all(db, LIST, params, |row| row.api_key())
+            let (less_than, now) = (page.less_than(), now.as_millis());
+            let mut params: Vec<&dyn ToSql> =
+                vec![account_id.as_bytes(), less_than.as_bytes(), &page.limit];
+            if page.status.depends_on_time() {
+                params.push(&now);
+            }
+            query::all(db, list, &*params, |row| row.api_key())
         })
         .await
     }
@@ -305,12 +348,16 @@ impl KeyStore for SqliteStore {
         .await
     }
 
-    async fn note_max_active(&self, max_active: u32) -> Result<(), StorageError> {
-        if self.read(key_rules).await?.max_active == Some(max_active) {
+    async fn note_limits(&self, limits: KeyLimits) -> Result<(), StorageError> {
+        let noted = self.read(key_rules).await?;
+        if (noted.max_active, noted.max_total) == (Some(limits.active), Some(limits.total)) {
             return Ok(());
         }
-        self.write(move |db| query::execute(db, NOTE_MAX_ACTIVE, [max_active]).map(|_| ()))
-            .await
+        self.write(move |db| {
+            let limits = [limits.active, limits.total];
+            query::execute(db, NOTE_LIMITS, limits).map(|_| ())
+        })
+        .await
     }
 
     async fn key_rules(&self) -> Result<KeyRules, StorageError> {

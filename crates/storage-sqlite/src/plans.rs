@@ -22,7 +22,9 @@ const GROWING: &[&str] = &[
 /// Statements that may go through a table, each for a reason.
 fn may_scan(sql: &str) -> bool {
     // The first of all rows, whichever it is, or a page of all rows in their order.
-    sql.contains("LIMIT 1") || sql.contains("ORDER BY id DESC LIMIT")
+    sql.contains("LIMIT 1")
+        || sql.contains("ORDER BY id DESC LIMIT")
+        || sql.contains("ORDER BY id LIMIT")
 }
 
 /// The steps of a statement.
@@ -55,6 +57,35 @@ async fn no_statement_reads_a_table_that_grows_from_end_to_end() {
         }
     }
     assert!(scans.is_empty(), "{scans:#?}");
+}
+
+#[tokio::test]
+async fn each_list_of_keys_seeks_what_it_shows() {
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let store = SqliteStore::open(&folder.path().join("keygate.db")).expect("it opens");
+    for (condition, step) in [
+        (
+            "is_active = 0 AND id <",
+            "SEARCH k USING INDEX api_keys_off (account_id=? AND id<?)",
+        ),
+        (
+            "expires_at <= ?4 AND id <",
+            "SEARCH k USING INDEX api_keys_on (account_id=? AND id<?)",
+        ),
+        (
+            "TRUE AND id <",
+            "SEARCH k USING INDEX api_keys_by_account (account_id=? AND id<?)",
+        ),
+        (
+            "expires_at > ?4)",
+            "SEARCH api_keys USING COVERING INDEX api_keys_active (account_id=? AND expires_at>?)",
+        ),
+    ] {
+        let mut lists = crate::keys::STATEMENTS.iter();
+        let list = lists.find(|sql| sql.contains(condition)).expect(condition);
+        let steps = plan(&store, list).await;
+        assert!(steps.contains(&step.to_owned()), "{steps:#?}");
+    }
 }
 
 #[tokio::test]

@@ -31,6 +31,10 @@ statements! {
     INVITATIONS = prune!("invitations", "token_hash", "expires_at");
     PASSWORD_RESETS = prune!("password_resets", "account_id", "expires_at");
     FORMS = prune!("key_forms", "account_id, form_id", "sent_at");
+    /// In the order in which they were made, so that an index of times is not needed.
+    AUDIT_ENTRIES = "DELETE FROM audit_entries WHERE id IN \
+        (SELECT id FROM audit_entries ORDER BY id LIMIT ?2) \
+        AND at < CAST(unixepoch('subsec') * 1000 AS INTEGER) - ?1";
     FLUSHES = prune!("usage_flushes", "recorder_id", "flushed_at");
 }
 
@@ -43,6 +47,7 @@ impl PruneStore for SqliteStore {
             Prunable::PasswordReset => PASSWORD_RESETS,
             Prunable::Form => FORMS,
             Prunable::Flush => FLUSHES,
+            Prunable::AuditEntry(_) => AUDIT_ENTRIES,
         };
         self.write(move |db| {
             let pruned = query::execute(db, sql, params![what.kept_millis(), limit])?;

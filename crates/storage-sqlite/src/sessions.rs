@@ -1,7 +1,8 @@
 use async_trait::async_trait;
-use keygate_core::{Account, AccountId, SessionId, Timestamp, TokenHash};
+use keygate_core::{Account, AccountId, ClientMark, SessionId, Timestamp, TokenHash};
 use keygate_storage::{
-    AuditEntry, Columns, Session, SessionStore, StorageError, session_columns, statements,
+    AuditEntry, Columns, MAX_KNOWN_CLIENTS, MAX_SESSIONS, Session, SessionStore, StorageError,
+    session_columns, statements,
 };
 use rusqlite::params;
 
@@ -23,6 +24,15 @@ statements! {
         idle_ends_at, ends_at, address, user_agent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
     MAY_SIGN_IN = "SELECT 1 FROM accounts WHERE id = ? AND password_hash = ? AND suspended_at IS NULL";
     DELETE_OVER = "DELETE FROM sessions WHERE account_id = ?1 AND min(idle_ends_at, ends_at) <= ?2";
+    /// All but those that were used last.
+    DELETE_LEAST_USED = "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
+        WHERE account_id = ?1 ORDER BY last_seen_at DESC, id DESC LIMIT -1 OFFSET ?2)";
+    KNOWS = "SELECT 1 FROM known_clients WHERE account_id = ? AND mark = ?";
+    KNOW = "INSERT INTO known_clients (account_id, mark, signed_in_at) VALUES (?, ?, ?) \
+        ON CONFLICT (account_id, mark) DO UPDATE SET signed_in_at = excluded.signed_in_at";
+    FORGET_CLIENTS = "DELETE FROM known_clients WHERE account_id = ?1 AND mark NOT IN \
+        (SELECT mark FROM known_clients WHERE account_id = ?1 \
+        ORDER BY signed_in_at DESC, mark LIMIT ?2)";
     TOUCH = "UPDATE sessions \
         SET last_seen_at = max(last_seen_at, ?2), idle_ends_at = max(idle_ends_at, ?3) \
         WHERE id = ?1 AND min(idle_ends_at, ends_at) > ?2";
@@ -32,6 +42,8 @@ statements! {
 
 /// Keeps a session of an account that is known to be there.
 pub(crate) fn insert(db: &Write<'_>, session: &Session) -> Result<(), StorageError> {
+    let account_id = session.account_id.as_bytes();
+    query::execute(db, DELETE_LEAST_USED, params![account_id, MAX_SESSIONS - 1])?;
     let row = params![
         session.id.as_bytes(),
         session.account_id.as_bytes(),
@@ -43,7 +55,17 @@ pub(crate) fn insert(db: &Write<'_>, session: &Session) -> Result<(), StorageErr
         session.origin.address.map(|address| address.to_string()),
         session.origin.user_agent,
     ];
-    query::execute(db, INSERT, row).map(|_| ())
+    query::execute(db, INSERT, row)?;
+    know_client(db, session)
+}
+
+fn know_client(db: &Write<'_>, session: &Session) -> Result<(), StorageError> {
+    let account_id = session.account_id.as_bytes();
+    for mark in &session.origin.marks {
+        let row = params![account_id, mark.as_bytes(), session.created_at.as_millis()];
+        query::execute(db, KNOW, row)?;
+    }
+    query::execute(db, FORGET_CLIENTS, params![account_id, MAX_KNOWN_CLIENTS]).map(|_| ())
 }
 
 #[async_trait]
@@ -64,6 +86,18 @@ impl SessionStore for SqliteStore {
             insert(db, &session)?;
             db.audit(&audit)?;
             Ok(true)
+        })
+        .await
+    }
+
+    async fn knows_client(
+        &self,
+        account_id: AccountId,
+        mark: ClientMark,
+    ) -> Result<bool, StorageError> {
+        self.read(move |db| {
+            let params = params![account_id.as_bytes(), mark.as_bytes()];
+            query::exists(db, KNOWS, params)
         })
         .await
     }

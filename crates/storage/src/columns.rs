@@ -121,10 +121,14 @@ pub trait Columns {
 
     /// By which rules keys are issued.
     fn key_rules(&self) -> Result<KeyRules, StorageError> {
-        let max_active = self.number("max_active")?.map(u32::try_from).transpose();
+        let limit = |name| {
+            let limit = self.number(name)?.map(u32::try_from).transpose();
+            limit.map_err(|_| StorageError::Corrupt("limit"))
+        };
         Ok(KeyRules {
             prefix: self.text("key_prefix")?,
-            max_active: max_active.map_err(|_| StorageError::Corrupt("limit"))?,
+            max_active: limit("max_active")?,
+            max_total: limit("max_total")?,
         })
     }
 
@@ -203,6 +207,7 @@ pub trait Columns {
                     .transpose()
                     .map_err(|_| StorageError::Corrupt("address"))?,
                 user_agent: self.text("user_agent")?,
+                marks: Vec::new(),
             },
         };
         Ok((session, self.account()?))

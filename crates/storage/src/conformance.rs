@@ -66,6 +66,8 @@ macro_rules! conformance_tests {
         $crate::conformance_tests!(@module $open, sessions:
             a_session_is_found_by_its_token_with_its_account
             a_deleted_session_is_gone
+            who_has_signed_in_is_known_again
+            an_account_has_so_many_sessions_and_the_least_used_gives_way
             touching_moves_forward_only
             a_session_that_is_over_is_not_revived_by_its_use
             a_session_that_is_over_changes_nothing
@@ -80,6 +82,9 @@ macro_rules! conformance_tests {
             keys_are_listed_newest_first_and_paged
             states_change_at_the_very_millisecond
             the_limit_counts_active_keys_only
+            the_limit_on_all_keys_counts_those_of_every_state
+            parallel_creates_never_exceed_the_limit_on_all_keys
+            pages_of_every_status_go_on_where_the_last_one_ended
             switching_on_needs_a_free_place
             switching_on_what_is_on_takes_no_place
             an_expired_key_cannot_be_switched_on
@@ -104,6 +109,7 @@ macro_rules! conformance_tests {
             sessions_that_are_over_are_forgotten_some_at_a_time
             links_that_have_expired_are_forgotten
             forms_that_nobody_sends_again_are_forgotten
+            entries_of_the_record_are_forgotten_oldest_first
             flushes_are_remembered_whatever_a_nodes_clock_says
         );
         $crate::conformance_tests!(@module $open, others:

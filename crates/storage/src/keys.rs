@@ -22,6 +22,15 @@ pub struct NewKey {
     pub form: Option<FormId>,
 }
 
+/// How many keys an account may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyLimits {
+    /// Active ones.
+    pub active: u32,
+    /// All that are not deleted.
+    pub total: u32,
+}
+
 /// What became of a new key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InsertKey {
@@ -29,6 +38,8 @@ pub enum InsertKey {
     Inserted,
     /// The account has all the active keys it may have.
     LimitReached,
+    /// The account has all the keys it may have, of whatever state.
+    TotalReached,
     /// Nothing is kept: this account's form has made a key already, which may be gone.
     Repeated(KeyId),
 }
@@ -72,7 +83,7 @@ pub enum KeyStatus {
 }
 
 impl KeyStatus {
-    /// The name by which statements tell them apart.
+    /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -80,6 +91,11 @@ impl KeyStatus {
             Self::Expired => "expired",
             Self::All => "all",
         }
+    }
+
+    /// Whether keys come to have it, or have it no more, as time goes by.
+    pub const fn depends_on_time(self) -> bool {
+        matches!(self, Self::Active | Self::Expired)
     }
 
     /// The status of this name.
@@ -99,6 +115,13 @@ pub struct KeyPage {
     pub before: Option<KeyId>,
     /// At most so many.
     pub limit: u32,
+}
+
+impl KeyPage {
+    /// An id that those of the page are less than: no key has the last one there is.
+    pub fn less_than(&self) -> KeyId {
+        self.before.unwrap_or(KeyId::from_bytes([0xff; 16]))
+    }
 }
 
 /// Whether the secrets in the database can be checked with the hasher in use.
@@ -126,6 +149,8 @@ pub struct KeyRules {
     pub prefix: Option<String>,
     /// How many active keys an account may have.
     pub max_active: Option<u32>,
+    /// How many keys of whatever state an account may have.
+    pub max_total: Option<u32>,
 }
 
 /// What the data plane asks.
@@ -144,12 +169,12 @@ pub fn prefix_of_shown(shown: &str) -> &str {
 /// API keys.
 #[async_trait]
 pub trait KeyStore: Send + Sync {
-    /// Keeps a key, unless the account has `max_active` active ones at `key.created_at`, or its form
+    /// Keeps a key, unless the account has as many as it may have at `key.created_at`, or its form
     /// has made one within [`REMEMBER_FORMS`].
     async fn insert_key(
         &self,
         key: NewKey,
-        max_active: u32,
+        limits: KeyLimits,
         audit: AuditEntry,
     ) -> Result<InsertKey, StorageError>;
 
@@ -194,8 +219,8 @@ pub trait KeyStore: Send + Sync {
     /// has to be bound to a hasher before.
     async fn bind_prefix(&self, prefix: String) -> Result<PrefixBinding, StorageError>;
 
-    /// Notes how many active keys an account may have, for commands without the configuration.
-    async fn note_max_active(&self, max_active: u32) -> Result<(), StorageError>;
+    /// Notes how many keys an account may have, for commands without the configuration.
+    async fn note_limits(&self, limits: KeyLimits) -> Result<(), StorageError>;
 
     /// By which rules keys were issued last.
     async fn key_rules(&self) -> Result<KeyRules, StorageError>;

@@ -45,8 +45,8 @@ pub use concern::{Concern, Concerns};
 pub use error::{Cause, StorageError};
 pub use feed::{ChangeFeed, ChangeMark, Continuity, FeedPage, FeedPosition, FeedReader};
 pub use keys::{
-    CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyRules, KeyStatus, KeyStore,
-    NewKey, PrefixBinding, REMEMBER_FORMS, UpdateKey, prefix_of_shown,
+    CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyLimits, KeyPage, KeyRules, KeyStatus,
+    KeyStore, NewKey, PrefixBinding, REMEMBER_FORMS, UpdateKey, prefix_of_shown,
 };
 pub use lease::{AsOf, Lease};
 pub use links::{
@@ -56,7 +56,9 @@ pub use metrics::{FeedMetrics, Latencies, Operation};
 pub use patience::patiently;
 pub use prune::{Prunable, PruneStore};
 pub use readable::readable;
-pub use sessions::{BeginSession, Session, SessionOrigin, SessionStore};
+pub use sessions::{
+    BeginSession, MAX_KNOWN_CLIENTS, MAX_SESSIONS, Session, SessionOrigin, SessionStore,
+};
 pub use status::{
     ChangeIncident, IncidentPage, IncidentRule, LastDay, LatestProbe, Period, Probe, ProbeClaim,
     ProbeRecord, Rollup, StatusHistory, StatusStore, Tally, components_text, gather_incidents,

@@ -22,10 +22,12 @@ pub enum Prunable {
     Form,
     /// Which flush of uses a recorder wrote last.
     Flush,
+    /// An entry of the record that is older than this.
+    AuditEntry(Duration),
 }
 
 impl Prunable {
-    /// All of them.
+    /// Those that are kept for a time that is always the same.
     pub const ALL: [Self; 5] = [
         Self::Session,
         Self::Invitation,
@@ -40,8 +42,9 @@ impl Prunable {
             Self::Session | Self::Invitation | Self::PasswordReset => KEEP_OVER,
             Self::Form => REMEMBER_FORMS,
             Self::Flush => KEEP_FLUSHES,
+            Self::AuditEntry(kept) => kept,
         };
-        i64::try_from(kept.as_millis()).expect("some days")
+        i64::try_from(kept.as_millis()).unwrap_or(i64::MAX)
     }
 }
 

@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use async_trait::async_trait;
-use keygate_core::{Account, AccountId, SessionId, Timestamp, TokenHash};
+use keygate_core::{Account, AccountId, ClientMark, SessionId, Timestamp, TokenHash};
 
 use crate::{AuditEntry, StorageError};
 
@@ -26,6 +26,13 @@ pub struct Session {
     pub origin: SessionOrigin,
 }
 
+/// How many sessions an account has at most. Another one takes the place of the one that was not used for the
+/// longest time.
+pub const MAX_SESSIONS: u32 = 100;
+
+/// By how many marks the clients of an account are known at most; the newest.
+pub const MAX_KNOWN_CLIENTS: u32 = 40;
+
 /// A session that begins in the transaction of the change by which somebody has just shown that an
 /// account is theirs.
 #[derive(Debug, Clone)]
@@ -43,6 +50,8 @@ pub struct SessionOrigin {
     pub address: Option<IpAddr>,
     /// What the client calls itself (`User-Agent`, RFC 9110 section 10.1.5).
     pub user_agent: Option<String>,
+    /// By what the client is known again. Kept with the account, not told with the session.
+    pub marks: Vec<ClientMark>,
 }
 
 impl Session {
@@ -55,14 +64,21 @@ impl Session {
 /// Sessions.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Keeps a new session, and drops those of the same account that are over. False, and nothing
-    /// is kept, if the account is suspended or its password's hash is no longer the one by which
+    /// Keeps a new session, and drops those of the same account that are over or too many. By the marks of
+    /// its origin its client is known from now on. False, and nothing is kept, if the account is suspended or its password's hash is no longer the one by which
     /// somebody has just signed in.
     async fn insert_session(
         &self,
         session: Session,
         password_hash: String,
         audit: AuditEntry,
+    ) -> Result<bool, StorageError>;
+
+    /// Whether somebody has signed in to an account by a client with this mark.
+    async fn knows_client(
+        &self,
+        account_id: AccountId,
+        mark: ClientMark,
     ) -> Result<bool, StorageError>;
 
     /// The session with this token, over or not, and its account.

@@ -73,6 +73,7 @@ pub const TABLES: &[Table] = &[
             column("fingerprint", Kind::Text),
             column("key_prefix", Kind::Text),
             column("max_active", Kind::Number),
+            column("max_total", Kind::Number),
         ],
     },
     Table {
@@ -113,6 +114,15 @@ pub const TABLES: &[Table] = &[
             column("ends_at", Kind::Number),
             column("address", Kind::Text),
             column("user_agent", Kind::Text),
+        ],
+    },
+    Table {
+        name: "known_clients",
+        key: 2,
+        columns: &[
+            column("account_id", Kind::Id),
+            column("mark", Kind::Bytes),
+            column("signed_in_at", Kind::Number),
         ],
     },
     Table {

@@ -14,7 +14,8 @@ use keygate_core::{
 };
 use keygate_storage::{
     AccountStore, Action, Actor, Admission, AuditEntry, CredentialStore, InsertKey, KeyChanges,
-    KeyStore, NewAccount, NewKey, StorageError, Store, UpdateKey, UsageFlush, UsageStore,
+    KeyLimits, KeyStore, NewAccount, NewKey, StorageError, Store, UpdateKey, UsageFlush,
+    UsageStore,
 };
 use keygate_storage_sqlite::SqliteStore;
 use keygate_verify::{Refusal, Verifier};
@@ -123,10 +124,14 @@ impl World {
             hash,
             form: None,
         };
+        let limits = KeyLimits {
+            active: 10,
+            total: 10,
+        };
         let inserted = self
             .store
             .store
-            .insert_key(new, 10, entry(Action::KeyIssue));
+            .insert_key(new, limits, entry(Action::KeyIssue));
         assert_eq!(inserted.await.expect("answers"), InsertKey::Inserted);
         (id, secret)
     }

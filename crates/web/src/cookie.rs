@@ -3,24 +3,38 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, header::COOKIE};
 use keygate_core::Token;
 
-/// The session cookie: opaque, out of reach of scripts, sent to this host alone.
+/// The longest that browsers keep a cookie (RFC 6265bis section 5.5).
+const REMEMBER_BROWSER: Duration = Duration::from_hours(400 * 24);
+
+/// A cookie that holds a token: opaque, out of reach of scripts, sent to this host alone.
 ///
 /// Where the public address is https it is `Secure` and has the `__Host-` prefix, which keeps
 /// other hosts of the same domain from planting one (RFC 6265bis section 4.1.3.2).
 #[derive(Debug)]
-pub(crate) struct SessionCookie {
-    name: &'static str,
+pub(crate) struct TokenCookie {
+    name: String,
     secure: &'static str,
     lifetime: Duration,
 }
 
-impl SessionCookie {
-    pub(crate) fn new(is_https: bool, lifetime: Duration) -> Self {
-        let (name, secure) = if is_https {
-            ("__Host-keygate_session", "; Secure")
+impl TokenCookie {
+    /// The cookie that stands for a session.
+    pub(crate) fn of_session(is_https: bool, lifetime: Duration) -> Self {
+        Self::new("keygate_session", is_https, lifetime)
+    }
+
+    /// The cookie by which a browser is known with which somebody has signed in before. It opens nothing.
+    pub(crate) fn of_browser(is_https: bool) -> Self {
+        Self::new("keygate_browser", is_https, REMEMBER_BROWSER)
+    }
+
+    fn new(name: &str, is_https: bool, lifetime: Duration) -> Self {
+        let (prefix, secure) = if is_https {
+            ("__Host-", "; Secure")
         } else {
-            ("keygate_session", "")
+            ("", "")
         };
+        let name = format!("{prefix}{name}");
         Self {
             name,
             secure,
@@ -75,7 +89,7 @@ mod tests {
         for cookie in cookies {
             headers.append(COOKIE, HeaderValue::from_static(cookie));
         }
-        let cookie = SessionCookie::new(is_https, HOUR);
+        let cookie = TokenCookie::of_session(is_https, HOUR);
         cookie.read(&headers).map(str::to_owned)
     }
 
@@ -83,7 +97,7 @@ mod tests {
     fn attributes_are_strict() {
         let token = Token::generate(&OsRandom);
         let set = |is_https| {
-            let value = SessionCookie::new(is_https, HOUR).set(&token);
+            let value = TokenCookie::of_session(is_https, HOUR).set(&token);
             let text = value.to_str().expect("ASCII").to_owned();
             text.replace(token.expose(), "TOKEN")
         };
@@ -129,7 +143,7 @@ mod tests {
         for cookie in cookies {
             headers.append(COOKIE, HeaderValue::from_bytes(cookie).expect("a value"));
         }
-        let cookie = SessionCookie::new(false, HOUR);
+        let cookie = TokenCookie::of_session(false, HOUR);
         assert_eq!(cookie.read(&headers), Some("x"));
     }
 

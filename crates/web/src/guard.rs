@@ -58,7 +58,21 @@ pub(crate) async fn require_session(
     next: Next,
 ) -> Answer<Response> {
     authenticate(&state, &mut request).await?;
-    Ok(next.run(request).await)
+    Ok(run_counted(&state, request, next).await?)
+}
+
+/// Runs a handler, and counts what it changes among the changes of the account.
+async fn run_counted(state: &WebState, request: Request, next: Next) -> Result<Response, Problem> {
+    let signed_in: Option<&SignedInSession> = request.extensions().get();
+    let Some(signed_in) = signed_in.filter(|_| is_write(request.method())) else {
+        return Ok(next.run(request).await);
+    };
+    let counted = state.control().count_change(signed_in)?;
+    let answer = next.run(request).await;
+    if answer.status().is_client_error() || answer.status().is_server_error() {
+        state.control().take_back_change(counted);
+    }
+    Ok(answer)
 }
 
 /// Tells the handlers of a request whose session it comes with.
@@ -86,7 +100,11 @@ pub(crate) async fn require_signed_in(
     next: Next,
 ) -> Response {
     match authenticate(&state, &mut request).await {
-        Ok(()) => next.run(request).await,
+        Ok(()) => {
+            let frame = Frame::of_request(&request, "");
+            let answer = run_counted(&state, request, next).await;
+            answer.unwrap_or_else(|problem| message::show(frame, &problem))
+        }
         Err(problem) => match problem.code {
             Code::SessionRequired => sign_in::ask(&state, request, false).await,
             Code::SessionExpired => sign_in::ask(&state, request, true).await,

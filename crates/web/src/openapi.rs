@@ -44,8 +44,8 @@ const SESSION: &str = "session";
     info(
         title = "keygate",
         description = "The management API: keys, accounts, sessions. It takes a session cookie, never an API key; \
-            `POST /api/session` gives one. Bodies are JSON objects of at most 128 KiB, without unknown or duplicate \
-            fields. Every answer has an `X-Request-ID`. Times are UTC with three decimals."
+            `POST /api/session` gives one. Bodies are JSON objects of at most 128 KiB, or 16 KiB \
+            without a session, without unknown or duplicate fields. Every answer has an `X-Request-ID`. Times are UTC with three decimals."
     ),
     servers((url = "/")),
     tags(

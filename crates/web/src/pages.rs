@@ -14,6 +14,7 @@ pub(crate) mod frame;
 pub(crate) mod keys;
 pub(crate) mod message;
 mod moment;
+mod pieces;
 mod record;
 pub(crate) mod reset_password;
 pub(crate) mod sign_in;
@@ -27,7 +28,10 @@ pub(crate) use compression::is_compressible;
 use std::time::Duration;
 
 use askama::Template;
-use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::{
+    body::{Body, Bytes},
+    response::{Html, IntoResponse, Redirect, Response},
+};
 use http::{
     HeaderValue, StatusCode,
     header::{
@@ -38,6 +42,8 @@ use http::{
 use keygate_control::PAGE;
 use keygate_core::Problem;
 use keygate_http::{ServerFailure, retry_after};
+
+use pieces::Pieces;
 
 /// Everything comes from here, nothing stands in the page itself, and no other site may frame it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -74,8 +80,13 @@ impl From<&Problem> for Outcome {
 
 fn page(outcome: impl Into<Outcome>, template: &impl Template) -> Response {
     let html = template.render().expect("the templates render from memory");
+    html_page(outcome, html)
+}
+
+fn html_page(outcome: impl Into<Outcome>, html: impl Into<Bytes>) -> Response {
     let outcome = outcome.into();
-    let mut response = (outcome.status, Html(html)).into_response();
+    let body = Body::new(Pieces::of(html));
+    let mut response = (outcome.status, Html(body)).into_response();
     if let Some(failure) = outcome.failure {
         response.extensions_mut().insert(failure);
     }

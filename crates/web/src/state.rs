@@ -9,7 +9,7 @@ use std::{
 use keygate_control::Control;
 use keygate_http::Requests;
 
-use crate::cookie::SessionCookie;
+use crate::cookie::TokenCookie;
 
 /// Under which address the service is known.
 #[derive(Debug, Clone)]
@@ -34,7 +34,8 @@ pub struct WebState(Arc<Shared>);
 struct Shared {
     control: Arc<Control>,
     site: Site,
-    cookie: SessionCookie,
+    cookie: TokenCookie,
+    browser_cookie: TokenCookie,
     draining: AtomicBool,
     requests: Requests,
 }
@@ -47,11 +48,12 @@ impl WebState {
         session_absolute: Duration,
         requests: Requests,
     ) -> Self {
-        let cookie = SessionCookie::new(site.is_https(), session_absolute);
+        let is_https = site.is_https();
         Self(Arc::new(Shared {
             control,
             site,
-            cookie,
+            cookie: TokenCookie::of_session(is_https, session_absolute),
+            browser_cookie: TokenCookie::of_browser(is_https),
             draining: false.into(),
             requests,
         }))
@@ -78,7 +80,13 @@ impl WebState {
         &self.0.site
     }
 
-    pub(crate) fn cookie(&self) -> &SessionCookie {
+    /// The cookie that stands for a session.
+    pub(crate) fn cookie(&self) -> &TokenCookie {
         &self.0.cookie
+    }
+
+    /// The cookie by which a browser is known again.
+    pub(crate) fn browser_cookie(&self) -> &TokenCookie {
+        &self.0.browser_cookie
     }
 }

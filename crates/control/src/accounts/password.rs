@@ -16,12 +16,14 @@ impl Control {
     ) -> Result<SignedIn, Problem> {
         let account = &signed_in.account;
         let new = parse_new_password(new)?;
-        let current = self.check_password(&account.email, current, client.address);
+        let current = self.check_own_password(signed_in, current, client);
         let current = current.await.map_err(|problem| match problem.code {
             Code::InvalidCredentials => wrong_password(),
             _ => problem,
         })?;
-        let hash = self.passwords.hash_new(new, account.email.clone()).await?;
+        let email = account.email.clone();
+        let hash = self.passwords.hash_new(new, email, Some(client.address));
+        let hash = hash.await?;
         let actor = signed_in.actor();
         let (signed_in, session) = self.new_session(account, client);
         let new = NewPassword {
@@ -37,9 +39,9 @@ impl Control {
     /// it made.
     pub async fn set_password(&self, account: &Account, new: &str) -> Result<(), Problem> {
         let new = parse_new_password(new)?;
-        let hash = self.passwords.hash_new(new, account.email.clone()).await?;
+        let hash = self.passwords.hash_new(new, account.email.clone(), None);
         let new = NewPassword {
-            hash,
+            hash: hash.await?,
             session: None,
         };
         self.replace(account, None, new, Actor::Operator).await

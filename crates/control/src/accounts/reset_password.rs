@@ -69,7 +69,7 @@ impl Control {
         address: IpAddr,
     ) -> Result<(), Problem> {
         let account = self.account_to_reset(token, address).await?;
-        self.reset(account, token, new, None).await
+        self.reset(account, token, new, None, address).await
     }
 
     /// The same, and signs in with the new password.
@@ -81,12 +81,13 @@ impl Control {
     ) -> Result<SignedIn, Problem> {
         let account = self.account_to_reset(token, client.address).await?;
         let (signed_in, session) = self.new_session(&account, client);
-        self.reset(account, token, new, Some(session)).await?;
+        self.reset(account, token, new, Some(session), client.address)
+            .await?;
         Ok(signed_in)
     }
 
     async fn account_to_reset(&self, token: &str, address: IpAddr) -> Result<Account, Problem> {
-        self.attempts.count_address(address)?;
+        let _counted = self.attempts.count_address(address)?;
         self.get_password_reset(token).await
     }
 
@@ -96,9 +97,13 @@ impl Control {
         token: &str,
         new: &str,
         session: Option<BeginSession>,
+        address: IpAddr,
     ) -> Result<(), Problem> {
         let new = parse_new_password(new)?;
-        let hash = self.passwords.hash_new(new, account.email.clone()).await?;
+        let hash = self
+            .passwords
+            .hash_new(new, account.email.clone(), Some(address));
+        let hash = hash.await?;
         let token = Token::parse(token).ok_or_else(link_invalid)?;
         let actor = Actor::Account(account.id);
         let mut audit = self.entry(actor, Action::AccountSetPassword, account.id);

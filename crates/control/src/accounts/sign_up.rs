@@ -63,7 +63,7 @@ impl Control {
         password: &str,
         role: Role,
     ) -> Result<Account, Problem> {
-        let new = self.new_account(email, password, role).await?;
+        let new = self.new_account(email, password, role, None).await?;
         self.make_account(new, Admission::Free, None, Actor::Operator)
             .await
     }
@@ -75,9 +75,10 @@ impl Control {
 
     /// The account that somebody may have, and why they may.
     async fn admitted(&self, request: SignUp<'_>) -> Result<(NewAccount, Admission), Problem> {
-        self.attempts.count_address(request.address)?;
+        let _counted = self.attempts.count_address(request.address)?;
         let (admission, role) = self.admission(request.invitation).await?;
-        let new = self.new_account(request.email, request.password, role);
+        let client = Some(request.address);
+        let new = self.new_account(request.email, request.password, role, client);
         Ok((new.await?, admission))
     }
 
@@ -116,10 +117,12 @@ impl Control {
         email: &str,
         password: &str,
         role: Role,
+        client: Option<IpAddr>,
     ) -> Result<NewAccount, Problem> {
         let email = parse_email(email)?;
         let password = parse_new_password(password)?;
-        let password_hash = self.passwords.hash_new(password, email.clone()).await?;
+        let hash = self.passwords.hash_new(password, email.clone(), client);
+        let password_hash = hash.await?;
         let now = self.clock.now();
         Ok(NewAccount {
             id: AccountId::generate(now, &*self.random),

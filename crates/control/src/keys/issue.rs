@@ -7,7 +7,7 @@ use keygate_core::{
 use keygate_storage::{Action, Actor, InsertKey, NewKey};
 use serde_json::json;
 
-use super::key_limit_reached;
+use super::{key_limit_reached, key_total_reached};
 use crate::{Control, unavailable};
 
 /// Somebody wants a key.
@@ -124,11 +124,12 @@ impl Control {
             hash: self.hasher.hash(secret.expose()),
             form,
         };
-        let max_active = self.policy.max_active_keys;
-        let inserted = self.store.insert_key(new, max_active, audit).await;
+        let limits = self.policy.key_limits;
+        let inserted = self.store.insert_key(new, limits, audit).await;
         match inserted.map_err(unavailable)? {
             InsertKey::Inserted => Ok(Issued::Now(Box::new(IssuedKey { key, secret }))),
-            InsertKey::LimitReached => Err(key_limit_reached(max_active)),
+            InsertKey::LimitReached => Err(key_limit_reached(limits.active)),
+            InsertKey::TotalReached => Err(key_total_reached(limits.total)),
             InsertKey::Repeated(earlier) => Ok(Issued::Before(earlier)),
         }
     }

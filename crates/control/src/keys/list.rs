@@ -20,6 +20,7 @@ impl Control {
             before,
             limit: PAGE,
         };
+        let _turn = self.reads.turn(account_id).await;
         let listed = self.store.list_keys(account_id, page, self.clock.now());
         listed.await.map_err(unavailable)
     }
@@ -72,6 +73,7 @@ impl Control {
             limit: PAGE,
             ..AuditPage::default()
         };
+        let _turn = self.reads.turn(account_id).await;
         let listed = self.store.list_audit_entries(page).await;
         listed.map_err(unavailable)
     }
@@ -79,6 +81,7 @@ impl Control {
     /// A key of an account. What is no id, an unknown one and another account's are all the same.
     pub async fn get_key(&self, account_id: AccountId, key_id: &str) -> Result<ApiKey, Problem> {
         let key_id = KeyId::parse(key_id).ok_or_else(key_not_found)?;
+        let _turn = self.reads.turn(account_id).await;
         let found = self.store.lookup_key(account_id, key_id).await;
         found.map_err(unavailable)?.ok_or_else(key_not_found)
     }

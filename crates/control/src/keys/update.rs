@@ -19,7 +19,7 @@ impl Control {
         let mut audit = self.entry(actor, Action::KeyUpdate, account_id);
         audit.subject_id = Some(key_id.to_string());
         audit.detail = Some(detail(&changes));
-        let max_active = self.policy.max_active_keys;
+        let max_active = self.policy.key_limits.active;
         let updated = self
             .store
             .update_key(account_id, key_id, changes, max_active, audit)

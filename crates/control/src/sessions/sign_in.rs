@@ -1,9 +1,11 @@
 use std::net::IpAddr;
 
-use keygate_core::{Account, Code, EmailAddress, Password, Problem, SessionId, Token};
+use keygate_core::{
+    Account, AccountId, ClientMark, Code, EmailAddress, Password, Problem, SessionId, Token,
+};
 use keygate_storage::{Action, Actor, BeginSession, Session, SessionOrigin, StoredAccount};
 
-use crate::{Control, unavailable};
+use crate::{Control, SignedInSession, throttle::Counted, unavailable};
 
 /// Somebody who wants a session.
 #[derive(Debug, Clone, Copy)]
@@ -12,20 +14,33 @@ pub struct Client<'a> {
     pub address: IpAddr,
     /// What their browser or script calls itself (`User-Agent`).
     pub user_agent: Option<&'a str>,
+    /// The token that their browser has kept since somebody signed in with it.
+    pub browser: Option<&'a str>,
+    /// Whether it keeps such a token if it gets one.
+    pub keeps_token: bool,
 }
 
 /// So much of a client's own name is kept, in characters.
 const MAX_USER_AGENT: usize = 256;
 
 impl Client<'_> {
-    fn origin(&self) -> SessionOrigin {
+    /// The origin of a session that begins in a browser which keeps this token.
+    fn origin(&self, browser: Option<&Token>) -> SessionOrigin {
         let shown = |c: &char| !c.is_control();
         let user_agent = self.user_agent;
         SessionOrigin {
             address: Some(self.address),
             user_agent: user_agent
                 .map(|name| name.chars().filter(shown).take(MAX_USER_AGENT).collect()),
+            marks: [ClientMark::of_site(self.address)]
+                .into_iter()
+                .chain(browser.map(ClientMark::of_browser))
+                .collect(),
         }
+    }
+
+    fn browser(&self) -> Option<Token> {
+        self.browser.and_then(Token::parse)
     }
 }
 
@@ -36,6 +51,8 @@ pub struct SignedIn {
     pub account: Account,
     /// The cookie's value.
     pub token: Token,
+    /// What a browser keeps, so that it is known when somebody signs in with it again.
+    pub browser: Option<Token>,
 }
 
 impl Control {
@@ -58,40 +75,91 @@ impl Control {
         client: &Client<'_>,
     ) -> Result<SignedIn, Problem> {
         let Ok(email) = EmailAddress::parse(email) else {
-            self.attempts.count_address(client.address)?;
+            let _counted = self.attempts.count_address(client.address)?;
             return Err(invalid_credentials());
         };
+        let stored = self.lookup_account(&email).await?;
+        let id = stored.as_ref().map(|stored| stored.account.id);
+        let counted = self.count_attempt(&email, id, client).await?;
         let stored = self
-            .check_password(&email, password, client.address)
+            .check_password(stored, password, client.address, counted)
             .await?;
         if stored.account.suspended_at.is_some() {
             return Err(keygate_core::Denial::AccountSuspended.into());
         }
-        self.start_session(&stored.account, stored.password_hash, client)
+        // Whoever knows the password could fill the record with sessions.
+        let counted = self.count_change_of(&stored.account)?;
+        let begun = self.start_session(&stored.account, stored.password_hash, client);
+        let begun = begun.await;
+        if begun.is_err() {
+            self.take_back_change(counted);
+        }
+        begun
+    }
+
+    /// The account of somebody who is signed in, if this is its password.
+    pub(crate) async fn check_own_password(
+        &self,
+        signed_in: &SignedInSession,
+        password: &str,
+        client: &Client<'_>,
+    ) -> Result<StoredAccount, Problem> {
+        let counted = self.attempts.count_session(signed_in.session.id)?;
+        let stored = self.lookup_account(&signed_in.account.email).await?;
+        self.check_password(stored, password, client.address, counted)
             .await
     }
 
-    /// The account of this address, if this is its password. The one place where that is asked.
-    pub(crate) async fn check_password(
+    async fn lookup_account(&self, email: &EmailAddress) -> Result<Option<StoredAccount>, Problem> {
+        let found = self.store.lookup_account(email).await;
+        found.map_err(unavailable)
+    }
+
+    /// Counts an attempt to sign in. Whoever would be refused as a stranger is asked after: who has signed in
+    /// to the account before has attempts that no stranger uses up.
+    async fn count_attempt(
         &self,
         email: &EmailAddress,
+        account_id: Option<AccountId>,
+        client: &Client<'_>,
+    ) -> Result<Counted, Problem> {
+        let refused = match self.attempts.count_stranger(email, client.address) {
+            Ok(counted) => return Ok(counted),
+            Err(refused) => refused,
+        };
+        // Nobody's, where there is no account: the answer takes as long.
+        let id = account_id.unwrap_or(AccountId::from_bytes([0; 16]));
+        let knows = async |mark| self.store.knows_client(id, mark).await.map_err(unavailable);
+        if let Some(browser) = client.browser().as_ref().map(ClientMark::of_browser)
+            && knows(browser).await?
+        {
+            return self.attempts.count_known_browser(email, browser);
+        }
+        if knows(ClientMark::of_site(client.address)).await? {
+            return self.attempts.count_known_site(email, client.address);
+        }
+        Err(refused)
+    }
+
+    /// The account, if this is its password. The one place where that is asked.
+    async fn check_password(
+        &self,
+        stored: Option<StoredAccount>,
         password: &str,
         address: IpAddr,
+        counted: Counted,
     ) -> Result<StoredAccount, Problem> {
-        self.attempts.count_address(address)?;
-        self.attempts.count_account(email)?;
-        let stored = self
-            .store
-            .lookup_account(email)
-            .await
-            .map_err(unavailable)?;
         let hash = stored.as_ref().map(|stored| stored.password_hash.clone());
         // What is too short or too long to be anybody's password costs the same work.
         let (password, hash) = match Password::parse(password) {
             Ok(password) => (password, hash),
             Err(_) => (Password::parse(UNUSABLE).expect("long enough"), None),
         };
-        let right = self.passwords.verify(password, hash).await?;
+        let verified = self.passwords.verify(password, hash, address).await;
+        if !matches!(verified, Ok(false)) {
+            self.attempts.take_back(counted);
+        }
+        let right = verified?;
         stored.filter(|_| right).ok_or_else(invalid_credentials)
     }
 
@@ -120,6 +188,8 @@ impl Control {
         client: &Client<'_>,
     ) -> (SignedIn, BeginSession) {
         let token = Token::generate(&*self.random);
+        let new = || client.keeps_token.then(|| Token::generate(&*self.random));
+        let browser = client.browser().or_else(new);
         let now = self.clock.now();
         let session = Session {
             id: SessionId::generate(now, &*self.random),
@@ -129,13 +199,18 @@ impl Control {
             last_seen_at: now,
             idle_ends_at: now.plus(self.policy.session_idle),
             ends_at: now.plus(self.policy.session_absolute),
-            origin: client.origin(),
+            origin: client.origin(browser.as_ref()),
         };
         let actor = Actor::Account(account.id);
         let mut audit = self.entry(actor, Action::SessionCreate, account.id);
         audit.subject_id = Some(session.id.to_string());
         let account = account.clone();
-        (SignedIn { account, token }, BeginSession { session, audit })
+        let signed_in = SignedIn {
+            account,
+            token,
+            browser,
+        };
+        (signed_in, BeginSession { session, audit })
     }
 }
 

@@ -20,6 +20,7 @@ impl Control {
         signed_in: &SignedInSession,
     ) -> Result<Vec<Session>, Problem> {
         let (account_id, now) = (signed_in.account.id, self.clock.now());
+        let _turn = self.reads.turn(account_id).await;
         let listed = self.store.list_sessions(account_id, now).await;
         listed.map_err(unavailable)
     }

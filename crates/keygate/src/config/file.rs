@@ -19,6 +19,13 @@ pub(crate) struct File {
     pub(crate) storage: Storage,
     pub(crate) traces: Traces,
     pub(crate) status: Status,
+    pub(crate) audit: Audit,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Audit {
+    pub(crate) keep_days: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -26,6 +33,7 @@ pub(crate) struct File {
 pub(crate) struct Keys {
     pub(crate) prefix: Option<String>,
     pub(crate) max_active: Option<u32>,
+    pub(crate) max_total: Option<u32>,
     pub(crate) pepper_file: Option<String>,
 }
 
@@ -33,6 +41,7 @@ pub(crate) struct Keys {
 #[serde(default)]
 pub(crate) struct Accounts {
     pub(crate) signup: Option<String>,
+    pub(crate) changes_per_minute: Option<u32>,
     pub(crate) session_idle: Option<String>,
     pub(crate) session_absolute: Option<String>,
 }

@@ -67,6 +67,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         help: "How many active keys an account may have.",
     },
     Setting {
+        name: "keys.max_total",
+        default: "1000",
+        example: "1000",
+        help: "How many keys an account may have, those that are switched off or have expired included. Deleted ones do not count.",
+    },
+    Setting {
         name: "keys.pepper_file",
         default: "none",
         example: "\"/etc/keygate/pepper\"",
@@ -79,6 +85,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         help: "Who may make an account: `closed` (the operator), `invite` (whoever has an invitation, which the operator or an admin makes) or `open` (anybody). The first account is made with the set-up link or by the operator in any case.",
     },
     Setting {
+        name: "accounts.changes_per_minute",
+        default: "120",
+        example: "120",
+        help: "How many changes an account may make in a minute, on each node; five thirds of that at once. Refused ones do not count, nor do admins'.",
+    },
+    Setting {
         name: "accounts.session_idle",
         default: "7d",
         example: "\"12h\"",
@@ -89,6 +101,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         default: "30d",
         example: "\"30d\"",
         help: "How long a session lives at most.",
+    },
+    Setting {
+        name: "audit.keep_days",
+        default: "for ever",
+        example: "1095",
+        help: "After how many days an entry of the record is forgotten.",
     },
     Setting {
         name: "upstream.path",

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use keygate_control::{Policy, Signup, StatusPolicy};
+use keygate_control::{KeyLimits, Policy, Signup, StatusPolicy};
 use keygate_core::{
     Scope,
     key::{KeyFormat, KeyHasher},
@@ -63,6 +63,7 @@ pub(crate) enum MetricsListen {
 pub(crate) struct KeyRulesSet {
     pub(crate) prefix: bool,
     pub(crate) max_active: bool,
+    pub(crate) max_total: bool,
 }
 
 /// The settings that hold, each checked.
@@ -101,8 +102,12 @@ impl Settings {
         if let (false, Some(format)) = (self.key_rules_set.prefix, format) {
             self.format = format;
         }
+        let limits = &mut self.policy.key_limits;
         if let (false, Some(max_active)) = (self.key_rules_set.max_active, noted.max_active) {
-            self.policy.max_active_keys = max_active;
+            limits.active = max_active;
+        }
+        if let (false, Some(max_total)) = (self.key_rules_set.max_total, noted.max_total) {
+            limits.total = max_total;
         }
     }
 
@@ -166,10 +171,15 @@ impl Settings {
             key_rules_set: KeyRulesSet {
                 prefix: file.keys.prefix.is_some(),
                 max_active: file.keys.max_active.is_some(),
+                max_total: file.keys.max_total.is_some(),
             },
             format: key_format(file.keys.prefix.as_deref())?,
             hasher: hasher(file.keys.pepper_file.as_deref(), folder)?,
-            policy: policy(file.keys.max_active, &file.accounts, status)?,
+            policy: Policy {
+                key_limits: key_limits(&file.keys)?,
+                keep_audit: keep_audit(file.audit.keep_days)?,
+                ..policy(&file.accounts, status)?
+            },
             upstreams: upstreams(&sections, folder)?,
             routes: routes(file.route)?,
             traces: traces(&file.traces)?,
@@ -329,11 +339,33 @@ pub(super) fn read_secret(setting: &str, path: &str, folder: &Path) -> Result<St
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-fn policy(
-    max_active: Option<u32>,
-    accounts: &file::Accounts,
-    status: StatusPolicy,
-) -> Result<Policy, Failure> {
+fn at_least_one(setting: &str, number: Option<u32>) -> Result<Option<u32>, Failure> {
+    match number {
+        Some(0) => Err(invalid(setting, 0, "must be 1 or more")),
+        number => Ok(number),
+    }
+}
+
+fn key_limits(keys: &file::Keys) -> Result<KeyLimits, Failure> {
+    let default = Policy::default().key_limits;
+    let active = at_least_one("keys.max_active", keys.max_active)?;
+    let active = active.unwrap_or(default.active);
+    let total = at_least_one("keys.max_total", keys.max_total)?;
+    // Whoever lets an account have many active keys need not say so twice.
+    let total = total.unwrap_or(default.total.max(active));
+    if total < active {
+        let rule = "must not be less than keys.max_active";
+        return Err(invalid("keys.max_total", total, rule));
+    }
+    Ok(KeyLimits { active, total })
+}
+
+fn keep_audit(days: Option<u32>) -> Result<Option<Duration>, Failure> {
+    let days = at_least_one("audit.keep_days", days)?;
+    Ok(days.map(|days| Duration::from_hours(u64::from(days) * 24)))
+}
+
+fn policy(accounts: &file::Accounts, status: StatusPolicy) -> Result<Policy, Failure> {
     let default = Policy::default();
     let signup = match accounts.signup.as_deref() {
         None => default.signup,
@@ -345,14 +377,12 @@ fn policy(
             return Err(invalid("accounts.signup", other, rule));
         }
     };
-    let max_active_keys = max_active.unwrap_or(default.max_active_keys);
-    if max_active_keys == 0 {
-        return Err(invalid("keys.max_active", 0, "must be 1 or more"));
-    }
+    let setting = "accounts.changes_per_minute";
+    let changes_per_minute = at_least_one(setting, accounts.changes_per_minute)?;
     let idle = accounts.session_idle.as_deref();
     let absolute = accounts.session_absolute.as_deref();
     Ok(Policy {
-        max_active_keys,
+        changes_per_minute: changes_per_minute.unwrap_or(default.changes_per_minute),
         signup,
         session_idle: duration("accounts.session_idle", idle, default.session_idle)?,
         session_absolute: duration(
@@ -361,6 +391,7 @@ fn policy(
             default.session_absolute,
         )?,
         status,
+        ..default
     })
 }
 
@@ -426,7 +457,10 @@ mod tests {
         let settings = resolve("").expect("valid");
         assert_eq!(settings.database.to_string(), "./keygate-data/keygate.db");
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
-        assert_eq!(settings.policy.max_active_keys, 10);
+        assert_eq!(settings.policy.key_limits.active, 10);
+        assert_eq!(settings.policy.key_limits.total, 1_000);
+        assert_eq!(settings.policy.changes_per_minute, 120);
+        assert_eq!(settings.policy.keep_audit, None);
         assert_eq!(settings.policy.signup, Signup::Invite);
         assert_eq!(settings.upstreams.to_string(), "");
     }

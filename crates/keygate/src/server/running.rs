@@ -80,8 +80,8 @@ impl Running {
         let bind = async || bind_keys(&control).await;
         // The database was there a moment ago, so what fails now may pass.
         patiently("comparing how keys are made", Failure::may_pass, bind).await?;
-        let note = async || Ok::<_, Failure>(control.note_max_active().await?);
-        patiently("noting the limit on keys", Failure::may_pass, note).await?;
+        let note = async || Ok::<_, Failure>(control.note_limits().await?);
+        patiently("noting the limits on keys", Failure::may_pass, note).await?;
         let origin = settings.origin(address);
         let operator = operator::Listener::start(
             &settings.data,

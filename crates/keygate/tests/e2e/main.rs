@@ -22,6 +22,7 @@ mod presented_keys;
 mod readme;
 mod results;
 mod shutdown;
+mod sign_in;
 mod terminal;
 mod timeouts;
 mod tls;

@@ -15,9 +15,10 @@ pub struct Account {
 }
 
 impl Account {
-    /// Makes the first account, as an operator would, and signs in.
+    /// Makes the first account, as an operator would, and signs in. It is an admin's, who may make any number of
+    /// changes.
     pub async fn create(program: &Program) -> Self {
-        let args = ["account", "create", EMAIL, "--password-stdin"];
+        let args = ["account", "create", EMAIL, "--password-stdin", "--admin"];
         let output = program.cli(&args, PASSWORD);
         assert!(output.status.success(), "{output:?}");
         Self::sign_in(&program.url).await

@@ -8,8 +8,8 @@ use keygate_core::{
 
 use crate::{
     AccountPage, AccountSummary, Action, Actor, Admission, AuditEntry, AuditPage, InsertAccount,
-    InsertKey, KeyChanges, KeyPage, KeyStatus, KeyUse, NewAccount, NewKey, NewPassword, Session,
-    SessionOrigin, SetPassword, Store, UpdateKey, UsageFlush,
+    InsertKey, KeyChanges, KeyLimits, KeyPage, KeyStatus, KeyUse, NewAccount, NewKey, NewPassword,
+    Session, SessionOrigin, SetPassword, Store, UpdateKey, UsageFlush,
 };
 
 /// The time at which the suite takes place.
@@ -22,6 +22,12 @@ pub(super) const fn at(offset_millis: i64) -> Timestamp {
 
 /// The password's hash of every new account.
 pub const PASSWORD_HASH: &str = "a PHC string";
+
+/// Of keys, as many as a test makes.
+pub const UNLIMITED: KeyLimits = KeyLimits {
+    active: 10_000,
+    total: 10_000,
+};
 
 /// An empty store, and short words for what the suite does with it.
 pub struct Fixture {
@@ -161,8 +167,16 @@ impl Fixture {
     }
 
     pub async fn insert_key(&self, key: NewKey, max_active: u32) -> InsertKey {
+        let limits = KeyLimits {
+            active: max_active,
+            ..UNLIMITED
+        };
+        self.insert_within(key, limits).await
+    }
+
+    pub async fn insert_within(&self, key: NewKey, limits: KeyLimits) -> InsertKey {
         self.store
-            .insert_key(key, max_active, Self::entry(Action::KeyIssue))
+            .insert_key(key, limits, Self::entry(Action::KeyIssue))
             .await
             .expect("the store answers")
     }

@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use keygate_core::{
-    FormId, KeyId, OsRandom, RecorderId, Scope, Timestamp,
+    FormId, KeyId, KeyState, OsRandom, RecorderId, Scope, Timestamp,
     key::{KeyHash, KeyName},
 };
 
 use super::fixture::{Fixture, NOW, at};
 use crate::{
-    Action, ChangeListener, HasherBinding, InsertKey, KeyChanges, KeyPage, KeyRules, KeyStatus,
-    NewKey, PrefixBinding, UpdateKey,
+    Action, ChangeListener, HasherBinding, InsertKey, KeyChanges, KeyLimits, KeyPage, KeyRules,
+    KeyStatus, NewKey, PrefixBinding, UpdateKey,
 };
 
 pub async fn a_key_reads_back_as_it_was_issued(f: Fixture) {
@@ -116,6 +116,106 @@ pub async fn the_limit_counts_active_keys_only(f: Fixture) {
     }
     let bobs = Fixture::new_key(bob, "one more", 0);
     assert_eq!(f.insert_key(bobs, 2).await, InsertKey::Inserted);
+}
+
+pub async fn the_limit_on_all_keys_counts_those_of_every_state(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let limits = KeyLimits {
+        active: 10,
+        total: 3,
+    };
+    let mut expired = Fixture::new_key(ada, "expired", -10);
+    expired.key.expires_at = Some(Timestamp::from_millis(1));
+    let mut off = Fixture::new_key(ada, "off", 0);
+    off.key.is_active = false;
+    let on = Fixture::new_key(ada, "on", 0);
+    let one_more = || f.insert_within(Fixture::new_key(ada, "one more", 1), limits);
+    for new in [expired, off.clone(), on] {
+        assert_eq!(f.insert_within(new, limits).await, InsertKey::Inserted);
+    }
+    assert_eq!(one_more().await, InsertKey::TotalReached);
+    let bob = f.account("bob@example.com").await;
+    let bobs = Fixture::new_key(bob, "one more", 0);
+    assert_eq!(f.insert_within(bobs, limits).await, InsertKey::Inserted);
+    let entry = Fixture::entry(Action::KeyRevoke);
+    let deleted = f.store.delete_key(ada, off.key.id, entry).await;
+    assert!(deleted.expect("the store answers"));
+    assert_eq!(one_more().await, InsertKey::Inserted);
+    assert_eq!(one_more().await, InsertKey::TotalReached);
+}
+
+pub async fn parallel_creates_never_exceed_the_limit_on_all_keys(f: Fixture) {
+    let f = Arc::new(f);
+    let ada = f.account("ada@example.com").await;
+    let limits = KeyLimits {
+        active: 100,
+        total: 3,
+    };
+    let inserts: Vec<_> = (0..40)
+        .map(|number| {
+            let f = f.clone();
+            tokio::spawn(async move {
+                let mut key = Fixture::new_key(ada, "key", number);
+                key.key.is_active = number % 2 == 0;
+                f.insert_within(key, limits).await
+            })
+        })
+        .collect();
+    let mut inserted = 0;
+    for insert in inserts {
+        let outcome = insert.await.expect("no panic");
+        inserted += u32::from(outcome == InsertKey::Inserted);
+    }
+    assert_eq!(inserted, 3);
+    assert_eq!(f.list(ada, KeyStatus::All).await.len(), 3);
+}
+
+pub async fn pages_of_every_status_go_on_where_the_last_one_ended(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let bob = f.account("bob@example.com").await;
+    let mut all = Vec::new();
+    for number in 0..30 {
+        for account in [ada, bob] {
+            let mut new = Fixture::new_key(account, "key", number);
+            new.key.is_active = number % 3 != 0;
+            new.key.expires_at = (number % 3 == 1).then_some(at(40 - number * 2));
+            assert_eq!(f.insert_key(new.clone(), 100).await, InsertKey::Inserted);
+            all.push(new.key);
+        }
+    }
+    all.retain(|key| key.account_id == ada);
+    all.sort_by_key(|key| std::cmp::Reverse(key.id));
+    for status in [
+        KeyStatus::Active,
+        KeyStatus::Inactive,
+        KeyStatus::Expired,
+        KeyStatus::All,
+    ] {
+        let state = match status {
+            KeyStatus::Active => Some(KeyState::Active),
+            KeyStatus::Inactive => Some(KeyState::Inactive),
+            KeyStatus::Expired => Some(KeyState::Expired),
+            KeyStatus::All => None,
+        };
+        let expected = all.iter();
+        let expected = expected.filter(|key| state.is_none_or(|state| key.state(NOW) == state));
+        let expected: Vec<KeyId> = expected.map(|key| key.id).collect();
+        let mut listed: Vec<KeyId> = Vec::new();
+        loop {
+            let page = KeyPage {
+                status,
+                before: listed.last().copied(),
+                limit: 4,
+            };
+            let keys = f.store.list_keys(ada, page, NOW).await;
+            let keys = keys.expect("the store answers");
+            listed.extend(keys.iter().map(|key| key.id));
+            if keys.len() < 4 {
+                break;
+            }
+        }
+        assert_eq!(listed, expected, "{status:?}");
+    }
 }
 
 pub async fn switching_on_needs_a_free_place(f: Fixture) {
@@ -377,11 +477,14 @@ pub async fn the_rules_by_which_keys_were_issued_are_kept(f: Fixture) {
     assert_eq!(bound, HasherBinding::Bound);
     let bound = f.store.bind_prefix("acme_".into()).await.expect("answers");
     assert_eq!(bound, PrefixBinding::Bound);
-    f.store.note_max_active(3).await.expect("noted");
-    f.store.note_max_active(4).await.expect("noted");
+    for (active, total) in [(3, 30), (4, 30), (4, 40)] {
+        let noted = f.store.note_limits(KeyLimits { active, total }).await;
+        noted.expect("noted");
+    }
     let noted = KeyRules {
         prefix: Some("acme_".into()),
         max_active: Some(4),
+        max_total: Some(40),
     };
     assert_eq!(rules().await, noted);
 }

@@ -144,12 +144,16 @@ pub async fn one_of_a_thousand_accounts_is_changed(f: Fixture) {
 }
 
 pub async fn one_of_a_thousand_sessions_is_changed(f: Fixture) {
-    let ada = f.account("ada@example.com").await;
+    // No account has so many.
+    let mut accounts = Vec::new();
+    for number in 0..20 {
+        accounts.push(f.account(&format!("ada{number}@example.com")).await);
+    }
     let f = Arc::new(f);
-    let sessions = many(|_| {
-        let f = f.clone();
+    let sessions = many(|number| {
+        let (f, account) = (f.clone(), accounts[number % accounts.len()]);
         async move {
-            let session = Fixture::new_session(ada);
+            let session = Fixture::new_session(account);
             assert!(f.insert_session(&session, PASSWORD_HASH).await);
             session
         }
@@ -165,14 +169,18 @@ pub async fn one_of_a_thousand_sessions_is_changed(f: Fixture) {
         });
         found.await.into_iter().flatten().collect::<Vec<_>>()
     };
-    let one = sessions[500].id;
+    let Session {
+        id: one,
+        account_id: owner,
+        ..
+    } = sessions[500];
     let id = |session: &Session| session.id;
     let before = all().await;
     let touched = f.store.touch_session(one, at(1), at(1_001)).await;
     touched.expect("answers");
     assert_only(&one, id, &before, &all().await);
     let entry = Fixture::entry(Action::SessionDelete);
-    let deleted = f.store.delete_session(ada, one, entry).await;
+    let deleted = f.store.delete_session(owner, one, entry).await;
     assert!(deleted.expect("answers"));
     assert_only(&one, id, &before, &all().await);
 }

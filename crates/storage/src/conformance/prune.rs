@@ -1,8 +1,10 @@
 //! Forgetting what is over.
 
+use std::time::Duration;
+
 use keygate_core::{FormId, LinkId, OsRandom, RecorderId, Timestamp, Token};
 
-use super::fixture::{Fixture, NOW, PASSWORD_HASH};
+use super::fixture::{Fixture, NOW, PASSWORD_HASH, UNLIMITED};
 use crate::{Action, InsertKey, Invitation, InvitationKind, PasswordReset, Prunable};
 
 const LONG_AGO: Timestamp = Timestamp::from_millis(1_000);
@@ -95,6 +97,27 @@ pub async fn forms_that_nobody_sends_again_are_forgotten(f: Fixture) {
     }
     assert_eq!(f.prune(Prunable::Form, 10).await, 1);
     assert_eq!(f.prune(Prunable::Form, 10).await, 0);
+}
+
+pub async fn entries_of_the_record_are_forgotten_oldest_first(f: Fixture) {
+    let mut old = Fixture::entry(Action::KeyIssue);
+    old.at = LONG_AGO;
+    let mut new = Fixture::entry(Action::KeyIssue);
+    new.at = FAR_AHEAD;
+    let ada = f.account("ada@example.com").await;
+    for (number, entry) in [old.clone(), old, new].into_iter().enumerate() {
+        let key = Fixture::new_key(ada, "key", i64::try_from(number).expect("small"));
+        let inserted = f.store.insert_key(key, UNLIMITED, entry).await;
+        assert_eq!(inserted.expect("the store answers"), InsertKey::Inserted);
+    }
+    let before = f.audited().await.len();
+    let years = |number: u64| Prunable::AuditEntry(Duration::from_hours(24 * 365 * number));
+    assert_eq!(f.prune(years(200), 10).await, 0);
+    // The first entry is the account's, and of today: of two that are looked at, one goes.
+    for expected in [1, 1, 0] {
+        assert_eq!(f.prune(years(30), 2).await, expected);
+    }
+    assert_eq!(f.audited().await.len(), before - 2);
 }
 
 /// By the database's clock: one that is wrong on a node would have uses of all others counted twice.

@@ -1,10 +1,13 @@
 //! Sessions.
 
-use keygate_core::key::KeyName;
+use std::net::IpAddr;
 
-use super::fixture::{Fixture, NOW, PASSWORD_HASH, at};
+use keygate_core::{ClientMark, key::KeyName};
+
+use super::fixture::{Fixture, NOW, PASSWORD_HASH, UNLIMITED, at};
 use crate::{
-    Action, Actor, AuditEntry, KeyChanges, Session, SessionOrigin, StorageError, UpdateKey,
+    Action, Actor, AuditEntry, KeyChanges, MAX_KNOWN_CLIENTS, MAX_SESSIONS, Session, SessionOrigin,
+    StorageError, UpdateKey,
 };
 
 pub async fn a_session_is_found_by_its_token_with_its_account(f: Fixture) {
@@ -13,6 +16,7 @@ pub async fn a_session_is_found_by_its_token_with_its_account(f: Fixture) {
     session.origin = SessionOrigin {
         address: Some("2001:db8::1".parse().expect("an address")),
         user_agent: Some("curl/8".into()),
+        marks: Vec::new(),
     };
     assert!(f.insert_session(&session, PASSWORD_HASH).await);
     let found = f.store.lookup_session(session.token_hash).await;
@@ -21,6 +25,58 @@ pub async fn a_session_is_found_by_its_token_with_its_account(f: Fixture) {
     assert_eq!(account.id, ada);
     assert!(!f.session_exists(&Fixture::new_session(ada)).await);
     assert_eq!(f.audited().await[0], Action::SessionCreate);
+}
+
+pub async fn who_has_signed_in_is_known_again(f: Fixture) {
+    let (ada, bob) = (
+        f.account("ada@example.com").await,
+        f.account("bob@example.com").await,
+    );
+    let mark = |number: u32| ClientMark::of_site(IpAddr::from((number << 8).to_be_bytes()));
+    let knows = async |account, number| {
+        let known = f.store.knows_client(account, mark(number)).await;
+        known.expect("the store answers")
+    };
+    assert!(!knows(ada, 1).await);
+    let sign_in = async |number: u32, offset| {
+        let mut session = Fixture::new_session(ada);
+        session.created_at = at(offset);
+        session.origin.marks = vec![mark(number), mark(0)];
+        assert!(f.insert_session(&session, PASSWORD_HASH).await);
+    };
+    sign_in(1, 0).await;
+    assert!(knows(ada, 0).await && knows(ada, 1).await);
+    assert!(!knows(bob, 1).await, "to the other account");
+    assert!(!knows(ada, 2).await, "from elsewhere");
+    for number in 2..=MAX_KNOWN_CLIENTS {
+        sign_in(number, i64::from(number)).await;
+    }
+    assert!(!knows(ada, 1).await, "the oldest gives way");
+    assert!(knows(ada, 2).await && knows(ada, 0).await);
+}
+
+pub async fn an_account_has_so_many_sessions_and_the_least_used_gives_way(f: Fixture) {
+    let ada = f.account("ada@example.com").await;
+    let mut sessions = Vec::new();
+    for number in 0..MAX_SESSIONS {
+        let mut session = Fixture::new_session(ada);
+        session.last_seen_at = at(i64::from(number));
+        assert!(f.insert_session(&session, PASSWORD_HASH).await);
+        sessions.push(session);
+    }
+    let touched = f
+        .store
+        .touch_session(sessions[0].id, at(500), at(100_000))
+        .await;
+    touched.expect("the store answers");
+    let bobs = f.session(f.account("bob@example.com").await).await;
+    let mut newest = Fixture::new_session(ada);
+    newest.last_seen_at = at(2_000);
+    assert!(f.insert_session(&newest, PASSWORD_HASH).await);
+    assert!(!f.session_exists(&sessions[1]).await);
+    for kept in [&sessions[0], &sessions[2], &newest, &bobs] {
+        assert!(f.session_exists(kept).await);
+    }
 }
 
 pub async fn a_deleted_session_is_gone(f: Fixture) {
@@ -148,7 +204,7 @@ pub async fn a_session_that_is_over_changes_nothing(f: Fixture) {
         ));
         let audit = by(over, Action::KeyIssue);
         let new = Fixture::new_key(ada, "too late", 0);
-        let inserted = f.store.insert_key(new, 10, audit).await;
+        let inserted = f.store.insert_key(new, UNLIMITED, audit).await;
         assert!(matches!(inserted, Err(StorageError::SessionOver)));
         let audit = by(over, Action::KeyRevoke);
         let deleted = f.store.delete_key(ada, key.id, audit).await;

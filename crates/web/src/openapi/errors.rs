@@ -54,7 +54,7 @@ pub(super) fn add(operation: &mut Operation, code: Code) {
     let status = code.status().to_string();
     let response = responses
         .entry(status)
-        .or_insert_with(|| Response::new("").into());
+        .or_insert_with(|| empty(code).into());
     let RefOr::T(Response { description, .. }) = response else {
         return;
     };
@@ -66,6 +66,17 @@ pub(super) fn add(operation: &mut Operation, code: Code) {
     }
     description.push_str(&line(code));
 }
+
+/// What is to become the description of an error's status.
+fn empty(code: Code) -> Response {
+    let response = ResponseBuilder::new();
+    match code {
+        Code::RateLimitExceeded => response.header("Retry-After", retry_after(WHEN)).build(),
+        _ => response.build(),
+    }
+}
+
+const WHEN: &str = "In how many seconds to try again.";
 
 /// Gives every error the one shape that errors have.
 pub(super) fn shape(operation: &mut Operation) {
@@ -87,10 +98,7 @@ impl IntoResponses for PasswordLimits {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         let too_many = ResponseBuilder::new()
             .description(list(&[Code::RateLimitExceeded]))
-            .header(
-                "Retry-After",
-                retry_after("In how many seconds to try again."),
-            );
+            .header("Retry-After", retry_after(WHEN));
         let busy = ResponseBuilder::new()
             .description(list(&[Code::Overloaded, Code::StorageUnavailable]))
             .header(
@@ -129,12 +137,16 @@ fn meaning(code: Code) -> &'static str {
         Code::SignupClosed => "accounts are not made like this here, or the link is not valid",
         Code::KeyNotFound => "the account has no such key",
         Code::NotFound => "there is none with this `id`",
-        Code::BodyTooLarge => "the body has more than 128 KiB",
+        Code::BodyTooLarge => "the body has more than 128 KiB, or 16 KiB without a session",
         Code::UnsupportedMediaType => "the body is not sent as `application/json`",
-        Code::KeyLimitReached => "the account has all the active keys it may have",
+        Code::KeyLimitReached => {
+            "the account has all the active keys it may have, or all keys of whatever state"
+        }
         Code::KeyExpired => "a key that has expired cannot be switched on",
         Code::EmailTaken => "the e-mail address has an account",
-        Code::RateLimitExceeded => "too many passwords were tried",
+        Code::RateLimitExceeded => {
+            "too many passwords were tried, or the account makes too many changes"
+        }
         Code::Overloaded => "keygate has its hands full",
         Code::InternalError => "keygate is at fault; its log has the cause",
         Code::StorageUnavailable => {

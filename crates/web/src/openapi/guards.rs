@@ -44,6 +44,10 @@ fn refusals(operation: &Operation, route: &Route) -> Vec<Code> {
         (is_write, Code::CrossOriginRequest),
         (route.access == Access::Admin, Code::AdminRequired),
         (has_body, Code::BodyTooLarge),
+        (
+            is_write && route.access == Access::Session,
+            Code::RateLimitExceeded,
+        ),
         (is_write, Code::UnsupportedMediaType),
         (is_private, Code::InternalError),
         (is_private, Code::StorageUnavailable),

@@ -89,7 +89,7 @@ async fn act(
         }
         "password" => {
             let (current, new) = (form.text("current_password"), form.text("password"));
-            let client = sender.client();
+            let client = sender.browser();
             let changed = control.change_password(signed_in, current, new, &client);
             let next = "/account?done=password";
             Ok(sign_in::begin(state, &changed.await?, next))

@@ -2,11 +2,14 @@ use axum::{
     extract::{FromRequest, Request},
     response::Response,
 };
-use http::{StatusCode, Uri, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header::CONTENT_TYPE};
 use keygate_core::{Code, Problem};
 
 use super::{Outcome, frame::Frame, message};
 use crate::{fields::read_body, state::WebState};
+
+/// No page has a form with more fields.
+const MAX_FIELDS: usize = 256;
 
 /// What somebody typed into a form, and what is wrong with it.
 #[derive(Default)]
@@ -20,25 +23,34 @@ impl FromRequest<WebState> for Form {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &WebState) -> Result<Self, Response> {
-        let (parts, body) = request.into_parts();
-        let content_type = parts.headers.get(CONTENT_TYPE);
-        let content_type = content_type.and_then(|value| value.to_str().ok());
-        let essence = content_type.and_then(|value| value.split(';').next());
-        let form = "application/x-www-form-urlencoded";
-        let body = if essence.is_some_and(|name| name.trim().eq_ignore_ascii_case(form)) {
-            read_body(&parts.headers, body).await
+        let headers = request.headers().clone();
+        let parsed = if is_form(&headers) {
+            read_body(request).await.and_then(|body| Self::sent(&body))
         } else {
-            let why = "The form was not understood. Load the page again.";
-            Err(Problem::new(Code::UnsupportedMediaType, why))
+            Err(not_understood(Code::UnsupportedMediaType))
         };
-        match body {
-            Ok(body) => Ok(Self::parse(&body)),
+        match parsed {
+            Ok(form) => Ok(form),
             Err(problem) => {
-                let frame = Frame::public(state, &parts.headers, "").await;
+                let frame = Frame::public(state, &headers, "").await;
                 Err(message::show(frame, &problem))
             }
         }
     }
+}
+
+/// Whether a body is what browsers send for a form. What is said of its charset means nothing: it is UTF-8,
+/// since the pages are.
+fn is_form(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let essence = content_type.and_then(|value| value.split(|byte| *byte == b';').next());
+    let form = b"application/x-www-form-urlencoded";
+    essence.is_some_and(|name| name.trim_ascii().eq_ignore_ascii_case(form))
+}
+
+fn not_understood(code: Code) -> Problem {
+    let why = "The form was not understood. Load the page again.";
+    Problem::new(code, why)
 }
 
 impl Form {
@@ -47,9 +59,19 @@ impl Form {
         Self::parse(uri.query().unwrap_or_default().as_bytes())
     }
 
+    /// What a browser has sent.
+    fn sent(encoded: &[u8]) -> Result<Self, Problem> {
+        let form = Self::parse(encoded);
+        if form.fields.len() > MAX_FIELDS {
+            return Err(not_understood(Code::InvalidRequest));
+        }
+        Ok(form)
+    }
+
     fn parse(encoded: &[u8]) -> Self {
+        let fields = form_urlencoded::parse(encoded).into_owned();
         Self {
-            fields: form_urlencoded::parse(encoded).into_owned().collect(),
+            fields: fields.take(MAX_FIELDS + 1).collect(),
             problems: Vec::new(),
         }
     }

@@ -1,3 +1,4 @@
+use axum::extract::Request;
 use http::HeaderMap;
 use keygate_control::SignedInSession;
 use keygate_core::{EmailAddress, Role};
@@ -5,6 +6,7 @@ use keygate_core::{EmailAddress, Role};
 use crate::state::WebState;
 
 /// What stands around every page.
+#[derive(Clone, PartialEq)]
 pub(crate) struct Frame {
     /// Who is signed in.
     pub(crate) viewer: Option<Viewer>,
@@ -13,6 +15,7 @@ pub(crate) struct Frame {
 }
 
 /// Who looks at a page.
+#[derive(Clone, PartialEq)]
 pub(crate) struct Viewer {
     pub(crate) email: EmailAddress,
     role: Role,
@@ -28,6 +31,15 @@ impl Frame {
             }),
             section,
         }
+    }
+
+    /// For a page of whoever a request comes from.
+    pub(crate) fn of_request(request: &Request, section: &'static str) -> Self {
+        let signed_in: Option<&SignedInSession> = request.extensions().get();
+        signed_in.map_or_else(
+            || Self::signed_out(section),
+            |signed_in| Self::of(signed_in, section),
+        )
     }
 
     /// For a page before anybody is signed in.

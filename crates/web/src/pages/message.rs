@@ -20,7 +20,7 @@ pub(crate) fn show(frame: Frame, problem: &Problem) -> Response {
     let title = match problem.code {
         Code::NotFound | Code::KeyNotFound => "Not found",
         Code::AdminRequired => "Not for this account",
-        Code::StorageUnavailable | Code::Overloaded => "Not now",
+        Code::StorageUnavailable | Code::Overloaded | Code::RateLimitExceeded => "Not now",
         _ => "That did not work",
     };
     let message = &problem.message;

@@ -26,7 +26,7 @@ pub(crate) async fn submit(
     sender: Sender,
     mut form: Form,
 ) -> Response {
-    let (control, client) = (state.control(), sender.client());
+    let (control, client) = (state.control(), sender.browser());
     let (token, password) = (form.text("token"), form.text("password"));
     let reset = control.reset_password_and_sign_in(token, password, &client);
     match reset.await {

@@ -46,7 +46,7 @@ pub(crate) async fn submit(
 ) -> Response {
     let (email, password) = (form.text("email"), form.text("password"));
     let control = state.control();
-    match control.sign_in(email, password, &sender.client()).await {
+    match control.sign_in(email, password, &sender.browser()).await {
         Ok(signed_in) => begin(&state, &signed_in, form.text("next")),
         Err(problem) => {
             form.refuse(problem);
@@ -55,12 +55,16 @@ pub(crate) async fn submit(
     }
 }
 
-/// Hands a new session's cookie out and leads to a page.
+/// Hands a new session's cookie out, and the one by which the browser is known again, and leads to a page.
 pub(super) fn begin(state: &WebState, signed_in: &SignedIn, next: &str) -> Response {
     let next = if is_own_page(next) { next } else { "/keys" };
     let mut response = go_to(next);
-    let cookie = state.cookie().set(&signed_in.token);
-    response.headers_mut().insert(SET_COOKIE, cookie);
+    let session = state.cookie().set(&signed_in.token);
+    let browser = signed_in.browser.as_ref();
+    let browser = browser.map(|token| state.browser_cookie().set(token));
+    for cookie in [session].into_iter().chain(browser) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
     response
 }
 

@@ -32,7 +32,7 @@ pub(crate) async fn submit(
     sender: Sender,
     mut form: Form,
 ) -> Response {
-    let (client, token) = (sender.client(), form.text("token"));
+    let (client, token) = (sender.browser(), form.text("token"));
     let (email, password) = (form.text("email"), form.text("password"));
     let sign_up = SignUp {
         email,

@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr, path::Path, sync::Arc, time::Duration};
 use axum::{Router, body::Body};
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
-use keygate_control::{Control, Policy, Signup, StatusPolicy};
+use keygate_control::{Control, KeyLimits, Policy, Signup, StatusPolicy};
 use keygate_core::{
     ManualClock, Role, SeededRandom, Timestamp,
     key::{KeyFormat, KeyHasher},
@@ -34,6 +34,7 @@ pub struct Options {
     pub signup: Signup,
     pub site: Site,
     pub status: StatusPolicy,
+    pub key_limits: KeyLimits,
 }
 
 impl Default for Options {
@@ -45,6 +46,7 @@ impl Default for Options {
                 is_configured: false,
             },
             status: StatusPolicy::default(),
+            key_limits: Policy::default().key_limits,
         }
     }
 }
@@ -86,11 +88,12 @@ impl TestApp {
         let store = Arc::new(SqliteStore::open(&path).expect("a new database opens"));
         let clock = Arc::new(ManualClock::at(START));
         let policy = Policy {
-            max_active_keys: 10,
+            key_limits: options.key_limits,
             signup: options.signup,
             session_idle: Duration::from_hours(1),
             session_absolute: Duration::from_hours(2),
             status: options.status,
+            ..Policy::default()
         };
         let control = Arc::new(Control::new(
             store.clone(),
@@ -234,6 +237,13 @@ impl Call<'_> {
         self.header("cookie", cookie)
     }
 
+    /// From another address.
+    pub fn from(mut self, address: &str) -> Self {
+        let address: IpAddr = address.parse().expect("an address");
+        self.request = self.request.extension(ClientAddress(address));
+        self
+    }
+
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
         let body = body.into();
         let length = body.len().to_string();
@@ -301,11 +311,19 @@ impl Answer {
         serde_json::from_str(&self.body).expect("a JSON body")
     }
 
-    /// `name=value` of the cookie that was set.
+    /// `name=value` of the session's cookie, which is set first.
     pub fn cookie(&self) -> String {
-        let set = self.headers[header::SET_COOKIE].to_str().expect("ASCII");
-        let pair = set.split(';').next().expect("a pair");
-        pair.to_owned()
+        self.cookies().remove(0)
+    }
+
+    /// `name=value` of each cookie that was set.
+    pub fn cookies(&self) -> Vec<String> {
+        let set = self.headers.get_all(header::SET_COOKIE).iter();
+        let pair = |set: &http::HeaderValue| {
+            let text = set.to_str().expect("ASCII");
+            text.split(';').next().expect("a pair").to_owned()
+        };
+        set.map(pair).collect()
     }
 
     /// What stands in a field of the page's form.

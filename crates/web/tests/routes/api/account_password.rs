@@ -46,10 +46,15 @@ async fn without_the_present_password_nothing_changes() {
 }
 
 #[tokio::test]
-async fn guesses_count_like_sign_ins() {
+async fn guesses_of_a_session_are_limited_and_no_strangers_count_among_them() {
     let (app, cookie) = TestApp::signed_in().await;
-    for _ in 0..9 {
-        change(&app, &cookie, "wrong horse battery staple", NEW).await;
+    for _ in 0..11 {
+        let body = r#"{"email": "ada@example.com", "password": "wrong horse battery staple"}"#;
+        app.post("/api/session").json(body).send().await;
+    }
+    for _ in 0..10 {
+        let answer = change(&app, &cookie, "wrong horse battery staple", NEW).await;
+        assert_eq!(answer.status, 400, "{answer}");
     }
     let answer = change(&app, &cookie, PASSWORD, NEW).await;
     assert_eq!(answer.summary(), r#"429 "rate_limit_exceeded" null"#);

@@ -146,7 +146,7 @@ async fn wrong_credentials_all_get_the_same_answer() {
 #[tokio::test]
 async fn attempts_are_limited_per_account_in_all_its_spellings() {
     let (app, _) = TestApp::signed_in().await;
-    for index in 0..9 {
+    for index in 0..10 {
         let email = ["ada@example.com", " ADA@Example.com"][index % 2];
         let answer = sign_in(&app, email, "wrong horse battery staple").await;
         assert_eq!(answer.status, 401);
@@ -159,12 +159,48 @@ async fn attempts_are_limited_per_account_in_all_its_spellings() {
 #[tokio::test]
 async fn attempts_are_limited_per_address() {
     let (app, _) = TestApp::signed_in().await;
-    for index in 0..29 {
+    for index in 0..30 {
         let email = format!("nobody{index} at example.com");
         assert_eq!(sign_in(&app, &email, PASSWORD).await.status, 401);
     }
-    let answer = sign_in(&app, "ada@example.com", PASSWORD).await;
+    let answer = sign_in(&app, "bob@example.com", PASSWORD).await;
     assert_eq!(answer.summary(), r#"429 "rate_limit_exceeded" null"#);
+    // Who has signed in from there before has attempts of their own.
+    assert_eq!(sign_in(&app, "ada@example.com", PASSWORD).await.status, 204);
+}
+
+#[tokio::test]
+async fn strangers_do_not_use_up_the_attempts_of_the_owner() {
+    let (app, _) = TestApp::signed_in().await;
+    let attempt = async |from: &str, password| {
+        let body = serde_json::json!({"email": "ada@example.com", "password": password});
+        let call = app.post("/api/session").from(from).json(&body.to_string());
+        call.send().await.status.as_u16()
+    };
+    let wrong = "wrong horse battery staple";
+    // From one network, however often, and whatever address it has there.
+    for host in 0..12 {
+        let expected = if host < 10 { 401 } else { 429 };
+        let from = format!("2001:db8:1:1::{host:x}");
+        assert_eq!(attempt(&from, wrong).await, expected, "{host}");
+    }
+    assert_eq!(attempt("203.0.113.5", PASSWORD).await, 204, "another one");
+    // From a hundred networks.
+    for network in 0..110 {
+        attempt(&format!("10.{network}.0.1"), wrong).await;
+    }
+    assert_eq!(attempt("198.18.0.1", PASSWORD).await, 429, "an unknown one");
+    for known in ["203.0.113.5", "203.0.113.77", "192.0.2.1"] {
+        assert_eq!(attempt(known, PASSWORD).await, 204, "{known}");
+    }
+}
+
+#[tokio::test]
+async fn who_signs_in_is_not_counted() {
+    let (app, _) = TestApp::signed_in().await;
+    for _ in 0..40 {
+        app.sign_in("ada@example.com").await;
+    }
 }
 
 #[tokio::test]

@@ -207,7 +207,13 @@ async fn provoke(operation: &Operation, code: &str) -> Answer {
                 body => call.json(&body.to_string()).send().await,
             }
         }
-        (_, "rate_limit_exceeded") => wrong_until_refused(&world, operation).await,
+        ("signIn" | "createAccount" | "resetPassword", "rate_limit_exceeded") => {
+            wrong_until_refused(&world, operation).await
+        }
+        (_, "rate_limit_exceeded") => {
+            use_up_changes(&world).await;
+            world.send(operation, "").await
+        }
         (_, "invalid_credentials") => with_wrong(&world, operation, "password").await,
         (_, "account_suspended") => {
             let owner = world.app.control.get_account(&world.owner.email).await;
@@ -240,6 +246,14 @@ async fn provoke(operation: &Operation, code: &str) -> Answer {
         }
         _ => panic!("{operation} and {code} are new here"),
     }
+}
+
+/// Counts as many changes of the owner's as an account may make in a row.
+async fn use_up_changes(world: &World) {
+    let (_, token) = world.owner.cookie.split_once('=').expect("a cookie");
+    let control = &world.app.control;
+    let owner = control.authenticate(Some(token)).await.expect("signed in");
+    while control.count_change(&owner).is_ok() {}
 }
 
 async fn fill(world: &World, places: u32) {

@@ -99,12 +99,49 @@ async fn signing_out_ends_the_session() {
 #[tokio::test]
 async fn too_many_attempts_say_when_to_come_back() {
     let (app, _) = TestApp::signed_in().await;
-    for _ in 0..9 {
+    for _ in 0..10 {
         sign_in(&app, "wrong horse battery staple", "").await;
     }
     let refused = sign_in(&app, PASSWORD, "").await;
     assert_eq!(refused.status, 429);
     assert_eq!(refused.headers["retry-after"], "10");
+    app.clock.advance_millis(-3_600_000);
+    let refused = sign_in(&app, PASSWORD, "").await;
+    assert_eq!(
+        refused.headers["retry-after"], "10",
+        "the clock was set back"
+    );
+}
+
+#[tokio::test]
+async fn a_browser_that_signed_in_before_is_not_shut_out_by_others_beside_it() {
+    let (app, _) = TestApp::signed_in().await;
+    let known = sign_in(&app, PASSWORD, "").await.cookies().remove(1);
+    assert!(known.starts_with("keygate_browser="), "{known}");
+    let attempt = async |cookie: &str, password| {
+        let fields = [("email", "ada@example.com"), ("password", password)];
+        let form = app.post("/signin").cookie(cookie).form(&encoded(&fields));
+        form.send().await
+    };
+    for _ in 0..10 {
+        attempt("", "wrong horse battery staple").await;
+    }
+    assert_eq!(attempt("", PASSWORD).await.status, 429);
+    let planted = format!("keygate_browser={}", "a".repeat(43));
+    assert_eq!(attempt(&planted, PASSWORD).await.status, 429);
+    let signed_in = attempt(&known, PASSWORD).await;
+    assert_eq!(signed_in.status, 303, "{signed_in}");
+    assert_eq!(signed_in.cookies()[1], known, "it stays the same");
+    // It has no more attempts than anybody else.
+    for _ in 0..10 {
+        assert_eq!(
+            attempt(&known, "wrong horse battery staple").await.status,
+            401
+        );
+    }
+    assert_eq!(attempt(&known, PASSWORD).await.status, 429);
+    // It opens nothing, and helps with no other account.
+    assert_eq!(app.get("/keys").cookie(&known).send().await.status, 303);
 }
 
 #[tokio::test]

@@ -1,4 +1,7 @@
-use crate::support::{START, TestApp};
+use keygate_control::KeyLimits;
+use keygate_core::Role;
+
+use crate::support::{Options, START, TestApp};
 
 #[tokio::test]
 async fn a_name_is_enough() {
@@ -165,8 +168,9 @@ async fn a_store_that_fails_is_said_so() {
 /// 200 at once with one place left, a hundred times.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_parallel_creates_one_gets_the_last_place() {
-    let (app, cookie) = TestApp::signed_in().await;
-    let app = std::sync::Arc::new(app);
+    let app = std::sync::Arc::new(TestApp::new());
+    // Who may make any number of changes.
+    let cookie = app.account_as("ada@example.com", Role::Admin).await;
     for index in 0..9 {
         app.key(&cookie, &format!(r#"{{"name":"key {index}"}}"#))
             .await;
@@ -211,4 +215,69 @@ async fn a_session_that_ends_while_the_body_arrives_makes_no_key() {
     assert_eq!(answer.summary(), r#"401 "session_expired" null"#);
     let cookie = app.sign_in("ada@example.com").await;
     assert_eq!(app.all_keys(&cookie).await, serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn an_account_has_so_many_keys_of_whatever_state() {
+    let key_limits = KeyLimits {
+        active: 10,
+        total: 15,
+    };
+    let app = TestApp::with(Options {
+        key_limits,
+        ..Options::default()
+    });
+    let ada = app.account("ada@example.com").await;
+    let mut last = String::new();
+    for index in 0..15 {
+        let key = app.key(&ada, &format!(r#"{{"name":"key {index}"}}"#)).await;
+        last = format!("/api/keys/{}", key["id"].as_str().expect("an id"));
+        let off = app.patch(&last).cookie(&ada).json(r#"{"is_active":false}"#);
+        assert_eq!(off.send().await.status, 200);
+    }
+    let create = || {
+        app.post("/api/keys")
+            .cookie(&ada)
+            .json(r#"{"name":"one more"}"#)
+            .send()
+    };
+    let refused = create().await;
+    assert_eq!(refused.summary(), r#"409 "key_limit_reached" null"#);
+    assert!(refused.body.contains("15 API keys"), "{refused}");
+    assert_eq!(app.delete(&last).cookie(&ada).send().await.status, 200);
+    assert_eq!(create().await.status, 201);
+    assert_eq!(create().await.status, 409);
+}
+
+#[tokio::test]
+async fn a_member_makes_so_many_changes_in_a_minute() {
+    let (app, ada) = TestApp::signed_in().await;
+    let bob = app.account("bob@example.com").await;
+    let key = app.key(&ada, r#"{"name":"one"}"#).await;
+    let path = format!("/api/keys/{}", key["id"].as_str().expect("an id"));
+    let rename = async |body: &str| {
+        let call = app.patch(&path).cookie(&ada).json(body);
+        call.send().await
+    };
+    // With signing in and the key, all that may be made in a row. What is refused counts nowhere.
+    for number in 0..198 {
+        assert_eq!(rename(r#"{"name":""}"#).await.status, 400);
+        let name = format!(r#"{{"name":"{number}"}}"#);
+        assert_eq!(rename(&name).await.status, 200, "{number}");
+    }
+    let refused = rename(r#"{"name":"one more"}"#).await;
+    assert_eq!(refused.summary(), r#"429 "rate_limit_exceeded" null"#);
+    assert_eq!(refused.headers["retry-after"], "1");
+    let page = app
+        .post("/keys/new")
+        .cookie(&ada)
+        .form("name=a&scopes=chat")
+        .send();
+    assert_eq!(page.await.status, 429);
+    app.key(&bob, r#"{"name":"hers"}"#).await;
+    assert_eq!(app.get("/api/keys").cookie(&ada).send().await.status, 200);
+    app.clock.advance_millis(-3_600_000);
+    app.clock.advance_millis(500);
+    assert_eq!(rename(r#"{"name":"one more"}"#).await.status, 200);
+    assert_eq!(rename(r#"{"name":"and one"}"#).await.status, 429);
 }
