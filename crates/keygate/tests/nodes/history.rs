@@ -160,7 +160,7 @@ async fn run(cluster: &Cluster, seed: u64) -> History {
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
         let breaks = (seed % 2 == 1).then(|| breaks.clone());
-        let mut client = Client::connect(&world, seed * CLIENTS + client + 1, breaks).await;
+        let mut client = Client::new(&world, seed * CLIENTS + client + 1, breaks);
         clients.spawn(async move {
             for _ in 0..OPERATIONS / CLIENTS {
                 client.act().await;

@@ -17,26 +17,23 @@ pub use people::{invite, sign_in, sign_up};
 pub struct Client {
     pub world: Arc<World>,
     pub dice: Dice,
-    /// A connection to each node, for calls with keys.
-    callers: Vec<Caller>,
+    /// A connection to each node for calls with keys, made when it is needed: nodes end those on which nothing
+    /// comes.
+    callers: Vec<Option<Caller>>,
     /// Breaks a node's connections to the database.
     breaks: Option<mpsc::UnboundedSender<usize>>,
 }
 
 impl Client {
-    pub async fn connect(
+    pub fn new(
         world: &Arc<World>,
         seed: u64,
         breaks: Option<mpsc::UnboundedSender<usize>>,
     ) -> Self {
-        let mut callers = Vec::new();
-        for url in &world.urls {
-            callers.push(Caller::connect(url).await);
-        }
         Self {
             world: world.clone(),
             dice: Dice::new(seed),
-            callers,
+            callers: world.urls.iter().map(|_| None).collect(),
             breaks,
         }
     }
@@ -65,6 +62,14 @@ impl Client {
         let node = self.node();
         if let Some(breaks) = &self.breaks {
             breaks.send(node).expect("somebody breaks them");
+        }
+    }
+
+    async fn caller(&mut self, node: usize) -> &mut Caller {
+        let caller = &mut self.callers[node];
+        match caller {
+            Some(caller) => caller,
+            None => caller.insert(Caller::connect(&self.world.urls[node]).await),
         }
     }
 

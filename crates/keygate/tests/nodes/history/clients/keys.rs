@@ -127,7 +127,7 @@ impl Client {
         let node = self.node();
         let (scope, call) = CALLS[self.dice.pick(CALLS.len())];
         let began = self.world.now();
-        let status = self.callers[node].ask(call, &key.secret).await;
+        let status = self.caller(node).await.ask(call, &key.secret).await;
         let status = status.expect("an answer");
         self.world.note_event(Event {
             began,
