@@ -104,6 +104,9 @@ impl From<StorageError> for Failure {
                 "Nothing was changed. If a backup was copied there, copy it elsewhere and run keygate restore on that, which moves the old log away. If not, put back the file that was there."
             }
             StorageError::Corrupt(_) => "Restore the database from a backup.",
+            StorageError::Damaged(_) => {
+                "Look after the disk, and put the newest backup in its place (keygate restore FILE, or the tools of the database server). Nothing was changed."
+            }
         };
         Self {
             may_pass: error.may_pass(),

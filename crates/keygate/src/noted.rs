@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::fs::{Access, access};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -25,8 +26,8 @@ enum Noted {
     Server(String),
 }
 
-/// Notes that the folder is served from this database.
-pub(crate) fn note_database(data: &Path, database: &Database) -> Result<(), Failure> {
+/// What is to be noted of this database; nothing, where that is noted already.
+fn new_note(data: &Path, database: &Database) -> Result<Option<Noted>, Failure> {
     let noted = match database {
         Database::Sqlite(path) => Noted::File(match path.strip_prefix(data) {
             Ok(inside) => inside.to_owned(),
@@ -34,10 +35,25 @@ pub(crate) fn note_database(data: &Path, database: &Database) -> Result<(), Fail
         }),
         Database::Postgres(options) => Noted::Server(options.name()),
     };
-    // On a full disk a server starts, too, if there is nothing new to note.
-    if read(data)?.as_ref() == Some(&noted) {
+    Ok((read(data)?.as_ref() != Some(&noted)).then_some(noted))
+}
+
+/// Refuses where it could not be noted that the folder is served from this database.
+pub(crate) fn check_note(data: &Path, database: &Database) -> Result<(), Failure> {
+    if !data.exists() || new_note(data, database)?.is_none() {
         return Ok(());
     }
+    let path = data.join(FILE);
+    let place = if path.exists() { &path } else { data };
+    access(place, Access::WRITE_OK).map_err(|error| cannot_be_written(&path, &error.into()))
+}
+
+/// Notes that the folder is served from this database.
+pub(crate) fn note_database(data: &Path, database: &Database) -> Result<(), Failure> {
+    // On a full disk a server starts, too, if there is nothing new to note.
+    let Some(noted) = new_note(data, database)? else {
+        return Ok(());
+    };
     let text = serde_json::to_string(&noted).expect("strings serialise");
     let path = data.join(FILE);
     let mut options = std::fs::File::options();
@@ -45,10 +61,14 @@ pub(crate) fn note_database(data: &Path, database: &Database) -> Result<(), Fail
     let written = options
         .open(&path)
         .and_then(|mut file| file.write_all((text + "\n").as_bytes()));
-    written.map_err(|error| {
-        let path = path.display();
-        Failure::new(format!("The file {path} cannot be written ({error})."))
-    })
+    written.map_err(|error| cannot_be_written(&path, &error))
+}
+
+fn cannot_be_written(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!(
+        "The file {} cannot be written ({error}). It says from which database the data folder is served: make the disk writable, or give the file to the user that runs keygate.",
+        path.display()
+    ))
 }
 
 /// Where no database is named, that from which the folder was served last. A server cannot be reached

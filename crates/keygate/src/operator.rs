@@ -12,10 +12,10 @@ mod incidents;
 mod listener;
 mod pages;
 
-pub(crate) use client::{is_running, locate, run};
+pub(crate) use client::{RunningKeygate, find_running, is_running, locate, run};
 pub(crate) use command::Command;
 pub(crate) use incidents::IncidentFields;
-pub(crate) use listener::Listener;
+pub(crate) use listener::{Listener, Place};
 
 use std::path::{Path, PathBuf};
 
@@ -54,17 +54,25 @@ enum Reply {
 /// The longest path that the operating system takes for a socket (`sun_path`, less its end).
 const MAX_SOCKET_PATH: usize = 107;
 
-/// Refuses a data folder whose path is too long for the socket in it.
-pub(crate) fn check_socket_path(data: &Path) -> Result<(), Failure> {
-    let length = socket_path(data).as_os_str().len();
-    if length <= MAX_SOCKET_PATH {
-        return Ok(());
+/// Refuses a data folder whose path is too long for the socket in it, and one in which something is in its
+/// place that a socket cannot take the place of.
+pub(crate) fn check_socket(data: &Path) -> Result<(), Failure> {
+    let path = socket_path(data);
+    let length = path.as_os_str().len();
+    if length > MAX_SOCKET_PATH {
+        return Err(Failure::new(format!(
+            "The path of the data folder {} is too long by {} bytes for the socket that is made in it. Choose a shorter one, or a relative one, with --data.",
+            data.display(),
+            length - MAX_SOCKET_PATH
+        )));
     }
-    Err(Failure::new(format!(
-        "The path of the data folder {} is too long by {} bytes for the socket that is made in it. Choose a shorter one, or a relative one, with --data.",
-        data.display(),
-        length - MAX_SOCKET_PATH
-    )))
+    if path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+        return Err(Failure::new(format!(
+            "The socket {} for the operator's commands cannot be made: there is a folder of this name. Move it away.",
+            path.display()
+        )));
+    }
+    Ok(())
 }
 
 /// What a database is called, the same from wherever a command is run.

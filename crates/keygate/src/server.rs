@@ -16,6 +16,7 @@ mod targets;
 mod timeout_stream;
 mod traced;
 
-pub(crate) use data_folder::create_data_folder;
-pub(crate) use descriptors::limit as open_files_limit;
-pub(crate) use running::{Running, bind_keys, control};
+pub(crate) use data_folder::{check_data_folder, create_data_folder, nearest};
+pub(crate) use descriptors::{OpenFiles, open_files};
+pub(crate) use listeners::Listeners;
+pub(crate) use running::{Running, bind_keys, control, refuse_other_keys};

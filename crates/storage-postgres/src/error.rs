@@ -33,7 +33,7 @@ fn of_server(sqlstate: &str) -> fn(Error) -> StorageError {
         "40001" | "40P01" => |error| StorageError::Conflict(error.into()),
         "53300" => |error| StorageError::unavailable(NoConnectionLeft(error)),
         // A table or an index that can't be what the server wrote.
-        "XX001" | "XX002" => |error| StorageError::unavailable(Damaged(error)),
+        "XX001" | "XX002" => |error| StorageError::damaged(error),
         // A standby, as the server that was written to is after a fail-over.
         "25006"
         // Locked by others for too long.
@@ -109,8 +109,3 @@ fn is_another_session(answer: &PgDatabaseError) -> bool {
      CONNECTION LIMIT, or lower storage.pool_size of the nodes ({0})"
 )]
 struct NoConnectionLeft(#[source] Error);
-
-/// The server found in its files what it did not write.
-#[derive(Debug, thiserror::Error)]
-#[error("the server's files are damaged and must be restored from a backup: {0}")]
-struct Damaged(#[source] Error);

@@ -1,6 +1,6 @@
 use futures_util::FutureExt;
 use keygate_core::Timestamp;
-use keygate_storage::{Columns, StorageError, statements};
+use keygate_storage::{Columns, KeyBindings, StorageError, statements};
 use sqlx::{PgConnection, query};
 
 use crate::{
@@ -8,9 +8,11 @@ use crate::{
     capacity::{Capacity, capacity},
     database::Database,
     error::unavailable,
+    keys::bindings,
     migrations,
+    pooling::refuse_shared_sessions,
     query::optional,
-    row::column,
+    requirements::{Met, require_for_node},
     watch,
 };
 
@@ -19,12 +21,10 @@ use crate::{
 pub struct Inspection {
     /// The server's version, like `15.14`.
     pub server: String,
-    /// Whether every name can be kept: the encoding is UTF8.
-    pub is_unicode: bool,
     /// Why the server can lose what it has acknowledged, if it can.
     pub risks: Vec<LossRisk>,
-    /// Whether tables may be made, which a node does that brings the schema to its own version.
-    pub can_create: bool,
+    /// Whether it takes no changes at present.
+    pub is_read_only: bool,
     /// How many connections there are.
     pub capacity: Capacity,
     /// The time by the server's clock.
@@ -35,11 +35,12 @@ pub struct Inspection {
     pub known: i64,
     /// When the newest change was made that is on record.
     pub newest_entry: Option<Timestamp>,
+    /// What its keys bind a node to.
+    pub bindings: KeyBindings,
 }
 
 statements! {
-    SERVER = "SELECT current_setting('server_version') AS server, \
-        coalesce(has_schema_privilege(current_schema(), 'CREATE'), FALSE) AS can_create";
+    SERVER = "SELECT current_setting('server_version') AS server";
     IDENTITY = "SELECT 'postgres ' || system_identifier || '/' || oid AS identity \
         FROM pg_control_system(), pg_database WHERE datname = current_database()";
     NEWEST = "SELECT max(at) AS at FROM audit_entries";
@@ -48,9 +49,9 @@ statements! {
 impl Inspection {
     /// Looks at the database and leaves everything as it is.
     ///
-    /// Fails where it does not answer, is that of another program, or was written by a later version
-    /// on which this one does not run.
+    /// Fails by what a node would refuse to open.
     pub async fn of(options: &PostgresOptions) -> Result<Self, StorageError> {
+        refuse_shared_sessions(options).await?;
         let connect = options.connect().map_err(unavailable)?;
         let database = Database::new(connect, options, 1, options.statement_timeout);
         let name = options.name();
@@ -77,33 +78,30 @@ pub async fn identity(options: &PostgresOptions) -> Result<String, StorageError>
 }
 
 async fn inspect(db: &mut PgConnection, name: &str) -> Result<Inspection, StorageError> {
-    let is_unicode = migrations::is_unicode(db).await?;
+    let Met {
+        version,
+        is_read_only,
+    } = require_for_node(db, name).await?;
     let look = watch::look(db).await?;
-    let (server, can_create) = optional(db, query(SERVER), |row| {
-        Ok((
-            column::<String>(row.0, "server")?,
-            column(row.0, "can_create")?,
-        ))
-    })
-    .await?
-    .unwrap_or_default();
+    let server = optional(db, query(SERVER), |row| row.some_text("server"));
+    let server = server.await?.unwrap_or_default();
     let capacity = capacity(db).await?;
-    let version = migrations::version(db, name).await?;
-    let newest = if version > 0 {
-        optional(db, query(NEWEST), |row| row.number("at")).await?
+    let (newest, bindings) = if version > 0 {
+        let newest = optional(db, query(NEWEST), |row| row.number("at"));
+        (newest.await?.flatten(), bindings(db, version).await?)
     } else {
-        None
+        (None, KeyBindings::default())
     };
     Ok(Inspection {
         // Some add where they come from: "15.14 (Debian 15.14-0+deb12u1)".
         server: server.split(' ').next().unwrap_or_default().to_owned(),
-        is_unicode,
         risks: look.risks(),
-        can_create,
+        is_read_only,
         capacity,
         now: look.now,
-        version,
+        version: version.into(),
         known: migrations::known_version().into(),
-        newest_entry: newest.flatten().map(Timestamp::from_millis),
+        newest_entry: newest.map(Timestamp::from_millis),
+        bindings,
     })
 }

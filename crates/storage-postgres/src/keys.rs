@@ -5,18 +5,21 @@ use keygate_core::{
     key::{KeyHash, KeyName},
 };
 use keygate_storage::{
-    AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyLimits, KeyPage,
-    KeyRules, KeyStatus, KeyStore, NewKey, Operation, PrefixBinding, StorageError, UpdateKey,
-    prefix_of_shown, statements,
+    AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyBindings, KeyChanges,
+    KeyLimits, KeyPage, KeyRules, KeyStatus, KeyStore, NewKey, Operation, PrefixBinding,
+    StorageError, UpdateKey, prefix_of_shown, statements,
 };
 use sqlx::{PgConnection, query};
 
 use crate::{
-    PostgresStore,
+    PostgresStore, migrations,
     query::{all, execute, exists, optional},
     row::{ToUuid, signed},
     shares::Purpose,
 };
+
+/// The schema version since which it is noted what keys begin with.
+const NOTES_RULES: i32 = 6;
 
 /// The keys that are active at a time: the same rule as [`KeyState::of`], held to it by the suite.
 macro_rules! active {
@@ -103,7 +106,6 @@ statements! {
     NOTE_LIMITS = "UPDATE hasher SET max_active = $1, max_total = $2 \
         WHERE (max_active, max_total) IS DISTINCT FROM ($1, $2)";
     FINGERPRINT = "SELECT fingerprint FROM hasher";
-    ANY_KEY = "SELECT 1 FROM api_keys LIMIT 1";
     BIND_HASHER = "INSERT INTO hasher (\"only\", fingerprint) VALUES (1, $1) \
         ON CONFLICT (\"only\") DO UPDATE SET fingerprint = excluded.fingerprint";
 }
@@ -190,6 +192,30 @@ async fn require_binding(
 async fn key_rules(db: &mut PgConnection) -> Result<KeyRules, StorageError> {
     let rules = optional(db, query(RULES), |row| row.key_rules()).await?;
     Ok(rules.unwrap_or_default())
+}
+
+async fn fingerprint(db: &mut PgConnection) -> Result<Option<String>, StorageError> {
+    optional(db, query(FINGERPRINT), |row| row.some_text("fingerprint")).await
+}
+
+/// What the keys bind a server to, in a schema of this version.
+pub(crate) async fn bindings(
+    db: &mut PgConnection,
+    version: i32,
+) -> Result<KeyBindings, StorageError> {
+    let shown = optional(db, query(ANY_PREFIX), |row| row.some_text("key_prefix"));
+    let Some(shown): Option<String> = shown.await? else {
+        return Ok(KeyBindings::default());
+    };
+    let noted = if version < NOTES_RULES {
+        None
+    } else {
+        key_rules(db).await?.prefix
+    };
+    Ok(KeyBindings {
+        fingerprint: fingerprint(db).await?,
+        prefix: Some(noted.unwrap_or_else(|| prefix_of_shown(&shown).to_owned())),
+    })
 }
 
 #[async_trait]
@@ -360,23 +386,19 @@ impl KeyStore for PostgresStore {
         .await
     }
 
-    async fn bind_hasher(&self, fingerprint: String) -> Result<HasherBinding, StorageError> {
-        let ours = fingerprint.clone();
+    async fn bind_hasher(&self, ours: String) -> Result<HasherBinding, StorageError> {
+        let fingerprint = ours.clone();
         let binding = self.write(move |db| {
             async move {
                 execute(db, query(LOCK_HASHER)).await?;
-                let bound = optional(db, query(FINGERPRINT), |row| row.some_text("fingerprint"));
-                let bound: Option<String> = bound.await?;
-                match bound {
-                    Some(bound) if bound == fingerprint => Ok(HasherBinding::Bound),
-                    Some(bound) if exists(db, query(ANY_KEY)).await? => {
-                        Ok(HasherBinding::Mismatch(bound))
-                    }
-                    _ => {
-                        execute(db, query(BIND_HASHER).bind(&fingerprint)).await?;
-                        Ok(HasherBinding::Bound)
-                    }
+                let bindings = bindings(db, migrations::known_version()).await?;
+                let binding = bindings.hasher(&fingerprint);
+                if binding == HasherBinding::Bound
+                    && self::fingerprint(db).await?.as_ref() != Some(&fingerprint)
+                {
+                    execute(db, query(BIND_HASHER).bind(&fingerprint)).await?;
                 }
+                Ok(binding)
             }
             .boxed()
         });
@@ -387,23 +409,18 @@ impl KeyStore for PostgresStore {
         Ok(binding)
     }
 
-    async fn bind_prefix(&self, prefix: String) -> Result<PrefixBinding, StorageError> {
+    async fn bind_prefix(&self, ours: String) -> Result<PrefixBinding, StorageError> {
         self.write(move |db| {
             async move {
                 execute(db, query(LOCK_HASHER)).await?;
-                let bound = key_rules(db).await?.prefix;
-                let shown = optional(db, query(ANY_PREFIX), |row| row.some_text("key_prefix"));
-                let shown: Option<String> = shown.await?;
-                if let Some(shown) = shown {
-                    let bound = bound.as_deref().unwrap_or_else(|| prefix_of_shown(&shown));
-                    if bound != prefix {
-                        return Ok(PrefixBinding::Mismatch(bound.to_owned()));
-                    }
+                let bindings = bindings(db, migrations::known_version()).await?;
+                let binding = bindings.prefix(&ours);
+                if binding == PrefixBinding::Bound
+                    && key_rules(db).await?.prefix.as_ref() != Some(&ours)
+                {
+                    execute(db, query(BIND_PREFIX).bind(&ours)).await?;
                 }
-                if bound.as_ref() != Some(&prefix) {
-                    execute(db, query(BIND_PREFIX).bind(&prefix)).await?;
-                }
-                Ok(PrefixBinding::Bound)
+                Ok(binding)
             }
             .boxed()
         })

@@ -19,6 +19,7 @@ mod pooling;
 mod probe;
 mod prune;
 mod query;
+mod requirements;
 mod row;
 mod sessions;
 mod shares;
@@ -170,19 +171,17 @@ impl PostgresStore {
         let connect = options.connect().map_err(error::unavailable)?;
         let of_size =
             |size| Database::new(connect.clone(), options, size, options.statement_timeout);
-        refuse_shared_sessions(of_size).await?;
+        pooling::refuse_shared_sessions(options).await?;
         let database = of_size(options.pool_size);
         let concerns = database.shares().concerns().clone();
-        database.read(|db| usage_lock::look(db).boxed()).await?;
-        migrations::run(&database, &options.name()).await?;
-        // It was there a moment ago, so what fails now may pass.
-        let is_unicode = async || migrations::require_unicode(&database).await;
-        patiently(
-            "looking at the database server",
-            StorageError::may_pass,
-            is_unicode,
-        )
-        .await?;
+        let name = options.name();
+        database
+            .read(|db| {
+                let name = name.clone();
+                async move { requirements::require_for_node(db, &name).await }.boxed()
+            })
+            .await?;
+        migrations::run(&database, &name).await?;
         let mut watch = Watch::new(database.clone(), clock.clone(), concerns.clone());
         if let Err(error) = watch.look_once().await {
             tracing::warn!(%error, "whether the database server can lose what it acknowledges is not known yet");
@@ -267,15 +266,6 @@ impl PostgresStore {
         let database = self.database.clone();
         in_task(async move { database.read_for(purpose, work).await }).await
     }
-}
-
-/// Looks at two connections, which are closed again.
-async fn refuse_shared_sessions(of_size: impl Fn(u32) -> Database) -> Result<(), StorageError> {
-    let (one, two) = (of_size(1), of_size(1));
-    let looked = pooling::refuse_shared_sessions(&one, &two).await;
-    one.close().await;
-    two.close().await;
-    looked
 }
 
 /// Begins the work at once. Whoever waits for it holds none of it.

@@ -1,6 +1,5 @@
 //! The schema, and which programs run on it.
 
-use futures_util::FutureExt;
 use keygate_storage::{StorageError, statements};
 use sqlx::{PgConnection, query, raw_sql};
 
@@ -60,7 +59,6 @@ const CREATE: &str = "CREATE TABLE keygate_schema ( \
     )";
 
 statements! {
-    IS_UNICODE = "SELECT 1 WHERE current_setting('server_encoding') = 'UTF8'";
     VERSION = "SELECT version, runs_from FROM keygate_schema";
     SET_VERSION = "INSERT INTO keygate_schema (singleton, version, runs_from) VALUES (1, $1, $2) \
         ON CONFLICT (singleton) DO UPDATE \
@@ -155,7 +153,7 @@ pub(crate) async fn require_current(db: &mut PgConnection, name: &str) -> Result
     if !is_ours(db).await? {
         return Err(StorageError::Foreign(name.to_owned()));
     }
-    if version(db, name).await? >= i64::from(known_version()) {
+    if version(db, name).await? >= known_version() {
         return Ok(());
     }
     Err(StorageError::unavailable(format!(
@@ -164,23 +162,10 @@ pub(crate) async fn require_current(db: &mut PgConnection, name: &str) -> Result
 }
 
 /// The schema version of a database that is only looked at.
-pub(crate) async fn version(db: &mut PgConnection, name: &str) -> Result<i64, StorageError> {
-    let (version, _) = recorded(db, name).await?;
-    Ok(version.into())
+pub(crate) async fn version(db: &mut PgConnection, name: &str) -> Result<i32, StorageError> {
+    Ok(recorded(db, name).await?.0)
 }
 
 pub(crate) fn known_version() -> i32 {
     i32::try_from(MIGRATIONS.len()).expect("few migrations")
-}
-
-/// Refuses a server that cannot keep every name.
-pub(crate) async fn require_unicode(database: &Database) -> Result<(), StorageError> {
-    if database.read(|db| is_unicode(db).boxed()).await? {
-        return Ok(());
-    }
-    Err(StorageError::Unsuitable("its encoding must be UTF8"))
-}
-
-pub(crate) async fn is_unicode(db: &mut PgConnection) -> Result<bool, StorageError> {
-    exists(db, query(IS_UNICODE)).await
 }

@@ -16,6 +16,7 @@ use crate::{
     database::{Borrowed, Database},
     error::unavailable,
     migrations,
+    requirements::require,
     shares::Purpose,
     tables,
     usage_lock::{self, Taken},
@@ -108,8 +109,9 @@ impl PostgresTarget {
                 });
             }
         }
-        migrations::run(&database, &options.name()).await?;
-        migrations::require_unicode(&database).await?;
+        let name = options.name();
+        database.in_time(require(&mut lock, &name)).await?;
+        migrations::run(&database, &name).await?;
         Ok(Self {
             database,
             listeners: Arc::default(),

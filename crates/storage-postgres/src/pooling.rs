@@ -6,32 +6,44 @@ use futures_util::FutureExt;
 use keygate_storage::StorageError;
 use sqlx::{PgConnection, Row, raw_sql};
 
-use crate::{database::Database, error::unavailable};
+use crate::{PostgresOptions, database::Database, error::unavailable};
 
-/// How often each of two connections is asked which session it leads to.
-const ROUNDS: usize = 4;
+/// Which of two connections is asked in turn to which session it leads. However a pool chooses among its own,
+/// by age or the other way round, in this order one of ours meets two of them, or both meet the same.
+const ASKED: [usize; 8] = [0, 1, 1, 0, 0, 0, 1, 1];
 
 const SHARED: &str = "a pool between keygate and PostgreSQL gives each transaction some other session, \
     where settings and notifications get lost: set it to keep them apart (pgbouncer: pool_mode = session), \
     or connect to PostgreSQL itself";
 
-/// Refuses a pool that shares sessions: two connections that are both open lead to one of them there.
-///
-/// `one` and `two` have a connection each. They are asked in turn, so that the session that one has
-/// given back is there for the other.
-pub(crate) async fn refuse_shared_sessions(
-    one: &Database,
-    two: &Database,
-) -> Result<(), StorageError> {
-    let (mut of_one, mut of_two) = (HashSet::new(), HashSet::new());
-    for _ in 0..ROUNDS {
-        of_one.insert(one.read(|db| session(db).boxed()).await?);
-        of_two.insert(two.read(|db| session(db).boxed()).await?);
+/// Refuses a pool that shares sessions: a connection leads to one after another, or two to the same.
+pub(crate) async fn refuse_shared_sessions(options: &PostgresOptions) -> Result<(), StorageError> {
+    // A connection that broke meanwhile and was made anew has another session, too, but not again.
+    if are_shared(options).await? && are_shared(options).await? {
+        return Err(StorageError::unsuitable(SHARED));
     }
-    if of_one.is_disjoint(&of_two) {
-        return Ok(());
+    Ok(())
+}
+
+async fn are_shared(options: &PostgresOptions) -> Result<bool, StorageError> {
+    let connect = options.connect().map_err(unavailable)?;
+    let ours =
+        [(); 2].map(|()| Database::new(connect.clone(), options, 1, options.statement_timeout));
+    let asked = ask(&ours).await;
+    for database in &ours {
+        database.close().await;
     }
-    Err(StorageError::Unsuitable(SHARED))
+    let [one, other] = asked?;
+    Ok(one.len() > 1 || other.len() > 1 || !one.is_disjoint(&other))
+}
+
+/// The sessions to which each leads.
+async fn ask(ours: &[Database; 2]) -> Result<[HashSet<i32>; 2], StorageError> {
+    let mut found = [HashSet::new(), HashSet::new()];
+    for which in ASKED {
+        found[which].insert(ours[which].read(|db| session(db).boxed()).await?);
+    }
+    Ok(found)
 }
 
 /// The process that serves this session. A prepared statement would fail where sessions are shared.

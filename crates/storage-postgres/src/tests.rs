@@ -43,6 +43,7 @@ fn all_statements() -> Vec<&'static str> {
         crate::migrations::STATEMENTS,
         crate::probe::STATEMENTS,
         crate::prune::STATEMENTS,
+        crate::requirements::STATEMENTS,
         crate::sessions::STATEMENTS,
         crate::status::STATEMENTS,
         crate::usage::STATEMENTS,
@@ -274,7 +275,9 @@ async fn a_role_without_the_right_to_make_tables_opens_a_current_schema() {
     let as_role = url.replace("keygate@", &format!("{role}@"));
     let refused = open(&as_role).await.err().expect("it has to make tables");
     assert!(
-        refused.to_string().contains("permission denied"),
+        refused
+            .to_string()
+            .contains("tables, which this user may not make"),
         "{refused}"
     );
     open(&url)
@@ -285,11 +288,42 @@ async fn a_role_without_the_right_to_make_tables_opens_a_current_schema() {
         .await;
     let inspected = Inspection::of(&PostgresOptions::new(&as_role)).await;
     let inspected = inspected.expect("it may look");
-    assert!(!inspected.can_create && inspected.version == inspected.known);
+    assert_eq!(inspected.version, inspected.known);
     let store = open(&as_role).await.expect("there is nothing to make");
     keygate_storage::Store::check(&store)
         .await
         .expect("it answers");
+    store.close().await;
+    for (sql, why) in [
+        (
+            format!("REVOKE UPDATE ON api_keys FROM {role}"),
+            "may not read and write all of its tables",
+        ),
+        (
+            "UPDATE keygate_schema SET version = version - 1".to_owned(),
+            "they are another user's",
+        ),
+    ] {
+        SERVER.sql(name, &sql);
+        let refused = open(&as_role).await.err().expect("it may not");
+        assert!(refused.to_string().contains(why), "{refused}");
+        let inspected = Inspection::of(&PostgresOptions::new(&as_role)).await;
+        let said = inspected.expect_err("nor is it said that it may");
+        assert_eq!(said.to_string(), refused.to_string());
+    }
+}
+
+#[tokio::test]
+async fn rights_are_asked_for_on_every_table() {
+    let url = SERVER.create_database();
+    let store = open(&url).await.expect("it opens");
+    store.close().await;
+    let tables = SERVER.sql(
+        name(&url),
+        "SELECT string_agg(tablename, ' ' ORDER BY tablename COLLATE \"C\") FROM pg_tables \
+            WHERE schemaname = 'public'",
+    );
+    assert_eq!(tables, crate::requirements::TABLES.join(" "));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@ use std::{fs::File, io::ErrorKind, os::unix::fs::OpenOptionsExt, path::Path};
 
 use keygate_storage::StorageError;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use rusqlite::{Connection, MAIN_DB, OpenFlags};
+use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig};
 
 use crate::{error::unavailable, files::beside};
 
@@ -90,8 +90,7 @@ pub(crate) fn path_uri(path: &Path, parameters: &str) -> String {
 /// mode even for reading. Where there is no log, the file is read as it lies, and what is written to
 /// it later is not seen.
 pub(crate) fn open_as_it_lies(path: &Path) -> Result<Connection, StorageError> {
-    let log = beside(path, "-wal").metadata();
-    if log.is_ok_and(|log| log.len() > 0) {
+    if has_log(path) {
         return open_reader(path);
     }
     open_unchanging(path)
@@ -106,6 +105,33 @@ pub(crate) fn open_unchanging(path: &Path) -> Result<Connection, StorageError> {
     let connection = Connection::open_with_flags(uri, flags).map_err(unavailable)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Opens a database that no other process has open, with its log, and touches no file: not even the index
+/// of the log, which is made in memory.
+pub(crate) fn open_untouched(path: &Path) -> Result<Connection, StorageError> {
+    if !has_log(path) {
+        return open_unchanging(path);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags_and_vfs(path, flags, WITHOUT_LOCKS);
+    let connection = opened.map_err(unavailable)?;
+    let prepare = || {
+        // Else it would write the log back, and remove it.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.pragma_update(None, "locking_mode", "exclusive")
+    };
+    prepare().map_err(unavailable)?;
+    Ok(connection)
+}
+
+/// SQLite's name for files as they are on Unix, without the locks that would have to be written for.
+const WITHOUT_LOCKS: &str = "unix-none";
+
+/// Whether there is anything in a database's log.
+pub(crate) fn has_log(path: &Path) -> bool {
+    let log = beside(path, "-wal").metadata();
+    log.is_ok_and(|log| log.len() > 0)
 }
 
 #[cfg(test)]

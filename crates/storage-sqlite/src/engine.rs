@@ -7,10 +7,6 @@ use std::{
 
 use keygate_storage::{Concerns, StorageError};
 use rusqlite::Connection;
-use rustix::{
-    fs::{Access, access},
-    io::Errno,
-};
 
 use crate::{
     checkpoints::Checkpoints,
@@ -121,24 +117,15 @@ impl Engine {
 }
 
 /// Gives the error back, unless the database is whole and this program's, and it is only writing that fails.
+/// That is the disk's fault then: who may not write was refused before.
 fn refuse_unless_readable(path: &Path, error: &StorageError) -> Result<(), StorageError> {
     let is_about_writing = matches!(error, StorageError::Unavailable(_));
     let readable = || {
         let connection = open_as_it_lies(path).ok()?;
         migrations::refuse_other_version(&connection, path).ok()
     };
-    if is_about_writing && is_fault_of_disk(path) && readable().is_some() {
+    if is_about_writing && readable().is_some() {
         return Ok(());
     }
     Err(error.clone())
-}
-
-/// Whether it is the disk that cannot be written to, and not this user who may not: that is mended by
-/// whoever starts the program, and a refusal says so best.
-fn is_fault_of_disk(path: &Path) -> bool {
-    let may_write = |path: &Path| access(path, Access::WRITE_OK) != Err(Errno::ACCESS);
-    may_write(path)
-        && path
-            .parent()
-            .is_none_or(|folder| folder.as_os_str().is_empty() || may_write(folder))
 }

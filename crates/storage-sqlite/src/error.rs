@@ -4,9 +4,7 @@ use rusqlite::{Error, ErrorCode};
 /// What SQLite said, by what is to be done about it.
 pub(crate) fn unavailable(error: Error) -> StorageError {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            StorageError::unavailable(Damaged(error))
-        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StorageError::damaged(error),
         Some(
             ErrorCode::SystemIoFailure
             | ErrorCode::DiskFull
@@ -24,11 +22,6 @@ pub(crate) fn unavailable(error: Error) -> StorageError {
         _ => StorageError::internal(error),
     }
 }
-
-/// What SQLite says of a file that something other than itself has written to.
-#[derive(Debug, thiserror::Error)]
-#[error("its file is damaged and must be restored from a backup: {0}")]
-struct Damaged(#[source] Error);
 
 #[cfg(test)]
 mod tests {

@@ -19,7 +19,7 @@ use rusqlite::Connection;
 use tempfile::NamedTempFile;
 
 use crate::{
-    connection::{open_reader, open_unchanging},
+    connection::{has_log, open_unchanging, open_untouched},
     error::unavailable,
     files::beside,
     lock::DatabaseLock,
@@ -66,8 +66,7 @@ impl Generations {
     ///
     /// Fails, changing nothing, where the log beside it belongs to another file.
     pub(crate) fn of(database: &Path) -> Result<Self, StorageError> {
-        let log = beside(database, "-wal").metadata();
-        let has_log = log.is_ok_and(|log| log.len() > 0);
+        let has_log = has_log(database);
         let record = Record::read(database);
         let found = match as_it_lies(database) {
             Ok(found) => found,
@@ -190,11 +189,12 @@ pub(crate) fn has_generation(connection: &Connection) -> Result<bool, StorageErr
         .map_err(unavailable)
 }
 
-/// Refuses a database beside the log of another one. Whoever has it open has looked before.
-pub(crate) fn refuse_foreign_log(database: &Path) -> Result<(), StorageError> {
+/// Refuses a database beside the log of another one. Whoever has it open has looked before; whether
+/// anybody has.
+pub(crate) fn refuse_foreign_log(database: &Path) -> Result<bool, StorageError> {
     match DatabaseLock::take(database) {
-        Ok(_lock) => Generations::of(database).map(|_| ()),
-        Err(StorageError::InUse(_)) => Ok(()),
+        Ok(_lock) => Generations::of(database).map(|_| false),
+        Err(StorageError::InUse(_)) => Ok(true),
         Err(error) => Err(error),
     }
 }
@@ -217,7 +217,7 @@ fn as_it_lies(database: &Path) -> Result<String, StorageError> {
 /// Refuses a file and a log that do not go together, as far as that shows in what they make.
 fn refuse_mixture(database: &Path) -> Result<(), StorageError> {
     let mixed = |_| StorageError::Mixed(database.display().to_string());
-    let connection = open_reader(database)?;
+    let connection = open_untouched(database)?;
     let said: String = connection
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
         .map_err(mixed)?;
@@ -247,6 +247,27 @@ impl Record {
             is_original: written_as.parse() == Ok(inode),
             generations: lines.map(str::to_owned).collect(),
         })
+    }
+}
+
+/// Whether a keygate has had a database there.
+pub(crate) fn is_recorded(database: &Path) -> bool {
+    let record = Record::read(database);
+    record.is_some_and(|record| record.generations.iter().any(|found| found != NONE))
+}
+
+/// Refuses a file in which there is nothing any more, as if it were a new one, and a log without its file.
+pub(crate) fn refuse_emptied(database: &Path) -> Result<(), StorageError> {
+    match database.metadata() {
+        Err(_) if has_log(database) => Err(StorageError::Mixed(database.display().to_string())),
+        Ok(file) if file.len() == 0 && !has_log(database) && is_recorded(database) => {
+            Err(StorageError::damaged(format!(
+                "{} is empty, and by {} it was not (to begin anew, remove both)",
+                database.display(),
+                beside(database, SUFFIX).display()
+            )))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -4,13 +4,16 @@ use keygate_core::{
     key::{KeyHash, KeyName},
 };
 use keygate_storage::{
-    AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyLimits, KeyPage,
-    KeyRules, KeyStatus, KeyStore, NewKey, Operation, PrefixBinding, StorageError, UpdateKey,
-    prefix_of_shown, statements,
+    AuditEntry, Columns, CredentialStore, HasherBinding, InsertKey, KeyBindings, KeyChanges,
+    KeyLimits, KeyPage, KeyRules, KeyStatus, KeyStore, NewKey, Operation, PrefixBinding,
+    StorageError, UpdateKey, prefix_of_shown, statements,
 };
 use rusqlite::{Connection, ToSql, params};
 
-use crate::{SqliteStore, query};
+use crate::{SqliteStore, migrations, query};
+
+/// The schema version since which it is noted what keys begin with.
+const NOTES_RULES: i64 = 5;
 
 /// The keys that are active at `?2`: the same rule as [`KeyState::of`], held to it by the suite.
 macro_rules! active {
@@ -75,7 +78,6 @@ statements! {
     COUNT_ALL = "SELECT count(*) AS keys FROM \
         (SELECT 1 FROM api_keys WHERE account_id = ?1 LIMIT ?2)";
     FINGERPRINT = "SELECT fingerprint FROM hasher";
-    ANY_KEY = "SELECT 1 FROM api_keys LIMIT 1";
     BIND_HASHER = "INSERT INTO hasher (only, fingerprint) VALUES (1, ?) \
         ON CONFLICT (only) DO UPDATE SET fingerprint = excluded.fingerprint";
     RULES = "SELECT key_prefix, max_active, max_total FROM hasher";
@@ -110,6 +112,28 @@ fn lookup(
 fn key_rules(db: &Connection) -> Result<KeyRules, StorageError> {
     let rules = query::optional(db, RULES, [], |row| row.key_rules())?;
     Ok(rules.unwrap_or_default())
+}
+
+fn fingerprint(db: &Connection) -> Result<Option<String>, StorageError> {
+    query::optional(db, FINGERPRINT, [], |row| row.some_text("fingerprint"))
+}
+
+/// What the keys bind a server to, in a schema of this version.
+pub(crate) fn bindings(db: &Connection, version: i64) -> Result<KeyBindings, StorageError> {
+    let shown: Option<String> =
+        query::optional(db, ANY_PREFIX, [], |row| row.some_text("key_prefix"))?;
+    let Some(shown) = shown else {
+        return Ok(KeyBindings::default());
+    };
+    let noted = if version < NOTES_RULES {
+        None
+    } else {
+        key_rules(db)?.prefix
+    };
+    Ok(KeyBindings {
+        fingerprint: fingerprint(db)?,
+        prefix: Some(noted.unwrap_or_else(|| prefix_of_shown(&shown).to_owned())),
+    })
 }
 
 /// Whether the account has a place for `key_id` among its active keys.
@@ -304,46 +328,31 @@ impl KeyStore for SqliteStore {
         .await
     }
 
-    async fn bind_hasher(&self, fingerprint: String) -> Result<HasherBinding, StorageError> {
+    async fn bind_hasher(&self, ours: String) -> Result<HasherBinding, StorageError> {
         // Where it is bound already, nothing has to be written, which may not be possible.
-        let bound = self
-            .read(|db| query::optional(db, FINGERPRINT, [], |row| row.some_text("fingerprint")));
-        if bound.await?.as_ref() == Some(&fingerprint) {
+        if self.read(fingerprint).await?.as_ref() == Some(&ours) {
             return Ok(HasherBinding::Bound);
         }
         self.write(move |db| {
-            let bound = query::optional(db, FINGERPRINT, [], |row| row.some_text("fingerprint"))?;
-            match bound {
-                Some(bound) if bound == fingerprint => Ok(HasherBinding::Bound),
-                Some(bound) if query::exists(db, ANY_KEY, [])? => {
-                    Ok(HasherBinding::Mismatch(bound))
-                }
-                _ => {
-                    query::execute(db, BIND_HASHER, [&fingerprint])?;
-                    Ok(HasherBinding::Bound)
-                }
+            let binding = bindings(db, migrations::known_version())?.hasher(&ours);
+            if binding == HasherBinding::Bound {
+                query::execute(db, BIND_HASHER, [&ours])?;
             }
+            Ok(binding)
         })
         .await
     }
 
-    async fn bind_prefix(&self, prefix: String) -> Result<PrefixBinding, StorageError> {
-        if self.read(key_rules).await?.prefix.as_ref() == Some(&prefix) {
+    async fn bind_prefix(&self, ours: String) -> Result<PrefixBinding, StorageError> {
+        if self.read(key_rules).await?.prefix.as_ref() == Some(&ours) {
             return Ok(PrefixBinding::Bound);
         }
         self.write(move |db| {
-            let bound = key_rules(db)?.prefix;
-            let shown = query::optional(db, ANY_PREFIX, [], |row| row.some_text("key_prefix"))?;
-            if let Some(shown) = shown {
-                let bound = bound.as_deref().unwrap_or_else(|| prefix_of_shown(&shown));
-                if bound != prefix {
-                    return Ok(PrefixBinding::Mismatch(bound.to_owned()));
-                }
+            let binding = bindings(db, migrations::known_version())?.prefix(&ours);
+            if binding == PrefixBinding::Bound {
+                query::execute(db, BIND_PREFIX, [&ours])?;
             }
-            if bound.as_ref() != Some(&prefix) {
-                query::execute(db, BIND_PREFIX, [&prefix])?;
-            }
-            Ok(PrefixBinding::Bound)
+            Ok(binding)
         })
         .await
     }

@@ -28,6 +28,7 @@ mod query;
 mod readers;
 mod reading;
 mod restore;
+mod rights;
 mod row;
 mod sessions;
 mod status;
@@ -55,7 +56,7 @@ use readers::Readers;
 use writer::{Write, Writer};
 
 pub use backup::{BackupProgress, back_up};
-pub use inspection::Inspection;
+pub use inspection::{Inspection, find_damage};
 pub use reading::SqliteReader;
 pub use restore::{Restoration, Revived};
 
@@ -77,14 +78,17 @@ impl SqliteStore {
     /// Opens or makes the database at `path` and brings its schema up to date.
     ///
     /// Fails, changing nothing, where another process has it open, where it is no keygate
-    /// database, or where a later version wrote it. Where its disk cannot be written to, it is opened
+    /// database, where a later version wrote it, where it is damaged, and where this user may not write
+    /// to it. Where its disk cannot be written to, it is opened
     /// for reading, and for writing as soon as it can be.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
         connection::check_library_version(rusqlite::version_number())?;
+        inspection::refuse_files(path)?;
         connection::make_private(path)?;
         let lock = DatabaseLock::take(path)?;
         let concerns = Arc::<Concerns>::default();
         let generations = Generations::of(path)?;
+        inspection::refuse_unreadable(&connection::open_untouched(path)?, path)?;
         if generations.origin == Origin::Elsewhere {
             concerns.raise(Concern::warning(RESTORED, WAS_RESTORED));
         }

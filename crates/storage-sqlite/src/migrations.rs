@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use keygate_storage::StorageError;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
@@ -6,6 +6,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use crate::{
     connection::{open_reader, prepare_writer},
     error::unavailable,
+    generation,
 };
 
 /// What makes schema version 1, 2 and so on. Released ones are never edited.
@@ -100,9 +101,58 @@ fn refuse_unknown(connection: &Connection, path: &Path) -> Result<usize, Storage
     }
 }
 
+/// Refuses a schema that is not what the migrations up to its version make: something is missing, or there is
+/// already what later ones make.
+pub(crate) fn refuse_changed(
+    connection: &Connection,
+    path: &Path,
+    version: i64,
+) -> Result<(), StorageError> {
+    let done = usize::try_from(version).unwrap_or(0).min(MIGRATIONS.len());
+    let (of_version, of_program) = (columns_made(done)?, columns_made(MIGRATIONS.len())?);
+    let found = columns(connection)?;
+    let missing = of_version.difference(&found);
+    let early = of_program
+        .difference(&of_version)
+        .filter(|column| found.contains(*column));
+    let Some((table, column)) = missing.chain(early).next() else {
+        return Ok(());
+    };
+    Err(StorageError::unsuitable(format!(
+        "{} says that its schema has version {version}, which does not go with {table}.{column}: it was changed by hand. Take that back, or restore a backup (keygate restore FILE)",
+        path.display()
+    )))
+}
+
+/// Every column, with its table.
+type Columns = BTreeSet<(String, String)>;
+
+/// What the first of the migrations make.
+fn columns_made(count: usize) -> Result<Columns, StorageError> {
+    let made = Connection::open_in_memory().map_err(unavailable)?;
+    for migration in &MIGRATIONS[..count] {
+        made.execute_batch(migration).map_err(unavailable)?;
+    }
+    columns(&made)
+}
+
+fn columns(connection: &Connection) -> Result<Columns, StorageError> {
+    const ALL: &str = "SELECT t.name, c.name FROM sqlite_schema AS t \
+        JOIN pragma_table_info(t.name) AS c WHERE t.type = 'table'";
+    let read = || {
+        let mut all = connection.prepare(ALL)?;
+        let all = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        all.collect::<rusqlite::Result<_>>()
+    };
+    read().map_err(unavailable)
+}
+
 /// A file that is no database is another program's; one that cannot be read may well be ours.
 fn unreadable(error: rusqlite::Error, path: &Path) -> StorageError {
     match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) if generation::is_recorded(path) => {
+            StorageError::damaged(format!("{} no longer begins as one", path.display()))
+        }
         Some(ErrorCode::NotADatabase) => StorageError::Foreign(path.display().to_string()),
         Some(ErrorCode::DatabaseCorrupt) => unavailable(error),
         _ => {

@@ -1,4 +1,4 @@
-use std::{error::Error, fmt, ops::Deref, sync::Arc};
+use std::{borrow::Cow, error::Error, fmt, ops::Deref, sync::Arc};
 
 use keygate_core::Problem;
 
@@ -40,9 +40,13 @@ pub enum StorageError {
     /// The file is a database of some other program, or none at all.
     #[error("{0} is not a keygate database")]
     Foreign(String),
-    /// It answers, and would not keep what it is told to.
+    /// It is there, and could not be served from: it would not keep what it is told to, or this user may
+    /// not do with it what that takes.
     #[error("the database cannot be used: {0}")]
-    Unsuitable(&'static str),
+    Unsuitable(Cow<'static, str>),
+    /// Something other than the database has written to its files.
+    #[error("the database is damaged and has to be restored from a backup: {0}")]
+    Damaged(#[source] Cause),
     /// A row holds what this program never writes.
     #[error("the database holds an invalid {0}")]
     Corrupt(&'static str),
@@ -58,6 +62,16 @@ impl StorageError {
     /// [`Self::Unavailable`], because of this.
     pub fn unavailable(cause: impl Into<Cause>) -> Self {
         Self::Unavailable(cause.into())
+    }
+
+    /// [`Self::Unsuitable`], because of this.
+    pub fn unsuitable(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::Unsuitable(why.into())
+    }
+
+    /// [`Self::Damaged`], as this shows.
+    pub fn damaged(cause: impl Into<Cause>) -> Self {
+        Self::Damaged(cause.into())
     }
 
     /// [`Self::Internal`], because of this.
@@ -152,6 +166,7 @@ mod tests {
                 Code::StorageUnavailable,
             ),
             (StorageError::Closed, Code::StorageUnavailable),
+            (StorageError::damaged("page 7"), Code::StorageUnavailable),
             (StorageError::internal("syntax"), Code::InternalError),
             (StorageError::Corrupt("role"), Code::InternalError),
         ];

@@ -142,6 +142,33 @@ pub enum PrefixBinding {
     Mismatch(String),
 }
 
+/// What the keys that are in a database bind its servers to; nothing, where there are none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyBindings {
+    /// The fingerprint of the scheme by which they were hashed.
+    pub fingerprint: Option<String>,
+    /// What they begin with.
+    pub prefix: Option<String>,
+}
+
+impl KeyBindings {
+    /// Whether a server whose hasher has this fingerprint can check them.
+    pub fn hasher(&self, fingerprint: &str) -> HasherBinding {
+        match &self.fingerprint {
+            Some(bound) if bound != fingerprint => HasherBinding::Mismatch(bound.clone()),
+            _ => HasherBinding::Bound,
+        }
+    }
+
+    /// Whether a server that issues keys with this prefix knows them as keys.
+    pub fn prefix(&self, prefix: &str) -> PrefixBinding {
+        match &self.prefix {
+            Some(bound) if bound != prefix => PrefixBinding::Mismatch(bound.clone()),
+            _ => PrefixBinding::Bound,
+        }
+    }
+}
+
 /// By which rules the last server issued keys; nothing, where there was none that noted it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KeyRules {

@@ -45,8 +45,9 @@ pub use concern::{Concern, Concerns};
 pub use error::{Cause, StorageError};
 pub use feed::{ChangeFeed, ChangeMark, Continuity, FeedPage, FeedPosition, FeedReader};
 pub use keys::{
-    CredentialStore, HasherBinding, InsertKey, KeyChanges, KeyLimits, KeyPage, KeyRules, KeyStatus,
-    KeyStore, NewKey, PrefixBinding, REMEMBER_FORMS, UpdateKey, prefix_of_shown,
+    CredentialStore, HasherBinding, InsertKey, KeyBindings, KeyChanges, KeyLimits, KeyPage,
+    KeyRules, KeyStatus, KeyStore, NewKey, PrefixBinding, REMEMBER_FORMS, UpdateKey,
+    prefix_of_shown,
 };
 pub use lease::{AsOf, Lease};
 pub use links::{

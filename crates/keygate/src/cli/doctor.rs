@@ -6,8 +6,9 @@ use serde_json::json;
 use super::{ServerFlags, output};
 use crate::{
     config::Flags,
-    doctor::{Finding, State, examine},
+    doctor::examine,
     failure::Failure,
+    finding::{Finding, State},
 };
 
 #[derive(Args)]

@@ -9,8 +9,8 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::Value;
 
 use crate::{
-    doctor::{Finding, State},
     failure::Failure,
+    finding::{Finding, State},
     telemetry,
 };
 

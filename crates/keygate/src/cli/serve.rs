@@ -4,7 +4,7 @@ use super::{ServerFlags, output, stop_signal::StopSignal};
 use crate::{
     config::{Flags, Settings},
     failure::Failure,
-    server::{Running, open_files_limit},
+    server::{Running, open_files},
 };
 
 #[derive(Args)]
@@ -25,7 +25,7 @@ impl Serve {
             tracing::warn!("the greeting was not shown: {failure}");
         }
         let metrics = running.metrics_address.map(tracing::field::display);
-        let open_files = open_files_limit();
+        let open_files = open_files().soft;
         tracing::info!(address = %running.address, upstreams, metrics, open_files, "listening");
         stop.received(|| {}).await;
         running.stop().await;

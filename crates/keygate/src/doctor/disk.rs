@@ -1,10 +1,11 @@
 //! How much room there is for the data.
 
-use std::path::Path;
+use std::{os::unix::fs::MetadataExt, path::Path};
 
-use rustix::fs::statvfs;
+use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use super::Finding;
+use crate::{config::Database, server::nearest};
 
 const CHECK: &str = "disk space";
 const MIB: u64 = 1 << 20;
@@ -14,25 +15,59 @@ const LITTLE: u64 = GIB;
 /// Below this nothing can be relied on.
 const TOO_LITTLE: u64 = 100 * MIB;
 
-pub(super) fn check(folder: &Path) -> Finding {
-    match statvfs(folder) {
-        Ok(disk) => {
-            let total = disk.f_blocks.saturating_mul(disk.f_frsize);
-            judge(disk.f_bavail.saturating_mul(disk.f_frsize), total)
-        }
-        Err(error) => Finding::warning(
-            CHECK,
-            format!(
-                "It cannot be said how much is free at {} ({error}).",
-                folder.display()
-            ),
-            "Look with df.",
-        ),
+/// The disk of the data folder, and that of a database that lies elsewhere.
+pub(super) fn check(data: &Path, database: &Database) -> Vec<Finding> {
+    let of_database = match database {
+        Database::Sqlite(path) => path.parent(),
+        Database::Postgres(_) => None,
+    };
+    let mut found = of_folder(data);
+    let device = |folder: &Path| nearest(folder).metadata().ok().map(|found| found.dev());
+    if let Some(folder) = of_database
+        && device(folder) != device(data)
+    {
+        found.extend(of_folder(folder));
     }
+    found
 }
 
-fn judge(free: u64, total: u64) -> Finding {
-    let said = format!("{} of {} are free.", size(free), size(total));
+/// The disk on which a folder is, or would be.
+pub(super) fn of_folder(folder: &Path) -> Vec<Finding> {
+    let folder = nearest(folder);
+    let shown = folder.display();
+    let disk = match statvfs(folder) {
+        Ok(disk) => disk,
+        Err(error) => {
+            let said = format!("It cannot be said how much is free at {shown} ({error}).");
+            return vec![Finding::warning(CHECK, said, "Look with df.")];
+        }
+    };
+    let size = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+    let mut found = vec![judge(
+        &shown.to_string(),
+        size(disk.f_bavail),
+        size(disk.f_blocks),
+    )];
+    if disk.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        found.push(Finding::wrong(
+            CHECK,
+            format!("The disk of {shown} can only be read."),
+            "Look in the system's log why, and mount it for writing: until then no change is acknowledged.",
+        ));
+    }
+    // Some file systems have no such number.
+    if disk.f_files > 0 && disk.f_favail == 0 {
+        found.push(Finding::wrong(
+            CHECK,
+            format!("The disk of {shown} has no room for another file, however small (df -i)."),
+            "Remove files that nobody needs.",
+        ));
+    }
+    found
+}
+
+fn judge(folder: &str, free: u64, total: u64) -> Finding {
+    let said = format!("{} of {} are free at {folder}.", size(free), size(total));
     if free < TOO_LITTLE {
         Finding::wrong(
             CHECK,
@@ -57,7 +92,7 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::doctor::State;
+    use crate::finding::State;
 
     #[test]
     fn little_is_a_warning_and_less_is_wrong() {
@@ -70,7 +105,7 @@ mod tests {
             (100 * MIB - 1, 2 * GIB, State::Wrong),
             (0, 2 * GIB, State::Wrong),
         ] {
-            assert_eq!(judge(free, total).state, expected, "{}", size(free));
+            assert_eq!(judge("/", free, total).state, expected, "{}", size(free));
         }
         assert_eq!(size(3 * GIB / 2), "1.5 GiB");
         assert_eq!(size(99 * MIB), "99 MiB");

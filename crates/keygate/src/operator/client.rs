@@ -1,4 +1,4 @@
-use std::{io::ErrorKind, path::Path, sync::Arc, time::Duration};
+use std::{io::ErrorKind, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use keygate_storage::{StorageError, Store};
 use serde_json::Value;
@@ -20,6 +20,9 @@ use crate::{
 /// not listen: it is starting, or it is another command.
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the running keygate may take to say what it is.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs a command: in the running keygate if there is one, otherwise here.
 ///
@@ -58,6 +61,49 @@ pub(crate) async fn locate(settings: &mut Settings) -> Result<Database, Failure>
         return Ok(Database::Sqlite(name.into()));
     }
     Database::at(&format!("postgres://{name}"), Path::new(""))
+}
+
+/// A keygate that runs on a data folder.
+pub(crate) struct RunningKeygate {
+    /// What its database is called.
+    pub(crate) database: String,
+    /// Whether that is the one of the settings.
+    pub(crate) is_of_database: bool,
+    /// All that it listens on; nothing, where it is of a version that does not say.
+    pub(crate) addresses: Option<Vec<SocketAddr>>,
+}
+
+/// The keygate that runs on the data folder, if there is one. Fails where it says nothing.
+pub(crate) async fn find_running(settings: &Settings) -> Result<Option<RunningKeygate>, Failure> {
+    let asked = tokio::time::timeout(PATIENCE, ask_running(settings));
+    asked.await.unwrap_or_else(|_| {
+        Err(Failure::new(format!(
+            "The keygate that runs in the data folder {} does not answer. Look at its log, or end it.",
+            settings.data.display()
+        )))
+    })
+}
+
+async fn ask_running(settings: &Settings) -> Result<Option<RunningKeygate>, Failure> {
+    let Some(stream) = connect(&settings.data).await? else {
+        return Ok(None);
+    };
+    let request = Request {
+        database: None,
+        command: None,
+    };
+    let Reply::Done(mut said) = exchange(stream, &request).await? else {
+        return Err(broken(ErrorKind::InvalidData.into()));
+    };
+    let is_of_database = match connect(&settings.data).await? {
+        Some(stream) => ask(settings, stream, None).await.is_ok(),
+        None => return Ok(None),
+    };
+    Ok(Some(RunningKeygate {
+        database: said["name"].as_str().unwrap_or_default().to_owned(),
+        is_of_database,
+        addresses: serde_json::from_value(said["addresses"].take()).ok(),
+    }))
 }
 
 /// Whether a keygate runs on this data folder.

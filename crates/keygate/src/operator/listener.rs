@@ -1,6 +1,7 @@
 use std::{
     fs::Permissions,
     io::ErrorKind,
+    net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -37,8 +38,7 @@ impl Listener {
     pub(crate) fn start(
         data: &Path,
         control: Arc<Control>,
-        origin: String,
-        database: Database,
+        served: Place,
     ) -> Result<Self, Failure> {
         let path = socket_path(data);
         if std::os::unix::net::UnixStream::connect(&path).is_ok() {
@@ -53,11 +53,7 @@ impl Listener {
             }
             bound => bound,
         };
-        let desk = Desk {
-            control,
-            origin,
-            database,
-        };
+        let desk = Desk { control, served };
         let (place, desk) = (path.clone(), Arc::new(desk));
         let task = tokio::spawn(async move {
             let listener = match bound {
@@ -111,11 +107,19 @@ fn bind(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Where the program that runs is found.
+pub(crate) struct Place {
+    /// Where people reach it.
+    pub(crate) origin: String,
+    pub(crate) database: Database,
+    /// All that it listens on.
+    pub(crate) addresses: Vec<SocketAddr>,
+}
+
 /// What commands are carried out with.
 struct Desk {
     control: Arc<Control>,
-    origin: String,
-    database: Database,
+    served: Place,
 }
 
 async fn accept(listener: UnixListener, desk: Arc<Desk>) {
@@ -163,16 +167,16 @@ impl Desk {
     /// Refuses what is meant for another database.
     async fn refuse_other(&self, named: Option<Named>) -> Option<Reply> {
         let Named { name, identity } = named?;
-        let own = database_name(&self.database);
+        let own = database_name(&self.served.database);
         if name == own {
             return None;
         }
-        let is_server = matches!(self.database, Database::Postgres(_));
+        let is_server = matches!(self.served.database, Database::Postgres(_));
         match identity {
             None if is_server => return Some(Reply::Identify),
             None => {}
             Some(identity) => {
-                let ours = store::identity(&self.database).await.ok().flatten();
+                let ours = store::identity(&self.served.database).await.ok().flatten();
                 if ours == Some(identity) {
                     return None;
                 }
@@ -187,11 +191,12 @@ impl Desk {
         }
         let Some(command) = command else {
             return Reply::Done(json!({
-                "is_file": matches!(self.database, Database::Sqlite(_)),
-                "name": database_name(&self.database),
+                "is_file": matches!(self.served.database, Database::Sqlite(_)),
+                "name": database_name(&self.served.database),
+                "addresses": self.served.addresses,
             }));
         };
-        match command.execute(&self.control, &self.origin).await {
+        match command.execute(&self.control, &self.served.origin).await {
             Ok(value) => Reply::Done(value),
             Err(problem) => Reply::Refused(Failure::from(problem).to_string()),
         }

@@ -1,5 +1,22 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+/// How many files and connections may be open; `None` for any number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OpenFiles {
+    /// What holds now.
+    pub(crate) soft: Option<u64>,
+    /// As far as this user may raise it.
+    pub(crate) hard: Option<u64>,
+}
+
+pub(crate) fn open_files() -> OpenFiles {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    OpenFiles {
+        soft: current,
+        hard: maximum,
+    }
+}
+
 /// Raises the limit on open files as far as this user may. Each client has one, and each request another
 /// at its upstream; the usual soft limit of 1,024 is for programs that use `select`.
 pub(super) fn raise_limit() {
@@ -11,11 +28,6 @@ pub(super) fn raise_limit() {
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         tracing::warn!(%error, "the limit on open files could not be raised");
     }
-}
-
-/// How many files and connections may be open; `None` for any number.
-pub(crate) fn limit() -> Option<u64> {
-    getrlimit(Resource::Nofile).current
 }
 
 /// How many connections there may be.
@@ -34,7 +46,7 @@ const UNLIMITED: u64 = 1 << 40;
 /// Shares out what may be open. Clients have a little more than half, so that with all connections to
 /// upstreams in use there is still room for those who ask for something else.
 pub(super) fn shares() -> Shares {
-    share(limit().unwrap_or(UNLIMITED))
+    share(open_files().soft.unwrap_or(UNLIMITED))
 }
 
 fn share(limit: u64) -> Shares {

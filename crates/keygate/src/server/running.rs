@@ -26,8 +26,10 @@ use super::{
 use crate::{
     config::{MetricsListen, Settings},
     failure::Failure,
-    noted::{choose_database, note_database},
-    operator, store, telemetry,
+    noted::note_database,
+    operator::{self, Place},
+    preflight::{self, Preflight, Viewer},
+    store,
 };
 
 /// How often the last uses of keys are written down.
@@ -58,36 +60,76 @@ pub(crate) struct Running {
     drain_delay: Duration,
 }
 
+/// What the server stands on.
+struct Ground {
+    http: TcpListener,
+    listeners: Listeners,
+    traces: Option<Traces>,
+    store: Arc<dyn Store>,
+    control: Arc<Control>,
+}
+
+impl Ground {
+    /// Opens the data. What can be refused is refused before anything is made.
+    async fn prepare(settings: &mut Settings) -> Result<Self, Failure> {
+        let preflight = preflight::look(settings, Viewer::Server).await;
+        preflight.refuse()?;
+        preflight.log_warnings();
+        let Preflight {
+            mut listeners,
+            traces,
+            ..
+        } = preflight;
+        let http = listeners.http.take();
+        create_data_folder(&settings.data)?;
+        // The database was there a moment ago, so what fails now may pass.
+        let open = async || Ok::<_, Failure>(store::open(&settings.database).await?);
+        let store = patiently("opening the database", Failure::may_pass, open).await?;
+        let control = control(settings, store.clone());
+        let bind = async || bind_keys(&control).await;
+        patiently("comparing how keys are made", Failure::may_pass, bind).await?;
+        let note = async || Ok::<_, Failure>(control.note_limits().await?);
+        patiently("noting the limits on keys", Failure::may_pass, note).await?;
+        Ok(Self {
+            http: http.expect("what is not bound was refused"),
+            listeners,
+            traces,
+            store,
+            control,
+        })
+    }
+}
+
 impl Running {
     /// Starts everything. What can be refused is refused before anything is made.
     pub(crate) async fn start(mut settings: Settings) -> Result<Self, Failure> {
         descriptors::raise_limit();
         let shares = descriptors::shares();
         settings.upstreams.limit_connections(shares.upstreams);
-        operator::check_socket_path(&settings.data)?;
-        choose_database(&mut settings)?;
+        let Ground {
+            http,
+            listeners,
+            traces,
+            store,
+            control,
+        } = Ground::prepare(&mut settings).await?;
         let request_line = RequestLine::without_keys(settings.format.prefix());
-        let traces = telemetry::traces(settings.traces.as_ref(), &request_line)?;
-        // The ports before the data folder, which is not made where one is taken.
-        let listeners = Listeners::bind(&settings).await?;
-        let address = listeners.http.local_addr().unwrap_or(settings.listen);
+        let address = http.local_addr().unwrap_or(settings.listen);
         let ext_authz_address = address_of(listeners.ext_authz.as_ref());
         let metrics_address = address_of(listeners.metrics.as_ref());
         let requests = Requests::default();
-        create_data_folder(&settings.data)?;
-        let store = store::open(&settings.database).await?;
-        let control = control(&settings, store.clone());
-        let bind = async || bind_keys(&control).await;
-        // The database was there a moment ago, so what fails now may pass.
-        patiently("comparing how keys are made", Failure::may_pass, bind).await?;
-        let note = async || Ok::<_, Failure>(control.note_limits().await?);
-        patiently("noting the limits on keys", Failure::may_pass, note).await?;
         let origin = settings.origin(address);
         let operator = operator::Listener::start(
             &settings.data,
             control.clone(),
-            origin.clone(),
-            settings.database.clone(),
+            Place {
+                origin: origin.clone(),
+                database: settings.database.clone(),
+                addresses: [Some(address), ext_authz_address, metrics_address]
+                    .into_iter()
+                    .flatten()
+                    .collect(),
+            },
         )?;
         note_database(&settings.data, &settings.database)?;
 
@@ -139,7 +181,7 @@ impl Running {
         };
         let stopped = stopped.map(drop).shared();
         let crowd = Crowd::new(shares.clients);
-        let servers = serve(listeners, app, services, registry, &crowd, stopped);
+        let servers = serve(http, listeners, app, services, registry, &crowd, stopped);
         Ok(Self {
             servers,
             probers: Probers::start(control.clone(), targets),
@@ -223,14 +265,23 @@ fn web(settings: &Settings, control: Arc<Control>, origin: String, requests: Req
     WebState::new(control, site, settings.policy.session_absolute, requests)
 }
 
-/// Refuses a store whose keys were hashed in another way, or begin differently: none of them would work.
+/// Binds a store to the way in which keys are made, or refuses one whose keys were made in another.
 pub(crate) async fn bind_keys(control: &Control) -> Result<(), Failure> {
-    if let HasherBinding::Mismatch(scheme) = control.bind_hasher().await? {
+    refuse_other_keys(control.bind_hasher().await?, PrefixBinding::Bound)?;
+    refuse_other_keys(HasherBinding::Bound, control.bind_prefix().await?)
+}
+
+/// Refuses keys that were hashed in another way, or begin differently: none of them would work.
+pub(crate) fn refuse_other_keys(
+    hasher: HasherBinding,
+    prefix: PrefixBinding,
+) -> Result<(), Failure> {
+    if let HasherBinding::Mismatch(scheme) = hasher {
         return Err(Failure::new(format!(
             "The keys in the database were hashed in another way ({scheme}), so none of them would work. Set keys.pepper_file to what it was when they were issued."
         )));
     }
-    if let PrefixBinding::Mismatch(prefix) = control.bind_prefix().await? {
+    if let PrefixBinding::Mismatch(prefix) = prefix {
         return Err(Failure::new(format!(
             "The keys in the database begin with {prefix}, so none of them would work. Set keys.prefix to {prefix}, which it was when they were issued."
         )));
@@ -249,6 +300,7 @@ struct Services {
 }
 
 fn serve(
+    http: TcpListener,
     listeners: Listeners,
     app: App,
     services: Services,
@@ -256,12 +308,7 @@ fn serve(
     crowd: &Arc<Crowd>,
     stopped: impl Future<Output = ()> + Clone + Send + 'static,
 ) -> Vec<JoinHandle<()>> {
-    let http = connections::serve(
-        listeners.http,
-        Arc::new(app),
-        crowd.clone(),
-        stopped.clone(),
-    );
+    let http = connections::serve(http, Arc::new(app), crowd.clone(), stopped.clone());
     let mut servers = vec![tokio::spawn(http)];
     let keep_alive = services.keep_alive;
     if let Some(listener) = listeners.ext_authz {

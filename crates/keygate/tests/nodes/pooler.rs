@@ -99,12 +99,17 @@ async fn a_pool_that_shares_sessions_is_refused_in_words() {
     for mode in ["transaction", "statement"] {
         let pooler = pgbouncer(&cluster, mode);
         let folder = tempfile::TempDir::new().expect("a temporary folder");
-        let mut command = keygate(folder.path());
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data", "data"]);
-        command.args(["--database", &url(&cluster, &pooler)]);
-        let refused = run(command, "");
-        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
-        let said = String::from_utf8_lossy(&refused.stderr);
+        let refused = |command: &str| {
+            let mut program = keygate(folder.path());
+            program.args([command, "--listen", "127.0.0.1:0", "--data", "data"]);
+            program.args(["--database", &url(&cluster, &pooler)]);
+            let refused = run(program, "");
+            assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+            refused
+        };
+        let said = String::from_utf8(refused("serve").stderr).expect("UTF-8");
+        assert!(said.contains("pool_mode = session"), "{mode}: {said}");
+        let said = String::from_utf8(refused("doctor").stdout).expect("UTF-8");
         assert!(said.contains("pool_mode = session"), "{mode}: {said}");
     }
 }

@@ -5,6 +5,7 @@ mod support;
 
 mod doctor;
 mod metrics;
+mod preflight;
 mod python;
 mod status;
 mod traces;

@@ -2,40 +2,17 @@
 
 use std::time::Duration;
 
-use keygate_core::{Clock, SystemClock};
 use keygate_storage_postgres::{Capacity, Inspection, LossRisk, PostgresOptions};
 
-use super::{Clocks, DATABASE, Finding, Reading, sqlite::schema};
+use crate::finding::Finding;
 
 const SERVER: &str = "database server";
 const CONNECTIONS: &str = "database connections";
 /// How far apart the server's clock and this machine's may be.
-const TOLERANCE: Duration = Duration::from_secs(1);
+pub(super) const TOLERANCE: Duration = Duration::from_secs(1);
 
-pub(super) async fn check(options: &PostgresOptions, clocks: &mut Clocks) -> Vec<Finding> {
-    let began = SystemClock.monotonic();
-    let inspection = match Inspection::of(options).await {
-        Ok(inspection) => inspection,
-        Err(error) => return vec![Finding::storage(error)],
-    };
-    let name = options.name();
-    clocks.newest_entry = inspection.newest_entry;
-    clocks.readings.push(Reading {
-        whose: name.clone(),
-        theirs: inspection.now,
-        ours: SystemClock.now(),
-        // It was read at any time of the inspection.
-        tolerance: TOLERANCE + SystemClock.monotonic().saturating_sub(began),
-    });
-    let mut found = vec![schema(&name, inspection.version, inspection.known)];
-    if inspection.version < inspection.known && !inspection.can_create {
-        found.push(Finding::wrong(
-            DATABASE,
-            format!("{name} has to get tables, which this user may not make."),
-            "Make the user its owner: ALTER DATABASE name OWNER TO user",
-        ));
-    }
-    found.extend(server(&inspection));
+pub(super) fn check(options: &PostgresOptions, inspection: &Inspection) -> Vec<Finding> {
+    let mut found = server(inspection);
     found.push(connections(options, inspection.capacity));
     found
 }
@@ -70,11 +47,13 @@ fn connections(options: &PostgresOptions, Capacity { most, free }: Capacity) -> 
 
 fn server(inspection: &Inspection) -> Vec<Finding> {
     let version = &inspection.server;
-    if !inspection.is_unicode {
-        return vec![Finding::wrong(
+    if inspection.is_read_only {
+        return vec![Finding::warning(
             SERVER,
-            "The database's encoding is not UTF8.",
-            "Make another: CREATE DATABASE keygate TEMPLATE template0 ENCODING 'UTF8'",
+            format!(
+                "PostgreSQL {version} takes no changes: it is a standby, or default_transaction_read_only is on."
+            ),
+            "keygate starts, and checks keys, and changes nothing until it does. Name the primary.",
         )];
     }
     if inspection.risks.is_empty() {
