@@ -59,6 +59,8 @@ pub enum Code {
     KeyExpired,
     /// The e-mail address has an account already.
     EmailTaken,
+    /// It would leave no admin.
+    LastAdmin,
     /// Too many attempts.
     RateLimitExceeded,
     /// A fault of keygate's own.
@@ -96,8 +98,8 @@ impl Code {
             | Self::ForwardAuthRefused => 403,
             Self::KeyNotFound | Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::KeyLimitReached | Self::KeyExpired | Self::EmailTaken => 409,
             Self::RequestTimeout => 408,
+            Self::KeyLimitReached | Self::KeyExpired | Self::EmailTaken | Self::LastAdmin => 409,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::RateLimitExceeded => 429,
@@ -148,6 +150,7 @@ impl Code {
             Self::KeyLimitReached => "key_limit_reached",
             Self::KeyExpired => "key_expired",
             Self::EmailTaken => "email_taken",
+            Self::LastAdmin => "last_admin",
             Self::RateLimitExceeded => "rate_limit_exceeded",
             Self::InternalError => "internal_error",
             Self::UpstreamUnreachable => "upstream_unreachable",

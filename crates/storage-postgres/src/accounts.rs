@@ -2,9 +2,9 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_core::{AccountId, EmailAddress, Role, Timestamp, TokenHash};
 use keygate_storage::{
-    AccountPage, AccountStore, AccountSummary, Admission, AuditEntry, BeginSession, Columns,
-    InsertAccount, InvitationKind, NewAccount, NewPassword, SetPassword, StorageError,
-    StoredAccount, account_columns, statements,
+    AccountPage, AccountStore, AccountSummary, Admission, AuditEntry, BeginSession, ChangeAccount,
+    Columns, InsertAccount, NewAccount, NewPassword, SetPassword, StorageError, StoredAccount,
+    account_columns, statements,
 };
 use sqlx::{PgConnection, query};
 
@@ -48,6 +48,11 @@ statements! {
     SUSPEND = "UPDATE accounts SET suspended_at = coalesce(suspended_at, $2) WHERE id = $1";
     RESUME = "UPDATE accounts SET suspended_at = NULL WHERE id = $1";
     DELETE_SESSIONS = "DELETE FROM sessions WHERE account_id = $1";
+    /// Of two changes that would each leave the other's admin, one waits for the other. "kgad"
+    LOCK_ADMINS = "SELECT pg_advisory_xact_lock(1801937252)";
+    IS_LAST_ADMIN = "SELECT 1 FROM accounts WHERE id = $1 AND role = 'admin' AND suspended_at IS NULL \
+        AND NOT EXISTS (SELECT 1 FROM accounts \
+            WHERE role = 'admin' AND suspended_at IS NULL AND id <> $1)";
     KEY_HASHES = "SELECT hash FROM api_keys WHERE account_id = $1";
     EXISTS = "SELECT 1 FROM accounts WHERE id = $1";
     HAS_ADMIN = "SELECT 1 FROM accounts WHERE role = 'admin' AND suspended_at IS NULL LIMIT 1";
@@ -63,24 +68,33 @@ async fn refusal(
         Admission::Free => None,
         Admission::Open if exists(db, query(ANY_ACCOUNT)).await? => None,
         Admission::Open => Some(InsertAccount::NotSetUp),
-        Admission::Invitation(token) if admits(db, token, now).await? => None,
-        Admission::Invitation(_) => Some(InsertAccount::InvitationInvalid),
+        Admission::Invitation(token) => refusal_by_invitation(db, token, now).await?,
     };
     Ok(refusal)
 }
 
-async fn admits(
+async fn refusal_by_invitation(
     db: &mut PgConnection,
     token_hash: TokenHash,
     now: Timestamp,
-) -> Result<bool, StorageError> {
-    let Some(invitation) = links::lock_invitation(db, token_hash).await? else {
-        return Ok(false);
+) -> Result<Option<InsertAccount>, StorageError> {
+    let invitation = links::lock_invitation(db, token_hash).await?;
+    let Some(invitation) = invitation.filter(|invitation| now < invitation.expires_at) else {
+        return Ok(Some(InsertAccount::InvitationInvalid));
     };
-    let fresh = now < invitation.expires_at;
-    let welcome =
-        invitation.kind != InvitationKind::Setup || !exists(db, query(ANY_ACCOUNT)).await?;
-    Ok(fresh && welcome)
+    let is_set_up = exists(db, query(ANY_ACCOUNT)).await?;
+    Ok(invitation.kind.refusal(is_set_up))
+}
+
+/// Whether nobody would look after the others without this account. Where a session does it, that is another
+/// admin's, or over, as is said when it is audited.
+async fn is_last_admin(
+    db: &mut PgConnection,
+    account_id: AccountId,
+    audit: &AuditEntry,
+) -> Result<bool, StorageError> {
+    let by_session = audit.actor.session_id().is_some();
+    Ok(!by_session && exists(db, query(IS_LAST_ADMIN).bind(account_id.uuid())).await?)
 }
 
 async fn end_sessions(db: &mut PgConnection, account_id: AccountId) -> Result<(), StorageError> {
@@ -218,18 +232,22 @@ impl AccountStore for PostgresStore {
         account_id: AccountId,
         role: Role,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<ChangeAccount, StorageError> {
         self.write(move |db| {
             async move {
+                execute(db, query(LOCK_ADMINS)).await?;
                 db.lock_accounts(account_id, &audit).await?;
+                if role != Role::Admin && is_last_admin(db, account_id, &audit).await? {
+                    return Ok(ChangeAccount::LastAdmin);
+                }
                 let set = query(SET_ROLE).bind(account_id.uuid()).bind(role.as_str());
                 if execute(db, set).await? == 0 {
-                    return Ok(false);
+                    return Ok(ChangeAccount::NotFound);
                 }
                 db.audit(&audit).await?;
                 end_sessions(db, account_id).await?;
                 links::forget(db, account_id).await?;
-                Ok(true)
+                Ok(ChangeAccount::Changed)
             }
             .boxed()
         })
@@ -282,22 +300,26 @@ impl AccountStore for PostgresStore {
         &self,
         account_id: AccountId,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<ChangeAccount, StorageError> {
         self.write(move |db| {
             async move {
+                execute(db, query(LOCK_ADMINS)).await?;
                 db.lock_accounts(account_id, &audit).await?;
+                if is_last_admin(db, account_id, &audit).await? {
+                    return Ok(ChangeAccount::LastAdmin);
+                }
                 let suspend = query(SUSPEND)
                     .bind(account_id.uuid())
                     .bind(audit.at.as_millis());
                 if execute(db, suspend).await? == 0 {
-                    return Ok(false);
+                    return Ok(ChangeAccount::NotFound);
                 }
                 // Before the sessions end: they may be those of whoever suspends.
                 db.audit(&audit).await?;
                 end_sessions(db, account_id).await?;
                 links::forget(db, account_id).await?;
                 keys_changed(db, account_id).await?;
-                Ok(true)
+                Ok(ChangeAccount::Changed)
             }
             .boxed()
         })

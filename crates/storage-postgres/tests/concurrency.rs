@@ -8,8 +8,8 @@ use std::{
 use futures_util::future::{BoxFuture, join_all};
 use keygate_core::{AccountId, LinkId, OsRandom, Role, SessionId, SystemClock, Token};
 use keygate_storage::{
-    Action, Actor, AuditEntry, PasswordReset, Session, SetPassword, StorageError, Store,
-    conformance::Fixture,
+    Action, Actor, AuditEntry, ChangeAccount, PasswordReset, Session, SetPassword, StorageError,
+    Store, conformance::Fixture,
 };
 use keygate_storage_postgres::{PostgresOptions, PostgresStore, testing::PostgresServer};
 
@@ -84,6 +84,10 @@ async fn end_others(store: &dyn Store, party: Party, kept: usize) -> Result<bool
     ended.await.map(|()| true)
 }
 
+fn is_changed(change: BoxFuture<'_, Result<ChangeAccount, StorageError>>) -> Change<'_> {
+    Box::pin(async { Ok(change.await? == ChangeAccount::Changed) })
+}
+
 async fn two_sessions_end_each_other(nodes: Nodes) {
     nodes
         .one_of_two_is_made(|nodes, ada, _| {
@@ -130,7 +134,7 @@ async fn two_admins_suspend_each_other(nodes: Nodes) {
             let (a, b) = (suspend(ada, bob), suspend(bob, ada));
             let one = nodes.one.store.suspend_account(a.0, a.1);
             let other = nodes.other.store.suspend_account(b.0, b.1);
-            (one, other)
+            (is_changed(one), is_changed(other))
         })
         .await;
 }
@@ -143,7 +147,7 @@ async fn two_admins_demote_each_other(nodes: Nodes) {
             let (a, b) = (demote(ada, bob), demote(bob, ada));
             let one = nodes.one.store.set_role(a.0, Role::Member, a.1);
             let other = nodes.other.store.set_role(b.0, Role::Member, b.1);
-            (one, other)
+            (is_changed(one), is_changed(other))
         })
         .await;
 }
@@ -176,7 +180,8 @@ async fn a_link_is_made_by_who_is_suspended(nodes: Nodes) {
         let entry = ada.by(0, Action::AccountSuspend, bob.id);
         let suspend = nodes.other.store.suspend_account(bob.id, entry);
         let (made, suspended) = tokio::join!(insert(), suspend);
-        assert!(suspended.expect("nobody is in the way"), "{round}");
+        let suspended = suspended.expect("nobody is in the way");
+        assert_eq!(suspended, ChangeAccount::Changed, "{round}");
         let is_right = matches!(made, Ok(true) | Err(StorageError::SessionOver));
         assert!(is_right, "{round}: {made:?}");
     }

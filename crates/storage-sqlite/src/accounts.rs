@@ -1,9 +1,9 @@
 use async_trait::async_trait;
 use keygate_core::{AccountId, EmailAddress, Role, Timestamp, TokenHash};
 use keygate_storage::{
-    AccountPage, AccountStore, AccountSummary, Admission, AuditEntry, BeginSession, Columns,
-    InsertAccount, InvitationKind, NewAccount, NewPassword, SetPassword, StorageError,
-    StoredAccount, account_columns, statements,
+    AccountPage, AccountStore, AccountSummary, Admission, AuditEntry, BeginSession, ChangeAccount,
+    Columns, InsertAccount, NewAccount, NewPassword, SetPassword, StorageError, StoredAccount,
+    account_columns, statements,
 };
 use rusqlite::{Connection, params};
 
@@ -42,6 +42,9 @@ statements! {
     DELETE_SESSIONS = "DELETE FROM sessions WHERE account_id = ?";
     EXISTS = "SELECT 1 FROM accounts WHERE id = ?";
     HAS_ADMIN = "SELECT 1 FROM accounts WHERE role = 'admin' AND suspended_at IS NULL LIMIT 1";
+    IS_LAST_ADMIN = "SELECT 1 FROM accounts WHERE id = ?1 AND role = 'admin' AND suspended_at IS NULL \
+        AND NOT EXISTS (SELECT 1 FROM accounts \
+            WHERE role = 'admin' AND suspended_at IS NULL AND id <> ?1)";
     KEY_HASHES = "SELECT hash FROM api_keys WHERE account_id = ?";
 }
 
@@ -55,19 +58,33 @@ fn refusal(
         Admission::Free => None,
         Admission::Open if query::exists(db, ANY_ACCOUNT, [])? => None,
         Admission::Open => Some(InsertAccount::NotSetUp),
-        Admission::Invitation(token) if admits(db, token, now)? => None,
-        Admission::Invitation(_) => Some(InsertAccount::InvitationInvalid),
+        Admission::Invitation(token) => refusal_by_invitation(db, token, now)?,
     };
     Ok(refusal)
 }
 
-fn admits(db: &Connection, token_hash: TokenHash, now: Timestamp) -> Result<bool, StorageError> {
-    let Some(invitation) = links::lookup_invitation(db, token_hash)? else {
-        return Ok(false);
+fn refusal_by_invitation(
+    db: &Connection,
+    token_hash: TokenHash,
+    now: Timestamp,
+) -> Result<Option<InsertAccount>, StorageError> {
+    let invitation = links::lookup_invitation(db, token_hash)?;
+    let Some(invitation) = invitation.filter(|invitation| now < invitation.expires_at) else {
+        return Ok(Some(InsertAccount::InvitationInvalid));
     };
-    let fresh = now < invitation.expires_at;
-    let welcome = invitation.kind != InvitationKind::Setup || !query::exists(db, ANY_ACCOUNT, [])?;
-    Ok(fresh && welcome)
+    let is_set_up = query::exists(db, ANY_ACCOUNT, [])?;
+    Ok(invitation.kind.refusal(is_set_up))
+}
+
+/// Whether nobody would look after the others without this account. Where a session does it, that is another
+/// admin's, or over, as is said when it is audited.
+fn is_last_admin(
+    db: &Connection,
+    account_id: AccountId,
+    audit: &AuditEntry,
+) -> Result<bool, StorageError> {
+    let by_session = audit.actor.session_id().is_some();
+    Ok(!by_session && query::exists(db, IS_LAST_ADMIN, [account_id.as_bytes()])?)
 }
 
 fn end_sessions(db: &Write<'_>, account_id: AccountId) -> Result<(), StorageError> {
@@ -197,16 +214,19 @@ impl AccountStore for SqliteStore {
         account_id: AccountId,
         role: Role,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<ChangeAccount, StorageError> {
         self.write(move |db| {
+            if role != Role::Admin && is_last_admin(db, account_id, &audit)? {
+                return Ok(ChangeAccount::LastAdmin);
+            }
             let params = params![account_id.as_bytes(), role.as_str()];
             if query::execute(db, SET_ROLE, params)? == 0 {
-                return Ok(false);
+                return Ok(ChangeAccount::NotFound);
             }
             db.audit(&audit)?;
             end_sessions(db, account_id)?;
             links::forget(db, account_id)?;
-            Ok(true)
+            Ok(ChangeAccount::Changed)
         })
         .await
     }
@@ -244,18 +264,21 @@ impl AccountStore for SqliteStore {
         &self,
         account_id: AccountId,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
+    ) -> Result<ChangeAccount, StorageError> {
         self.write(move |db| {
+            if is_last_admin(db, account_id, &audit)? {
+                return Ok(ChangeAccount::LastAdmin);
+            }
             let params = params![account_id.as_bytes(), audit.at.as_millis()];
             if query::execute(db, SUSPEND, params)? == 0 {
-                return Ok(false);
+                return Ok(ChangeAccount::NotFound);
             }
             // Before the sessions end: they may be those of whoever suspends.
             db.audit(&audit)?;
             end_sessions(db, account_id)?;
             links::forget(db, account_id)?;
             keys_changed(db, account_id)?;
-            Ok(true)
+            Ok(ChangeAccount::Changed)
         })
         .await
     }

@@ -71,7 +71,7 @@ pub enum InsertAccount {
     EmailTaken,
     /// The invitation is unknown, used up or expired, or was for the first account only.
     InvitationInvalid,
-    /// There is no account yet, and the first one takes the set-up link or the operator.
+    /// There is no account yet, and the first one takes the set-up link or the operator: it is an admin's.
     NotSetUp,
 }
 
@@ -93,6 +93,18 @@ pub enum SetPassword {
     Overtaken,
     /// There is no such account.
     NotFound,
+}
+
+/// What became of a change of what an account may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeAccount {
+    /// It was made.
+    Changed,
+    /// There is no such account.
+    NotFound,
+    /// It is the last one of an admin that is not suspended, and stays so: nobody could look after the
+    /// others.
+    LastAdmin,
 }
 
 /// Accounts.
@@ -132,13 +144,13 @@ pub trait AccountStore: Send + Sync {
     async fn has_admin(&self) -> Result<bool, StorageError>;
 
     /// Gives an account another role, ends its sessions, and forgets all links that it made or that
-    /// reset its password. False if there is no such account.
+    /// reset its password.
     async fn set_role(
         &self,
         account_id: AccountId,
         role: Role,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError>;
+    ) -> Result<ChangeAccount, StorageError>;
 
     /// Replaces an account's password, ends its sessions, forgets all links that it made or that reset
     /// its password, and begins the new session, if one is given. Where `replaces` is given, it must be
@@ -161,12 +173,12 @@ pub trait AccountStore: Send + Sync {
     ) -> Result<bool, StorageError>;
 
     /// Suspends an account, ends its sessions, and forgets all links that it made or that reset its
-    /// password. False if there is no such account.
+    /// password.
     async fn suspend_account(
         &self,
         account_id: AccountId,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError>;
+    ) -> Result<ChangeAccount, StorageError>;
 
     /// Lifts an account's suspension. False if there is no such account.
     async fn resume_account(

@@ -28,6 +28,8 @@ macro_rules! conformance_tests {
             one_address_has_one_account
             a_stranger_cannot_make_the_first_account
             it_is_known_whether_there_is_an_admin
+            the_last_admin_stays_one
+            of_two_last_admins_that_are_suspended_at_once_one_stays
             an_account_and_its_first_session_are_one_change
             a_new_password_and_its_session_are_one_change
             of_two_who_replace_one_password_one_does
@@ -46,6 +48,7 @@ macro_rules! conformance_tests {
             set_up_links_work_beside_each_other_until_one_is_used
             set_up_links_that_are_over_make_room
             of_two_who_follow_set_up_links_one_makes_the_first_account
+            an_invitation_does_not_make_the_first_account
             of_many_who_follow_one_invitation_one_makes_an_account
             a_link_resets_a_password_once
             a_link_to_reset_a_password_ends

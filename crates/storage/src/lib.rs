@@ -35,8 +35,8 @@ use async_trait::async_trait;
 use prometheus_client::registry::Registry;
 
 pub use accounts::{
-    AccountPage, AccountStore, AccountSummary, Admission, InsertAccount, NewAccount, NewPassword,
-    SetPassword, StoredAccount,
+    AccountPage, AccountStore, AccountSummary, Admission, ChangeAccount, InsertAccount, NewAccount,
+    NewPassword, SetPassword, StoredAccount,
 };
 pub use audit::{Action, Actor, AuditEntry, AuditPage, AuditStore, RecordedActor, RecordedEntry};
 pub use change::{ChangeListener, ChangeListeners};

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keygate_core::{Account, AccountId, EmailAddress, LinkId, SessionId, Timestamp, TokenHash};
 
-use crate::{AuditEntry, StorageError};
+use crate::{AuditEntry, InsertAccount, StorageError};
 
 /// How many set-up links work at once. Each node that starts makes one, and must not end those of
 /// the others; somebody may have one open already.
@@ -50,11 +50,21 @@ pub struct Invitation {
 pub enum InvitationKind {
     /// The first account, while there is none.
     Setup,
-    /// Any account.
+    /// Any account but the first.
     Invite,
 }
 
 impl InvitationKind {
+    /// Why it makes no account, if so; `is_set_up` says whether there is any. The first account is an
+    /// admin's, which takes the link that only the operator has.
+    pub const fn refusal(self, is_set_up: bool) -> Option<InsertAccount> {
+        match self {
+            Self::Setup if is_set_up => Some(InsertAccount::InvitationInvalid),
+            Self::Invite if !is_set_up => Some(InsertAccount::NotSetUp),
+            Self::Setup | Self::Invite => None,
+        }
+    }
+
     /// The name under which the kind is kept.
     pub const fn as_str(self) -> &'static str {
         match self {

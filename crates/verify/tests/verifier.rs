@@ -275,7 +275,8 @@ async fn suspending_the_account_shuts_a_cached_key() {
     assert_eq!(world.verify(&secret).await, Ok(id));
     let accounts = &world.store.store;
     let suspended = accounts.suspend_account(world.account_id, entry(Action::AccountSuspend));
-    assert!(suspended.await.expect("answers"));
+    let suspended = suspended.await.expect("answers");
+    assert_eq!(suspended, keygate_storage::ChangeAccount::Changed);
     assert_eq!(world.verify(&secret).await, Err(Denial::AccountSuspended));
 }
 

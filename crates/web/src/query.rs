@@ -1,10 +1,16 @@
 //! The parameters behind a path's question mark, taken one by one, so that each refusal can name the
 //! one at fault.
 
+use std::ops::RangeInclusive;
+
 use http::Uri;
+use keygate_control::PAGE;
 use keygate_core::Problem;
 
 use crate::fields::unknown_parameter;
+
+/// How many items of a page can be asked for.
+const LIMITS: RangeInclusive<u32> = 1..=1_000;
 
 /// The parameters of a call, none of them twice.
 pub(crate) struct QueryFields(Vec<(String, String)>);
@@ -24,6 +30,15 @@ impl QueryFields {
             fields.push((name.into_owned(), value.into_owned()));
         }
         Ok(Self(fields))
+    }
+
+    /// How many items a page is to have at most (`limit`).
+    pub(crate) fn limit(&mut self) -> Result<u32, Problem> {
+        let Some(text) = self.take("limit") else {
+            return Ok(PAGE);
+        };
+        let limit = text.parse().ok().filter(|limit| LIMITS.contains(limit));
+        limit.ok_or_else(|| Problem::invalid_parameter("limit", "must be a number from 1 to 1000"))
     }
 
     /// A parameter's value, if it is there.

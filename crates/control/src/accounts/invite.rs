@@ -3,7 +3,7 @@ use std::time::Duration;
 use keygate_core::{Code, LinkId, Problem, Timestamp, Token};
 use keygate_storage::{Action, Actor, AuditEntry, Invitation, InvitationKind};
 
-use super::Signup;
+use super::{Signup, sign_up::not_set_up};
 use crate::{Control, unavailable};
 
 /// A token that works once, to be sent to somebody as a link.
@@ -32,13 +32,17 @@ impl Control {
         Ok(made.await?.map(|made| made.token))
     }
 
-    /// A token for one new account, good for a week, where the setting allows invitations.
+    /// A token for one new account, good for a week, where the setting allows invitations. Whoever has the
+    /// first account is an admin, which no invitation makes anybody.
     pub async fn create_invitation(&self, actor: Actor) -> Result<OneTimeToken, Problem> {
         if !self.invitations_are_allowed() {
             return Err(Problem::new(
                 Code::SignupClosed,
                 "Invitations need the setting accounts.signup to be \"invite\" or \"open\".",
             ));
+        }
+        if !self.is_set_up().await? {
+            return Err(not_set_up());
         }
         let made = self.invite(actor, InvitationKind::Invite, INVITE_LIFETIME);
         Ok(made.await?.expect("only set-up links are refused"))

@@ -1,16 +1,17 @@
 use keygate_core::{Code, LinkId, Problem};
 use keygate_storage::{Action, Actor, AuditEntry, Link, LinkKind, LinkPage};
 
-use crate::{Control, PAGE, unavailable};
+use crate::{Control, unavailable};
 
 impl Control {
-    /// Up to 100 one-time links that still work, newest first; `before` is the id that the last page ended
-    /// with. For operators and admins.
-    pub async fn list_links(&self, before: Option<LinkId>) -> Result<Vec<Link>, Problem> {
-        let page = LinkPage {
-            before,
-            limit: PAGE,
-        };
+    /// Up to `limit` one-time links that still work, newest first; `before` is the id that the last page
+    /// ended with. For operators and admins.
+    pub async fn list_links(
+        &self,
+        before: Option<LinkId>,
+        limit: u32,
+    ) -> Result<Vec<Link>, Problem> {
+        let page = LinkPage { before, limit };
         let listed = self.store.list_links(page, self.clock.now()).await;
         listed.map_err(unavailable)
     }

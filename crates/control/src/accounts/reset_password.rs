@@ -5,9 +5,7 @@ use keygate_storage::{Action, Actor, BeginSession, NewPassword, PasswordReset};
 use serde_json::json;
 
 use super::{
-    invite::OneTimeToken,
-    sign_up::parse_new_password,
-    suspend::{changed, refuse_own},
+    invite::OneTimeToken, list::account_not_found, sign_up::parse_new_password, suspend::refuse_own,
 };
 use crate::{Client, Control, SignedIn, unavailable};
 
@@ -39,7 +37,8 @@ impl Control {
         let mut audit = self.entry(actor, Action::PasswordResetCreate, account_id);
         audit.subject_id = Some(id.to_string());
         let kept = self.store.insert_password_reset(reset, audit).await;
-        changed(kept.map_err(unavailable)?)?;
+        let kept = kept.map_err(unavailable)?;
+        kept.then_some(()).ok_or_else(account_not_found)?;
         Ok(OneTimeToken {
             id,
             token,

@@ -176,7 +176,7 @@ fn signup_closed() -> Problem {
     )
 }
 
-fn not_set_up() -> Problem {
+pub(super) fn not_set_up() -> Problem {
     Problem::new(
         Code::SignupClosed,
         "This service is not set up yet. Its operator makes the first account, with the link that keygate \

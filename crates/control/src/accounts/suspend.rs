@@ -1,12 +1,12 @@
 use keygate_core::{AccountId, Code, Problem};
-use keygate_storage::{Action, Actor};
+use keygate_storage::{Action, Actor, ChangeAccount};
 
 use super::list::account_not_found;
 use crate::{Control, unavailable};
 
 impl Control {
     /// Suspends an account: its sessions end and its keys open nothing from the moment this returns.
-    /// Nobody suspends their own.
+    /// Nobody suspends their own, and nobody the last admin's.
     pub async fn suspend_account(
         &self,
         actor: Actor,
@@ -22,7 +22,8 @@ impl Control {
     pub async fn resume_account(&self, actor: Actor, account_id: AccountId) -> Result<(), Problem> {
         let audit = self.entry(actor, Action::AccountResume, account_id);
         let found = self.store.resume_account(account_id, audit).await;
-        changed(found.map_err(unavailable)?)
+        let found = found.map_err(unavailable)?;
+        found.then_some(()).ok_or_else(account_not_found)
     }
 }
 
@@ -35,6 +36,14 @@ pub(super) fn refuse_own(actor: Actor, account_id: AccountId) -> Result<(), Prob
     Err(Problem::new(Code::InvalidRequest, why))
 }
 
-pub(super) fn changed(found: bool) -> Result<(), Problem> {
-    found.then_some(()).ok_or_else(account_not_found)
+pub(super) fn changed(changed: ChangeAccount) -> Result<(), Problem> {
+    match changed {
+        ChangeAccount::Changed => Ok(()),
+        ChangeAccount::NotFound => Err(account_not_found()),
+        ChangeAccount::LastAdmin => Err(Problem::new(
+            Code::LastAdmin,
+            "This is the last admin's account: nobody could look after the others. Make another one an admin \
+             before: keygate account set-role E-MAIL admin.",
+        )),
+    }
 }

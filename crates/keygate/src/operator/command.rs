@@ -1,5 +1,5 @@
 use keygate_control::{
-    AccountSummary, Actor, Control, IssueKey, IssuedKey, KeyStatus, Link, parse_expires_at,
+    AccountSummary, Actor, Control, IssueKey, IssuedKey, KeyStatus, Link, PAGE, parse_expires_at,
     parse_key_name,
 };
 use keygate_core::{Account, ApiKey, Problem, Role, Scope, Scopes};
@@ -177,7 +177,7 @@ async fn list_accounts(control: &Control) -> Result<Value, Problem> {
 
 /// All one-time links that still work.
 async fn list_links(control: &Control) -> Result<Value, Problem> {
-    let page = |before| control.list_links(before);
+    let page = |before| control.list_links(before, PAGE);
     let links = all_pages(page, |last: &Link| last.id).await?;
     let shown = links.into_iter().map(ListedLinkResponse::from);
     Ok(shown.map(|link| json!(link)).collect())

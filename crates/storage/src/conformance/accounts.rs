@@ -7,8 +7,9 @@ use super::{
     links,
 };
 use crate::{
-    AccountPage, AccountSummary, Action, Actor, Admission, AuditEntry, BeginSession, InsertAccount,
-    Invitation, InvitationKind, NewPassword, PasswordReset, Session, SetPassword, StorageError,
+    AccountPage, AccountSummary, Action, Actor, Admission, AuditEntry, BeginSession, ChangeAccount,
+    InsertAccount, Invitation, InvitationKind, NewPassword, PasswordReset, Session, SetPassword,
+    StorageError,
 };
 
 pub async fn an_account_is_found_by_its_address(f: Fixture) {
@@ -53,13 +54,69 @@ pub async fn it_is_known_whether_there_is_an_admin(f: Fixture) {
     assert!(!has_admin().await);
     let ada = f.account("ada@example.com").await;
     assert!(!has_admin().await);
-    let entry = Fixture::entry(Action::AccountSetRole);
-    let set = f.store.set_role(ada, Role::Admin, entry).await;
-    assert!(set.expect("answers"));
+    f.make_admin(ada).await;
     assert!(has_admin().await);
-    let entry = Fixture::entry(Action::AccountSuspend);
-    assert!(f.store.suspend_account(ada, entry).await.expect("answers"));
-    assert!(!has_admin().await, "who is suspended looks after nothing");
+}
+
+pub async fn the_last_admin_stays_one(f: Fixture) {
+    let suspend = async |id| {
+        let entry = Fixture::entry(Action::AccountSuspend);
+        f.store.suspend_account(id, entry).await.expect("answers")
+    };
+    let demote = async |id| {
+        let entry = Fixture::entry(Action::AccountSetRole);
+        let set = f.store.set_role(id, Role::Member, entry).await;
+        set.expect("answers")
+    };
+    let (ada, bob) = (
+        f.account("ada@example.com").await,
+        f.account("bob@example.com").await,
+    );
+    f.make_admin(ada).await;
+    let before = (f.accounts(AccountPage::default()).await, f.audited().await);
+    assert_eq!(suspend(ada).await, ChangeAccount::LastAdmin);
+    assert_eq!(demote(ada).await, ChangeAccount::LastAdmin);
+    let after = (f.accounts(AccountPage::default()).await, f.audited().await);
+    assert!(before == after, "nothing is changed by it");
+    f.make_admin(bob).await;
+    assert_eq!(suspend(ada).await, ChangeAccount::Changed);
+    // Who is suspended looks after nothing.
+    assert_eq!(demote(bob).await, ChangeAccount::LastAdmin);
+    assert_eq!(suspend(bob).await, ChangeAccount::LastAdmin);
+    assert_eq!(demote(ada).await, ChangeAccount::Changed);
+    f.make_admin(ada).await;
+    let entry = Fixture::entry(Action::AccountResume);
+    assert!(f.store.resume_account(ada, entry).await.expect("answers"));
+    assert_eq!(demote(bob).await, ChangeAccount::Changed);
+    assert!(f.store.has_admin().await.expect("answers"));
+}
+
+pub async fn of_two_last_admins_that_are_suspended_at_once_one_stays(f: Fixture) {
+    let (ada, bob) = (
+        f.account("ada@example.com").await,
+        f.account("bob@example.com").await,
+    );
+    for round in 0..20 {
+        for id in [ada, bob] {
+            f.make_admin(id).await;
+            let entry = Fixture::entry(Action::AccountResume);
+            f.store.resume_account(id, entry).await.expect("answers");
+        }
+        let suspend = async |id| {
+            let entry = Fixture::entry(Action::AccountSuspend);
+            f.store.suspend_account(id, entry).await.expect("answers")
+        };
+        let demote = async |id| {
+            let entry = Fixture::entry(Action::AccountSetRole);
+            let set = f.store.set_role(id, Role::Member, entry).await;
+            set.expect("answers")
+        };
+        let (one, other) = tokio::join!(suspend(ada), demote(bob));
+        assert!(f.store.has_admin().await.expect("answers"), "{round}");
+        let done = [one, other];
+        assert!(done.contains(&ChangeAccount::Changed), "{done:?}");
+        assert!(done.contains(&ChangeAccount::LastAdmin), "{done:?}");
+    }
 }
 
 pub async fn an_account_and_its_first_session_are_one_change(f: Fixture) {
@@ -147,9 +204,7 @@ pub async fn of_two_admins_that_suspend_each_other_one_stays(f: Fixture) {
     for round in 0..20 {
         let admin = async |name: &str| {
             let id = f.account(&format!("{name}{round}@example.com")).await;
-            let entry = Fixture::entry(Action::AccountSetRole);
-            let set = f.store.set_role(id, Role::Admin, entry).await;
-            assert!(set.expect("answers"));
+            f.make_admin(id).await;
             (id, f.session(id).await)
         };
         let ((ada, adas), (bob, bobs)) = (admin("ada").await, admin("bob").await);
@@ -159,7 +214,7 @@ pub async fn of_two_admins_that_suspend_each_other_one_stays(f: Fixture) {
         };
         let done = tokio::join!(suspend(&adas, bob), suspend(&bobs, ada));
         let done = [done.0, done.1].map(|done| match done {
-            Ok(done) => done,
+            Ok(done) => done == ChangeAccount::Changed,
             Err(StorageError::SessionOver) => false,
             Err(error) => panic!("{error}"),
         });
@@ -194,8 +249,7 @@ pub async fn suspension_ends_sessions_and_shuts_keys_until_resumed(f: Fixture) {
         found.expect("the key is there").account_suspended
     };
     assert!(!suspended(&f).await);
-    let entry = Fixture::entry(Action::AccountSuspend);
-    assert!(f.store.suspend_account(ada, entry).await.expect("answers"));
+    f.suspend(ada).await;
     assert!(suspended(&f).await);
     assert!(!f.session_exists(&session).await);
     let accounts = f.accounts(AccountPage::default()).await;
@@ -221,11 +275,11 @@ pub async fn an_unknown_account_cannot_be_changed(f: Fixture) {
         assert_eq!(set.expect("answers"), SetPassword::NotFound);
     }
     let suspend = store.suspend_account(stranger, entry(Action::AccountSuspend));
-    assert!(!suspend.await.expect("answers"));
+    assert_eq!(suspend.await.expect("answers"), ChangeAccount::NotFound);
     let resume = store.resume_account(stranger, entry(Action::AccountResume));
     assert!(!resume.await.expect("answers"));
     let role = store.set_role(stranger, Role::Admin, entry(Action::AccountSetRole));
-    assert!(!role.await.expect("answers"));
+    assert_eq!(role.await.expect("answers"), ChangeAccount::NotFound);
     let found = store.lookup_account_summary(stranger, NOW).await;
     assert_eq!(found.expect("answers"), None);
     assert_eq!(f.audited().await, []);
@@ -279,9 +333,7 @@ pub async fn accounts_are_listed_oldest_first_with_their_keys(f: Fixture) {
 pub async fn another_role_ends_the_accounts_sessions(f: Fixture) {
     let ada = f.account("ada@example.com").await;
     let session = f.session(ada).await;
-    let entry = Fixture::entry(Action::AccountSetRole);
-    let set = f.store.set_role(ada, Role::Admin, entry).await;
-    assert!(set.expect("answers"));
+    f.make_admin(ada).await;
     assert!(!f.session_exists(&session).await);
     let accounts = f.accounts(AccountPage::default()).await;
     assert_eq!(accounts[0].account.role, Role::Admin);
@@ -302,7 +354,6 @@ pub async fn an_admin_whose_session_is_over_changes_no_account(f: Fixture) {
         f.store
             .suspend_account(ada, by(Action::AccountSuspend))
             .await,
-        f.store.resume_account(ada, by(Action::AccountResume)).await,
         f.store
             .set_role(ada, Role::Admin, by(Action::AccountSetRole))
             .await,
@@ -310,6 +361,8 @@ pub async fn an_admin_whose_session_is_over_changes_no_account(f: Fixture) {
     for refused in refused {
         assert!(matches!(refused, Err(StorageError::SessionOver)));
     }
+    let refused = f.store.resume_account(ada, by(Action::AccountResume)).await;
+    assert!(matches!(refused, Err(StorageError::SessionOver)));
     let reset = PasswordReset {
         id: LinkId::generate(NOW, &OsRandom),
         token_hash: over.token_hash,

@@ -7,9 +7,9 @@ use keygate_core::{
 };
 
 use crate::{
-    AccountPage, AccountSummary, Action, Actor, Admission, AuditEntry, AuditPage, InsertAccount,
-    InsertKey, KeyChanges, KeyLimits, KeyPage, KeyStatus, KeyUse, NewAccount, NewKey, NewPassword,
-    Session, SessionOrigin, SetPassword, Store, UpdateKey, UsageFlush,
+    AccountPage, AccountSummary, Action, Actor, Admission, AuditEntry, AuditPage, ChangeAccount,
+    InsertAccount, InsertKey, KeyChanges, KeyLimits, KeyPage, KeyStatus, KeyUse, NewAccount,
+    NewKey, NewPassword, Session, SessionOrigin, SetPassword, Store, UpdateKey, UsageFlush,
 };
 
 /// The time at which the suite takes place.
@@ -76,6 +76,18 @@ impl Fixture {
     }
 
     /// Replaces an account's password, whatever it is.
+    pub async fn make_admin(&self, account_id: AccountId) {
+        let entry = Self::entry(Action::AccountSetRole);
+        let set = self.store.set_role(account_id, Role::Admin, entry).await;
+        assert_eq!(set.expect("answers"), ChangeAccount::Changed);
+    }
+
+    pub async fn suspend(&self, account_id: AccountId) {
+        let entry = Self::entry(Action::AccountSuspend);
+        let suspended = self.store.suspend_account(account_id, entry).await;
+        assert_eq!(suspended.expect("answers"), ChangeAccount::Changed);
+    }
+
     pub async fn set_password(&self, account_id: AccountId, hash: &str) {
         let entry = Self::entry(Action::AccountSetPassword);
         let new = Self::new_password(hash);

@@ -6,8 +6,9 @@ use keygate_core::{AccountId, LinkId, OsRandom, Role, Token, TokenHash};
 
 use super::fixture::{Fixture, NOW, PASSWORD_HASH, at};
 use crate::{
-    Action, Admission, BeginSession, InsertAccount, Invitation, InvitationKind, Link, LinkKind,
-    LinkPage, MAX_SETUP_LINKS, NewPassword, PasswordReset, Session, StorageError,
+    AccountPage, Action, Admission, BeginSession, ChangeAccount, InsertAccount, Invitation,
+    InvitationKind, Link, LinkKind, LinkPage, MAX_SETUP_LINKS, NewPassword, PasswordReset, Session,
+    StorageError,
 };
 
 /// An invitation that ends after so many milliseconds.
@@ -174,6 +175,16 @@ pub async fn of_two_who_follow_set_up_links_one_makes_the_first_account(f: Fixtu
     assert!(made.contains(&InsertAccount::InvitationInvalid), "{made:?}");
 }
 
+pub async fn an_invitation_does_not_make_the_first_account(f: Fixture) {
+    let token = invite(&f).await.token_hash;
+    let first = admit(&f, "eve@example.com", token).await;
+    assert_eq!(first, InsertAccount::NotSetUp);
+    assert_eq!(f.accounts(AccountPage::default()).await, []);
+    f.account("ada@example.com").await;
+    let second = admit(&f, "eve@example.com", token).await;
+    assert_eq!(second, InsertAccount::Inserted, "it was not used up");
+}
+
 pub async fn of_many_who_follow_one_invitation_one_makes_an_account(f: Fixture) {
     f.account("ada@example.com").await;
     let token = invite(&f).await.token_hash;
@@ -310,14 +321,13 @@ pub async fn links_end_with_the_rights_of_who_made_them(f: Fixture) {
         assert!(f.store.resume_account(id, entry).await.expect("answers"));
     };
     let suspend = async |id| {
-        let entry = Fixture::entry(Action::AccountSuspend);
-        assert!(f.store.suspend_account(id, entry).await.expect("answers"));
+        f.suspend(id).await;
         resume(id).await;
     };
     let set_role = async |id| {
         let entry = Fixture::entry(Action::AccountSetRole);
         let set = f.store.set_role(id, Role::Member, entry).await;
-        assert!(set.expect("answers"));
+        assert_eq!(set.expect("answers"), ChangeAccount::Changed);
     };
     for round in 0..7 {
         f.set_password(admin, PASSWORD_HASH).await;
@@ -338,8 +348,7 @@ pub async fn links_end_with_the_rights_of_who_made_them(f: Fixture) {
         let expected = (round > 3, false);
         assert_eq!(live(&f, &links).await, expected, "{round}");
     }
-    let entry = Fixture::entry(Action::AccountSuspend);
-    assert!(f.store.suspend_account(ada, entry).await.expect("answers"));
+    f.suspend(ada).await;
     let late = reset_link(&f, ada, 1_000).await;
     assert!(!reset(&f, late).await, "ada is suspended");
 }

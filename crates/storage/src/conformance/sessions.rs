@@ -154,13 +154,7 @@ pub async fn a_sign_in_that_was_overtaken_gives_no_session(f: Fixture) {
     let session = Fixture::new_session(ada);
     f.set_password(ada, "newer").await;
     assert!(!f.insert_session(&session, PASSWORD_HASH).await);
-    let suspend = Fixture::entry(Action::AccountSuspend);
-    assert!(
-        f.store
-            .suspend_account(ada, suspend)
-            .await
-            .expect("answers")
-    );
+    f.suspend(ada).await;
     assert!(!f.insert_session(&session, "newer").await);
     assert!(!f.session_exists(&session).await);
     assert_eq!(f.audited().await[0], Action::AccountSuspend);

@@ -144,6 +144,7 @@ fn meaning(code: Code) -> &'static str {
         }
         Code::KeyExpired => "a key that has expired cannot be switched on",
         Code::EmailTaken => "the e-mail address has an account",
+        Code::LastAdmin => "it is the account of the last admin, who stays one",
         Code::RateLimitExceeded => {
             "too many passwords were tried, or the account makes too many changes"
         }

@@ -112,7 +112,7 @@ async fn ids_of(app: &TestApp, cookie: &str) -> Vec<String> {
         &key["id"],
         &sessions.json()[0]["id"],
         &account.json()["id"],
-        &links.json()[0]["id"],
+        &links.json()["data"][0]["id"],
     ];
     let text = |id: &serde_json::Value| id.as_str().expect("an id").to_owned();
     ids.map(text).to_vec()

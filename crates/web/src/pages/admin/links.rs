@@ -1,7 +1,7 @@
 use askama::Template;
 use axum::{Extension, extract::State, response::Response};
 use http::Uri;
-use keygate_control::{Link, LinkKind, SignedInSession};
+use keygate_control::{Link, LinkKind, PAGE, SignedInSession};
 use keygate_core::{LinkId, Timestamp};
 
 use crate::{
@@ -76,7 +76,7 @@ pub(crate) async fn change(
 async fn show_form(state: &WebState, signed_in: &SignedInSession, form: Form) -> Response {
     let frame = Frame::of(signed_in, "accounts");
     let before = LinkId::parse(form.text("before"));
-    let links = match state.control().list_links(before).await {
+    let links = match state.control().list_links(before, PAGE).await {
         Ok(links) => links,
         Err(problem) => return message::show(frame, &problem),
     };

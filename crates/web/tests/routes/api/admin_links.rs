@@ -58,7 +58,7 @@ async fn make_both(app: &TestApp, cookie: &str) -> (Made, Made) {
 async fn list(app: &TestApp, cookie: &str) -> Value {
     let listed = app.get("/api/admin/links").cookie(cookie).send().await;
     assert_eq!(listed.status, 200, "{listed}");
-    listed.json()
+    listed.json()["data"].clone()
 }
 
 async fn withdraw(app: &TestApp, cookie: &str, id: &str) -> Answer {
@@ -91,7 +91,7 @@ async fn links_are_listed_without_what_opens_them() {
     }
     let listed = listed.json();
     let find = |id: &str| {
-        let mut links = listed.as_array().expect("an array").iter();
+        let mut links = listed["data"].as_array().expect("an array").iter();
         links
             .find(|link| link["id"] == id)
             .expect("it is listed")
@@ -111,15 +111,50 @@ async fn links_are_listed_without_what_opens_them() {
     expected["account"] = json!("ada@example.com");
     expected["expires_at"] = json!("2026-06-11T08:00:00.001Z");
     assert_eq!(find(&reset.id), expected);
-    let last = listed[1]["id"].as_str().expect("an id");
-    let older = app.get(&format!("/api/admin/links?before={last}"));
-    assert_eq!(older.cookie(&cookie).send().await.json(), json!([]));
-    let odd = app.get("/api/admin/links?before=x").cookie(&cookie);
-    let refused = r#"400 "invalid_parameter" "before""#;
-    assert_eq!(odd.send().await.summary(), refused);
+    assert_eq!(listed["next"], Value::Null);
     app.clock.advance_millis(7 * 24 * 3_600_000);
     let cookie = app.sign_in("admin@example.com").await;
     assert_eq!(list(&app, &cookie).await, json!([]), "they are over");
+}
+
+#[tokio::test]
+async fn pages_of_links_follow_each_other() {
+    let (app, cookie) = app().await;
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        app.clock.advance_millis(1);
+        made.insert(0, make(&app, &cookie, "/api/admin/invitations").await.id);
+    }
+    let page = async |query: &str| {
+        let path = format!("/api/admin/links?{query}");
+        app.get(&path).cookie(&cookie).send().await
+    };
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    for size in [2, 2, 1] {
+        let answer = page(&format!("limit=2{cursor}")).await.json();
+        let links = answer["data"].as_array().expect("an array");
+        assert_eq!(links.len(), size);
+        seen.extend(links.iter().map(|link| link["id"].clone()));
+        cursor = match answer["next"].as_str() {
+            Some(next) => format!("&cursor={next}"),
+            None => String::new(),
+        };
+    }
+    assert_eq!(seen, made);
+    assert_eq!(cursor, "", "there are no more");
+    assert_eq!(page("limit=5").await.json()["next"], Value::Null);
+    for (query, param) in [
+        ("cursor=x", "cursor"),
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=ten", "limit"),
+    ] {
+        let refused = format!(r#"400 "invalid_parameter" "{param}""#);
+        assert_eq!(page(query).await.summary(), refused, "{query}");
+    }
+    let refused = r#"400 "unknown_parameter" "before""#;
+    assert_eq!(page("before=x").await.summary(), refused);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What must be there for an example to work as it stands.
 
 use keygate_control::{Actor, PostIncident, Signup, parse_incident_message, parse_incident_title};
-use keygate_core::{ComponentId, Incident, Role};
+use keygate_core::{ComponentId, Incident, Role, Token};
 use serde_json::{Value, json};
 
 use super::operation::{Operation, json as json_of, operations};
@@ -157,12 +157,21 @@ impl World {
         account.expect("it is there").id.to_string()
     }
 
+    /// With which an account can be made.
+    async fn invitation(&self) -> Token {
+        let first = self.app.control.create_setup_link().await;
+        if let Some(token) = first.expect("made") {
+            return token;
+        }
+        let invitation = self.app.control.create_invitation(Actor::Operator).await;
+        invitation.expect("made").token
+    }
+
     /// The example's body, with tokens that work.
     pub async fn body(&self, operation: &Operation) -> Value {
         let mut body = example_body(operation);
         if body.get("invitation").is_some() {
-            let token = self.app.control.create_invitation(Actor::Operator).await;
-            body["invitation"] = token.expect("made").token.expose().into();
+            body["invitation"] = self.invitation().await.expose().into();
         }
         if body.get("token").is_some() {
             let account = self.app.control.get_account(&self.owner.email).await;

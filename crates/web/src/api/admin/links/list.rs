@@ -48,35 +48,53 @@ impl From<Link> for ListedLinkResponse {
     }
 }
 
-/// `GET /api/admin/links`: up to 100 one-time links that still work, newest first; `?before=` pages on. An
-/// extension.
+/// A page of links.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LinkPage)]
+pub(crate) struct LinkPageResponse {
+    data: Vec<ListedLinkResponse>,
+    /// What goes on after this page, as `cursor`; null at the end.
+    #[schema(required)]
+    next: Option<String>,
+}
+
+/// `GET /api/admin/links`: one-time links that still work, newest first. An extension.
 #[utoipa::path(
     get,
     path = "/api/admin/links",
     tag = "Admin",
     operation_id = "listLinks",
     summary = "List one-time links",
-    description = "Up to 100 invitations and links for a new password that still work, newest first. Where they lead \
+    description = "Invitations and links for a new password that still work, newest first. Where they lead \
         is shown only when they are made.",
     params(
-        ("before" = Option<String>, Query, format = "uuid", example = json!(examples::LATER_ID),
-            description = "Goes on after the last page: its last link's id. Only earlier ones are listed."),
+        ("cursor" = Option<String>, Query, example = json!(examples::LATER_ID),
+            description = "Goes on after an earlier page: what that said as `next`."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, example = json!(100),
+            description = "How many at most; 100 where it is not said."),
     ),
     responses(
-        (status = 200, description = "The links.", body = [ListedLinkResponse],
-            example = json!([examples::listed_link()])),
+        (status = 200, description = "The links.", body = LinkPageResponse,
+            example = json!({"data": [examples::listed_link()], "next": null})),
     ),
 )]
 pub(crate) async fn list(State(state): State<WebState>, uri: Uri) -> Answer<impl IntoResponse> {
-    let mut query = QueryFields::only(&uri, &["before"])?;
-    let before = query.take("before");
-    let before = before.map(|id| parse_before(&id)).transpose()?;
-    let links = state.control().list_links(before).await?;
-    let links = links.into_iter().map(ListedLinkResponse::from);
-    Ok(Json(links.collect::<Vec<_>>()))
+    let mut query = QueryFields::only(&uri, &["cursor", "limit"])?;
+    let limit = query.limit()?;
+    let cursor = query.take("cursor");
+    let before = cursor.map(|cursor| parse_cursor(&cursor)).transpose()?;
+    // One more says whether there is another page.
+    let mut links = state.control().list_links(before, limit + 1).await?;
+    let has_more = links.len() > limit as usize;
+    links.truncate(limit as usize);
+    let next = links.last().filter(|_| has_more);
+    Ok(Json(LinkPageResponse {
+        next: next.map(|last| last.id.to_string()),
+        data: links.into_iter().map(ListedLinkResponse::from).collect(),
+    }))
 }
 
-fn parse_before(id: &str) -> Result<LinkId, Problem> {
-    let rule = "must be the id of a link";
-    LinkId::parse(id).ok_or_else(|| Problem::invalid_parameter("before", rule))
+fn parse_cursor(cursor: &str) -> Result<LinkId, Problem> {
+    let rule = "must be what an earlier page gave as next";
+    LinkId::parse(cursor).ok_or_else(|| Problem::invalid_parameter("cursor", rule))
 }
