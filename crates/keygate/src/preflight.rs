@@ -13,7 +13,7 @@ use crate::{
     finding::{Finding, State},
     noted::{check_note, choose_database},
     operator::{self, RunningKeygate},
-    server::{Listeners, check_data_folder},
+    server::{Listeners, check_data_folder, check_open_files},
     telemetry,
 };
 
@@ -46,6 +46,7 @@ pub(crate) enum Viewer {
 /// is noted that it is.
 pub(crate) async fn look(settings: &mut Settings, viewer: Viewer) -> Preflight {
     let mut found = Vec::new();
+    or_note("open files", check_open_files(), &mut found);
     let is_usable = data_folder(settings, &mut found);
     let running = running(settings, viewer, &mut found).await;
     let database = if is_usable && choose(settings, &mut found) {

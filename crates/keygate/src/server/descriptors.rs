@@ -1,5 +1,7 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::failure::Failure;
+
 /// How many files and connections may be open; `None` for any number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OpenFiles {
@@ -14,6 +16,19 @@ pub(crate) fn open_files() -> OpenFiles {
     OpenFiles {
         soft: current,
         hard: maximum,
+    }
+}
+
+/// Fewer than it takes to start, and to answer anybody.
+const FEWEST: u64 = 64;
+
+/// Refuses a limit under which no server could work.
+pub(crate) fn check_open_files() -> Result<(), Failure> {
+    match open_files().hard {
+        Some(hard) if hard < FEWEST => Err(Failure::new(format!(
+            "No more than {hard} files and connections may be open at a time, and it takes {FEWEST} at least. Raise the hard limit: LimitNOFILE= of systemd's unit, --ulimit nofile= of a container, or ulimit -Hn."
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -58,6 +58,7 @@ struct Scene {
     args: Vec<String>,
     /// Whether it runs as a user whose rights matter.
     is_user: bool,
+    open_files: Option<String>,
     /// What has to be there meanwhile.
     held: Vec<Box<dyn std::any::Any>>,
 }
@@ -70,6 +71,7 @@ impl Scene {
             folder,
             args: Vec::new(),
             is_user: false,
+            open_files: None,
             held: Vec::new(),
         }
     }
@@ -191,6 +193,9 @@ impl Scene {
                 "--clear-groups",
             ]);
         }
+        if let Some(limit) = &self.open_files {
+            all.extend(["prlimit", limit]);
+        }
         all.extend(program);
         let binary = if self.is_user {
             binary_for_all()
@@ -214,6 +219,12 @@ impl Scene {
             };
         }
         run
+    }
+
+    /// As a user who may have no more files open than this.
+    fn open_files(mut self, limit: u32) -> Self {
+        self.open_files = Some(format!("--nofile={limit}:{limit}"));
+        self
     }
 
     /// The reason that `serve` gives for not starting.
@@ -457,6 +468,9 @@ fn folders_and_files_that_are_none() {
     Scene::stopped()
         .write("data/database.json", "{\"server\":\"db:5432/keygate\"}\n")
         .refuses("and no database is named");
+
+    let few = Scene::stopped().open_files(20);
+    few.refuses("No more than 20 files and connections");
 
     let database = |path: &str| Scene::new().make_folder("data").args(&["--database", path]);
     database("nowhere/keygate.db").refuses("is not there");
