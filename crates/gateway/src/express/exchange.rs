@@ -160,6 +160,8 @@ impl Exchange<'_> {
                     return Ok(answer);
                 }
             }
+            // It has begun, and may go on as long as it gets on.
+            client.allow(upstream.response_timeout);
         }
     }
 

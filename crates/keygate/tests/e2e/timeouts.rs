@@ -138,3 +138,35 @@ async fn a_post_that_may_have_been_sent_is_never_sent_again() {
         assert_eq!(requests, 1 + usize::from(reused));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_has_begun_may_take_longer_than_the_timeout_while_it_moves() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.expect("accepted");
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let mut ticks = tokio::time::interval(Duration::from_millis(50));
+                for piece in b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".chunks(4) {
+                    ticks.tick().await;
+                    let _ = stream.write_all(piece).await;
+                }
+            });
+        }
+    });
+    let (program, key) = program(&url).await;
+    for path in ["/v1/files", "/v1/files?1"] {
+        let began = Instant::now();
+        let body = if path.ends_with('1') {
+            // Chunked, and so not for the express lane.
+            Body::wrap_stream(futures_util::stream::iter([Ok::<_, std::io::Error>("x")]))
+        } else {
+            "x".into()
+        };
+        let answer = post(&program, &key, path, body).await;
+        assert_eq!(answer.status(), 200);
+        assert!(began.elapsed() > Duration::from_millis(300));
+    }
+}
