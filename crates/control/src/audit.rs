@@ -1,4 +1,4 @@
-use keygate_core::{Code, InvalidEmail, Problem};
+use keygate_core::{Code, InvalidEmail, KeyId, Problem};
 use keygate_storage::{Action, AuditPage, RecordedEntry};
 
 use crate::{Control, PAGE, unavailable};
@@ -33,12 +33,9 @@ impl Control {
                 Err(problem) => return Err(problem),
             },
         };
-        if filter.subject_id.is_some_and(|id| id.contains('\0')) {
-            return Ok(Vec::new());
-        }
         let page = AuditPage {
             account_id,
-            subject_id: filter.subject_id.map(str::to_owned),
+            subject_id: filter.subject_id.map(parse_subject).transpose()?,
             action: filter.action,
             before: filter.before,
             limit: PAGE,
@@ -46,4 +43,12 @@ impl Control {
         let listed = self.store.list_audit_entries(page).await;
         listed.map_err(unavailable)
     }
+}
+
+/// The id of whatever it is, as it is kept.
+fn parse_subject(id: &str) -> Result<String, Problem> {
+    // All ids are written alike.
+    let id = KeyId::parse(id);
+    let rule = || Problem::invalid_parameter("subject", "must be an id");
+    id.map(|id| id.to_string()).ok_or_else(rule)
 }

@@ -31,11 +31,13 @@ macro_rules! id {
                 Some(Timestamp::from_millis(i64::from_be_bytes(millis)))
             }
 
-            /// Reads the one spelling that keygate writes: lower case with hyphens.
+            /// Reads the spelling that keygate writes, with hyphens, in lower case or capitals (RFC 9562
+            /// section 4).
             pub fn parse(text: &str) -> Option<Self> {
                 let id = Uuid::try_parse(text).ok()?;
                 let mut canonical = Uuid::encode_buffer();
-                (id.as_hyphenated().encode_lower(&mut canonical) == text).then_some(Self(id))
+                let canonical = id.as_hyphenated().encode_lower(&mut canonical);
+                canonical.eq_ignore_ascii_case(text).then_some(Self(id))
             }
 
             /// The id kept as these 16 bytes, big-endian.
@@ -116,12 +118,12 @@ mod tests {
     }
 
     #[test]
-    fn only_the_canonical_spelling_is_read() {
+    fn only_the_spelling_with_hyphens_is_read() {
         let id = KeyId::generate(Timestamp::from_millis(1_000), &SeededRandom::new(1));
         let text = id.to_string();
         assert_eq!(KeyId::parse(&text), Some(id));
+        assert_eq!(KeyId::parse(&text.to_uppercase()), Some(id));
         for other in [
-            text.to_uppercase(),
             format!("{{{text}}}"),
             format!("urn:uuid:{text}"),
             text.replace('-', ""),

@@ -42,5 +42,6 @@ pub use problem::{Code, Problem};
 pub use random::SeededRandom;
 pub use random::{OsRandom, Random};
 pub use scope::{Scope, Scopes};
+pub use text::folded;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use token::{Token, TokenHash};

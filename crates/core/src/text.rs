@@ -1,5 +1,7 @@
 //! Text that people write and others read.
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::unicode::{is_bidi_control, is_invisible};
 
 /// Why a line is refused.
@@ -27,6 +29,12 @@ pub(crate) fn check_line(text: &str, max: usize) -> Result<&str, LineFault> {
     }
 }
 
+/// A text as it is searched for: without regard to case, and to how accents and wide letters are written.
+pub fn folded(text: &str) -> String {
+    let folded = text.nfkc().flat_map(char::to_lowercase);
+    folded.nfkc().collect()
+}
+
 /// What XML 1.0 (section 2.2) cannot have, beside control characters.
 pub(crate) fn is_no_xml(c: char) -> bool {
     matches!(c, '\u{fffe}' | '\u{ffff}')
@@ -36,4 +44,20 @@ pub(crate) fn is_no_xml(c: char) -> bool {
 /// those that turn the direction of the text around them, since a line is shown among other text.
 pub(crate) fn is_control(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_bidi_control(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_searched_for_is_found_however_it_is_written() {
+        for (one, other) in [
+            ("Schl\u{fc}ssel", "schlu\u{308}SSEL"),
+            ("\u{ff21}\u{ff34}\u{ff2d}", "atm"),
+            ("\u{fb01}n", "FIN"),
+        ] {
+            assert_eq!(folded(one), folded(other));
+        }
+    }
 }

@@ -25,7 +25,7 @@ statements! {
     LOOKUP = concat!(links!("NULL::uuid"), "WHERE links.id = $1");
     INSERT_INVITATION = "INSERT INTO invitations \
         (token_hash, id, kind, created_by, session_id, created_at, expires_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING";
     LOOKUP_INVITATION = "SELECT * FROM invitations WHERE token_hash = $1";
     /// Locked, so that it is not withdrawn and used as well.
     LOCK_INVITATION = "SELECT * FROM invitations WHERE token_hash = $1 FOR UPDATE";
@@ -165,9 +165,11 @@ impl LinkStore for PostgresStore {
                     .bind(invitation.session_id.map(|id| id.uuid()))
                     .bind(created_at)
                     .bind(invitation.expires_at.as_millis());
-                execute(db, row).await?;
-                db.audit(&audit).await?;
-                Ok(true)
+                let is_new = execute(db, row).await? > 0;
+                if is_new {
+                    db.audit(&audit).await?;
+                }
+                Ok(is_new)
             }
             .boxed()
         })

@@ -18,7 +18,7 @@ statements! {
     LOOKUP = concat!(links!("NULL"), "WHERE links.id = ?");
     INSERT_INVITATION = "INSERT INTO invitations \
         (token_hash, id, kind, created_by, session_id, created_at, expires_at) \
-        VALUES (?, ?, ?, ?, ?, ?, ?)";
+        VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING";
     LOOKUP_INVITATION = "SELECT * FROM invitations WHERE token_hash = ?";
     USE_UP = "DELETE FROM invitations WHERE token_hash = ? OR kind = 'setup'";
     /// Set-up links that are over, and all but so many of the newest.
@@ -120,9 +120,11 @@ impl LinkStore for SqliteStore {
                 invitation.created_at.as_millis(),
                 invitation.expires_at.as_millis(),
             ];
-            query::execute(db, INSERT_INVITATION, row)?;
-            db.audit(&audit)?;
-            Ok(true)
+            let is_new = query::execute(db, INSERT_INVITATION, row)? > 0;
+            if is_new {
+                db.audit(&audit)?;
+            }
+            Ok(is_new)
         })
         .await
     }

@@ -149,7 +149,8 @@ pub struct LinkPage {
 #[async_trait]
 pub trait LinkStore: Send + Sync {
     /// Keeps an invitation. One for the first account is kept beside the [`MAX_SETUP_LINKS`] - 1 newest
-    /// ones before it; false, and nothing is kept, if there is an account already.
+    /// ones before it. False, and nothing is kept, if it is for the first account and there is one already, or if
+    /// there is an invitation with this id.
     async fn insert_invitation(
         &self,
         invitation: Invitation,

@@ -12,12 +12,18 @@ const UNITS = [
 ];
 const MONTH = 30 * 86_400;
 
+function dayOf(date) {
+  return Date.UTC(date.getFullYear(), date.getMonth(), date.getDate()) / 86_400_000;
+}
+
 function relative(date, now) {
   const seconds = (date - now) / 1_000;
   const distance = Math.abs(seconds);
   if (distance >= MONTH) return day.format(date);
   const unit = UNITS.find(([, length]) => distance >= length);
   if (!unit) return seconds > 0 ? "in a moment" : "just now";
+  // Days are those of the reader's calendar: tomorrow begins at midnight, not in 24 hours.
+  if (unit[0] === "day") return near.format(dayOf(date) - dayOf(new Date(now)), "day");
   const count = seconds / unit[1];
   return near.format(count > 0 ? Math.round(count) : Math.trunc(count), unit[0]);
 }

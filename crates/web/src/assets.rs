@@ -28,6 +28,7 @@ assets! {
     "keygate.css": CSS,
     "mark.svg": SVG,
     "new_key.js": JAVASCRIPT,
+    "once.js": JAVASCRIPT,
     "revoke.js": JAVASCRIPT,
     "time.js": JAVASCRIPT,
     "try.js": JAVASCRIPT,

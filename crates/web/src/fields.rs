@@ -105,6 +105,20 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     }
 }
 
+/// The body of a call that has no fields: nothing, or an object without any.
+pub(crate) struct NoFields;
+
+impl<S: Send + Sync> FromRequest<S> for NoFields {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        if !request.body().is_end_stream() {
+            Fields::from_request(request, state).await?.only(&[])?;
+        }
+        Ok(Self)
+    }
+}
+
 /// The whole body. Who has not signed in may send less.
 pub(crate) async fn read_body(request: Request) -> Result<Vec<u8>, Problem> {
     let signed_in: Option<&SignedInSession> = request.extensions().get();
@@ -184,12 +198,13 @@ fn shortened(name: &str) -> String {
 
 pub(crate) fn unknown_parameter(name: &str, known: &[&str]) -> Problem {
     let name = shortened(name);
-    let known = known.join("\", \"");
-    Problem::new(
-        Code::UnknownParameter,
-        format!("There is no \"{name}\" here; there is \"{known}\"."),
-    )
-    .with_param(name)
+    let message = if known.is_empty() {
+        format!("There is no \"{name}\" here, nor any other field.")
+    } else {
+        let known = known.join("\", \"");
+        format!("There is no \"{name}\" here; there is \"{known}\".")
+    };
+    Problem::new(Code::UnknownParameter, message).with_param(name)
 }
 
 fn invalid_request(message: &'static str) -> Problem {

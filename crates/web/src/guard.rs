@@ -8,26 +8,29 @@ use axum::{
 };
 use http::{
     HeaderValue, Method,
-    header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ORIGIN},
+    header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ORIGIN, X_CONTENT_TYPE_OPTIONS},
 };
 use http_body::Body;
 use keygate_control::SignedInSession;
 use keygate_core::{Code, Problem, Role};
+use keygate_http::ClientAddress;
 
 use crate::{
     answer::Answer,
-    origin::seen,
+    origin::{host, is_plain, seen},
     pages::{frame::Frame, message, sign_in},
     state::{Site, WebState},
 };
 
-/// Private answers are not kept by anybody, unless a handler says otherwise.
+/// Private answers are not kept by anybody, unless a handler says otherwise, and no answer is taken for
+/// something else than it says it is.
 pub(crate) async fn no_store(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
@@ -49,6 +52,37 @@ pub(crate) async fn same_origin_json(
         }
     }
     Ok(next.run(request).await)
+}
+
+/// Refuses what was sent to this machine under a name that is not its own: a page somewhere else whose name
+/// was pointed here would be let in by browsers as if it were ours (DNS rebinding).
+pub(crate) async fn own_host(
+    State(state): State<WebState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if is_rebound(&request, state.site()) {
+        let why = "The Host of this request is not this service. If it is, set server.public_url to the address in the browser.";
+        let problem = Problem::new(Code::OriginNotAllowed, why);
+        return message::refuse(request.uri(), request.headers(), &problem);
+    }
+    next.run(request).await
+}
+
+/// Whether a browser of this machine may have been led here by a name of somebody else's. Names without a
+/// dot are nobody's, and whoever comes through a trusted proxy is not on this machine.
+fn is_rebound(request: &Request, site: &Site) -> bool {
+    let client: Option<&ClientAddress> = request.extensions().get();
+    let is_local = client.is_some_and(|ClientAddress(address)| address.is_loopback());
+    let Some(authority) = host(request.uri(), request.headers()).filter(|_| is_local) else {
+        return false;
+    };
+    let name = authority.host().trim_end_matches('.');
+    let is_ours = is_plain(&authority)
+        || !name.contains('.')
+        || name.to_ascii_lowercase().ends_with(".localhost")
+        || site.is_called(name);
+    !is_ours
 }
 
 /// Lets through whoever has a live session, and tells the handler whose it is.
@@ -145,11 +179,11 @@ fn refuse_cross_origin(request: &Request, site: &Site) -> Result<(), Problem> {
             "Another web page began this request (Sec-Fetch-Site). Only keygate's own pages may.",
         ));
     }
-    if headers
-        .get_all(ORIGIN)
-        .iter()
-        .all(|origin| is_own(origin, request, site))
-    {
+    // Settings for privacy hide the origin of a page's own form, too; what the browser itself says of it is
+    // left, and no page can write that.
+    let is_vouched_for = fetch_site.is_some_and(|from| from == "same-origin");
+    let is_own = |origin| (origin == "null" && is_vouched_for) || is_own(origin, request, site);
+    if headers.get_all(ORIGIN).iter().all(is_own) {
         return Ok(());
     }
     Err(Problem::new(

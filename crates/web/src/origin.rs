@@ -21,17 +21,22 @@ impl FromRequestParts<WebState> for Origin {
 /// one can let it point here, and would be sent our links.
 pub(crate) fn seen(site: &Site, uri: &Uri, headers: &HeaderMap) -> String {
     let host = host(uri, headers).filter(|host| !site.is_configured && is_plain(host));
-    host.map_or_else(|| site.origin.clone(), |host| format!("http://{host}"))
+    let Some(host) = host else {
+        return site.origin.clone();
+    };
+    // As browsers write it: in lower case, and without the usual port.
+    let host = host.as_str().to_ascii_lowercase();
+    format!("http://{}", host.strip_suffix(":80").unwrap_or(&host))
 }
 
 /// The host, and the port if it is not the usual one, that a request was sent to.
-fn host(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
-    let host = || headers.get(HOST)?.to_str().ok()?.parse().ok();
+pub(crate) fn host(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
+    let host = || Authority::try_from(headers.get(HOST)?.as_bytes()).ok();
     uri.authority().cloned().or_else(host)
 }
 
 /// Whether it is an address or this machine, which nobody else can claim to be.
-fn is_plain(authority: &Authority) -> bool {
+pub(crate) fn is_plain(authority: &Authority) -> bool {
     let host = authority.host();
     let address = host.trim_start_matches('[').trim_end_matches(']');
     let is_known = host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok();
@@ -52,6 +57,9 @@ mod tests {
             ("192.0.2.1:8080", "http://192.0.2.1:8080"),
             ("[2001:db8::1]:8080", "http://[2001:db8::1]:8080"),
             ("localhost", "http://localhost"),
+            ("LOCALHOST:80", "http://localhost"),
+            ("127.0.0.1:80", "http://127.0.0.1"),
+            ("[::1]:8080", "http://[::1]:8080"),
             ("evil.example", "http://127.0.0.1:8080"),
             ("evil.example:8080", "http://127.0.0.1:8080"),
             ("u@127.0.0.1", "http://127.0.0.1:8080"),

@@ -14,6 +14,7 @@ pub(crate) mod frame;
 pub(crate) mod keys;
 pub(crate) mod message;
 mod moment;
+pub(crate) mod notice;
 mod pieces;
 mod record;
 pub(crate) mod reset_password;
@@ -34,10 +35,7 @@ use axum::{
 };
 use http::{
     HeaderValue, StatusCode,
-    header::{
-        CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
-        X_FRAME_OPTIONS,
-    },
+    header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, X_FRAME_OPTIONS},
 };
 use keygate_control::PAGE;
 use keygate_core::Problem;
@@ -97,7 +95,6 @@ fn html_page(outcome: impl Into<Outcome>, html: impl Into<Bytes>) -> Response {
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     // Some addresses hold a token. With no referrer at all, browsers would send no origin with a form.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     response
 }
@@ -118,5 +115,9 @@ fn with_query<'a>(path: &str, pairs: impl IntoIterator<Item = (&'a str, &'a str)
 
 /// Leads the browser to another page of ours, by GET.
 fn go_to(path: &str) -> Response {
-    Redirect::to(path).into_response()
+    let mut response = Redirect::to(path).into_response();
+    if let Some(cookie) = notice::cookie(path) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
 }

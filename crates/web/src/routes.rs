@@ -11,7 +11,8 @@ use tower_http::compression::CompressionLayer;
 
 use crate::{
     api::{account, accounts, admin, keys, session, status},
-    assets, count, guard, health, openapi, pages,
+    assets, count, guard, health, openapi,
+    pages::{self, notice},
     state::WebState,
 };
 
@@ -169,6 +170,8 @@ pub fn router(state: WebState) -> Router {
         // Before the session is looked at: what another page began is none of ours.
         .layer(from_fn_with_state(state.clone(), guard::same_origin_json))
         .layer(CompressionLayer::new().compress_when(pages::is_compressible))
+        .layer(from_fn(notice::keep_true))
+        .layer(from_fn_with_state(state.clone(), guard::own_host))
         // Around everything, so that refusals are not kept either.
         .layer(from_fn(guard::no_store))
         .layer(from_fn_with_state(state.clone(), count::answers))

@@ -22,6 +22,13 @@ pub struct Site {
 }
 
 impl Site {
+    /// Whether the operator said that the service has this name.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        let origin: Option<http::Uri> = self.origin.parse().ok();
+        let own = origin.as_ref().and_then(http::Uri::host);
+        self.is_configured && own.is_some_and(|own| own.eq_ignore_ascii_case(name))
+    }
+
     pub(crate) fn is_https(&self) -> bool {
         self.origin.starts_with("https://")
     }

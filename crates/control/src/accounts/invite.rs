@@ -28,13 +28,29 @@ impl Control {
             return Ok(None);
         }
         let operator = Actor::Operator;
-        let made = self.invite(operator, InvitationKind::Setup, SETUP_LIFETIME);
+        let id = self.new_invitation_form();
+        let made = self.invite(operator, id, InvitationKind::Setup, SETUP_LIFETIME);
         Ok(made.await?.map(|made| made.token))
     }
 
     /// A token for one new account, good for a week, where the setting allows invitations. Whoever has the
     /// first account is an admin, which no invitation makes anybody.
     pub async fn create_invitation(&self, actor: Actor) -> Result<OneTimeToken, Problem> {
+        let made = self.create_invitation_by_form(actor, self.new_invitation_form());
+        Ok(made.await?.expect("no other link has the id"))
+    }
+
+    /// An id for a form for an invitation: it makes one, however often it is sent.
+    pub fn new_invitation_form(&self) -> LinkId {
+        LinkId::generate(self.clock.now(), &*self.random)
+    }
+
+    /// The invitation that a form asks for; nothing where that has been made before, and is still there.
+    pub async fn create_invitation_by_form(
+        &self,
+        actor: Actor,
+        id: LinkId,
+    ) -> Result<Option<OneTimeToken>, Problem> {
         if !self.invitations_are_allowed() {
             return Err(Problem::new(
                 Code::SignupClosed,
@@ -44,8 +60,8 @@ impl Control {
         if !self.is_set_up().await? {
             return Err(not_set_up());
         }
-        let made = self.invite(actor, InvitationKind::Invite, INVITE_LIFETIME);
-        Ok(made.await?.expect("only set-up links are refused"))
+        self.invite(actor, id, InvitationKind::Invite, INVITE_LIFETIME)
+            .await
     }
 
     /// Whether the setting lets invitations in.
@@ -53,17 +69,17 @@ impl Control {
         self.policy.signup != Signup::Closed
     }
 
-    /// `None` where it is for the first account, and somebody has just made that.
+    /// `None` where it is for the first account, and somebody has just made that; or where the id has been used.
     async fn invite(
         &self,
         actor: Actor,
+        id: LinkId,
         kind: InvitationKind,
         lifetime: Duration,
     ) -> Result<Option<OneTimeToken>, Problem> {
         let token = Token::generate(&*self.random);
         let now = self.clock.now();
         let expires_at = now.plus(lifetime);
-        let id = LinkId::generate(now, &*self.random);
         let invitation = Invitation {
             id,
             token_hash: token.hash(),

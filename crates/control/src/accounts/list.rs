@@ -1,7 +1,10 @@
-use keygate_core::{Account, AccountId, Code, EmailAddress, Problem};
+use keygate_core::{Account, AccountId, Code, EmailAddress, Problem, folded};
 use keygate_storage::{AccountPage, AccountSummary};
 
 use crate::{Control, PAGE, unavailable};
+
+/// No address has more characters.
+const MAX_SEARCH: usize = 254;
 
 impl Control {
     /// Whether there is an account.
@@ -27,7 +30,11 @@ impl Control {
         search: &str,
         after: Option<AccountId>,
     ) -> Result<Vec<AccountSummary>, Problem> {
-        let search = search.trim().to_lowercase();
+        // An address in the spelling that it is kept in; or else a part of one.
+        let search = match EmailAddress::parse(search) {
+            Ok(email) => email.as_str().to_owned(),
+            Err(_) => folded(&search.trim().chars().take(MAX_SEARCH).collect::<String>()),
+        };
         if search.contains('\0') {
             return Ok(Vec::new());
         }

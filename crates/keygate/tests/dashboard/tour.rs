@@ -23,8 +23,17 @@ fn folder() -> PathBuf {
     folder
 }
 
-/// Looks at the page that is open, in both colours and both widths.
+/// The texts that the page shows, but for times, which change.
+const SHOWN: &str = r#"
+return [...document.querySelectorAll("body *")]
+  .filter((one) => one.childElementCount === 0 && one.textContent.trim() !== "")
+  .filter((one) => !one.closest("time, script, option") && one.checkVisibility())
+  .map((one) => one.textContent.trim());
+"#;
+
+/// Looks at the page that is open, in both colours and both widths. It shows the same in both.
 pub async fn look(browser: &Browser, name: &str) {
+    let mut shown = Vec::new();
     for (phone, size) in [(false, "desktop"), (true, "phone")] {
         browser.set_phone(phone).await;
         for (dark, scheme) in [(false, "light"), (true, "dark")] {
@@ -37,6 +46,7 @@ pub async fn look(browser: &Browser, name: &str) {
             let picture = format!("{name}-{size}-{scheme}.png");
             browser.screenshot(folder().join(picture)).await;
         }
+        shown.push(browser.script(SHOWN).await);
         let overflow = "return document.documentElement.scrollWidth - innerWidth";
         let overflow = browser.script(overflow).await;
         assert!(
@@ -44,6 +54,7 @@ pub async fn look(browser: &Browser, name: &str) {
             "{name} is too wide, {size}: {overflow}"
         );
     }
+    assert_eq!(shown[0], shown[1], "{name} shows less in a narrow window");
     browser.set_phone(false).await;
     browser.set_dark(false).await;
 }

@@ -1,5 +1,5 @@
 use axum::response::Response;
-use http::{Extensions, HeaderMap, StatusCode, Version, header::CONTENT_TYPE};
+use http::{Extensions, HeaderMap, HeaderValue, StatusCode, Version, header::CONTENT_TYPE};
 
 /// Marks a page that shows a secret: beside text that others choose, its length once compressed would
 /// tell something about it (BREACH).
@@ -19,9 +19,8 @@ pub(crate) fn is_compressible(
     headers: &HeaderMap,
     extensions: &Extensions,
 ) -> bool {
-    let content_type = headers.get(CONTENT_TYPE);
-    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_page =
-        content_type.is_some_and(|name| name.starts_with("text/") || name == "image/svg+xml");
+        content_type.is_some_and(|name| name.starts_with(b"text/") || name == b"image/svg+xml");
     is_page && extensions.get::<HasSecret>().is_none()
 }

@@ -3,6 +3,7 @@ use axum::{
     response::Response,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header::CONTENT_TYPE};
+use http_body::Body as _;
 use keygate_core::{Code, Problem};
 
 use super::{Outcome, frame::Frame, message};
@@ -24,7 +25,8 @@ impl FromRequest<WebState> for Form {
 
     async fn from_request(request: Request, state: &WebState) -> Result<Self, Response> {
         let headers = request.headers().clone();
-        let parsed = if is_form(&headers) {
+        // What is empty need not say what it is.
+        let parsed = if is_form(&headers) || request.body().is_end_stream() {
             read_body(request).await.and_then(|body| Self::sent(&body))
         } else {
             Err(not_understood(Code::UnsupportedMediaType))
@@ -89,6 +91,14 @@ impl Form {
 
     pub(crate) fn has(&self, name: &str) -> bool {
         self.all(name).next().is_some()
+    }
+
+    /// All that was typed, but for what is not to be shown again and what the page itself put there.
+    pub(crate) fn typed(&self) -> impl Iterator<Item = (&str, &str)> {
+        const NOT_TYPED: [&str; 4] = ["id", "current_password", "password", "token"];
+        let fields = self.fields.iter();
+        let typed = fields.filter(|(name, _)| !NOT_TYPED.contains(&name.as_str()));
+        typed.map(|(name, text)| (name.as_str(), text.as_str()))
     }
 
     /// Fills a field, in the place of what stands in it.

@@ -53,6 +53,10 @@ pub(crate) async fn other_method(uri: Uri, headers: HeaderMap) -> Response {
 }
 
 fn wants_html(headers: &HeaderMap) -> bool {
-    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-    accept.is_some_and(|types| types.contains("text/html"))
+    let values = headers.get_all(ACCEPT).iter();
+    let mut types = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    types.any(|range| {
+        let name = range.split(|byte| *byte == b';').next().unwrap_or_default();
+        name.trim_ascii().eq_ignore_ascii_case(b"text/html")
+    })
 }

@@ -33,6 +33,12 @@ impl Moment {
     }
 }
 
+/// Which day since the epoch it is in UTC.
+fn calendar_day(at: Timestamp) -> i64 {
+    at.as_millis()
+        .div_euclid(i64::try_from(DAY * 1_000).unwrap_or(i64::MAX))
+}
+
 /// `10 Jun 2026, 08:00 UTC`, of a time in RFC 3339 and UTC.
 pub(crate) fn exact(iso: &str) -> String {
     format!("{}, {} UTC", day(iso), iso.get(11..16).unwrap_or_default())
@@ -54,11 +60,13 @@ fn relative(at: Timestamp, now: Timestamp) -> Option<String> {
     let millis = at.as_millis().abs_diff(now.as_millis());
     let seconds = Duration::from_millis(millis).as_secs();
     let is_ahead = at > now;
+    // Days are those of the calendar: tomorrow begins at midnight, not in 24 hours.
+    let days = calendar_day(at).abs_diff(calendar_day(now));
     // What is ahead is rounded: a week is not six days as soon as it has begun.
     let count = |unit| (seconds + if is_ahead { unit / 2 } else { 0 }) / unit;
     let (count, unit) = match seconds {
         FAR.. => return None,
-        DAY.. => (count(DAY), "day"),
+        DAY.. => (days, "day"),
         HOUR.. => (count(HOUR), "hour"),
         MINUTE.. => (count(MINUTE), "minute"),
         _ if is_ahead => return Some("in a moment".into()),
@@ -98,6 +106,10 @@ mod tests {
             (30, "in a moment"),
             (3_600, "in 1 hour"),
             (86_400, "tomorrow"),
+            (40 * 3_600 - 1, "tomorrow"),
+            (40 * 3_600, "in 2 days"),
+            (-32 * 3_600, "yesterday"),
+            (-32 * 3_600 - 1, "2 days ago"),
             (30 * 86_400 - 1, "in 30 days"),
             (30 * 86_400, "10 Jul 2026"),
             (-40 * 86_400, "1 May 2026"),

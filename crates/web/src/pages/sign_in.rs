@@ -6,7 +6,7 @@ use axum::{
 use http::{Method, StatusCode, Uri, header::SET_COOKIE};
 use keygate_control::SignedIn;
 
-use super::{form::Form, frame::Frame, go_to, page, with_query};
+use super::{form::Form, frame::Frame, go_to, notice, page, with_query};
 use crate::{client::Sender, state::WebState};
 
 #[derive(Template)]
@@ -22,9 +22,6 @@ struct SignInPage {
 const MAX_NEXT: usize = 8 * 1024;
 
 pub(super) const NOT_SET_UP: &str = "There is no account yet. The operator makes the first one, with the link that keygate printed when it started.";
-
-/// What was typed into these is kept for whoever has to sign in again.
-const KEPT: [&str; 4] = ["name", "scopes", "expires", "date"];
 
 /// `GET /signin`; `?next=` is the page to which it leads.
 pub(crate) async fn show(State(state): State<WebState>, uri: Uri) -> Response {
@@ -47,7 +44,7 @@ pub(crate) async fn submit(
     let (email, password) = (form.text("email"), form.text("password"));
     let control = state.control();
     match control.sign_in(email, password, &sender.browser()).await {
-        Ok(signed_in) => begin(&state, &signed_in, form.text("next")),
+        Ok(signed_in) => begin(&state, &signed_in, &notice::unsaid(form.text("next"))),
         Err(problem) => {
             form.refuse(problem);
             show_form(&state, form, None)
@@ -59,10 +56,11 @@ pub(crate) async fn submit(
 pub(super) fn begin(state: &WebState, signed_in: &SignedIn, next: &str) -> Response {
     let next = if is_own_page(next) { next } else { "/keys" };
     let mut response = go_to(next);
+    let notice = response.headers_mut().remove(SET_COOKIE);
     let session = state.cookie().set(&signed_in.token);
     let browser = signed_in.browser.as_ref();
     let browser = browser.map(|token| state.browser_cookie().set(token));
-    for cookie in [session].into_iter().chain(browser) {
+    for cookie in [session].into_iter().chain(browser).chain(notice) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     response
@@ -82,20 +80,21 @@ pub(crate) async fn ask(state: &WebState, request: Request, is_over: bool) -> Re
         }
         return go_to(&with_query("/signin", pairs));
     }
-    let typed = Form::from_request(request, state).await.unwrap_or_default();
+    let typed = Form::from_request(request, state).await;
+    let kept = typed.ok().map(|typed| with_query(&path, typed.typed()));
+    let kept = kept.filter(|kept| is_own_page(kept));
+    let notice = if kept.is_some() { KEPT } else { NOT_KEPT };
     let mut form = Form::default();
-    form.set("next", [&*with_typed(&path, &typed)]);
-    let notice =
-        "Your session is over, and nothing was changed. Sign in again; what you typed is kept.";
+    form.set("next", [kept.as_deref().unwrap_or(&path)]);
     let mut response = show_form(state, form, Some(notice));
     *response.status_mut() = StatusCode::UNAUTHORIZED;
     response
 }
 
-fn with_typed(path: &str, typed: &Form) -> String {
-    let kept = |name: &'static str| typed.all(name).map(move |text| (name, text));
-    with_query(path, KEPT.into_iter().flat_map(kept))
-}
+const KEPT: &str =
+    "Your session is over, and nothing was changed. Sign in again; what you typed is kept.";
+const NOT_KEPT: &str = "Your session is over, and nothing was changed. What you typed is too long to be kept here: go back and copy it before you \
+    sign in again.";
 
 /// Whether it is a path of this host: `//` and `/\` would lead elsewhere, also with a tab or a line's end
 /// between, which browsers leave out (URL standard, section 4.4).

@@ -18,7 +18,7 @@ pub(crate) async fn submit(State(state): State<WebState>, headers: HeaderMap) ->
         }
         _ => {
             let mut response = go_to("/signin?because=signed-out");
-            response.headers_mut().insert(SET_COOKIE, cookie.clear());
+            response.headers_mut().append(SET_COOKIE, cookie.clear());
             response
         }
     }

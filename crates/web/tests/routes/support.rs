@@ -163,6 +163,20 @@ impl TestApp {
         }
     }
 
+    /// A call that is sent to this host.
+    pub fn get_of(&self, host: &str, path: &str) -> Call<'_> {
+        let address: IpAddr = "192.0.2.1".parse().expect("an address");
+        let request = Request::builder()
+            .uri(path)
+            .header(header::HOST, host)
+            .extension(ClientAddress(address));
+        Call {
+            app: self,
+            request,
+            body: Body::empty(),
+        }
+    }
+
     pub fn get(&self, path: &str) -> Call<'_> {
         self.call("GET", path)
     }

@@ -1,4 +1,4 @@
-use keygate_core::{Incident, IncidentMessage, IncidentState, Problem};
+use keygate_core::{Code, Incident, IncidentMessage, IncidentState, Problem, UpdateId};
 use keygate_storage::{Action, Actor};
 
 use super::{changed, parse_id, update_detail};
@@ -16,9 +16,41 @@ impl Control {
         state: Option<IncidentState>,
         message: IncidentMessage,
     ) -> Result<Incident, Problem> {
+        self.say_after(actor, id, None, state, message).await
+    }
+
+    /// The same by a form that was made when `latest` was the last that was said: what it says is said once,
+    /// however often it is sent.
+    pub async fn update_incident_by_form(
+        &self,
+        actor: Actor,
+        id: &str,
+        latest: &str,
+        state: Option<IncidentState>,
+        message: IncidentMessage,
+    ) -> Result<Incident, Problem> {
+        let latest = UpdateId::parse(latest);
+        let said = self.say_after(actor, id, latest, state, message).await;
+        match said {
+            Err(problem) if problem.message == SAID_BEFORE => self.get_incident(id).await,
+            said => said,
+        }
+    }
+
+    async fn say_after(
+        &self,
+        actor: Actor,
+        id: &str,
+        latest: Option<UpdateId>,
+        state: Option<IncidentState>,
+        message: IncidentMessage,
+    ) -> Result<Incident, Problem> {
         let id = parse_id(id)?;
         let policy = self.policy.status.clone();
         let said = self.change_incident(actor, Action::IncidentUpdate, id, move |incident, now| {
+            if latest.is_some_and(|latest| is_said_since(incident, latest, &message)) {
+                return Err(Problem::new(Code::InvalidRequest, SAID_BEFORE));
+            }
             let state = state.unwrap_or_else(|| incident.state(now.at));
             let update = now.update(state, message.clone());
             let detail = update_detail(&update);
@@ -37,6 +69,14 @@ impl Control {
     pub(in crate::status) fn is_probed(&self, outage: &Incident) -> bool {
         is_probed(&self.policy.status, outage)
     }
+}
+
+const SAID_BEFORE: &str = "It was said before.";
+
+/// Whether this was said after the update with the id `latest`.
+fn is_said_since(incident: &Incident, latest: UpdateId, message: &IncidentMessage) -> bool {
+    let mut updates = incident.updates.iter();
+    updates.any(|update| update.id > latest && update.message == *message)
 }
 
 fn is_probed(policy: &StatusPolicy, outage: &Incident) -> bool {

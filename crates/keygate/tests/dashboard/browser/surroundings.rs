@@ -32,8 +32,9 @@ impl Browser {
         self.cdp("Emulation.setEmulatedMedia", media).await;
     }
 
+    /// The width of a small phone is also that of a window of 1280 pixels which is enlarged to 400 %.
     pub async fn set_phone(&self, phone: bool) {
-        let (width, height, density) = if phone { (390, 844, 2) } else { (1280, 900, 1) };
+        let (width, height, density) = if phone { (320, 844, 2) } else { (1280, 900, 1) };
         let screen = json!({
             "width": width, "height": height, "deviceScaleFactor": density, "mobile": phone,
         });

@@ -2,7 +2,7 @@ use askama::Template;
 use axum::{Extension, extract::State, response::Response};
 use http::Uri;
 use keygate_control::{AccountSummary, SignedInSession};
-use keygate_core::{AccountId, Code, EmailAddress, Problem, Timestamp};
+use keygate_core::{AccountId, Code, EmailAddress, LinkId, Problem, Timestamp};
 
 use super::link;
 use crate::{
@@ -21,6 +21,8 @@ struct AccountsPage {
     notice: Option<&'static str>,
     form: Form,
     can_invite: bool,
+    /// So that it makes one invitation, however often it is sent.
+    id: LinkId,
     search: String,
     rows: Vec<AccountView>,
     next: Option<String>,
@@ -89,7 +91,12 @@ async fn act(
 ) -> Result<Response, Problem> {
     let (control, actor) = (state.control(), signed_in.actor());
     if form.text("do") == "invite" {
-        let token = control.create_invitation(actor).await?;
+        let id = LinkId::parse(form.text("id"));
+        let id = id.ok_or_else(|| Problem::new(Code::InvalidRequest, "Load the page again."))?;
+        let made = control.create_invitation_by_form(actor, id).await?;
+        let Some(token) = made else {
+            return Ok(go_to("/admin/links?done=before"));
+        };
         let made = LinkResponse::to_sign_up(origin, &token);
         let frame = Frame::of(signed_in, "accounts");
         return Ok(link::show_invitation(frame, made, control.now()));
@@ -140,6 +147,7 @@ async fn show_form(state: &WebState, signed_in: &SignedInSession, form: Form) ->
         frame,
         notice: notice(form.text("done")).filter(|_| form.is_fine()),
         can_invite: control.invitations_are_allowed(),
+        id: control.new_invitation_form(),
         search: search.to_owned(),
         next: last.map(|last| next(search, last.account.id)),
         rows: accounts

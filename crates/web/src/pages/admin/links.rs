@@ -73,6 +73,16 @@ pub(crate) async fn change(
     }
 }
 
+fn notice(done: &str) -> Option<&'static str> {
+    match done {
+        "withdrawn" => Some("The link is withdrawn: it no longer works."),
+        "before" => Some(
+            "The form was sent before, and made an invitation, which is in this list. If you have not copied its link, withdraw it and make another.",
+        ),
+        _ => None,
+    }
+}
+
 async fn show_form(state: &WebState, signed_in: &SignedInSession, form: Form) -> Response {
     let frame = Frame::of(signed_in, "accounts");
     let before = LinkId::parse(form.text("before"));
@@ -81,10 +91,10 @@ async fn show_form(state: &WebState, signed_in: &SignedInSession, form: Form) ->
         Err(problem) => return message::show(frame, &problem),
     };
     let (now, outcome) = (state.control().now(), form.outcome());
-    let is_withdrawn = form.is_fine() && form.text("done") == "withdrawn";
+    let notice = notice(form.text("done")).filter(|_| form.is_fine());
     let shown = LinksPage {
         frame,
-        notice: is_withdrawn.then_some("The link is withdrawn: it no longer works."),
+        notice,
         form,
         next: last_of_full(&links).map(|last| next(last.id)),
         rows: links

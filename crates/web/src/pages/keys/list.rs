@@ -4,7 +4,7 @@ use askama::Template;
 use axum::{Extension, extract::State, response::Response};
 use http::{StatusCode, Uri};
 use keygate_control::SignedInSession;
-use keygate_core::{ApiKey, KeyState, Timestamp};
+use keygate_core::{ApiKey, KeyState, Timestamp, folded, key::KeyName};
 
 use super::{KeyView, state_name};
 use crate::{
@@ -122,7 +122,8 @@ impl ListPage {
             tab("Expired", Some(KeyState::Expired)),
             tab("All", None),
         ];
-        keys.retain(|key| choice.takes(key, now));
+        let search = folded(&choice.search);
+        keys.retain(|key| choice.takes(key, &search, now));
         choice.sort(&mut keys);
         let skipped = choice.page.saturating_mul(PAGE);
         let page = keys.iter().skip(skipped).take(PAGE);
@@ -163,26 +164,32 @@ impl Choice {
                 "expired" => Some(KeyState::Expired),
                 _ => Some(KeyState::Active),
             },
-            search: query.text("search").trim().to_owned(),
+            // No name is longer.
+            search: query
+                .text("search")
+                .trim()
+                .chars()
+                .take(KeyName::MAX_CHARS)
+                .collect(),
             order: order.unwrap_or(Order::Created),
             is_descending: order.is_none() || sort.starts_with('-'),
             page: query.text("page").parse().unwrap_or(0),
         }
     }
 
-    fn takes(&self, key: &ApiKey, now: Timestamp) -> bool {
-        let search = self.search.to_lowercase();
+    /// `search` is folded.
+    fn takes(&self, key: &ApiKey, search: &str, now: Timestamp) -> bool {
         self.state.is_none_or(|state| key.state(now) == state)
-            && (key.name.as_str().to_lowercase().contains(&search)
-                || key.key_prefix.to_lowercase().contains(&search))
+            && (folded(key.name.as_str()).contains(search)
+                || folded(&key.key_prefix).contains(search))
     }
 
     fn sort(&self, keys: &mut [ApiKey]) {
         // What never happened or never will stands last, whichever way round.
         match (self.order, self.is_descending) {
-            (Order::Name, false) => keys.sort_by_cached_key(|key| key.name.as_str().to_lowercase()),
+            (Order::Name, false) => keys.sort_by_cached_key(|key| folded(key.name.as_str())),
             (Order::Name, true) => {
-                keys.sort_by_cached_key(|key| Reverse(key.name.as_str().to_lowercase()));
+                keys.sort_by_cached_key(|key| Reverse(folded(key.name.as_str())));
             }
             (Order::Created, false) => keys.sort_by_key(|key| key.id),
             (Order::Created, true) => keys.sort_by_key(|key| Reverse(key.id)),

@@ -236,6 +236,41 @@ async fn links_end_when_whoever_made_them_is_no_admin_any_more() {
 async fn what_cannot_be_there_is_not_found() {
     let (app, cookie) = app().await;
     assert_eq!(accounts(&app, &cookie, "?search=%00").await, json!([]));
-    let list = app.get("/api/admin/audit?subject=%00").cookie(&cookie);
-    assert_eq!(list.send().await.json(), json!([]));
+}
+
+#[tokio::test]
+async fn a_filter_that_is_no_id_is_refused() {
+    let (app, cookie) = app().await;
+    for subject in [
+        "%00",
+        "x",
+        "",
+        "0197593d",
+        "{0197593d-1c00-7000-8000-000000000000}",
+    ] {
+        let list = app.get(&format!("/api/admin/audit?subject={subject}"));
+        let refused = list.cookie(&cookie).send().await;
+        assert_eq!(refused.summary(), r#"400 "invalid_parameter" "subject""#);
+        if !subject.is_empty() {
+            let page = app.get(&format!("/admin/audit?subject={subject}"));
+            assert_eq!(page.cookie(&cookie).send().await.status, 400);
+        }
+    }
+    let capitals = app.get("/api/admin/audit?subject=0197593D-1C00-7000-8000-00000000000A");
+    assert_eq!(capitals.cookie(&cookie).send().await.json(), json!([]));
+}
+
+#[tokio::test]
+async fn calls_without_fields_take_none() {
+    let (app, cookie) = app().await;
+    let post = async |body: &str| {
+        let call = app.post("/api/admin/invitations").cookie(&cookie);
+        call.json(body).send().await.summary()
+    };
+    assert_eq!(
+        post(r#"{"email":"ada@example.com"}"#).await,
+        r#"400 "unknown_parameter" "email""#
+    );
+    assert_eq!(post("[]").await, r#"400 "invalid_request" null"#);
+    assert_eq!(post("{").await, r#"400 "invalid_request" null"#);
 }

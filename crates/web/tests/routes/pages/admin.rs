@@ -101,6 +101,31 @@ async fn links_are_listed_and_withdrawn() {
 }
 
 #[tokio::test]
+async fn a_form_that_is_sent_twice_makes_one_invitation() {
+    let (app, cookie) = app().await;
+    let id = app
+        .get("/admin/accounts")
+        .cookie(&cookie)
+        .send()
+        .await
+        .value("id");
+    let fields = [("do", "invite"), ("id", &*id)];
+    let made = change(&app, &cookie, &fields).await;
+    assert_eq!(made.status, 201, "{made}");
+    let again = change(&app, &cookie, &fields).await;
+    assert_eq!(again.headers["location"], "/admin/links?done=before");
+    let led = format!("{cookie}; {}", again.cookie());
+    let links = app
+        .get("/admin/links?done=before")
+        .cookie(&led)
+        .send()
+        .await;
+    assert!(links.body.contains("The form was sent before"), "{links}");
+    assert_eq!(links.body.matches(">An invitation<").count(), 1, "{links}");
+    assert_eq!(change(&app, &cookie, &[("do", "invite")]).await.status, 400);
+}
+
+#[tokio::test]
 async fn the_record_is_filtered() {
     let (app, cookie) = app().await;
     let ada = app.account("ada@example.com").await;

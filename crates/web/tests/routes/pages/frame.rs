@@ -1,4 +1,4 @@
-use crate::support::TestApp;
+use crate::support::{Options, TestApp};
 
 #[tokio::test]
 async fn pages_are_private_and_load_nothing_from_elsewhere() {
@@ -102,4 +102,115 @@ async fn a_store_that_fails_is_said_so() {
     let page = app.get("/keys").cookie(&cookie).send().await;
     assert_eq!(page.status, 503);
     assert!(page.body.contains("<h1>Not now</h1>"), "{page}");
+}
+
+#[tokio::test]
+async fn no_answer_is_taken_for_something_else() {
+    let (app, cookie) = TestApp::signed_in().await;
+    for path in [
+        "/api/keys",
+        "/api/nothing",
+        "/openapi.json",
+        "/status",
+        "/assets/time.js",
+        "/status/feed.atom",
+    ] {
+        let answer = app.get(path).cookie(&cookie).send().await;
+        assert_eq!(
+            answer.headers["x-content-type-options"], "nosniff",
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn notices_are_shown_only_where_they_are_true() {
+    let (app, cookie) = TestApp::signed_in().await;
+    for (path, word, notice) in [
+        ("/keys", "revoked", "The key is revoked."),
+        ("/account", "password", "The password is changed."),
+        (
+            "/account",
+            "ended-others",
+            "You are signed out everywhere else.",
+        ),
+    ] {
+        let page = async |cookies: String| {
+            let call = app.get(&format!("{path}?done={word}")).cookie(&cookies);
+            call.send().await.body
+        };
+        assert!(!page(cookie.clone()).await.contains(notice), "{path}");
+        let other = format!("{cookie}; keygate_notice=other");
+        assert!(!page(other).await.contains(notice), "{path}");
+        let led = format!("{cookie}; keygate_notice={word}");
+        assert!(page(led).await.contains(notice), "{path}");
+    }
+    let over = app.get("/signin?because=over").send().await;
+    assert!(!over.body.contains("Your session is over"), "{over}");
+    let ended = app.get("/keys").cookie("keygate_session=over").send().await;
+    let to = ended.headers["location"].to_str().expect("ASCII");
+    let over = app.get(to).cookie(&ended.cookie()).send().await;
+    assert!(over.body.contains("Your session is over"), "{over}");
+}
+
+#[tokio::test]
+async fn a_form_is_taken_from_browsers_that_hide_its_origin() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let post = async |headers: &[(&str, &str)]| {
+        let mut call = app.post("/signout").cookie(&cookie);
+        for (name, value) in headers {
+            call = call.header(name, value);
+        }
+        call.form("").send().await.status.as_u16()
+    };
+    for (headers, status) in [
+        (
+            &[("origin", "null"), ("sec-fetch-site", "same-origin")][..],
+            303,
+        ),
+        (&[("origin", "null")], 403),
+        (&[("origin", "null"), ("sec-fetch-site", "none")], 403),
+        (&[("origin", "null"), ("sec-fetch-site", "same-site")], 403),
+        (
+            &[
+                ("origin", "https://evil.example"),
+                ("sec-fetch-site", "same-origin"),
+            ],
+            403,
+        ),
+        (&[("sec-fetch-site", "same-origin")], 303),
+        (&[], 303),
+    ] {
+        assert_eq!(post(headers).await, status, "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_was_pointed_here_is_refused_on_this_machine() {
+    let app = TestApp::new();
+    let get = async |app: &TestApp, from: &str, host: &str| {
+        let call = app.get_of(host, "/signin").from(from);
+        call.send().await.status.as_u16()
+    };
+    for (host, status) in [
+        ("127.0.0.1:8080", 200),
+        ("[::1]:8080", 200),
+        ("localhost:8080", 200),
+        ("keygate.localhost", 200),
+        ("keygate", 200),
+        ("evil.example:8080", 403),
+        ("EVIL.example.", 403),
+    ] {
+        assert_eq!(get(&app, "127.0.0.1", host).await, status, "{host}");
+        // Through a proxy that is trusted, or from another machine.
+        assert_eq!(get(&app, "192.0.2.1", host).await, 200, "{host}");
+    }
+    let app = TestApp::with(Options::https());
+    for (host, status) in [
+        ("keys.example.com", 200),
+        ("Keys.Example.COM:443", 200),
+        ("evil.example", 403),
+    ] {
+        assert_eq!(get(&app, "::1", host).await, status, "{host}");
+    }
 }

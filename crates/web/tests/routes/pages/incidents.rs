@@ -50,7 +50,9 @@ async fn an_incident_is_posted_updated_and_corrected() {
     let mut fields = SLOW.to_vec();
     fields.extend([("components", "storage"), ("starts_at", "2026-06-10T07:30")]);
     let path = admin.post(&fields).await;
-    let page = admin.get(&format!("{path}?done=posted")).await;
+    let posted = admin.app.get(&format!("{path}?done=posted"));
+    let led = format!("{}; keygate_notice=posted", admin.cookie);
+    let page = posted.cookie(&led).send().await;
     assert!(page.body.contains("It is on the status page."), "{page}");
     assert!(
         page.body.contains("Storage · since 10 Jun 2026, 07:30 UTC"),
@@ -223,4 +225,29 @@ async fn a_form_that_is_sent_twice_makes_one_incident() {
     for list in ["incidents", "maintenance"] {
         assert_eq!(status[list].as_array().map(Vec::len), Some(2), "{list}");
     }
+}
+
+#[tokio::test]
+async fn what_is_said_twice_by_one_form_is_said_once() {
+    let admin = Admin::new().await;
+    let path = admin.post(&SLOW).await;
+    admin.app.clock.advance_millis(60_000);
+    let latest = admin.get(&path).await.value("latest");
+    let say = async |latest: &str| {
+        let fields = [
+            ("do", "update"),
+            ("latest", latest),
+            ("message", "A disk is full."),
+            ("state", "identified"),
+        ];
+        assert_eq!(admin.send(&path, &fields).await.status, 303);
+        let page = admin.get(&path).await;
+        page.body.matches(">A disk is full.</p>").count()
+    };
+    assert_eq!(say(&latest).await, 1);
+    assert_eq!(say(&latest).await, 1);
+    // Who means it says it again.
+    admin.app.clock.advance_millis(1);
+    let latest = admin.get(&path).await.value("latest");
+    assert_eq!(say(&latest).await, 2);
 }

@@ -45,8 +45,13 @@ async fn a_form_that_is_sent_twice_makes_one_key() {
         assert_eq!(again.headers["location"], page.as_str(), "{again}");
     }
     assert_eq!(ids(&app.all_keys(&cookie).await), [id]);
-    let shown = app.get(&page).cookie(&cookie).send().await;
+    let again = create(&app, &cookie, &fields).await.cookie();
+    let led = app.get(&page).cookie(&format!("{cookie}; {again}"));
+    let shown = led.send().await;
     assert!(shown.body.contains("The form was sent before"), "{shown}");
+    // Whoever makes a link has it say nothing.
+    let shown = app.get(&page).cookie(&cookie).send().await;
+    assert!(!shown.body.contains("The form was sent before"), "{shown}");
     let path = format!("/api/keys/{id}");
     app.delete(&path).cookie(&cookie).send().await;
     let again = create(&app, &cookie, &fields).await;
@@ -355,4 +360,15 @@ async fn a_name_cannot_pass_for_another_value_in_the_history() {
         assert!(page.body.contains(&format!(">{value}</li>")), "{page}");
     }
     assert!(!page.body.contains(">scopes: read</li>"), "{page}");
+}
+
+#[tokio::test]
+async fn names_are_found_however_their_letters_are_written() {
+    let (app, cookie) = TestApp::signed_in().await;
+    app.key(&cookie, r#"{"name":"Schl\u00fcssel"}"#).await;
+    for search in ["schl%C3%BCss", "SCHLU%CC%88SS", "%EF%BC%B3chl"] {
+        let list = app.get(&format!("/keys?search={search}")).cookie(&cookie);
+        let list = list.send().await;
+        assert!(list.body.contains("Schl\u{fc}ssel"), "{search}: {list}");
+    }
 }

@@ -80,16 +80,44 @@ async fn what_was_typed_outlives_the_session() {
 }
 
 #[tokio::test]
+async fn what_was_said_of_an_incident_is_kept_too_or_the_page_says_that_it_is_not() {
+    let (app, cookie) = TestApp::signed_in().await;
+    app.delete("/api/session").cookie(&cookie).send().await;
+    let ask = async |message: &str| {
+        let typed = [
+            ("title", "Slow"),
+            ("message", message),
+            ("components", "storage"),
+        ];
+        let call = app.post("/admin/incidents/new").cookie(&cookie);
+        call.form(&encoded(&typed)).send().await
+    };
+    let asked = ask("A disk\nis full.").await;
+    assert!(asked.body.contains("what you typed is kept"), "{asked}");
+    assert_eq!(
+        asked.value("next"),
+        "/admin/incidents/new?title=Slow&message=A+disk%0Ais+full.&components=storage"
+    );
+    for long in ["\u{1f511}".repeat(1_000), "x".repeat(17_000)] {
+        let asked = ask(&long).await;
+        assert!(asked.body.contains("too long to be kept"), "{asked}");
+        assert_eq!(asked.value("next"), "/admin/incidents/new");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_led_to_a_notice_by_somebody_elses_link() {
+    let (app, _) = TestApp::signed_in().await;
+    let answer = sign_in(&app, PASSWORD, "/keys?done=revoked&status=all").await;
+    assert_eq!(answer.headers["location"], "/keys?status=all");
+}
+
+#[tokio::test]
 async fn signing_out_ends_the_session() {
     let (app, cookie) = TestApp::signed_in().await;
     let left = app.post("/signout").cookie(&cookie).form("").send().await;
     assert_eq!(left.headers["location"], "/signin?because=signed-out");
-    assert!(
-        left.headers["set-cookie"]
-            .to_str()
-            .expect("ASCII")
-            .contains("Max-Age=0")
-    );
+    assert!(left.cookies().contains(&"keygate_session=".to_owned()));
     let ended = app.get("/api/session").cookie(&cookie).send().await;
     assert_eq!(ended.summary(), r#"401 "session_expired" null"#);
     let again = app.post("/signout").cookie(&cookie).form("").send().await;

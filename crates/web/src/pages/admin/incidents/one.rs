@@ -22,6 +22,8 @@ struct IncidentPage {
     frame: Frame,
     notice: Option<&'static str>,
     incident: IncidentView,
+    /// The id of what was said last, so that the form says its own once, however often it is sent.
+    latest: String,
     /// Whether probes found it, so that only its title can be corrected.
     is_measured: bool,
     /// Whether it is closed by them.
@@ -89,7 +91,9 @@ async fn act(
             let (Some(message), true) = (message, form.is_fine()) else {
                 return Ok(None);
             };
-            control.update_incident(actor, id, how_far, message).await?;
+            let latest = form.text("latest").to_owned();
+            let said = control.update_incident_by_form(actor, id, &latest, how_far, message);
+            said.await?;
             Ok(Some("updated"))
         }
         "edit" => {
@@ -185,6 +189,7 @@ async fn show_form(
     let shown = IncidentPage {
         frame,
         notice,
+        latest: latest(&incident),
         is_measured: incident.kind == IncidentKind::Outage,
         is_closed_by_probes: !control
             .next_states(&incident)
@@ -196,6 +201,11 @@ async fn show_form(
         incident: IncidentView::new(&incident, control.components(), now),
     };
     page(outcome, &shown)
+}
+
+fn latest(incident: &Incident) -> String {
+    let latest = incident.updates.iter().map(|update| update.id).max();
+    latest.map(|id| id.to_string()).unwrap_or_default()
 }
 
 /// What the incident is now, to be typed over.

@@ -31,7 +31,6 @@ async fn what_cannot_be_seen_is_not_there() {
         "0197593d-1c00-7000-8000-000000000000",
         &foreign,
         &deleted,
-        &own.to_uppercase(),
         &format!("%7B{own}%7D"),
         &own.replace('-', ""),
         &own.replace('0', "%30"),
@@ -60,4 +59,19 @@ async fn what_cannot_be_seen_is_not_there() {
     assert_eq!(bodies.len(), 1, "{bodies:#?}");
     insta::assert_snapshot!(bodies[0]);
     assert_eq!(app.all_keys(&bob).await, before);
+}
+
+#[tokio::test]
+async fn an_id_in_capitals_is_the_same_id() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let key = app.key(&cookie, r#"{"name":"hers"}"#).await;
+    let id = key["id"].as_str().expect("an id").to_uppercase();
+    let shown = app
+        .get(&format!("/api/keys/{id}"))
+        .cookie(&cookie)
+        .send()
+        .await;
+    assert_eq!(shown.json()["id"], key["id"]);
+    let list = app.get(&format!("/api/keys?before={id}")).cookie(&cookie);
+    assert_eq!(list.send().await.status, 200);
 }
