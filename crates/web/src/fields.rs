@@ -105,20 +105,6 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     }
 }
 
-/// The body of a call that has no fields: nothing, or an object without any.
-pub(crate) struct NoFields;
-
-impl<S: Send + Sync> FromRequest<S> for NoFields {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        if !request.body().is_end_stream() {
-            Fields::from_request(request, state).await?.only(&[])?;
-        }
-        Ok(Self)
-    }
-}
-
 /// The whole body. Who has not signed in may send less.
 pub(crate) async fn read_body(request: Request) -> Result<Vec<u8>, Problem> {
     let signed_in: Option<&SignedInSession> = request.extensions().get();

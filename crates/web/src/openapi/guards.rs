@@ -33,12 +33,7 @@ fn refusals(operation: &Operation, route: &Route) -> Vec<Code> {
     let has_input = has_body || has_query(operation);
     let is_private = route.access != Access::Public;
     let is_write = route.method != Method::GET;
-    // A body without fields need not be there, but may.
-    let is_empty = route.method == Method::POST && !has_body;
     let rules = [
-        (is_empty, Code::InvalidRequest),
-        (is_empty, Code::UnknownParameter),
-        (is_empty, Code::BodyTooLarge),
         (has_body, Code::InvalidRequest),
         (has_body, Code::MissingParameter),
         (has_input, Code::InvalidParameter),

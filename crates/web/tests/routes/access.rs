@@ -9,6 +9,7 @@ use crate::support::{Answer, Call, Options, TestApp};
 const PUBLIC: [&str; 19] = [
     "GET /healthz",
     "GET /readyz",
+    "GET /readyz/checks",
     "GET /openapi.json",
     "POST /api/accounts",
     "POST /api/session",

@@ -259,18 +259,3 @@ async fn a_filter_that_is_no_id_is_refused() {
     let capitals = app.get("/api/admin/audit?subject=0197593D-1C00-7000-8000-00000000000A");
     assert_eq!(capitals.cookie(&cookie).send().await.json(), json!([]));
 }
-
-#[tokio::test]
-async fn calls_without_fields_take_none() {
-    let (app, cookie) = app().await;
-    let post = async |body: &str| {
-        let call = app.post("/api/admin/invitations").cookie(&cookie);
-        call.json(body).send().await.summary()
-    };
-    assert_eq!(
-        post(r#"{"email":"ada@example.com"}"#).await,
-        r#"400 "unknown_parameter" "email""#
-    );
-    assert_eq!(post("[]").await, r#"400 "invalid_request" null"#);
-    assert_eq!(post("{").await, r#"400 "invalid_request" null"#);
-}

@@ -155,7 +155,7 @@ async fn refuse(world: &World, operation: &Operation, code: &str) -> Answer {
             (None, Some(name)) => call(&format!("{path}?{name}=a&{name}=b")).send().await,
             (None, None) => call(&surprise).send().await,
         },
-        "unknown_parameter" if operation.body().is_some() || operation.method == "POST" => {
+        "unknown_parameter" if operation.body().is_some() => {
             call(&path).json(r#"{"surprise":1}"#).send().await
         }
         "unknown_parameter" => call(&surprise).send().await,

@@ -62,7 +62,9 @@ async fn links_are_shown_once_and_work() {
         ("invite", "/signup?token="),
         ("reset", "/reset-password?token="),
     ] {
-        let made = change(&app, &cookie, &[("do", what), ("account", &id)]).await;
+        let list = app.get("/admin/accounts").cookie(&cookie).send().await;
+        let fields = [("do", what), ("account", &*id), ("id", &*list.value("id"))];
+        let made = change(&app, &cookie, &fields).await;
         assert_eq!(made.status, 201, "{made}");
         let (_, rest) = made.body.split_once(path).expect("a link");
         let token = &rest[..43];
@@ -146,10 +148,12 @@ async fn the_record_is_filtered() {
             .body
             .contains("Nothing is recorded like that.")
     );
-    for odd in ["?account=x", "?action=key.stolen"] {
+    for odd in [
+        "?account=x",
+        "?action=key.stolen",
+        "?subject=%00",
+        "?subject=x",
+    ] {
         assert_eq!(page(odd).await.status, 400, "{odd}");
-    }
-    for odd in ["?subject=%00", "?subject=x"] {
-        assert_eq!(page(odd).await.status, 200, "{odd}");
     }
 }
