@@ -234,7 +234,7 @@ async fn nothing_acknowledged_is_lost_however_often_the_program_is_killed() {
         config: Some("[keys]\nmax_active = 1000000\n".into()),
         ..Spawn::default()
     });
-    let mut account = Account::create(&program).await;
+    let mut account = Account::create_admin(&program).await;
     let world = Arc::new(World::default());
     for round in 0..rounds {
         let before = world.acknowledged.load(Ordering::SeqCst);

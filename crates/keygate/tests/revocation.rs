@@ -77,7 +77,7 @@ async fn verify(url: String, epoch: Instant, mut rounds: watch::Receiver<Arc<Rou
 async fn no_acceptance_begins_after_an_acknowledged_revocation() {
     let upstream = Upstream::start().await;
     let program = Program::with_upstream(&upstream.url());
-    let account = Account::create(&program).await;
+    let account = Account::create_admin(&program).await;
     let epoch = Instant::now();
 
     let (mut id, key) = account.key(&["read"]).await;

@@ -62,7 +62,7 @@ async fn states(program: &Program, key: &str) -> u16 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_under_writes_is_whole_and_this_users_alone() {
     let program = Program::start(many_keys());
-    let account = Account::create(&program).await;
+    let account = Account::create_admin(&program).await;
     for round in 0..3 {
         account.key(&["read"]).await;
         let before = number(

@@ -60,7 +60,7 @@ impl Cluster {
             programs.push(started.await.expect("it starts"));
             proxies.push(proxy);
         }
-        let account = Account::create(&programs[0]).await;
+        let account = Account::create_admin(&programs[0]).await;
         Self {
             nodes: programs,
             proxies,

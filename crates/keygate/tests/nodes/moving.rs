@@ -218,7 +218,7 @@ async fn a_source_that_goes_on_changing_is_copied_as_it_was_at_one_moment() {
         config: Some("[keys]\nmax_active = 100000\n".to_owned()),
         ..Spawn::default()
     });
-    let account = Account::create(&old).await;
+    let account = Account::create_admin(&old).await;
     let file = format!("sqlite:{}", old.data().join("keygate.db").display());
     let server = cluster.server.url(&cluster.database, cluster.server.port());
     for (source, account) in [(file, &account), (server, &cluster.account)] {

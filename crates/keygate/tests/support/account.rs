@@ -15,11 +15,19 @@ pub struct Account {
 }
 
 impl Account {
-    /// Makes the first account, as an operator would, and signs in. It is an admin's, who may make any number of
-    /// changes.
+    /// Makes an account, as an operator would, and signs in.
     pub async fn create(program: &Program) -> Self {
-        let args = ["account", "create", EMAIL, "--password-stdin", "--admin"];
-        let output = program.cli(&args, PASSWORD);
+        Self::create_with(program, &[]).await
+    }
+
+    /// The same of an admin, who may make any number of changes.
+    pub async fn create_admin(program: &Program) -> Self {
+        Self::create_with(program, &["--admin"]).await
+    }
+
+    async fn create_with(program: &Program, options: &[&str]) -> Self {
+        let args = ["account", "create", EMAIL, "--password-stdin"];
+        let output = program.cli(&[&args, options].concat(), PASSWORD);
         assert!(output.status.success(), "{output:?}");
         Self::sign_in(&program.url).await
     }

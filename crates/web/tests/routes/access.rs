@@ -6,7 +6,7 @@ use keygate_web::{Access, Route, routes};
 
 use crate::support::{Answer, Call, Options, TestApp};
 
-const PUBLIC: [&str; 19] = [
+const PUBLIC: [&str; 20] = [
     "GET /healthz",
     "GET /readyz",
     "GET /readyz/checks",
