@@ -57,10 +57,10 @@ async fn writer(program: &Program) -> String {
     key
 }
 
-async fn descriptors_come_down_to(program: &Program, before: usize) {
+async fn sockets_come_down_to(program: &Program, before: usize) {
     let since = Instant::now();
     eventually("both connections of each have ended", async || {
-        program.open_descriptors() <= before
+        program.open_sockets() <= before
     })
     .await;
     let took = since.elapsed();
@@ -71,15 +71,15 @@ async fn descriptors_come_down_to(program: &Program, before: usize) {
 async fn uploads_that_the_upstream_does_not_read_end_with_their_clients() {
     let mut program = Program::with_upstream(&deaf());
     let key = writer(&program).await;
-    let before = program.open_descriptors();
+    let before = program.open_sockets();
     let stuck: Vec<_> = (0..4).map(|_| upload_until_stuck(&program, &key)).collect();
     // What signed in may have gone since.
     eventually("they are under way", async || {
-        program.open_descriptors() > before + 6
+        program.open_sockets() > before + 6
     })
     .await;
     drop(stuck);
-    descriptors_come_down_to(&program, before).await;
+    sockets_come_down_to(&program, before).await;
     let client = Client::builder().http2_prior_knowledge().build();
     let client = client.expect("a client");
     let calls: Vec<_> = (0..4)
@@ -90,14 +90,14 @@ async fn uploads_that_the_upstream_does_not_read_end_with_their_clients() {
         })
         .collect();
     eventually("they are under way", async || {
-        program.open_descriptors() >= before + 5
+        program.open_sockets() >= before + 5
     })
     .await;
     for call in calls {
         call.abort();
     }
     drop(client);
-    descriptors_come_down_to(&program, before).await;
+    sockets_come_down_to(&program, before).await;
     let asked = Instant::now();
     assert!(program.terminate().success());
     assert!(asked.elapsed() < Duration::from_secs(2));
@@ -114,14 +114,14 @@ async fn an_upload_of_which_the_upstream_takes_nothing_for_too_long_is_a_504_and
         ..Spawn::default()
     });
     let key = writer(&program).await;
-    let before = program.open_descriptors();
+    let before = program.open_sockets();
     let mut stuck = upload_until_stuck(&program, &key);
     let mut answer = String::new();
     // It may close before it has read everything.
     let _ = stuck.read_to_string(&mut answer);
     assert!(answer.contains("HTTP/1.1 504 "), "{answer}");
     assert!(answer.contains("upstream_timeout"), "{answer}");
-    descriptors_come_down_to(&program, before).await;
+    sockets_come_down_to(&program, before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -226,6 +226,15 @@ impl Program {
         std::fs::read_dir(folder).expect("it runs").count()
     }
 
+    /// How many of them are sockets. Of its database it may open more files at any time.
+    pub fn open_sockets(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.pid());
+        let open = std::fs::read_dir(folder).expect("it runs");
+        let targets = open.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+        let sockets = targets.filter(|target| target.to_string_lossy().starts_with("socket:"));
+        sockets.count()
+    }
+
     /// Its resident memory, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
