@@ -90,7 +90,7 @@ async fn uploads_that_the_upstream_does_not_read_end_with_their_clients() {
         })
         .collect();
     eventually("they are under way", async || {
-        program.open_sockets() >= before + 5
+        program.open_sockets() >= before + 4
     })
     .await;
     for call in calls {
