@@ -22,7 +22,7 @@ statements! {
 }
 
 /// What the schema consists of.
-pub(crate) const TABLES: [&str; 19] = [
+pub(crate) const TABLES: [&str; 20] = [
     "accounts",
     "api_keys",
     "audit_entries",
@@ -35,6 +35,7 @@ pub(crate) const TABLES: [&str; 19] = [
     "key_forms",
     "key_uses",
     "keygate_schema",
+    "known_clients",
     "password_resets",
     "probe_claims",
     "probe_rollups",
