@@ -27,6 +27,11 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// What a request gets that comes as the program ends.
+pub(crate) fn shutting_down() -> Problem {
+    Problem::new(Code::Overloaded, "keygate is shutting down.")
+}
+
 /// A change was made.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Success {

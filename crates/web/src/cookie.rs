@@ -44,13 +44,7 @@ impl TokenCookie {
 
     /// The token that a request carries under exactly this name, once.
     pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
-        // Byte by byte: other programs on this host set cookies, too, in whatever encoding.
-        let mut values = headers
-            .get_all(COOKIE)
-            .iter()
-            .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
-            .filter_map(|pair| pair.trim_ascii().strip_prefix(self.name.as_bytes()))
-            .filter_map(|rest| rest.strip_prefix(b"="));
+        let mut values = values(headers, &self.name);
         let value = values.next().filter(|_| values.next().is_none())?;
         std::str::from_utf8(value).ok()
     }
@@ -74,6 +68,17 @@ impl TokenCookie {
         header.set_sensitive(true);
         header
     }
+}
+
+/// What a request has under exactly this name. Byte by byte: other programs on this host set cookies, too,
+/// in whatever encoding.
+pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
+        .filter_map(move |pair| pair.trim_ascii().strip_prefix(name.as_bytes()))
+        .filter_map(|rest| rest.strip_prefix(b"="))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use serde::{
 };
 use serde_json::Value;
 
-use crate::answer::ApiError;
+use crate::answer::{ApiError, shutting_down};
 
 /// The longest body that is taken from whoever is signed in, and from anybody else, in KiB.
 const MAX_KIB: usize = 128;
@@ -100,8 +100,7 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
             return Ok(parse(&bytes)?);
         }
         let parsed = tokio::task::spawn_blocking(move || parse(&bytes)).await;
-        let stopped = |_| Problem::new(Code::Overloaded, "keygate is shutting down.");
-        Ok(parsed.map_err(stopped)??)
+        Ok(parsed.map_err(|_| shutting_down())??)
     }
 }
 

@@ -2,11 +2,14 @@ use std::time::Duration;
 
 use axum::{Json, extract::State};
 use keygate_control::Concern;
-use keygate_core::{Code, Problem};
+use keygate_core::Problem;
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
-use crate::{answer::Answer, state::WebState};
+use crate::{
+    answer::{Answer, shutting_down},
+    state::WebState,
+};
 
 #[derive(OpenApi)]
 #[openapi(paths(healthz, readyz, checks))]
@@ -117,8 +120,7 @@ fn refuse_if_draining(state: &WebState) -> Result<(), Problem> {
     if !state.is_draining() {
         return Ok(());
     }
-    let problem = Problem::new(Code::Overloaded, "keygate is shutting down.");
-    Err(problem.with_retry_after(Duration::from_secs(1)))
+    Err(shutting_down().with_retry_after(Duration::from_secs(1)))
 }
 
 fn readiness(state: &WebState, stale_age: Option<Duration>) -> Json<Readiness> {

@@ -11,10 +11,9 @@ use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{ACCEPT_ENCODING, CONTENT_ENCODING, VARY},
 };
-use keygate_core::{Code, Problem};
 
 use super::{frame::Frame, html_page, message};
-use crate::{openapi, origin::Origin, state::WebState};
+use crate::{answer::shutting_down, openapi, origin::Origin, state::WebState};
 
 use reference::Reference;
 use rendered::RenderedPages;
@@ -40,8 +39,7 @@ pub(crate) async fn show(
 ) -> Response {
     let frame = Frame::public(&state, &headers, "docs").await;
     let Some(rendered) = PAGES.get((frame.clone(), origin), render).await else {
-        let why = "keygate is shutting down.";
-        return message::show(frame, &Problem::new(Code::Overloaded, why));
+        return message::show(frame, &shutting_down());
     };
     let takes_gzip = takes_gzip(&headers);
     let body = if takes_gzip {

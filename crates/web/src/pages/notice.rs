@@ -2,7 +2,9 @@
 //! keygate has just led the browser there.
 
 use axum::{extract::Request, middleware::Next, response::Response};
-use http::{HeaderMap, HeaderValue, Uri, header::COOKIE, uri::PathAndQuery};
+use http::{HeaderMap, HeaderValue, Uri, uri::PathAndQuery};
+
+use crate::cookie;
 
 /// The parameters of a page's address that have it say something.
 const SAYING: [&str; 2] = ["done", "because"];
@@ -49,10 +51,7 @@ fn said(query: &str) -> Option<(String, String)> {
 }
 
 fn was_led(headers: &HeaderMap, word: &str) -> bool {
-    let values = headers.get_all(COOKIE).iter();
-    let mut pairs = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
-    let own = format!("{NAME}={word}");
-    pairs.any(|pair| pair.trim_ascii() == own.as_bytes())
+    cookie::values(headers, NAME).any(|value| value == word.as_bytes())
 }
 
 fn without_saying(uri: &Uri) -> Uri {
