@@ -49,11 +49,7 @@ impl Finding {
         message: impl Into<String>,
         advice: impl Into<String>,
     ) -> Self {
-        Self {
-            state: State::Warning,
-            advice: Some(advice.into()),
-            ..Self::ok(check, message)
-        }
+        Self::ok(check, message).advised(State::Warning, advice)
     }
 
     pub(crate) fn wrong(
@@ -61,10 +57,14 @@ impl Finding {
         message: impl Into<String>,
         advice: impl Into<String>,
     ) -> Self {
+        Self::ok(check, message).advised(State::Wrong, advice)
+    }
+
+    fn advised(self, state: State, advice: impl Into<String>) -> Self {
         Self {
-            state: State::Wrong,
+            state,
             advice: Some(advice.into()),
-            ..Self::ok(check, message)
+            ..self
         }
     }
 

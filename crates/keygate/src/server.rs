@@ -17,6 +17,6 @@ mod timeout_stream;
 mod traced;
 
 pub(crate) use data_folder::{check_data_folder, create_data_folder, nearest};
-pub(crate) use descriptors::{OpenFiles, check_open_files, open_files};
+pub(crate) use descriptors::{OpenFiles, WHERE_TO_RAISE, check_open_files, open_files};
 pub(crate) use listeners::Listeners;
 pub(crate) use running::{Running, bind_keys, control, refuse_other_keys};

@@ -1,7 +1,7 @@
 //! How many files and connections there may be at a time.
 
 use super::Finding;
-use crate::server::{OpenFiles, open_files};
+use crate::server::{OpenFiles, WHERE_TO_RAISE, open_files};
 
 const CHECK: &str = "open files";
 /// Below this a few hundred clients are too many.
@@ -23,7 +23,7 @@ fn judge(OpenFiles { soft, hard }: OpenFiles) -> Finding {
         return Finding::warning(
             CHECK,
             said,
-            "Each client takes one, and each request another. Raise it: LimitNOFILE= of systemd's unit, --ulimit nofile= of a container, or ulimit -Hn.",
+            format!("Each client takes one, and each request another. Raise it: {WHERE_TO_RAISE}"),
         );
     }
     Finding::ok(CHECK, said)

@@ -21,12 +21,15 @@ pub(crate) fn open_files() -> OpenFiles {
 
 /// Fewer than it takes to start, and to answer anybody.
 const FEWEST: u64 = 64;
+/// Where the hard limit is raised.
+pub(crate) const WHERE_TO_RAISE: &str =
+    "LimitNOFILE= of systemd's unit, --ulimit nofile= of a container, or ulimit -Hn.";
 
 /// Refuses a limit under which no server could work.
 pub(crate) fn check_open_files() -> Result<(), Failure> {
     match open_files().hard {
         Some(hard) if hard < FEWEST => Err(Failure::new(format!(
-            "No more than {hard} files and connections may be open at a time, and it takes {FEWEST} at least. Raise the hard limit: LimitNOFILE= of systemd's unit, --ulimit nofile= of a container, or ulimit -Hn."
+            "No more than {hard} files and connections may be open at a time, and it takes {FEWEST} at least. Raise the hard limit: {WHERE_TO_RAISE}"
         ))),
         _ => Ok(()),
     }
