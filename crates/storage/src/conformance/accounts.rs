@@ -59,15 +59,8 @@ pub async fn it_is_known_whether_there_is_an_admin(f: Fixture) {
 }
 
 pub async fn the_last_admin_stays_one(f: Fixture) {
-    let suspend = async |id| {
-        let entry = Fixture::entry(Action::AccountSuspend);
-        f.store.suspend_account(id, entry).await.expect("answers")
-    };
-    let demote = async |id| {
-        let entry = Fixture::entry(Action::AccountSetRole);
-        let set = f.store.set_role(id, Role::Member, entry).await;
-        set.expect("answers")
-    };
+    let suspend = |id| f.try_suspend(id);
+    let demote = |id| f.set_role(id, Role::Member);
     let (ada, bob) = (
         f.account("ada@example.com").await,
         f.account("bob@example.com").await,
@@ -102,16 +95,7 @@ pub async fn of_two_last_admins_that_are_suspended_at_once_one_stays(f: Fixture)
             let entry = Fixture::entry(Action::AccountResume);
             f.store.resume_account(id, entry).await.expect("answers");
         }
-        let suspend = async |id| {
-            let entry = Fixture::entry(Action::AccountSuspend);
-            f.store.suspend_account(id, entry).await.expect("answers")
-        };
-        let demote = async |id| {
-            let entry = Fixture::entry(Action::AccountSetRole);
-            let set = f.store.set_role(id, Role::Member, entry).await;
-            set.expect("answers")
-        };
-        let (one, other) = tokio::join!(suspend(ada), demote(bob));
+        let (one, other) = tokio::join!(f.try_suspend(ada), f.set_role(bob, Role::Member));
         assert!(f.store.has_admin().await.expect("answers"), "{round}");
         let done = [one, other];
         assert!(done.contains(&ChangeAccount::Changed), "{done:?}");

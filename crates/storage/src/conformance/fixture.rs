@@ -75,19 +75,30 @@ impl Fixture {
             .expect("the store answers")
     }
 
-    /// Replaces an account's password, whatever it is.
-    pub async fn make_admin(&self, account_id: AccountId) {
+    /// Asks for another role in the operator's name.
+    pub async fn set_role(&self, account_id: AccountId, role: Role) -> ChangeAccount {
         let entry = Self::entry(Action::AccountSetRole);
-        let set = self.store.set_role(account_id, Role::Admin, entry).await;
-        assert_eq!(set.expect("answers"), ChangeAccount::Changed);
+        let set = self.store.set_role(account_id, role, entry).await;
+        set.expect("answers")
+    }
+
+    pub async fn make_admin(&self, account_id: AccountId) {
+        let made = self.set_role(account_id, Role::Admin).await;
+        assert_eq!(made, ChangeAccount::Changed);
+    }
+
+    /// Asks for an account to be suspended in the operator's name.
+    pub async fn try_suspend(&self, account_id: AccountId) -> ChangeAccount {
+        let entry = Self::entry(Action::AccountSuspend);
+        let suspended = self.store.suspend_account(account_id, entry).await;
+        suspended.expect("answers")
     }
 
     pub async fn suspend(&self, account_id: AccountId) {
-        let entry = Self::entry(Action::AccountSuspend);
-        let suspended = self.store.suspend_account(account_id, entry).await;
-        assert_eq!(suspended.expect("answers"), ChangeAccount::Changed);
+        assert_eq!(self.try_suspend(account_id).await, ChangeAccount::Changed);
     }
 
+    /// Replaces an account's password, whatever it is.
     pub async fn set_password(&self, account_id: AccountId, hash: &str) {
         let entry = Self::entry(Action::AccountSetPassword);
         let new = Self::new_password(hash);
