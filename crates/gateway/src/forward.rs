@@ -229,7 +229,7 @@ impl Call<'_> {
             self.progress.note_all_sent();
         }
         let mut sent = std::pin::pin!(kept.connection.sender.try_send_request(request));
-        let failed = loop {
+        let mut failed = loop {
             let due = self.due(&kept.connection);
             let late = async {
                 match due {
@@ -251,7 +251,6 @@ impl Call<'_> {
                 return Sent::Failed(problem(self.upstream));
             }
         };
-        let mut failed = failed;
         if let Some(request) = failed.take_message() {
             return Sent::NotBegun(request);
         }
