@@ -22,7 +22,7 @@ pub struct Key {
 
 impl World {
     pub async fn of(program: Program, upstream: Upstream) -> Self {
-        let account = Account::create(&program).await;
+        let account = Account::create_admin(&program).await;
         let mut keys = Vec::new();
         for _ in 0..2 {
             let (id, secret) = account.key(&["read"]).await;
