@@ -2,11 +2,10 @@
 
 use std::collections::HashSet;
 
-use futures_util::FutureExt;
 use keygate_storage::StorageError;
 use sqlx::{PgConnection, Row, raw_sql};
 
-use crate::{PostgresOptions, database::Database, error::unavailable};
+use crate::{PostgresOptions, database::Database, error::unavailable, shares::Purpose};
 
 /// Which of two connections is asked in turn to which session it leads. However a pool chooses among its own,
 /// by age or the other way round, in this order one of ours meets two of them, or both meet the same.
@@ -37,12 +36,23 @@ async fn are_shared(options: &PostgresOptions) -> Result<bool, StorageError> {
     Ok(one.len() > 1 || other.len() > 1 || !one.is_disjoint(&other))
 }
 
-/// The sessions to which each leads.
+/// The sessions to which each leads, asked one after the other: a pool that has two things to do at a time
+/// has two sessions for them, and may by chance keep to one for each. So no connection goes back in between,
+/// which would have it asked whether it is well.
 async fn ask(ours: &[Database; 2]) -> Result<[HashSet<i32>; 2], StorageError> {
     let mut found = [HashSet::new(), HashSet::new()];
-    for which in ASKED {
-        found[which].insert(ours[which].read(|db| session(db).boxed()).await?);
-    }
+    let [one, other] = ours;
+    one.in_time(async {
+        let mut held = [
+            one.borrow_for(Purpose::Read).await?,
+            other.borrow_for(Purpose::Read).await?,
+        ];
+        for which in ASKED {
+            found[which].insert(session(&mut held[which]).await?);
+        }
+        Ok(())
+    })
+    .await?;
     Ok(found)
 }
 
