@@ -5,8 +5,10 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
+use tokio::time::timeout;
 use tonic::{
     Request, Response, Status,
     body::Body,
@@ -19,6 +21,9 @@ use super::{
     CHECK, ExtAuthz,
     messages::{CheckRequest, CheckResponse},
 };
+
+/// How long a question may take to come and to be answered.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Answering<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
@@ -46,9 +51,17 @@ impl Service<http::Request<Body>> for Authorization {
                 return Ok(Status::unimplemented("there is only Check").into_http());
             }
             let codec = ProstCodec::<CheckResponse, CheckRequest>::default();
-            Ok(Grpc::new(codec).unary(this, request).await)
+            let mut grpc = Grpc::new(codec);
+            let answered = timeout(QUESTION_TIMEOUT, grpc.unary(this, request)).await;
+            Ok(answered.unwrap_or_else(|_| late().into_http()))
         })
     }
+}
+
+fn late() -> Status {
+    Status::deadline_exceeded(
+        "The question did not come whole, or was not answered, in 10 seconds.",
+    )
 }
 
 impl UnaryService<CheckRequest> for Authorization {
