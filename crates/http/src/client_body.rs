@@ -1,14 +1,13 @@
 use std::{
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::{Bytes, Incoming};
+use parking_lot::Mutex;
+use tokio::time::Instant;
 
 /// The body of a request as it comes from the client.
 pub struct ClientBody {
@@ -18,28 +17,43 @@ pub struct ClientBody {
 
 /// How far a body is that somebody takes. Clones tell of the same one.
 #[derive(Debug, Clone, Default)]
-pub struct BodyEnd(Arc<AtomicU8>);
+pub struct BodyEnd(Arc<Mutex<State>>);
 
-/// There may be something that was not taken yet.
-const UNTAKEN: u8 = 0;
-/// Whoever takes it waits for more.
-const AWAITED: u8 = 1;
-/// Nothing more of it is to come.
-const ENDED: u8 = 2;
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    /// There may be something that was not taken yet.
+    #[default]
+    Untaken,
+    /// Whoever takes it waits for more, and has since then.
+    Awaited(Instant),
+    /// Nothing more of it is to come.
+    Ended,
+}
 
 impl BodyEnd {
     /// Whether nothing more of it is to come.
     pub fn has_come(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == ENDED
+        *self.0.lock() == State::Ended
     }
 
-    /// Whether more of it is waited for.
-    pub fn is_awaited(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == AWAITED
+    /// Since when more of it is waited for, if it is.
+    pub fn awaited_since(&self) -> Option<Instant> {
+        match *self.0.lock() {
+            State::Awaited(since) => Some(since),
+            State::Untaken | State::Ended => None,
+        }
     }
 
-    fn note(&self, state: u8) {
-        self.0.store(state, Ordering::Relaxed);
+    /// Notes that more of it is waited for.
+    pub fn note_awaited(&self) {
+        let mut state = self.0.lock();
+        if !matches!(*state, State::Awaited(_)) {
+            *state = State::Awaited(Instant::now());
+        }
+    }
+
+    fn note(&self, state: State) {
+        *self.0.lock() = state;
     }
 }
 
@@ -48,7 +62,7 @@ impl ClientBody {
     pub fn new(body: Incoming) -> Self {
         let ended = BodyEnd::default();
         if body.is_end_stream() {
-            ended.note(ENDED);
+            ended.note(State::Ended);
         }
         Self { body, ended }
     }
@@ -68,12 +82,12 @@ impl Body for ClientBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
-        self.ended.note(match &polled {
-            Poll::Ready(None | Some(Err(_))) => ENDED,
-            _ if self.body.is_end_stream() => ENDED,
-            Poll::Ready(_) => UNTAKEN,
-            Poll::Pending => AWAITED,
-        });
+        match &polled {
+            Poll::Ready(None | Some(Err(_))) => self.ended.note(State::Ended),
+            _ if self.body.is_end_stream() => self.ended.note(State::Ended),
+            Poll::Ready(_) => self.ended.note(State::Untaken),
+            Poll::Pending => self.ended.note_awaited(),
+        }
         polled
     }
 

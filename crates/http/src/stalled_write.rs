@@ -22,6 +22,11 @@ impl StalledWrite {
         }
     }
 
+    /// Whether the other end has taken nothing since the last write.
+    pub fn is_stalled(&self) -> bool {
+        self.stalled.is_some()
+    }
+
     /// Passes on how a write went, or that it has taken too long.
     pub fn watch<T>(
         &mut self,

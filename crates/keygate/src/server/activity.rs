@@ -1,6 +1,7 @@
 //! What goes on on a connection that the HTTP library serves, so that one is ended on which nothing does.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -16,8 +17,6 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::crowd::Seat;
-
 /// How long a request's head may take from its first byte.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may leave what is sent to it unread.
@@ -29,7 +28,6 @@ pub(super) const LAST_CALL: Duration = Duration::from_secs(1);
 pub(super) struct Activity {
     keep_alive: Duration,
     is_http2: bool,
-    seat: Seat,
     state: Mutex<State>,
     changed: Notify,
     /// Whether something is to be sent for which the client has left no room.
@@ -56,13 +54,31 @@ pub(super) enum Answer {
     Streaming,
 }
 
+/// What a request that is under way waits for.
+struct Request {
+    /// Until it is answered.
+    body: Option<BodyEnd>,
+    /// Whether the client is to take what is there for it.
+    is_unread: bool,
+}
+
+impl Request {
+    /// Since when it waits for its client, at the earliest; `None` where it waits for somebody else.
+    fn idle_since(&self, progress_at: Instant) -> Option<Instant> {
+        if self.is_unread {
+            return Some(progress_at);
+        }
+        let awaited_since = self.body.as_ref()?.awaited_since()?;
+        Some(progress_at.max(awaited_since))
+    }
+}
+
 struct State {
     /// The request over HTTP/1 that is under way.
     begun: Option<Begun>,
-    /// How many requests are under way.
-    requests: usize,
-    /// How many of them wait for the client to take what is there for it.
-    unread: usize,
+    /// The requests that are under way, by their numbers.
+    requests: HashMap<u64, Request>,
+    next: u64,
     /// When a request began, ended, or got on.
     progress_at: Instant,
     /// When the first byte of a head came.
@@ -71,18 +87,17 @@ struct State {
 
 impl Activity {
     /// A connection that may be idle for `keep_alive` from now on.
-    pub(super) fn new(keep_alive: Duration, is_http2: bool, seat: Seat) -> Arc<Self> {
+    pub(super) fn new(keep_alive: Duration, is_http2: bool) -> Arc<Self> {
         let state = State {
             begun: None,
-            requests: 0,
-            unread: 0,
+            requests: HashMap::new(),
+            next: 0,
             progress_at: Instant::now(),
             head_began: None,
         };
         Arc::new(Self {
             keep_alive,
             is_http2,
-            seat,
             state: Mutex::new(state),
             changed: Notify::new(),
             is_unsent: AtomicBool::new(false),
@@ -112,7 +127,18 @@ impl Activity {
     pub(super) fn lacks_body(&self) -> bool {
         let state = self.state.lock();
         let begun = state.begun.as_ref();
-        begun.is_some_and(|begun| begun.body.is_awaited())
+        begun.is_some_and(|begun| begun.body.awaited_since().is_some())
+    }
+
+    /// Since when nothing is done on the connection but wait for its client; `None` where anybody else is
+    /// waited for.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let state = self.state.lock();
+        let progress_at = state.progress_at;
+        let mut requests = state.requests.values();
+        requests.try_fold(progress_at, |since, request| {
+            Some(since.max(request.idle_since(progress_at)?))
+        })
     }
 
     /// The version of a request over HTTP/1 of which nothing is answered yet, where something can be
@@ -138,7 +164,7 @@ impl Activity {
             return;
         }
         let mut state = self.state.lock();
-        if state.requests == 0 && state.head_began.is_none() {
+        if state.requests.is_empty() && state.head_began.is_none() {
             state.head_began = Some(Instant::now());
             self.changed.notify_one();
         }
@@ -147,44 +173,49 @@ impl Activity {
     /// Notes that a request is there, until what is returned is dropped.
     pub(super) fn begin_request(self: &Arc<Self>, body: BodyEnd, version: Version) -> UnderWay {
         let answer = Answer::Awaited;
+        let request = Request {
+            body: Some(body.clone()),
+            is_unread: false,
+        };
         let begun = Begun {
             body,
             version,
             answer,
         };
-        self.change(|state| {
-            state.requests += 1;
+        let number = self.change(|state| {
+            let number = state.next;
+            state.next += 1;
+            state.requests.insert(number, request);
             state.head_began = None;
             state.begun = (!self.is_http2).then_some(begun);
+            number
         });
         UnderWay {
             activity: self.clone(),
+            number,
             is_unread: false,
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock();
-        let was_used = state.requests > 0;
-        change(&mut state);
+        let changed = change(&mut state);
         state.progress_at = Instant::now();
-        if was_used != (state.requests > 0) {
-            self.seat.note(!was_used);
-        }
         self.changed.notify_one();
+        changed
     }
 
     /// When the connection is to end if nothing happens until then.
     fn deadline(&self) -> Option<Instant> {
         let state = self.state.lock();
-        if state.requests == 0 {
+        if state.requests.is_empty() {
             let idle_end = state.progress_at + self.keep_alive;
             let head_end = state.head_began.map(|began| began + HEAD_TIMEOUT);
             return Some(head_end.unwrap_or(idle_end));
         }
         // Over HTTP/1.1 the bytes themselves tell. Over HTTP/2 a client that opens no window leaves the
         // connection writable.
-        let is_stuck = self.is_http2 && state.unread == state.requests;
+        let is_stuck = self.is_http2 && state.requests.values().all(|request| request.is_unread);
         is_stuck.then(|| state.progress_at + READER_TIMEOUT)
     }
 
@@ -216,7 +247,8 @@ impl Activity {
     pub(super) async fn over(&self) {
         loop {
             sleep(LAST_CALL).await;
-            let is_busy = self.state.lock().requests > 0 || self.is_unsent.load(Ordering::Relaxed);
+            let is_busy =
+                !self.state.lock().requests.is_empty() || self.is_unsent.load(Ordering::Relaxed);
             let is_stuck = self.is_http2 && self.deadline().is_some_and(|at| at <= Instant::now());
             if !is_busy || is_stuck {
                 return;
@@ -228,6 +260,7 @@ impl Activity {
 /// A request that is under way.
 pub(super) struct UnderWay {
     activity: Arc<Activity>,
+    number: u64,
     is_unread: bool,
 }
 
@@ -238,15 +271,20 @@ impl UnderWay {
         if let Some(begun) = &mut state.begun {
             begun.answer = answer;
         }
+        if let Some(request) = state.requests.get_mut(&self.number) {
+            request.body = None;
+        }
     }
 
     /// Notes whether it is the client that is waited for.
     pub(super) fn set_unread(&mut self, is_unread: bool) {
         let was_unread = std::mem::replace(&mut self.is_unread, is_unread);
         if was_unread != is_unread {
+            let number = self.number;
             self.activity.change(|state| {
-                state.unread -= usize::from(was_unread);
-                state.unread += usize::from(is_unread);
+                if let Some(request) = state.requests.get_mut(&number) {
+                    request.is_unread = is_unread;
+                }
             });
         } else if is_unread {
             // Something was taken, and there is more. Nobody needs to be told of it.
@@ -257,11 +295,10 @@ impl UnderWay {
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        let is_unread = self.is_unread;
+        let number = self.number;
         self.activity.change(|state| {
             state.begun = None;
-            state.requests -= 1;
-            state.unread -= usize::from(is_unread);
+            state.requests.remove(&number);
         });
     }
 }
@@ -273,7 +310,7 @@ mod tests {
     const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
     fn connection(is_http2: bool) -> Arc<Activity> {
-        Activity::new(KEEP_ALIVE, is_http2, Seat::idle(Instant::now()))
+        Activity::new(KEEP_ALIVE, is_http2)
     }
 
     fn begin(activity: &Arc<Activity>) -> UnderWay {
@@ -327,5 +364,31 @@ mod tests {
         assert_eq!(expires_after(&activity).await, Some(30));
         stuck.set_unread(false);
         assert_eq!(expires_after(&activity).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_is_idle_while_all_that_it_waits_for_is_its_client() {
+        let second = Duration::from_secs(1);
+        let activity = connection(true);
+        let began = Instant::now();
+        let idle_since = || activity.idle_since().map(|at| at - began);
+        assert_eq!(idle_since(), Some(Duration::ZERO));
+        tokio::time::advance(second).await;
+        let body = BodyEnd::default();
+        let mut asked = activity.begin_request(body.clone(), Version::HTTP_2);
+        assert_eq!(idle_since(), None, "its answer is waited for");
+        tokio::time::advance(second).await;
+        body.note_awaited();
+        assert_eq!(idle_since(), Some(2 * second), "its body is waited for");
+        let mut other = begin(&activity);
+        assert_eq!(idle_since(), None, "the other's answer is waited for");
+        tokio::time::advance(second).await;
+        other.set_unread(true);
+        assert_eq!(idle_since(), Some(3 * second), "it is not taken");
+        tokio::time::advance(second).await;
+        other.set_unread(true);
+        assert_eq!(idle_since(), Some(4 * second), "some of it was taken");
+        asked.begin_answer(Answer::Streaming);
+        assert_eq!(idle_since(), None, "more of the answer is waited for");
     }
 }

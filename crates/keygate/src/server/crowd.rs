@@ -3,13 +3,15 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use parking_lot::Mutex;
 use tokio::{task::AbortHandle, time::Instant};
+
+use super::activity::Activity;
 
 /// The connections that clients have. There is a limit to them: at it, the one that was not used for longest
 /// makes room for the next.
@@ -23,6 +25,9 @@ pub(super) struct Crowd {
 struct Members {
     by_number: HashMap<u64, Member>,
     next: u64,
+    /// Since when they were idle, and the numbers, of those that had been for longest when it was looked
+    /// last; the longest at the end.
+    longest_idle: Vec<(u64, u64)>,
 }
 
 struct Member {
@@ -30,34 +35,58 @@ struct Member {
     task: AbortHandle,
 }
 
-/// Whether a connection is used. Clones tell of the same one.
+/// Whether a connection is used. It is not while its client alone is waited for, whether to ask, to send
+/// the rest of what it asks, or to take what is answered. Clones tell of the same one.
 #[derive(Clone)]
-pub(super) struct Seat {
-    /// The milliseconds since the beginning at which it was used last, and one more; none while it is used.
-    idle_since: Arc<AtomicU64>,
+pub(super) struct Seat(Arc<Use>);
+
+struct Use {
     began: Instant,
+    /// The milliseconds since then at which the connection was used last, and one more; none while it is
+    /// used.
+    idle_since: AtomicU64,
+    /// What is known instead once the HTTP library serves the connection.
+    activity: OnceLock<Arc<Activity>>,
 }
 
 impl Seat {
     /// A connection that is not used, among those that there are since `began`.
     pub(super) fn idle(began: Instant) -> Self {
-        let seat = Self {
-            idle_since: Arc::default(),
+        let seat = Self(Arc::new(Use {
             began,
-        };
+            idle_since: AtomicU64::default(),
+            activity: OnceLock::new(),
+        }));
         seat.note(false);
         seat
     }
 
-    /// Notes whether a request is under way.
+    /// Notes whether the connection is used.
     pub(super) fn note(&self, is_used: bool) {
-        let since = || u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1;
-        let idle_since = if is_used { 0 } else { since() };
-        self.idle_since.store(idle_since, Ordering::Relaxed);
+        let idle_since = if is_used {
+            0
+        } else {
+            self.millis(Instant::now())
+        };
+        self.0.idle_since.store(idle_since, Ordering::Relaxed);
+    }
+
+    /// Has what goes on on the connection say from now on whether it is used.
+    pub(super) fn follow(&self, activity: Arc<Activity>) {
+        // There is one for each connection.
+        let _ = self.0.activity.set(activity);
+    }
+
+    fn millis(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.0.began).as_millis();
+        u64::try_from(since).unwrap_or(u64::MAX - 1) + 1
     }
 
     fn idle_since(&self) -> Option<u64> {
-        let since = self.idle_since.load(Ordering::Relaxed);
+        if let Some(activity) = self.0.activity.get() {
+            return activity.idle_since().map(|at| self.millis(at));
+        }
+        let since = self.0.idle_since.load(Ordering::Relaxed);
         (since > 0).then_some(since)
     }
 }
@@ -98,17 +127,36 @@ impl Crowd {
 impl Members {
     /// Ends the connection that was not used for longest.
     fn make_room(&mut self) -> bool {
-        let idle = self
-            .by_number
-            .iter()
-            .filter_map(|(number, member)| Some((member.seat.idle_since()?, *number)));
-        let Some((_, longest)) = idle.min() else {
-            return false;
-        };
-        if let Some(member) = self.by_number.remove(&longest) {
-            member.task.abort();
+        loop {
+            let Some((since, number)) = self.longest_idle.pop() else {
+                self.look();
+                if self.longest_idle.is_empty() {
+                    return false;
+                }
+                continue;
+            };
+            // What is idle only since it was looked has been for a shorter time than these.
+            let member = self.by_number.get(&number);
+            let is_idle_still =
+                member.is_some_and(|member| member.seat.idle_since() == Some(since));
+            if is_idle_still && let Some(member) = self.by_number.remove(&number) {
+                member.task.abort();
+                return true;
+            }
         }
-        true
+    }
+
+    /// Looks for those that were not used for longest: as many at a time that it costs each newcomer no
+    /// more to look at all than at a few.
+    fn look(&mut self) {
+        let members = self.by_number.iter();
+        let idle =
+            members.filter_map(|(number, member)| Some((member.seat.idle_since()?, *number)));
+        self.longest_idle.extend(idle);
+        self.longest_idle.sort_unstable();
+        self.longest_idle
+            .truncate(self.by_number.len().div_ceil(16));
+        self.longest_idle.reverse();
     }
 }
 

@@ -89,7 +89,7 @@ impl HttpServer {
             () = stop => return,
         };
         let Ok(is_http2) = begun else { return };
-        let activity = Activity::new(self.keep_alive, is_http2, stream.seat());
+        let activity = Activity::new(self.keep_alive, is_http2);
         stream.report_to(activity.clone());
         let requests = activity.clone();
         let service = service_fn(move |request: Request<Incoming>| {

@@ -14,7 +14,7 @@ use rustix::net::sockopt::{set_socket_keepalive, set_tcp_keepidle};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf},
     net::TcpStream,
-    time::{Sleep, sleep, timeout},
+    time::{Instant, Sleep, sleep, timeout_at},
 };
 
 use super::{
@@ -37,6 +37,8 @@ pub(super) struct TimeoutStream {
     /// What is read before anything that comes from now on.
     first: Bytes,
     first_read: Option<Pin<Box<Sleep>>>,
+    /// When the first bytes came.
+    began: Option<Instant>,
     stalled_write: StalledWrite,
     knock: Knock,
     /// Who is told of what comes.
@@ -57,6 +59,7 @@ impl TimeoutStream {
             stream,
             first: Bytes::new(),
             first_read: Some(Box::pin(sleep(FIRST_READ))),
+            began: None,
             stalled_write: StalledWrite::after(READER_TIMEOUT),
             knock: Knock::default(),
             activity: None,
@@ -65,20 +68,17 @@ impl TimeoutStream {
         }
     }
 
-    /// Where it is noted whether the connection is used.
-    pub(super) fn seat(&self) -> Seat {
-        self.seat.clone()
-    }
-
     /// Has what comes from now on noted, that was read already included.
     pub(super) fn report_to(&mut self, activity: Arc<Activity>) {
         activity.note_bytes(&self.first);
+        self.seat.follow(activity.clone());
         self.activity = Some(activity);
     }
 
     /// Whether the first bytes are those of HTTP/2 (RFC 9113 section 3.4). They have as long as a head
-    /// has.
+    /// has, whoever has read the first of them.
     pub(super) async fn begins_http2(&mut self) -> io::Result<bool> {
+        let deadline = self.began.unwrap_or_else(Instant::now) + HEAD_TIMEOUT;
         let mut bytes = std::mem::take(&mut self.first).to_vec();
         let reading = async {
             while bytes.len() < PREFACE.len() && PREFACE.starts_with(&bytes) {
@@ -88,7 +88,7 @@ impl TimeoutStream {
             }
             Ok::<_, io::Error>(())
         };
-        timeout(HEAD_TIMEOUT, reading).await??;
+        timeout_at(deadline, reading).await??;
         let is_http2 = bytes.starts_with(PREFACE);
         self.first = bytes.into();
         Ok(is_http2)
@@ -105,8 +105,11 @@ impl TimeoutStream {
         context: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
+        let is_pending = written.is_pending();
         if let Some(activity) = &self.activity {
-            activity.note_unsent(written.is_pending());
+            activity.note_unsent(is_pending);
+        } else if is_pending != self.stalled_write.is_stalled() {
+            self.seat.note(!is_pending);
         }
         self.stalled_write.watch(context, written)
     }
@@ -129,7 +132,9 @@ impl TimeoutStream {
         let filled = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if read.is_ready() {
-            self.first_read = None;
+            if self.first_read.take().is_some() {
+                self.began = Some(Instant::now());
+            }
             if let Some(activity) = &self.activity {
                 activity.note_bytes(&buffer.filled()[filled..]);
             }
@@ -242,7 +247,6 @@ mod tests {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
-        time::Instant,
     };
 
     use super::*;
@@ -282,6 +286,19 @@ mod tests {
             assert_eq!(ours.begins_http2().await.ok(), expected, "{sent:?}");
             tokio::time::resume();
         }
+    }
+
+    #[tokio::test]
+    async fn who_reads_http2s_first_words_first_gives_them_no_more_time() {
+        let (mut ours, mut client) = connection().await;
+        client.write_all(&PREFACE[..16]).await.expect("sent");
+        let mut read = vec![0; 16];
+        ours.read_exact(&mut read).await.expect("it was sent");
+        let began = Instant::now();
+        tokio::time::advance(Duration::from_secs(9)).await;
+        ours.read_first(read);
+        assert!(ours.begins_http2().await.is_err());
+        assert_eq!(began.elapsed().as_secs(), 10);
     }
 
     #[tokio::test]
