@@ -5,17 +5,22 @@
 
 mod account;
 mod caller;
+pub mod http2;
+mod memory_limit;
 mod page;
 mod program;
 mod proxy;
+mod slow;
 mod upstream;
 mod world;
 
 pub use account::{Account, EMAIL, PASSWORD};
 pub use caller::Caller;
+pub use memory_limit::{MIB, MemoryLimit};
 pub use page::{Page, replace};
 pub use program::{Metrics, Program, Spawn, hide_variables, keygate, run, run_with, signal};
 pub use proxy::{Proxy, free_port, write};
+pub use slow::{Slow, Sockets, raise_open_files};
 pub use upstream::Upstream;
 pub use world::World;
 

@@ -2,7 +2,7 @@ use std::{
     ffi::OsStr,
     fs::{DirBuilder, File},
     io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{IpAddr, SocketAddr, TcpStream},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
@@ -29,6 +29,8 @@ pub struct Spawn {
     pub group: Option<PathBuf>,
     /// How many files and connections it may have open, where that is not as many as it finds.
     pub open_files: Option<u32>,
+    /// Whom it asks for the addresses of names, where that is not whom everybody asks.
+    pub resolver: Option<IpAddr>,
 }
 
 /// Where a program serves its metrics.
@@ -111,11 +113,18 @@ impl Program {
         command.envs(spawn.env.clone());
         if let Some(group) = &spawn.group {
             let join = r#"echo $$ > "$0/cgroup.procs""#;
-            command = by_shell(&command, join, group.as_os_str());
+            command = by_shell(&["sh"], &command, join, group.as_os_str());
         }
         if let Some(limit) = spawn.open_files {
             let limit = limit.to_string();
-            command = by_shell(&command, r#"ulimit -n "$0""#, limit.as_ref());
+            command = by_shell(&["sh"], &command, r#"ulimit -n "$0""#, limit.as_ref());
+        }
+        if let Some(resolver) = spawn.resolver {
+            let path = folder.path().join("resolv.conf");
+            std::fs::write(&path, format!("nameserver {resolver}\n")).expect("written");
+            let mount = r#"mount --bind "$0" /etc/resolv.conf"#;
+            let apart = ["unshare", "--mount", "sh"];
+            command = by_shell(&apart, &command, mount, path.as_os_str());
         }
         let log = File::options()
             .create(true)
@@ -140,6 +149,27 @@ impl Program {
         let mut greeting = self.greeting.lines();
         let url = greeting.find_map(|line| line.strip_prefix("Metrics are served on "));
         url.expect("it says so")
+    }
+
+    /// The address on which it listens.
+    pub fn address(&self) -> SocketAddr {
+        let address = self.url.strip_prefix("http://").expect("plain http");
+        address.parse().expect("an address")
+    }
+
+    /// Where it says that it serves its metrics.
+    pub fn metrics_address(&self) -> SocketAddr {
+        let address = self.metrics_url().strip_prefix("http://");
+        let address = address.and_then(|address| address.strip_suffix("/metrics"));
+        address.expect("plain http").parse().expect("an address")
+    }
+
+    /// Where it says that it answers Envoy.
+    pub fn ext_authz_address(&self) -> SocketAddr {
+        let mut greeting = self.greeting.lines();
+        let address =
+            greeting.find_map(|line| line.strip_prefix("Envoy's ext_authz is answered on "));
+        address.expect("it says so").parse().expect("an address")
     }
 
     pub fn pid(&self) -> u32 {
@@ -273,9 +303,11 @@ pub fn keygate(folder: &Path) -> Command {
 }
 
 /// The same command, by a shell that does something with an argument and then becomes the program.
-fn by_shell(command: &Command, first: &str, argument: &OsStr) -> Command {
-    let mut shell = Command::new("sh");
+fn by_shell(shell: &[&str], command: &Command, first: &str, argument: &OsStr) -> Command {
+    let (program, options) = shell.split_first().expect("a shell");
+    let mut shell = Command::new(program);
     shell
+        .args(options)
         .args(["-c", &format!(r#"{first} && exec "$@""#)])
         .arg(argument)
         .arg(command.get_program())
