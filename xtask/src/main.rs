@@ -29,6 +29,12 @@ enum Chore {
     /// The long run of several nodes: 20 histories, 100 nodes replaced under load, 200 databases that go
     /// back, 1,000 pauses; and ten million secrets, no two alike
     Nodes,
+    /// Compare what becomes of requests and answers at random on both lanes
+    Lanes {
+        /// How many
+        #[arg(default_value_t = 1_000_000)]
+        cases: u32,
+    },
     /// Measure keygate beside its rivals and write docs/benchmarks.md; installs what it needs
     Bench {
         /// What is handed on, like --seconds 2
@@ -55,6 +61,7 @@ fn main() -> ExitCode {
         Chore::Test => test(),
         Chore::Crash { kills } => crash(kills),
         Chore::Nodes => nodes(),
+        Chore::Lanes { cases } => lanes(cases),
         Chore::Bench { options } => bench(&options),
         Chore::Screenshots => screenshots(),
         Chore::Docs(Docs::Configuration) => {
@@ -185,6 +192,21 @@ fn nodes() -> Result<(), Failure> {
         ("PAUSES", "1000"),
     ];
     cargo("Several nodes, for long", &nodes, &long)
+}
+
+fn lanes(cases: u32) -> Result<(), Failure> {
+    let lanes = [
+        "test",
+        "--release",
+        "--package",
+        "keygate",
+        "--test",
+        "e2e",
+        "lanes",
+        "--",
+        "--nocapture",
+    ];
+    cargo("Both lanes", &lanes, &[("CASES", &cases.to_string())])
 }
 
 fn bench(options: &[String]) -> Result<(), Failure> {

@@ -23,11 +23,10 @@ use tokio::{
 use crate::{
     body::RequestBody,
     connector::Stream,
+    framing::MAX_READ,
     pool::{Kept, Pool, Reusable},
 };
 
-/// How long an answer's head may be.
-pub(crate) const MAX_HEAD: usize = 64 * 1024;
 /// How long a connection may take to be done with a request whose answer is over.
 const SETTLING: Duration = Duration::from_secs(1);
 
@@ -56,7 +55,7 @@ impl Connection {
             heard: heard.clone(),
         };
         let mut builder = http1::Builder::new();
-        builder.max_buf_size(MAX_HEAD);
+        builder.max_buf_size(MAX_READ);
         let (sender, connection) = builder.handshake(TokioIo::new(io)).await?;
         let driver = tokio::spawn(async move {
             // Whoever has sent a request hears of it.

@@ -9,12 +9,12 @@ use std::{
 };
 
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, Uri, Version,
-    header::{CONNECTION, HOST},
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
+    header::{CONNECTION, CONTENT_LENGTH, HOST},
     uri::PathAndQuery,
 };
 use http_body::Body;
-use hyper::body::Incoming;
+use hyper::{body::Incoming, ext::ReasonPhrase};
 use keygate_core::{Code, Problem};
 use keygate_http::{ClientBody, Presence, problem_response};
 use keygate_traces::RequestSpan;
@@ -284,11 +284,24 @@ impl Call<'_> {
     ) -> Result<Response<Exchanged>, Problem> {
         let upstream = self.upstream;
         let (mut parts, body) = answer.into_parts();
-        check_answer(parts.status, &parts.headers)
+        let length = check_answer(parts.version, parts.status, &parts.headers)
             .map_err(|malformed| unreachable_problem(upstream, &malformed))?;
         let keep_alive = parts.headers.get("keep-alive");
         let announced = keep_alive.and_then(|value| announced(value.as_bytes()));
         headers::for_client(&mut parts.headers, upstream);
+        match length.bytes {
+            // RFC 9110 section 8.6: there is none.
+            _ if parts.status == StatusCode::NO_CONTENT => parts.headers.remove(CONTENT_LENGTH),
+            // Once, and without zeros before it.
+            Some(bytes) => parts.headers.insert(CONTENT_LENGTH, bytes.into()),
+            None => None,
+        };
+        // The upstream's says nothing that the status does not (RFC 9112 section 4). Where there is none the
+        // HTTP library would make one up.
+        parts.extensions.remove::<ReasonPhrase>();
+        if parts.status.canonical_reason().is_none() {
+            parts.extensions.insert(ReasonPhrase::from_static(b""));
+        }
         parts.version = Version::HTTP_11;
         let exchange = Exchanged {
             body,

@@ -3,9 +3,15 @@
 use std::str::FromStr;
 
 use http::{
-    HeaderMap, StatusCode,
+    HeaderMap, StatusCode, Version,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
+
+/// How many bytes the fields of an answer's head may have.
+pub(crate) const MAX_HEAD: usize = 64 * 1024;
+/// How much is read of a head that does not end. It is more, so that how an answer comes in pieces makes no
+/// difference.
+pub(crate) const MAX_READ: usize = 2 * MAX_HEAD;
 
 /// What an upstream sent is no answer that could be passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -51,8 +57,17 @@ impl Length {
 }
 
 /// Judges an answer that the HTTP library has read: it goes by one of two lengths, takes a coding that it
-/// does not know for one that ends with the connection, and lets an upstream switch protocols.
-pub(crate) fn check_answer(status: StatusCode, headers: &HeaderMap) -> Result<(), Malformed> {
+/// does not know for one that ends with the connection, and lets an upstream switch protocols. Its length, as it is said.
+pub(crate) fn check_answer(
+    version: Version,
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Result<Length, Malformed> {
+    check_size(
+        headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes())),
+    )?;
     let mut length = Length::default();
     for value in headers.get_all(CONTENT_LENGTH) {
         length.note_length(value.as_bytes())?;
@@ -60,7 +75,25 @@ pub(crate) fn check_answer(status: StatusCode, headers: &HeaderMap) -> Result<()
     for value in headers.get_all(TRANSFER_ENCODING) {
         length.note_coding(value.as_bytes())?;
     }
-    length.check(status).map(|_| ())
+    if length.is_chunked && version < Version::HTTP_11 {
+        return Err(Malformed);
+    }
+    length.check(status)
+}
+
+/// Refuses a head that is too long.
+pub(crate) fn check_size<'a>(
+    fields: impl Iterator<Item = (&'a str, &'a [u8])>,
+) -> Result<(), Malformed> {
+    const MARKS: usize = ": \r\n".len();
+    let size: usize = fields
+        .map(|(name, value)| name.len() + value.len() + MARKS)
+        .sum();
+    if size > MAX_HEAD {
+        Err(Malformed)
+    } else {
+        Ok(())
+    }
 }
 
 /// A length as RFC 9110 section 8.6 writes it: digits alone.

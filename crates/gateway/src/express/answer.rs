@@ -11,8 +11,7 @@ use super::{
 };
 use crate::{
     Upstream,
-    connection::MAX_HEAD,
-    framing::{Length, Malformed},
+    framing::{Length, MAX_READ, Malformed, check_size},
     headers,
     pool::announced,
 };
@@ -60,11 +59,13 @@ pub(super) fn read(
     );
     let head_length = match parsed {
         Ok(Status::Complete(length)) => length,
-        Ok(Status::Partial) if buffer.len() < MAX_HEAD => return Ok(None),
+        Ok(Status::Partial) if buffer.len() < MAX_READ => return Ok(None),
         Ok(Status::Partial) | Err(_) => return Err(Malformed),
     };
     let code = response.code.ok_or(Malformed)?;
     let status = StatusCode::from_u16(code).map_err(|_| Malformed)?;
+    let fields = response.headers.iter();
+    check_size(fields.map(|header| (header.name, header.value)))?;
     let hop = Hop::read(response.headers)?;
     let length = hop.length.check(status)?;
     outbox.status_line(status);
@@ -81,8 +82,14 @@ pub(super) fn read(
     }
     let is_11 = response.version == Some(1);
     let framing = body_end(length, status, outbox.is_head(), is_11)?;
+    // The HTTP library says no length of what is not sent, but to HEAD.
+    let says_length = match status {
+        StatusCode::NO_CONTENT => false,
+        StatusCode::NOT_MODIFIED => outbox.is_head(),
+        _ => true,
+    };
     match length.bytes {
-        Some(length) if status != StatusCode::NO_CONTENT => outbox.length(length),
+        Some(length) if says_length => outbox.length(length),
         // A chunked body passes with its chunks, one that ends with the connection gets its own.
         _ if framing != Framing::Length(0) => outbox.header(&TRANSFER_ENCODING, b"chunked"),
         _ => {}
@@ -186,7 +193,7 @@ mod tests {
     use keygate_core::SystemClock;
 
     use super::*;
-    use crate::upstream::tests::upstream;
+    use crate::{framing::MAX_HEAD, upstream::tests::upstream};
 
     fn read_all(text: &str, is_head: bool) -> Result<(Option<Answer>, String), Malformed> {
         let (_sender, draining) = tokio::sync::watch::channel(());
@@ -287,10 +294,7 @@ mod tests {
             ("204 No Content\r\nContent-Length: 5", ""),
             ("204 No Content\r\nTransfer-Encoding: chunked", ""),
             ("304 Not Modified\r\nTransfer-Encoding: chunked", ""),
-            (
-                "304 Not Modified\r\nContent-Length: 5",
-                "content-length: 5\r\n",
-            ),
+            ("304 Not Modified\r\nContent-Length: 5", ""),
         ] {
             let text = format!("HTTP/1.1 {head}\r\n\r\n");
             let (_, passed) = read_all(&text, false).expect("an answer");
@@ -306,7 +310,9 @@ mod tests {
             let (answer, _) = read_all(&text[..end], false).expect("the beginning of an answer");
             assert_eq!(answer, None, "{end}");
         }
-        let long = format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(MAX_HEAD));
+        let endless = format!("HTTP/1.1 200 OK\r\nX: {}", "y".repeat(MAX_READ));
+        assert_eq!(read_all(&endless, false), Err(Malformed));
+        let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "y".repeat(MAX_HEAD));
         assert_eq!(read_all(&long, false), Err(Malformed));
     }
 }

@@ -21,7 +21,9 @@ pub(super) enum Chunked {
     DataEnd { line_feed: bool },
     /// At the beginning of a line after the last chunk.
     TrailerStart,
-    /// In a trailer field.
+    /// In the name of a trailer field.
+    TrailerName,
+    /// Behind the name of a trailer field.
     Trailer,
     /// Before the line feed that ends a trailer field.
     TrailerEnd,
@@ -79,10 +81,10 @@ impl Chunked {
                 // No more than what is left of the bytes.
                 place += usize::try_from(passed).map_err(|_| Malformed)?;
             } else {
-                let was_in_trailer = matches!(self, Self::Trailer | Self::TrailerEnd);
+                let was_in_trailer = self.is_in_trailer();
                 *self = self.after(*byte)?;
                 place += 1;
-                if was_in_trailer || *self == Self::Trailer {
+                if was_in_trailer || self.is_in_trailer() {
                     trailers.get_or_insert(place - 1..place).end = place;
                 }
             }
@@ -91,6 +93,10 @@ impl Chunked {
             length: place,
             trailers: trailers.unwrap_or(place..place),
         })
+    }
+
+    fn is_in_trailer(self) -> bool {
+        matches!(self, Self::TrailerName | Self::Trailer | Self::TrailerEnd)
     }
 
     fn after(self, byte: u8) -> Result<Self, Malformed> {
@@ -121,11 +127,18 @@ impl Chunked {
             (Self::DataEnd { line_feed: true }, b'\n') => Self::new(),
             (Self::TrailerStart, b'\r') => Self::End,
             (Self::Trailer, b'\r') => Self::TrailerEnd,
-            (Self::TrailerStart | Self::Trailer, _) if is_text(byte) => Self::Trailer,
+            (Self::TrailerName, b':') => Self::Trailer,
+            (Self::TrailerStart | Self::TrailerName, _) if is_name(byte) => Self::TrailerName,
+            (Self::Trailer, _) if is_text(byte) => Self::Trailer,
             (Self::End, b'\n') => Self::Done,
             _ => return Err(Malformed),
         })
     }
+}
+
+/// What may stand in a name (RFC 9110 section 5.6.2).
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// What may stand in an extension or a trailer field.
@@ -192,6 +205,11 @@ mod tests {
             "0\r\nX: 1\n",
             "0\r\nX: \r1\r\n",
             "0\r\nX: \x01\r\n",
+            "0\r\nX\r\n",
+            "0\r\nX Y: 1\r\n",
+            "0\r\nX : 1\r\n",
+            "0\r\n: 1\r\n",
+            "0\r\nX: 1\r\n folded\r\n",
         ] {
             assert_eq!(follow(text), Err(Malformed), "{text:?}");
         }

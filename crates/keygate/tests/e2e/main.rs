@@ -16,6 +16,7 @@ mod express;
 mod forward_auth;
 mod gateway;
 mod hostile_world;
+mod lanes;
 mod life_of_a_key;
 mod openai_sdk;
 mod presented_keys;
