@@ -29,6 +29,9 @@ enum Chore {
     /// The long run of several nodes: 20 histories, 100 nodes replaced under load, 200 databases that go
     /// back, 1,000 pauses; and ten million secrets, no two alike
     Nodes,
+    /// A minute of thousands of slow clients, with few descriptors, little memory, an upstream that hangs and
+    /// a resolver that is silent
+    Crowd,
     /// Compare what becomes of requests and answers at random on both lanes
     Lanes {
         /// How many
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Chore::Test => test(),
         Chore::Crash { kills } => crash(kills),
         Chore::Nodes => nodes(),
+        Chore::Crowd => crowd(),
         Chore::Lanes { cases } => lanes(cases),
         Chore::Bench { options } => bench(&options),
         Chore::Screenshots => screenshots(),
@@ -192,6 +196,21 @@ fn nodes() -> Result<(), Failure> {
         ("PAUSES", "1000"),
     ];
     cargo("Several nodes, for long", &nodes, &long)
+}
+
+fn crowd() -> Result<(), Failure> {
+    let siege = [
+        "test",
+        "--release",
+        "--package",
+        "keygate",
+        "--test",
+        "crowd",
+        "siege",
+        "--",
+        "--nocapture",
+    ];
+    cargo("A siege", &siege, &[("SIEGE_SECONDS", "60")])
 }
 
 fn lanes(cases: u32) -> Result<(), Failure> {

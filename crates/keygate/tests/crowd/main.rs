@@ -7,4 +7,5 @@ mod support;
 mod floods;
 mod kinds;
 mod room;
+mod siege;
 mod slow_clients;
