@@ -126,6 +126,8 @@ impl Express {
                     return Outcome::Closed;
                 }
             }
+            // There may be a body after all, which nobody reads.
+            let leaves_unread = outbox.is_last();
             let request = inbox.request();
             match self.answer(request, &mut client, &mut outbox, peer).await {
                 Fate::Answered => {
@@ -133,7 +135,12 @@ impl Express {
                     inbox.advance(&mut client);
                     outbox.shrink();
                 }
-                Fate::Last => return Outcome::Closed,
+                Fate::Last => {
+                    if leaves_unread {
+                        client.part().await;
+                    }
+                    return Outcome::Closed;
+                }
                 Fate::NotServed => return Outcome::HandOver(inbox.take()),
             }
         }
@@ -210,7 +217,9 @@ impl Express {
         outbox.close();
         let id = self.request_ids.choose(&HeaderMap::new());
         outbox.response(&problem_response(&ambiguous_framing()), &id);
-        let _ = client.send(outbox).await;
+        if client.send(outbox).await.is_ok() {
+            client.part().await;
+        }
     }
 
     /// What of it is asked for, if the express lane serves that, which speaks no TLS to upstreams.

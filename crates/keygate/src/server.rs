@@ -11,6 +11,7 @@ mod farewell;
 mod http_server;
 mod listeners;
 mod metrics;
+mod refusal;
 mod running;
 mod targets;
 mod timeout_stream;

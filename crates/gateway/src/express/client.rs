@@ -32,7 +32,8 @@ const READ_SIZE: usize = 8 * 1024;
 /// How long it may take to hear that a client refuses what is sent to it, because it has gone.
 const KNOCK_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// A client's connection, of which can be found out whether the client is still there.
+/// A client's connection, of which can be found out whether the client is still there. When it is shut down,
+/// what the client still sends is passed over for a moment, so that it reads what it was answered.
 pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + Sync {
     /// Sends the first byte of whatever is answered. A client that has only ended what it sends waits
     /// for the others; one that has gone refuses it.
@@ -246,6 +247,11 @@ impl<S: ClientStream> Client<'_, S> {
     /// Sends what is in the outbox.
     pub(super) async fn send(&mut self, outbox: &Outbox) -> io::Result<()> {
         self.send_bytes(outbox.bytes()).await
+    }
+
+    /// Ends the connection to a client that may still be sending.
+    pub(super) async fn part(&mut self) {
+        let _ = self.stream.shutdown().await;
     }
 
     pub(super) async fn send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -83,6 +83,12 @@ struct State {
     progress_at: Instant,
     /// When the first byte of a head came.
     head_began: Option<Instant>,
+    /// Whether the first line of a head has come.
+    has_line: bool,
+    /// Whether all that was answered is sent.
+    is_settled: bool,
+    /// Whether a client may still send what nobody will read.
+    leaves_unread: bool,
 }
 
 impl Activity {
@@ -94,6 +100,9 @@ impl Activity {
             next: 0,
             progress_at: Instant::now(),
             head_began: None,
+            has_line: false,
+            is_settled: true,
+            leaves_unread: false,
         };
         Arc::new(Self {
             keep_alive,
@@ -164,10 +173,39 @@ impl Activity {
             return;
         }
         let mut state = self.state.lock();
-        if state.requests.is_empty() && state.head_began.is_none() {
+        if !state.requests.is_empty() {
+            return;
+        }
+        state.has_line |= bytes.contains(&b'\n');
+        if state.head_began.is_none() {
             state.head_began = Some(Instant::now());
             self.changed.notify_one();
         }
+    }
+
+    /// Notes that nothing of what was to be sent is left.
+    pub(super) fn note_sent(&self) {
+        let mut state = self.state.lock();
+        state.is_settled = state.begun.is_none();
+    }
+
+    /// Whether what is sent now answers no request over HTTP/1: the HTTP library refuses by itself what it
+    /// cannot read.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.is_http2 && self.state.lock().is_settled
+    }
+
+    /// Notes that the HTTP library refuses what it has read, and with it all that comes. Whether it has read
+    /// a first line.
+    pub(super) fn refuse(&self) -> bool {
+        let mut state = self.state.lock();
+        state.leaves_unread = true;
+        state.has_line
+    }
+
+    /// Whether a client may still send what nobody will read.
+    pub(super) fn leaves_unread(&self) -> bool {
+        self.state.lock().leaves_unread
     }
 
     /// Notes that a request is there, until what is returned is dropped.
@@ -187,6 +225,9 @@ impl Activity {
             state.next += 1;
             state.requests.insert(number, request);
             state.head_began = None;
+            state.has_line = false;
+            state.is_settled = false;
+            state.leaves_unread = false;
             state.begun = (!self.is_http2).then_some(begun);
             number
         });
@@ -297,7 +338,8 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         let number = self.number;
         self.activity.change(|state| {
-            state.begun = None;
+            let begun = state.begun.take();
+            state.leaves_unread = begun.is_some_and(|begun| !begun.body.has_come());
             state.requests.remove(&number);
         });
     }

@@ -19,11 +19,12 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::graceful::GracefulConnection,
 };
-use keygate_http::ClientBody;
+use keygate_http::{ClientBody, RequestIds};
 use tokio::{sync::watch, time::sleep};
 
 use super::{
     activity::{Activity, Answer, LAST_CALL, UnderWay},
+    refusal::Refusals,
     timeout_stream::TimeoutStream,
 };
 
@@ -42,11 +43,13 @@ pub(super) struct HttpServer {
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
     keep_alive: Duration,
+    refusals: Arc<Refusals>,
 }
 
 impl HttpServer {
-    /// A server that ends connections on which there was no request for `keep_alive`.
-    pub(super) fn new(keep_alive: Duration) -> Self {
+    /// A server that ends connections on which there was no request for `keep_alive`, and names what it
+    /// refuses by `request_ids`.
+    pub(super) fn new(keep_alive: Duration, request_ids: Arc<RequestIds>) -> Self {
         let mut http1 = http1::Builder::new();
         http1
             .timer(TokioTimer::new())
@@ -65,6 +68,7 @@ impl HttpServer {
             http1,
             http2,
             keep_alive,
+            refusals: Arc::new(Refusals(request_ids)),
         }
     }
 
@@ -91,6 +95,7 @@ impl HttpServer {
         let Ok(is_http2) = begun else { return };
         let activity = Activity::new(self.keep_alive, is_http2);
         stream.report_to(activity.clone());
+        stream.explain_by(self.refusals.clone());
         let requests = activity.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(ClientBody::new);

@@ -177,7 +177,7 @@ impl Running {
             express,
             router: keygate_web::router(web.clone()),
             trusted_proxies: services.trusted_proxies.clone(),
-            http: HttpServer::new(settings.keep_alive),
+            http: HttpServer::new(settings.keep_alive, services.request_ids.clone()),
         };
         let stopped = stopped.map(drop).shared();
         let crowd = Crowd::new(shares.clients);
@@ -310,7 +310,7 @@ fn serve(
 ) -> Vec<JoinHandle<()>> {
     let http = connections::serve(http, Arc::new(app), crowd.clone(), stopped.clone());
     let mut servers = vec![tokio::spawn(http)];
-    let keep_alive = services.keep_alive;
+    let (keep_alive, request_ids) = (services.keep_alive, services.request_ids.clone());
     if let Some(listener) = listeners.ext_authz {
         let ext_authz = ExtAuthz::new(
             services.authorizer,
@@ -321,14 +321,14 @@ fn serve(
         );
         let handler = ExtAuthzServer {
             ext_authz: Arc::new(ext_authz),
-            http: HttpServer::new(keep_alive),
+            http: HttpServer::new(keep_alive, request_ids.clone()),
         };
         let served =
             connections::serve(listener, Arc::new(handler), crowd.clone(), stopped.clone());
         servers.push(tokio::spawn(served));
     }
     if let (Some(listener), Some(registry)) = (listeners.metrics, registry) {
-        let handler = Metrics::new(registry, HttpServer::new(keep_alive));
+        let handler = Metrics::new(registry, HttpServer::new(keep_alive, request_ids));
         let served = connections::serve(listener, Arc::new(handler), crowd.clone(), stopped);
         servers.push(tokio::spawn(served));
     }

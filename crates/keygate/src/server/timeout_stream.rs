@@ -21,6 +21,7 @@ use super::{
     activity::{Activity, HEAD_TIMEOUT, READER_TIMEOUT},
     crowd::Seat,
     farewell::{Farewell, Knock},
+    refusal::{Parting, Refusals},
 };
 
 /// How long a client may take to send its first bytes.
@@ -46,6 +47,9 @@ pub(super) struct TimeoutStream {
     seat: Seat,
     /// Whether the client has gone, where the HTTP library does not look.
     farewell: Farewell,
+    /// Who says why what came cannot be read.
+    refusals: Option<Arc<Refusals>>,
+    parting: Parting,
 }
 
 impl TimeoutStream {
@@ -65,6 +69,8 @@ impl TimeoutStream {
             activity: None,
             seat,
             farewell: Farewell::default(),
+            refusals: None,
+            parting: Parting::default(),
         }
     }
 
@@ -73,6 +79,31 @@ impl TimeoutStream {
         activity.note_bytes(&self.first);
         self.seat.follow(activity.clone());
         self.activity = Some(activity);
+    }
+
+    /// Has it said why what comes from now on cannot be read, where that is so.
+    pub(super) fn explain_by(&mut self, refusals: Arc<Refusals>) {
+        self.refusals = Some(refusals);
+    }
+
+    /// Whether these bytes are a refusal of the HTTP library's own, in the place of which more is said.
+    fn refuses(&mut self, bytes: &[u8]) -> bool {
+        let (Some(activity), Some(refusals)) = (&self.activity, &self.refusals) else {
+            return false;
+        };
+        if !activity.is_settled() {
+            return false;
+        }
+        let instead = refusals.instead_of(bytes, activity.refuse());
+        let is_refusal = instead.is_some();
+        self.parting.say(instead.unwrap_or_default());
+        is_refusal
+    }
+
+    /// Sends what is said in the place of something else.
+    fn poll_parting(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let sent = self.parting.poll_send(context, &mut self.stream);
+        self.watch(context, sent)
     }
 
     /// Whether the first bytes are those of HTTP/2 (RFC 9113 section 3.4). They have as long as a head
@@ -203,6 +234,9 @@ impl AsyncWrite for TimeoutStream {
         if let Some(sent) = ready!(self.poll_knocked(context))? {
             return Poll::Ready(Ok(sent));
         }
+        if self.refuses(bytes) {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.watch(context, written)
     }
@@ -215,6 +249,11 @@ impl AsyncWrite for TimeoutStream {
         if let Some(sent) = ready!(self.poll_knocked(context))? {
             return Poll::Ready(Ok(sent));
         }
+        if let [only] = slices
+            && self.refuses(only)
+        {
+            return Poll::Ready(Ok(only.len()));
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.watch(context, written)
     }
@@ -225,6 +264,10 @@ impl AsyncWrite for TimeoutStream {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        ready!(this.poll_parting(context))?;
+        if let Some(activity) = &this.activity {
+            activity.note_sent();
+        }
         if let Some(activity) = &this.activity
             && let Poll::Ready(gone) =
                 this.farewell
@@ -236,7 +279,14 @@ impl AsyncWrite for TimeoutStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let this = &mut *self;
+        ready!(this.poll_parting(context))?;
+        ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+        let activity = this.activity.as_ref();
+        if activity.is_none_or(|activity| activity.leaves_unread()) {
+            ready!(this.parting.poll_linger(context, &mut this.stream));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
