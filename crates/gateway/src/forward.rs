@@ -9,8 +9,8 @@ use std::{
 };
 
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
-    header::{CONNECTION, CONTENT_LENGTH, HOST},
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
+    header::{CONTENT_LENGTH, HOST},
     uri::PathAndQuery,
 };
 use http_body::Body;
@@ -390,12 +390,20 @@ fn stalled_body() -> Problem {
     )
 }
 
-/// The answer that tells a client of what failed. After a body that stalled the connection is of no use.
-pub(crate) fn failure_response<B: From<Vec<u8>>>(problem: &Problem) -> Response<B> {
+/// What OpenAI's and Anthropic's clients go by, before anything else, when they decide whether to send a request
+/// again by themselves.
+const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+
+/// The answer that tells a client of what failed. What the upstream may be about to do all the same is not
+/// to be asked for twice.
+pub(crate) fn failure_response<B: From<Vec<u8>>>(
+    problem: &Problem,
+    method: &Method,
+) -> Response<B> {
     let mut response = problem_response(problem);
-    if problem.code == Code::RequestTimeout {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
+    if problem.code == Code::UpstreamTimeout && !method.is_safe() {
+        let never = HeaderValue::from_static("false");
+        response.headers_mut().insert(X_SHOULD_RETRY, never);
     }
     response
 }

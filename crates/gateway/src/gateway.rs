@@ -123,8 +123,9 @@ impl Gateway {
             passage.answers.count(answer.status());
             return Err(answer);
         }
+        let method = request.method().clone();
         let answer = forward(request, &target, &passage, span).await;
-        let answer = answer.map_err(|problem| failure_response(&problem));
+        let answer = answer.map_err(|problem| failure_response(&problem, &method));
         let status = match &answer {
             Ok(answer) => answer.status(),
             Err(failure) => failure.status(),

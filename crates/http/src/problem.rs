@@ -2,12 +2,12 @@ use std::{fmt::Display, sync::Arc, time::Duration};
 
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
+    header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER},
 };
 use keygate_core::{Code, Problem};
 
 /// The answer that tells a client of a problem: the contract's JSON, never to be stored, with
-/// `Retry-After` in whole seconds where there is one.
+/// `Retry-After` in whole seconds where there is one. After a body that stalled the connection is of no use.
 pub fn problem_response<B: From<Vec<u8>>>(problem: &Problem) -> Response<B> {
     let mut response = Response::new(B::from(problem.to_json()));
     *response.status_mut() =
@@ -17,6 +17,9 @@ pub fn problem_response<B: From<Vec<u8>>>(problem: &Problem) -> Response<B> {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(after) = problem.retry_after {
         headers.insert(RETRY_AFTER, retry_after(after));
+    }
+    if problem.code == Code::RequestTimeout {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if let Some(failure) = ServerFailure::of(problem) {
         response.extensions_mut().insert(failure);

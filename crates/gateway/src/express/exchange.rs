@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use http::{Method, Version, header};
 use keygate_core::Problem;
-use keygate_http::{RequestId, X_REQUEST_ID, problem_response};
+use keygate_http::{RequestId, X_REQUEST_ID};
 use keygate_traces::{RequestSpan, is_trace_context};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -19,7 +19,9 @@ use super::{
     outbox::Outbox,
 };
 use crate::{
-    forward::{connect_problem, may_be_repeated, timeout_problem, unreachable_problem},
+    forward::{
+        connect_problem, failure_response, may_be_repeated, timeout_problem, unreachable_problem,
+    },
     forwarding,
     framing::Malformed,
     gateway::{Passage, client_gone},
@@ -212,7 +214,7 @@ impl Exchange<'_> {
         if let Some(span) = self.span {
             span.note_upstream_failure(problem.code.as_str());
         }
-        outbox.response(&problem_response(problem), self.id);
+        outbox.response(&failure_response(problem, self.method), self.id);
         self.passage.answers.count(outbox.status());
         client.send(outbox).await
     }

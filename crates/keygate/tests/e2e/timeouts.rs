@@ -79,6 +79,25 @@ async fn an_upstream_that_hangs_is_a_504() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_upstream_may_have_acted_on_is_not_to_be_sent_again() {
+    let upstream = Upstream::start().await;
+    let (program, key) = program(&upstream.url()).await;
+    let pieces = || futures_util::stream::iter([Ok::<_, std::io::Error>("x")]);
+    for body in ["x".into(), Body::wrap_stream(pieces())] {
+        let answer = post(&program, &key, "/v1/slow", body).await;
+        assert_eq!(answer.status(), 504);
+        assert_eq!(answer.headers()["x-should-retry"], "false");
+    }
+    for connection in ["keep-alive", "close"] {
+        let request = Client::new().get(format!("{}/v1/slow", program.url));
+        let request = request.bearer_auth(&key).header("connection", connection);
+        let answer = request.send().await.expect("it answers");
+        assert_eq!(answer.status(), 504);
+        assert!(!answer.headers().contains_key("x-should-retry"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_upload_may_take_longer_than_the_timeout_while_it_moves() {
     let upstream = Upstream::start().await;
     let (program, key) = program(&upstream.url()).await;
