@@ -165,7 +165,11 @@ impl Express {
         };
         let id = self.request_ids.choose(&request);
         let traces = self.traces.as_ref();
-        let span = traces.map(|traces| traces.begin(&method, path_of(target), &request, &id));
+        let begin = |traces: &Traces| {
+            let is_trusted = peer.is_trusted();
+            traces.begin(&method, path_of(target), &request, &id, is_trusted)
+        };
+        let span = traces.map(begin);
         let span = span.as_ref();
         outbox.begin(method == Method::HEAD);
         outbox.note_stale(self.authorizer.stale_seconds());

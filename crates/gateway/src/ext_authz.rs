@@ -82,10 +82,15 @@ impl ExtAuthz {
         answered.unwrap_or_else(|never| match never {})
     }
 
-    /// A span of the question, in the trace that Envoy says it belongs to.
-    fn begin_span(&self, metadata: &HeaderMap, id: &RequestId) -> Option<RequestSpan> {
+    /// A span of the question, in the trace that Envoy says it belongs to if it is believed.
+    fn begin_span(
+        &self,
+        metadata: &HeaderMap,
+        id: &RequestId,
+        is_trusted: bool,
+    ) -> Option<RequestSpan> {
         let traces = self.traces.as_ref()?;
-        let span = traces.begin(&Method::POST, CHECK, metadata, id);
+        let span = traces.begin(&Method::POST, CHECK, metadata, id, is_trusted);
         span.note_route(CHECK);
         Some(span)
     }
@@ -118,7 +123,7 @@ impl ExtAuthz {
     ) -> CheckResponse {
         let headers = headers(&request);
         let id = self.request_ids.choose(&headers);
-        let span = self.begin_span(metadata, &id);
+        let span = self.begin_span(metadata, &id, is_trusted);
         let decided = match original(&request) {
             _ if !is_trusted => Err(forbidden(UNTRUSTED)),
             None => Err(forbidden(MALFORMED)),

@@ -37,10 +37,15 @@ pub(crate) fn traces(
     settings: Option<&TraceSettings>,
     line: &RequestLine,
 ) -> Result<Option<Traces>, Failure> {
-    let Some(TraceSettings { endpoint, ratio }) = settings else {
+    let Some(settings) = settings else {
         return Ok(None);
     };
-    let traces = Traces::to(endpoint, *ratio, line.clone());
+    let TraceSettings {
+        endpoint,
+        ratio,
+        believed,
+    } = settings;
+    let traces = Traces::to(endpoint, *ratio, *believed, line.clone());
     let traces =
         traces.map_err(|error| Failure::new(format!("Traces cannot be sent ({error})")))?;
     Ok(Some(traces))

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::Method;
 use keygate_http::{Headers, RequestId, RequestLine};
-use opentelemetry::trace::TracerProvider;
+use opentelemetry::{Context, trace::TracerProvider};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
     Resource,
@@ -12,7 +12,7 @@ use opentelemetry_sdk::{
 use parking_lot::Mutex;
 use tokio::{task::spawn_blocking, time::Instant};
 
-use crate::RequestSpan;
+use crate::{RequestSpan, propagation};
 
 /// How long the collector may take for what it is sent.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -27,6 +27,17 @@ pub struct Traces {
     provider: SdkTracerProvider,
     pub(crate) tracer: SdkTracer,
     pub(crate) line: Arc<RequestLine>,
+    believed: Believed,
+}
+
+/// Who may say which trace a request belongs to, and that it is kept. Whoever may can have the collector keep
+/// all that it sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Believed {
+    /// Peers that are trusted in other things, too.
+    TrustedPeers,
+    /// Whoever sends a request.
+    Anybody,
 }
 
 /// What is given is no place where a collector could be.
@@ -36,13 +47,18 @@ pub struct InvalidEndpoint(ExporterBuildError);
 
 impl Traces {
     /// Sends spans to the collector at `endpoint` (OTLP over gRPC), in batches, from a thread of its
-    /// own. Whether a trace is kept is decided by whoever began it; of those that begin here a part
-    /// is, from 0 to 1. What a path may say is `line`'s business.
+    /// own. Whether a trace is kept is decided by whoever began it, if that is `believed`; of those that
+    /// begin here a part is, from 0 to 1. What a path may say is `line`'s business.
     ///
     /// # Panics
     ///
     /// Outside a runtime of tokio.
-    pub fn to(endpoint: &str, ratio: f64, line: RequestLine) -> Result<Self, InvalidEndpoint> {
+    pub fn to(
+        endpoint: &str,
+        ratio: f64,
+        believed: Believed,
+        line: RequestLine,
+    ) -> Result<Self, InvalidEndpoint> {
         let exporter = SpanExporter::builder()
             .with_tonic()
             .with_endpoint(endpoint)
@@ -63,18 +79,25 @@ impl Traces {
             tracer: provider.tracer("keygate"),
             provider,
             line: Arc::new(line),
+            believed,
         })
     }
 
-    /// Begins the span of a request.
+    /// Begins the span of a request that comes from a trusted peer or from another.
     pub fn begin(
         &self,
         method: &Method,
         path: &str,
         headers: &impl Headers,
         id: &RequestId,
+        is_trusted: bool,
     ) -> RequestSpan {
-        RequestSpan::begin(self, method, path, headers, id.to_string())
+        let parent = if is_trusted || self.believed == Believed::Anybody {
+            propagation::extract(headers, &self.line)
+        } else {
+            Context::new()
+        };
+        RequestSpan::begin(self, method, path, &parent, id.to_string())
     }
 
     /// Sends what is not yet sent, as far as that is possible in a few seconds.

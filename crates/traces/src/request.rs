@@ -1,7 +1,6 @@
 use std::sync::OnceLock;
 
 use http::{HeaderName, Method, StatusCode};
-use keygate_http::Headers;
 use opentelemetry::{
     Context, KeyValue,
     trace::{SpanKind, Status, TraceContextExt, Tracer},
@@ -40,10 +39,9 @@ impl RequestSpan {
         traces: &Traces,
         method: &Method,
         path: &str,
-        headers: &impl Headers,
+        parent: &Context,
         id: String,
     ) -> Self {
-        let parent = propagation::extract(headers, &traces.line);
         let method = METHODS.iter().position(|known| known == method);
         let method = method.map_or("_OTHER", |known| NAMES[known]);
         let path = traces.line.path(path);
@@ -59,7 +57,7 @@ impl RequestSpan {
             .span_builder(shown(method))
             .with_kind(SpanKind::Server)
             .with_attributes(attributes)
-            .start_with_context(&traces.tracer, &parent);
+            .start_with_context(&traces.tracer, parent);
         Self {
             upstream: OnceLock::new(),
             server: parent.with_span(span),

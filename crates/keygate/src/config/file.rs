@@ -108,6 +108,7 @@ pub(crate) struct Storage {
 pub(crate) struct Traces {
     pub(crate) otlp_endpoint: Option<String>,
     pub(crate) sample_ratio: Option<f64>,
+    pub(crate) believe: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -252,6 +252,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         example: "0.1",
         help: "Which part of the traces that begin here is kept, from 0 to 1. Of others, those that their caller keeps.",
     },
+    Setting {
+        name: "traces.believe",
+        default: "trusted_proxies",
+        example: "\"anybody\"",
+        help: "Whose `traceparent` says which trace a request belongs to, and that it is kept: that of `server.trusted_proxies`, or anybody's, who may then fill the collector.",
+    },
 ];
 
 /// The flags, each with its variable and what it does.

@@ -13,6 +13,7 @@ use keygate_core::{
 use keygate_gateway::{Pattern, Route, RouteTable, Upstreams};
 use keygate_http::TrustedProxies;
 use keygate_storage::KeyRules;
+use keygate_traces::Believed;
 
 use super::{
     Database,
@@ -45,6 +46,7 @@ pub(crate) struct Flags {
 pub(crate) struct TraceSettings {
     pub(crate) endpoint: String,
     pub(crate) ratio: f64,
+    pub(crate) believed: Believed,
 }
 
 /// Where metrics are served.
@@ -276,6 +278,14 @@ fn traces(section: &file::Traces) -> Result<Option<TraceSettings>, Failure> {
         return Err(invalid("traces.sample_ratio", ratio, rule));
     }
     let Some(endpoint) = &section.otlp_endpoint else {
+    let believed = match section.believe.as_deref() {
+        None | Some("trusted_proxies") => Believed::TrustedPeers,
+        Some("anybody") => Believed::Anybody,
+        Some(other) => {
+            let rule = "must be trusted_proxies or anybody";
+            return Err(invalid("traces.believe", other, rule));
+        }
+    };
         return Ok(None);
     };
     let authority = endpoint.strip_prefix("http://");
@@ -289,6 +299,7 @@ fn traces(section: &file::Traces) -> Result<Option<TraceSettings>, Failure> {
         endpoint: endpoint.clone(),
         ratio,
     }))
+        believed,
 }
 
 fn trusted_proxies(networks: &[String]) -> Result<TrustedProxies, Failure> {
@@ -555,6 +566,7 @@ mod tests {
             "[traces]\nsample_ratio = 1.5",
             "[status]\ninterval = \"1ms\"",
             "[status]\ninterval = \"now\"",
+            "[traces]\nbelieve = \"everybody\"",
             "[status]\ninterval = \"1s\"\ntimeout = \"2s\"",
             "[[upstream]]\nurl = \"http://a\"\nname = \"\"",
             "[[upstream]]\nurl = \"http://a\"\nstatus_path = \"health\"",

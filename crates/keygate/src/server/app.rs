@@ -71,7 +71,8 @@ impl App {
         let id = self.express.request_ids.assign(request.headers_mut());
         let begin = |traces: &keygate_traces::Traces| {
             let path = request.uri().path();
-            traces.begin(request.method(), path, request.headers(), &id)
+            let is_trusted = self.trusted_proxies.trusts(peer);
+            traces.begin(request.method(), path, request.headers(), &id, is_trusted)
         };
         let span = self.express.traces.as_ref().map(begin);
         let line = tracing::enabled!(tracing::Level::DEBUG).then(|| {

@@ -61,8 +61,9 @@ struct World {
 }
 
 impl World {
+    /// A program that believes what its callers say of traces.
     async fn start() -> Self {
-        Self::configured("", None).await
+        Self::configured("believe = \"anybody\"\n", None).await
     }
 
     /// With this in its configuration besides, and this upstream in place of one that answers.
@@ -270,7 +271,7 @@ async fn a_proxys_question_is_within_its_trace() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trace_that_begins_here_is_kept_by_the_ratio_and_others_as_their_caller_says() {
-    let mut world = World::configured("sample_ratio = 0.0\n", None).await;
+    let mut world = World::configured("sample_ratio = 0.0\nbelieve = \"anybody\"\n", None).await;
     let dropped = world.request(Lane::Express);
     send(dropped, 200).await;
     let told = world.upstream.last_seen().headers;
@@ -282,6 +283,28 @@ async fn a_trace_that_begins_here_is_kept_by_the_ratio_and_others_as_their_calle
     let kept = spans.of(&kept);
     assert_eq!(spans.below(kept).len(), 1);
     assert_eq!(spans.0.len(), 2, "only what the caller keeps");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_say_neither_which_trace_a_request_belongs_to_nor_that_it_is_kept() {
+    let trusted = "sample_ratio = 0.0\n[server]\ntrusted_proxies = [\"127.0.0.1\"]\n";
+    for (config, is_believed) in [("sample_ratio = 0.0\n", false), (trusted, true)] {
+        let mut world = World::configured(config, None).await;
+        for lane in LANES {
+            let request = world.request(lane).header("traceparent", TRACEPARENT);
+            send(request.header("tracestate", "vendor=1"), 200).await;
+            let told = world.upstream.last_seen().headers;
+            let parent = told["traceparent"].to_str().expect("plain");
+            assert_eq!(parent.contains(TRACE), is_believed, "{lane:?} {parent}");
+            assert_eq!(parent.ends_with("-01"), is_believed, "{lane:?} {parent}");
+            assert_eq!(told.contains_key("tracestate"), is_believed, "{lane:?}");
+        }
+        let shown = world.account.call(Method::GET, "/api/keys");
+        send(shown.header("traceparent", TRACEPARENT), 200).await;
+        let kept = world.spans().0.len();
+        // Each lane's, what its upstream was asked, and the call of the management API.
+        assert_eq!(kept, if is_believed { 2 * LANES.len() + 1 } else { 0 });
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
