@@ -22,7 +22,7 @@ const MAX_KIB_OF_STRANGER: usize = 16;
 /// A body of more bytes is taken apart away from the async threads.
 const SHORT: usize = 16 * 1024;
 /// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The fields of a JSON object, none of them twice. They may be secret, so it cannot be printed.
 #[derive(Default)]
@@ -95,12 +95,31 @@ impl<S: Send + Sync> FromRequest<S> for Fields {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        Ok(fields(read_body(request).await?).await?)
+    }
+}
+
+/// The fields of a body that is there.
+async fn fields(bytes: Vec<u8>) -> Result<Fields, Problem> {
+    if bytes.len() <= SHORT {
+        return parse(&bytes);
+    }
+    let parsed = tokio::task::spawn_blocking(move || parse(&bytes)).await;
+    parsed.map_err(|_| shutting_down())?
+}
+
+/// The body of a call that has no fields: there is none, or an object without any.
+pub(crate) struct NoFields;
+
+impl<S: Send + Sync> FromRequest<S> for NoFields {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let bytes = read_body(request).await?;
-        if bytes.len() <= SHORT {
-            return Ok(parse(&bytes)?);
+        if !bytes.is_empty() {
+            fields(bytes).await?.only(&[])?;
         }
-        let parsed = tokio::task::spawn_blocking(move || parse(&bytes)).await;
-        Ok(parsed.map_err(|_| shutting_down())??)
+        Ok(Self)
     }
 }
 
@@ -117,7 +136,8 @@ pub(crate) async fn read_body(request: Request) -> Result<Vec<u8>, Problem> {
         Ok(Ok(body)) => Ok(body.to_bytes().into()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(body_too_large(max_kib)),
         Ok(Err(_)) => Err(invalid_request("The body broke off.")),
-        Err(_) => Err(invalid_request(
+        Err(_) => Err(Problem::new(
+            Code::RequestTimeout,
             "The body did not arrive within 10 seconds.",
         )),
     }

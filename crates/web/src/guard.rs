@@ -2,6 +2,7 @@
 
 use axum::{
     Extension,
+    body::{Body, Bytes},
     extract::{Request, State},
     middleware::Next,
     response::Response,
@@ -10,13 +11,15 @@ use http::{
     HeaderValue, Method,
     header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ORIGIN, X_CONTENT_TYPE_OPTIONS},
 };
-use http_body::Body;
+use http_body::Body as _;
+use http_body_util::BodyExt;
 use keygate_control::SignedInSession;
 use keygate_core::{Code, Problem, Role};
 use keygate_http::ClientAddress;
 
 use crate::{
     answer::Answer,
+    fields::BODY_TIMEOUT,
     origin::{host, is_plain, seen},
     pages::{frame::Frame, message, sign_in},
     state::{Site, WebState},
@@ -43,14 +46,16 @@ pub(crate) async fn same_origin_json(
     request: Request,
     next: Next,
 ) -> Answer<Response> {
-    if is_write(request.method()) {
-        if let Err(problem) = refuse_cross_origin(&request, state.site()) {
-            return Ok(message::refuse(request.uri(), request.headers(), &problem));
-        }
-        if request.uri().path().starts_with("/api/") {
-            refuse_other_media_types(&request)?;
-        }
+    if !is_write(request.method()) {
+        return Ok(next.run(request).await);
     }
+    if let Err(problem) = refuse_cross_origin(&request, state.site()) {
+        return Ok(message::refuse(request.uri(), request.headers(), &problem));
+    }
+    if !request.uri().path().starts_with("/api/") {
+        return Ok(next.run(request).await);
+    }
+    let request = refuse_other_media_types(request).await?;
     Ok(next.run(request).await)
 }
 
@@ -199,23 +204,43 @@ fn is_own(origin: &HeaderValue, request: &Request, site: &Site) -> bool {
         .any(|own| origin == own.as_str())
 }
 
-fn refuse_other_media_types(request: &Request) -> Result<(), Problem> {
+async fn refuse_other_media_types(request: Request) -> Result<Request, Problem> {
     let headers = request.headers();
-    if request.body().is_end_stream() {
-        return Ok(());
-    }
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let is_json = match (types.next(), types.next()) {
         (Some(one), None) => is_json(one),
         _ => false,
     };
-    if is_json && !headers.contains_key(CONTENT_ENCODING) {
-        return Ok(());
+    let is_plain = is_json && !headers.contains_key(CONTENT_ENCODING);
+    if is_plain || request.body().is_end_stream() {
+        return Ok(request);
+    }
+    let (parts, body) = request.into_parts();
+    if is_empty(body).await {
+        return Ok(Request::from_parts(parts, Body::empty()));
     }
     Err(Problem::new(
         Code::UnsupportedMediaType,
         "The body must be JSON, not encoded further, with \"Content-Type: application/json\".",
     ))
+}
+
+/// Whether there is nothing in a body, which may not say so before it is read.
+async fn is_empty(mut body: Body) -> bool {
+    if body.size_hint().lower() > 0 {
+        return false;
+    }
+    let read = async {
+        loop {
+            match body.frame().await {
+                None => return true,
+                Some(Ok(frame)) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
+                Some(_) => return false,
+            }
+        }
+    };
+    let read = tokio::time::timeout(BODY_TIMEOUT, read).await;
+    read.unwrap_or(false)
 }
 
 /// JSON has no charset (RFC 8259 section 11), so what is said of one means nothing; but what says that

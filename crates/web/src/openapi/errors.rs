@@ -123,7 +123,7 @@ fn retry_after(description: &str) -> Header {
 /// When the management API answers with an error.
 fn meaning(code: Code) -> &'static str {
     match code {
-        Code::InvalidRequest => "the body is not one JSON object in UTF-8, or it did not arrive",
+        Code::InvalidRequest => "the body is not one JSON object in UTF-8, or it broke off",
         Code::MissingParameter => "something required is not there",
         Code::InvalidParameter => "what `param` names breaks its rule, or is there twice",
         Code::UnknownParameter => "the call does not have what `param` names",
@@ -137,6 +137,7 @@ fn meaning(code: Code) -> &'static str {
         Code::SignupClosed => "accounts are not made like this here, or the link is not valid",
         Code::KeyNotFound => "the account has no such key",
         Code::NotFound => "there is none with this `id`",
+        Code::RequestTimeout => "the body did not arrive within 10 seconds",
         Code::BodyTooLarge => "the body has more than 128 KiB, or 16 KiB without a session",
         Code::UnsupportedMediaType => "the body is not sent as `application/json`",
         Code::KeyLimitReached => {
@@ -160,7 +161,6 @@ fn meaning(code: Code) -> &'static str {
         | Code::ForwardAuthRefused
         | Code::MethodNotAllowed
         | Code::UpstreamUnreachable
-        | Code::RequestTimeout
         | Code::UpstreamTimeout => unreachable!("no call of the management API answers it"),
     }
 }

@@ -30,11 +30,12 @@ pub(super) fn describe(operation: &mut Operation, route: &Route) {
 
 fn refusals(operation: &Operation, route: &Route) -> Vec<Code> {
     let has_body = operation.request_body.is_some();
-    let has_input = has_body || has_query(operation);
     let is_private = route.access != Access::Public;
     let is_write = route.method != Method::GET;
+    // Also a call without fields is sent some.
+    let has_input = is_write || has_query(operation);
     let rules = [
-        (has_body, Code::InvalidRequest),
+        (is_write, Code::InvalidRequest),
         (has_body, Code::MissingParameter),
         (has_input, Code::InvalidParameter),
         (has_input, Code::UnknownParameter),
@@ -43,7 +44,8 @@ fn refusals(operation: &Operation, route: &Route) -> Vec<Code> {
         (is_write, Code::OriginNotAllowed),
         (is_write, Code::CrossOriginRequest),
         (route.access == Access::Admin, Code::AdminRequired),
-        (has_body, Code::BodyTooLarge),
+        (is_write, Code::RequestTimeout),
+        (is_write, Code::BodyTooLarge),
         (
             is_write && route.access == Access::Session,
             Code::RateLimitExceeded,

@@ -1,8 +1,18 @@
 //! The routes over a real store, with the time and the randomness held still.
 
-use std::{fmt, net::IpAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt,
+    net::IpAddr,
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::{Router, body::Body};
+use futures_util::{Stream, StreamExt};
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use keygate_control::{Control, KeyLimits, Policy, Signup, StatusPolicy};
@@ -273,13 +283,20 @@ impl Call<'_> {
 
     /// A body that does not say how long it is.
     pub fn stream(mut self, body: &str) -> Self {
-        let chunk = Ok::<_, std::convert::Infallible>(body.to_owned());
+        let chunk = Ok::<_, Infallible>(body.to_owned());
         self.body = Body::from_stream(futures_util::stream::iter([chunk]));
         self
     }
 
     pub fn json(self, body: &str) -> Self {
         self.header("content-type", "application/json").body(body)
+    }
+
+    /// A body of which nothing comes after this. Once it is waited for, time passes at once.
+    pub fn stalled(mut self, beginning: &'static str) -> Self {
+        let beginning = futures_util::stream::iter([Ok(beginning)]);
+        self.body = Body::from_stream(beginning.chain(Stalled { is_awaited: false }));
+        self
     }
 
     /// Sends the head, and the body once it is there.
@@ -315,6 +332,31 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     /// Empty where it is encoded.
+/// Nothing ever comes of it, and the time until somebody finds that too long is passed over.
+struct Stalled {
+    is_awaited: bool,
+}
+
+impl Stream for Stalled {
+    type Item = Result<&'static str, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if !self.is_awaited {
+            self.is_awaited = true;
+            tokio::time::pause();
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Stalled {
+    fn drop(&mut self) {
+        if self.is_awaited {
+            tokio::time::resume();
+        }
+    }
+}
+
     pub body: String,
     /// How many bytes the body had on its way.
     pub size: usize,

@@ -5,6 +5,7 @@ use keygate_core::Code;
 
 use crate::{
     answer::Answer,
+    fields::NoFields,
     openapi::{examples, list},
     path_id::PathId,
     state::WebState,
@@ -30,6 +31,7 @@ pub(crate) async fn end_session(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,
     PathId(id): PathId,
+    NoFields: NoFields,
 ) -> Answer<impl IntoResponse> {
     state.control().end_session(&signed_in, &id).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -5,6 +5,7 @@ use keygate_core::Code;
 
 use crate::{
     answer::Answer,
+    fields::NoFields,
     links::LinkResponse,
     openapi::{examples, list},
     origin::Origin,
@@ -30,6 +31,7 @@ pub(crate) async fn invite(
     State(state): State<WebState>,
     Origin(origin): Origin,
     Extension(signed_in): Extension<SignedInSession>,
+    NoFields: NoFields,
 ) -> Answer<impl IntoResponse> {
     let token = state.control().create_invitation(signed_in.actor()).await?;
     let link = LinkResponse::to_sign_up(&origin, &token);

@@ -4,6 +4,7 @@ use keygate_core::Code;
 
 use crate::{
     answer::{Answer, Success, success},
+    fields::NoFields,
     openapi::{examples, list},
     path_id::PathId,
     state::WebState,
@@ -29,6 +30,7 @@ pub(crate) async fn delete(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,
     PathId(id): PathId,
+    NoFields: NoFields,
 ) -> Answer<impl IntoResponse> {
     let account_id = signed_in.account.id;
     let control = state.control();

@@ -2,7 +2,7 @@ use axum::{Extension, extract::State, response::IntoResponse};
 use http::{StatusCode, header::SET_COOKIE};
 use keygate_control::SignedInSession;
 
-use crate::{answer::Answer, state::WebState};
+use crate::{answer::Answer, fields::NoFields, state::WebState};
 
 /// `DELETE /api/session`: signs out.
 #[utoipa::path(
@@ -19,6 +19,7 @@ use crate::{answer::Answer, state::WebState};
 pub(crate) async fn delete(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,
+    NoFields: NoFields,
 ) -> Answer<impl IntoResponse> {
     state.control().sign_out(&signed_in).await?;
     let cookie = state.cookie().clear();

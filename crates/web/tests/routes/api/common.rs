@@ -1,5 +1,6 @@
 //! What holds for every call of the management API.
 
+use keygate_core::Role;
 use keygate_web::routes;
 
 use crate::support::{Options, TestApp};
@@ -196,6 +197,48 @@ async fn a_body_of_unknown_length_must_be_json_too() {
     let long = call().header("content-type", "application/json");
     let long = long.stream(&"x".repeat(128 * 1024 + 1)).send().await;
     assert_eq!(long.summary(), r#"413 "body_too_large" null"#);
+}
+
+/// Some clients send one, and none, in pieces whose number they do not say.
+#[tokio::test]
+async fn a_body_without_anything_in_it_is_none() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let call = || app.delete("/api/account/sessions").cookie(&cookie);
+    for content_type in ["text/plain", "application/json"] {
+        let empty = call().header("content-type", content_type);
+        assert_eq!(empty.stream("").send().await.status, 204, "{content_type}");
+    }
+    assert_eq!(call().stream("").send().await.status, 204);
+    assert_eq!(call().json("{}").send().await.status, 204);
+    let not_empty = call().stream("{}").send().await;
+    assert_eq!(not_empty.status, 415);
+    let with_fields = app.post("/api/keys").cookie(&cookie).stream("");
+    assert_eq!(
+        with_fields.send().await.summary(),
+        r#"400 "invalid_request" null"#
+    );
+}
+
+#[tokio::test]
+async fn a_field_that_a_call_does_not_have_is_named_and_nothing_is_changed() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let admin = app.account_as("admin@example.com", Role::Admin).await;
+    let before = app.audited().await;
+    for (method, path) in writes() {
+        if !path.starts_with("/api/") {
+            continue;
+        }
+        let cookie = if path.starts_with("/api/admin/") {
+            &admin
+        } else {
+            &cookie
+        };
+        let call = app.call(&method, &path).cookie(cookie);
+        let answer = call.json(r#"{"surprise":1}"#).send().await;
+        let expected = r#"400 "unknown_parameter" "surprise""#;
+        assert_eq!(answer.summary(), expected, "{method} {path}");
+    }
+    assert_eq!(app.audited().await, before);
 }
 
 #[tokio::test]

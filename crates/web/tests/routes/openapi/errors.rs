@@ -21,13 +21,14 @@ const BY_CHANCE: [(&str, &str); 5] = [
 ];
 
 /// Errors of what stands before all handlers. A refusal changes nothing, so that one world will do.
-const REFUSALS: [&str; 12] = [
+const REFUSALS: [&str; 13] = [
     "session_required",
     "session_expired",
     "admin_required",
     "origin_not_allowed",
     "cross_origin_request",
     "unsupported_media_type",
+    "request_timeout",
     "body_too_large",
     "missing_parameter",
     "invalid_parameter",
@@ -145,6 +146,10 @@ async fn refuse(world: &World, operation: &Operation, code: &str) -> Answer {
             let call = call(&path).header("content-type", "text/plain");
             call.body("name=a").send().await
         }
+        "request_timeout" => {
+            let call = call(&path).header("content-type", "application/json");
+            call.stalled("{").send().await
+        }
         "body_too_large" => call(&path).json(&" ".repeat(128 * 1024 + 1)).send().await,
         "missing_parameter" => call(&path).json("{}").send().await,
         "invalid_parameter" => match (operation.fields().first(), operation.query_names().next()) {
@@ -152,10 +157,13 @@ async fn refuse(world: &World, operation: &Operation, code: &str) -> Answer {
                 let body = json!({field: 1});
                 call(&path).json(&body.to_string()).send().await
             }
+            (None, None) if operation.method != "GET" => {
+                call(&path).json(r#"{"a":1,"a":2}"#).send().await
+            }
             (None, Some(name)) => call(&format!("{path}?{name}=a&{name}=b")).send().await,
             (None, None) => call(&surprise).send().await,
         },
-        "unknown_parameter" if operation.body().is_some() => {
+        "unknown_parameter" if operation.method != "GET" => {
             call(&path).json(r#"{"surprise":1}"#).send().await
         }
         "unknown_parameter" => call(&surprise).send().await,

@@ -5,6 +5,7 @@ use keygate_core::Code;
 
 use crate::{
     answer::Answer,
+    fields::NoFields,
     links::LinkResponse,
     openapi::{examples, list},
     origin::Origin,
@@ -35,6 +36,7 @@ pub(crate) async fn reset_password(
     Origin(origin): Origin,
     Extension(signed_in): Extension<SignedInSession>,
     PathId(id): PathId,
+    NoFields: NoFields,
 ) -> Answer<impl IntoResponse> {
     let control = state.control();
     let account_id = parse_account_id(&id)?;

@@ -5,6 +5,7 @@ use keygate_core::Code;
 
 use crate::{
     answer::Answer,
+    fields::NoFields,
     openapi::{examples, list},
     path_id::PathId,
     state::WebState,
@@ -32,6 +33,7 @@ pub(crate) async fn suspend(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,
     PathId(id): PathId,
+    NoFields: NoFields,
 ) -> Answer<impl IntoResponse> {
     let control = state.control();
     let account_id = parse_account_id(&id)?;

@@ -5,6 +5,7 @@ use keygate_core::Code;
 
 use crate::{
     answer::Answer,
+    fields::NoFields,
     openapi::{examples, list},
     path_id::PathId,
     state::WebState,
@@ -30,6 +31,7 @@ pub(crate) async fn withdraw(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,
     PathId(id): PathId,
+    NoFields: NoFields,
 ) -> Answer<impl IntoResponse> {
     let actor = signed_in.actor();
     state.control().withdraw_link(actor, &id).await?;
