@@ -16,6 +16,7 @@ mod origin;
 mod pages;
 mod path_id;
 mod query;
+mod rendered;
 mod routes;
 mod state;
 mod status_words;

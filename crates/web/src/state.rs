@@ -9,7 +9,7 @@ use std::{
 use keygate_control::Control;
 use keygate_http::Requests;
 
-use crate::cookie::TokenCookie;
+use crate::{api::status::StatusPages, cookie::TokenCookie};
 
 /// Under which address the service is known.
 #[derive(Debug, Clone)]
@@ -45,6 +45,7 @@ struct Shared {
     browser_cookie: TokenCookie,
     draining: AtomicBool,
     requests: Requests,
+    status_pages: StatusPages,
 }
 
 impl WebState {
@@ -65,6 +66,7 @@ impl WebState {
             requests,
         }))
     }
+            status_pages: StatusPages::new(),
 
     /// From now on `/readyz` says that the program takes no more work.
     pub fn begin_draining(&self) {
@@ -81,6 +83,10 @@ impl WebState {
 
     pub(crate) fn control(&self) -> &Control {
         &self.0.control
+    pub(crate) fn status_pages(&self) -> &StatusPages {
+        &self.0.status_pages
+    }
+
     }
 
     pub(crate) fn site(&self) -> &Site {

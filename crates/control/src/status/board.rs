@@ -1,6 +1,9 @@
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -27,8 +30,19 @@ pub(crate) struct Board {
     max_gap: Duration,
     known: Mutex<Known>,
     live: Mutex<HashMap<ComponentId, Live>>,
+    /// Changes with what is known.
+    version: AtomicU64,
+    /// What was shown last.
+    shown: Mutex<Option<Shown>>,
     /// When it was last read, by the monotonic clock; held while it is.
     tried: Arc<tokio::sync::Mutex<Option<Duration>>>,
+}
+
+/// What was put together in a second from what was known then.
+struct Shown {
+    second: i64,
+    version: u64,
+    status: Arc<Status>,
 }
 
 #[derive(Default)]
@@ -68,6 +82,8 @@ impl Board {
             max_gap: policy.max_gap(),
             known: Mutex::default(),
             live: Mutex::default(),
+            version: AtomicU64::default(),
+            shown: Mutex::default(),
             tried: Arc::default(),
         })
     }
@@ -82,6 +98,7 @@ impl Board {
             before => before.map_or(0, |before| before.failures) + 1,
         };
         live.insert(probe.component.clone(), Live { probe, failures });
+        self.version.fetch_add(1, Ordering::Release);
     }
 
     pub(super) fn live(&self, component: &ComponentId) -> Option<Live> {
@@ -128,8 +145,29 @@ impl Board {
             } else {
                 known.failing_since.get_or_insert(now);
             }
+            board.version.fetch_add(1, Ordering::Release);
         });
         let _ = reading.await;
+    }
+
+    /// What is to be shown now. However many ask, it is put together once a second, and when something is known
+    /// anew.
+    fn show(&self, policy: &StatusPolicy, now: Timestamp) -> Arc<Status> {
+        let version = self.version.load(Ordering::Acquire);
+        let second = now.as_millis().div_euclid(1_000);
+        let mut shown = self.shown.lock();
+        if let Some(shown) = &*shown
+            && (shown.second, shown.version) == (second, version)
+        {
+            return shown.status.clone();
+        }
+        let status = Arc::new(Status::new(policy, self, now));
+        *shown = Some(Shown {
+            second,
+            version,
+            status: status.clone(),
+        });
+        status
     }
 
     async fn read(&self) -> Result<Snapshot, StorageError> {
@@ -160,8 +198,9 @@ impl Board {
 
 impl Control {
     /// How the service does. It is at most some seconds old; without the database, what was known last.
-    pub async fn read_status(&self) -> Status {
+    /// It is the same one until there is something else to see.
+    pub async fn read_status(&self) -> Arc<Status> {
         self.board.refresh().await;
-        Status::new(&self.policy.status, &self.board, self.clock.now())
+        self.board.show(&self.policy.status, self.clock.now())
     }
 }

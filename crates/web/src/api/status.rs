@@ -4,13 +4,42 @@ mod show;
 
 pub(crate) use show::{PUBLIC, show};
 
+use std::sync::Arc;
+
 use keygate_control::{ComponentStatus, Day, Health, Hour, Status, Uptime};
 use keygate_core::{ComponentId, ComponentName, Timestamp};
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
 use super::incident::IncidentResponse;
-use crate::{openapi::types, status_words::sentence};
+use crate::{openapi::types, rendered::RenderedLast, status_words::sentence};
+
+/// What is shown of the status, until there is something else to see.
+pub(crate) struct StatusPages {
+    pub(crate) json: RenderedLast<SameStatus>,
+    pub(crate) page: RenderedLast<SameStatus>,
+    /// They differ by the address under which the reader knows the service.
+    pub(crate) feed: RenderedLast<(SameStatus, String)>,
+}
+
+impl StatusPages {
+    pub(crate) const fn new() -> Self {
+        Self {
+            json: RenderedLast::keeping(1),
+            page: RenderedLast::keeping(1),
+            feed: RenderedLast::keeping(8),
+        }
+    }
+}
+
+/// A status that is told from others by which one it is, not by what is in it.
+pub(crate) struct SameStatus(pub(crate) Arc<Status>);
+
+impl PartialEq for SameStatus {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
 
 #[derive(OpenApi)]
 #[openapi(paths(show::show))]

@@ -11,12 +11,17 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::{StatusCode, header::CACHE_CONTROL};
+use http::{HeaderMap, StatusCode, header::CACHE_CONTROL};
 use keygate_control::{Component, ComponentStatus, Health, Status, Uptime};
 use keygate_core::{Incident, Timestamp};
 
-use super::{frame::Frame, moment::Moment, page};
-use crate::{api::status::PUBLIC, state::WebState, status_words::sentence};
+use super::{frame::Frame, html_page, message, moment::Moment};
+use crate::{
+    answer::shutting_down,
+    api::status::{PUBLIC, SameStatus},
+    state::WebState,
+    status_words::sentence,
+};
 
 use charts::{Bar, DayRow, HourRow, Sparkline};
 use incident::IncidentView;
@@ -61,17 +66,26 @@ struct UptimeView {
 }
 
 /// `GET /status`
-pub(crate) async fn show(State(state): State<WebState>) -> Response {
-    let status = state.control().read_status().await;
-    let shown = StatusPage::new(status);
-    // The same for everybody, so that anybody may keep it.
-    ([(CACHE_CONTROL, PUBLIC)], page(StatusCode::OK, &shown)).into_response()
+pub(crate) async fn show(State(state): State<WebState>, headers: HeaderMap) -> Response {
+    let status = SameStatus(state.control().read_status().await);
+    let Some(rendered) = state.status_pages().page.get(status, render).await else {
+        return message::show(Frame::signed_out("status"), &shutting_down());
+    };
+    rendered.answer(&headers, |body| {
+        // The same for everybody, so that anybody may keep it.
+        ([(CACHE_CONTROL, PUBLIC)], html_page(StatusCode::OK, body)).into_response()
+    })
+}
+
+fn render(SameStatus(status): &SameStatus) -> String {
+    let page = StatusPage::new(status);
+    page.render().expect("the templates render from memory")
 }
 
 impl StatusPage {
-    fn new(status: Status) -> Self {
+    fn new(status: &Status) -> Self {
         let now = status.at;
-        let sentence = sentence(&status);
+        let sentence = sentence(status);
         let named: Vec<Component> = status
             .components
             .iter()
@@ -93,7 +107,7 @@ impl StatusPage {
             past: view(&status.past),
             components: status
                 .components
-                .into_iter()
+                .iter()
                 .map(|component| ComponentView::new(component, now))
                 .collect(),
         }
@@ -101,13 +115,16 @@ impl StatusPage {
 }
 
 impl ComponentView {
-    fn new(status: ComponentStatus, now: Timestamp) -> Self {
+    fn new(status: &ComponentStatus, now: Timestamp) -> Self {
         let last_quarter = UptimeView::new("90 days", status.last_quarter);
         let known = last_quarter.known.as_deref();
         Self {
             name: status.component.name.to_string(),
             health: status.health.into(),
-            probed: status.latest.map(|latest| Moment::new(latest.at, now)),
+            probed: status
+                .latest
+                .as_ref()
+                .map(|latest| Moment::new(latest.at, now)),
             summary: format!(
                 "The last 90 days: {} up, known for {} of the time.",
                 last_quarter.percent,

@@ -110,7 +110,7 @@ impl World {
 
     async fn seen(&self) -> ComponentStatus {
         let status = self.control.read_status().await;
-        let mut components = status.components.into_iter();
+        let mut components = status.components.iter().cloned();
         let id = ComponentId::data_plane();
         components
             .find(|one| one.component.id == id)
@@ -426,7 +426,7 @@ async fn without_the_database_the_last_known_state_is_shown_and_said_to_be_so() 
     let health = async |id: ComponentId| {
         let status = world.control.read_status().await;
         assert_eq!(status.stale_since, Some(read_at));
-        let mut components = status.components.into_iter();
+        let mut components = status.components.iter().cloned();
         let found = components.find(|one| one.component.id == id);
         found.expect("it is there").health
     };
@@ -454,7 +454,7 @@ async fn a_database_that_only_the_page_finds_too_slow_is_not_out() {
             duration_ms: 1,
         });
         let status = world.control.read_status().await;
-        let mut components = status.components.into_iter();
+        let mut components = status.components.iter().cloned();
         let storage = components.find(|one| one.component.id == ComponentId::storage());
         assert_eq!(storage.expect("it is there").health, Health::Degraded);
         world.clock.advance_millis(4 * INTERVAL);
@@ -595,7 +595,7 @@ async fn an_upstream_that_comes_and_goes_pushes_nobodys_incident_away() {
             followed.await.expect("the store answers");
         }
     }
-    let past = world.control.read_status().await.past;
+    let past = world.control.read_status().await.past.clone();
     let is_said = |incident: &Incident| incident.id.to_string() == said;
     assert!(past.iter().any(is_said));
     assert_eq!(

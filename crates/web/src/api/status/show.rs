@@ -1,8 +1,16 @@
-use axum::{Json, extract::State, response::IntoResponse};
-use http::header::CACHE_CONTROL;
+use axum::{extract::State, response::IntoResponse};
+use http::{
+    HeaderMap,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
+use keygate_control::Status;
 
-use super::StatusResponse;
-use crate::{openapi::examples, state::WebState};
+use super::{SameStatus, StatusResponse};
+use crate::{
+    answer::{Answer, shutting_down},
+    openapi::examples,
+    state::WebState,
+};
 
 /// How long anybody may keep what is public of the status.
 pub(crate) const PUBLIC: &str = "public, max-age=15";
@@ -20,8 +28,18 @@ pub(crate) const PUBLIC: &str = "public, max-age=15";
         (status = 200, description = "How it does.", body = StatusResponse, example = examples::status),
     ),
 )]
-pub(crate) async fn show(State(state): State<WebState>) -> impl IntoResponse {
-    let status = state.control().read_status().await;
-    let body = Json(StatusResponse::from(status));
-    ([(CACHE_CONTROL, PUBLIC)], body)
+pub(crate) async fn show(
+    State(state): State<WebState>,
+    headers: HeaderMap,
+) -> Answer<impl IntoResponse> {
+    let status = SameStatus(state.control().read_status().await);
+    let rendered = state.status_pages().json.get(status, render).await;
+    let rendered = rendered.ok_or_else(shutting_down)?;
+    let about = [(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, PUBLIC)];
+    Ok(rendered.answer(&headers, |body| (about, body).into_response()))
+}
+
+fn render(SameStatus(status): &SameStatus) -> String {
+    let response = StatusResponse::from(Status::clone(status));
+    serde_json::to_string(&response).expect("it serialises")
 }

@@ -1,13 +1,25 @@
 //! The feed of incidents, in Atom (RFC 4287).
 
 use askama::Template;
-use axum::{extract::State, response::IntoResponse};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderMap,
+    header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
+};
 use keygate_control::{Component, Status};
 use keygate_core::{Incident, IncidentUpdate, Timestamp};
 
 use super::incident::IncidentView;
-use crate::{api::status::PUBLIC, origin::Origin, pages::moment::exact, state::WebState};
+use crate::{
+    answer::{Answer, shutting_down},
+    api::status::{PUBLIC, SameStatus},
+    origin::Origin,
+    pages::moment::exact,
+    state::WebState,
+};
 
 #[derive(Template)]
 #[template(path = "status/feed.xml")]
@@ -30,33 +42,40 @@ struct Entry {
 pub(crate) async fn feed(
     State(state): State<WebState>,
     Origin(origin): Origin,
-) -> impl IntoResponse {
-    let status = state.control().read_status().await;
-    let feed = Feed::new(&origin, status);
-    let xml = feed.render().expect("the templates render from memory");
+    headers: HeaderMap,
+) -> Answer<Response> {
+    let status = SameStatus(state.control().read_status().await);
+    let feeds = &state.status_pages().feed;
+    let rendered = feeds.get((status, origin), render).await;
+    let rendered = rendered.ok_or_else(shutting_down)?;
     // Where nobody says under which address it is known, its links go by the one that was asked.
     let cache = if state.site().is_configured {
         PUBLIC
     } else {
         "private, max-age=15"
     };
-    let headers = [
+    let about = [
         (CONTENT_TYPE, "application/atom+xml; charset=utf-8"),
         (CACHE_CONTROL, cache),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (headers, xml)
+    Ok(rendered.answer(&headers, |body| (about, body).into_response()))
+}
+
+fn render((SameStatus(status), origin): &(SameStatus, String)) -> String {
+    let feed = Feed::new(origin, status);
+    feed.render().expect("the templates render from memory")
 }
 
 impl<'a> Feed<'a> {
-    fn new(origin: &'a str, status: Status) -> Self {
+    fn new(origin: &'a str, status: &Status) -> Self {
         let now = status.at;
         let named: Vec<Component> = status
             .components
-            .into_iter()
-            .map(|one| one.component)
+            .iter()
+            .map(|one| one.component.clone())
             .collect();
-        let incidents = [status.current, status.planned, status.past].concat();
+        let incidents = [&status.current[..], &status.planned, &status.past].concat();
         let mut entries: Vec<Entry> = incidents
             .iter()
             .map(|incident| Entry::new(incident, &named, now))

@@ -1,6 +1,6 @@
 //! The status page, its feed, and that they bear what may come.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use keygate_control::{
     Actor, Component, PostIncident, ScheduleMaintenance, StatusPolicy, parse_incident_message,
@@ -36,6 +36,35 @@ async fn the_page_says_the_same_to_everybody() {
     let signed_in = app.get("/status").cookie(&cookie).send().await;
     assert_eq!(signed_in.body, open.body, "anybody may keep it");
     assert!(!signed_in.headers.contains_key("set-cookie"));
+}
+
+#[tokio::test]
+async fn what_is_shown_is_put_together_once_a_second_and_when_something_changes() {
+    let app = TestApp::new();
+    let status = async || app.control.read_status().await;
+    let first = status().await;
+    assert!(Arc::ptr_eq(&first, &status().await));
+    post(&app, "Slow", "We look.", IncidentState::Identified).await;
+    let second = status().await;
+    assert_eq!(second.current.len(), 1, "it is seen at once");
+    assert!(Arc::ptr_eq(&second, &status().await));
+    app.clock.advance_millis(1_000);
+    assert!(!Arc::ptr_eq(&second, &status().await));
+}
+
+#[tokio::test]
+async fn whoever_takes_gzip_is_given_the_status_in_it() {
+    let app = TestApp::new();
+    for path in ["/status", "/status/feed.atom", "/api/status"] {
+        for (accepted, encoding) in [("gzip, br", Some("gzip")), ("gzip;q=0", None)] {
+            let answer = app.get(path).header("accept-encoding", accepted);
+            let headers = answer.send().await.headers;
+            let said = headers.get("content-encoding");
+            assert_eq!(said.and_then(|name| name.to_str().ok()), encoding, "{path}");
+            let varies = headers.get_all("vary").iter().collect::<Vec<_>>();
+            assert_eq!(varies, ["accept-encoding"], "{path} {accepted}");
+        }
+    }
 }
 
 #[tokio::test]
