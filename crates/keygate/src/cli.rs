@@ -17,6 +17,11 @@ mod storage;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use rustix::{
+    fs::Mode,
+    process::{Signal, umask},
+};
+use tokio::signal::unix::SignalKind;
 
 use crate::{
     config::{Flags, Settings, did_you_mean},
@@ -149,6 +154,8 @@ enum Command {
 /// Runs the command line. Exit code 0 is success, 1 a failure, 2 a command line that is not
 /// understood, 141 a result that nobody reads to its end.
 pub(crate) fn run() -> ExitCode {
+    // Whatever is made is for this user alone, and for this user it is, whoever starts the program.
+    umask(Mode::RWXG | Mode::RWXO);
     let done = without_empty_variables().and_then(|()| match Cli::try_parse() {
         Ok(cli) => start(cli),
         Err(answer) => explain(&answer),
@@ -190,6 +197,7 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
         ..Flags::default()
     };
     let done = runtime.block_on(async {
+        outlive_file_size_limit()?;
         match cli.command {
             Command::Serve(serve) => serve.run(flags).await,
             Command::Demo(demo) => demo.run(flags).await,
@@ -208,6 +216,14 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
     // Everything is done but for names that are looked up, which nothing can break off.
     runtime.shutdown_background();
     done
+}
+
+/// Has a write beyond the limit on the size of files (`ulimit -f`) fail as one to a full disk does, in the place
+/// of ending the program.
+fn outlive_file_size_limit() -> Result<(), Failure> {
+    let exceeded = SignalKind::from_raw(Signal::XFSZ.as_raw());
+    let caught = tokio::signal::unix::signal(exceeded).map(drop);
+    caught.map_err(|error| Failure::new(format!("Signals cannot be handled ({error}).")))
 }
 
 /// A misspelt variable would otherwise be overlooked.

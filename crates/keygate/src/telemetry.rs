@@ -23,6 +23,8 @@ pub(crate) fn start(filter: &str) -> Result<(), Failure> {
     })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // There is nobody to tell, and the attempt ends the thread.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         builder.with_ansi(colours()).compact().init();

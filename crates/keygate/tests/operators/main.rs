@@ -8,4 +8,5 @@ mod metrics;
 mod preflight;
 mod python;
 mod status;
+mod surroundings;
 mod traces;

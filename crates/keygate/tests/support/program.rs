@@ -31,6 +31,8 @@ pub struct Spawn {
     pub open_files: Option<u32>,
     /// Whom it asks for the addresses of names, where that is not whom everybody asks.
     pub resolver: Option<IpAddr>,
+    /// What a shell does before it becomes the program.
+    pub before: Option<&'static str>,
 }
 
 /// Where a program serves its metrics.
@@ -125,6 +127,9 @@ impl Program {
             let mount = r#"mount --bind "$0" /etc/resolv.conf"#;
             let apart = ["unshare", "--mount", "sh"];
             command = by_shell(&apart, &command, mount, path.as_os_str());
+        }
+        if let Some(before) = spawn.before {
+            command = by_shell(&["sh"], &command, before, OsStr::new("sh"));
         }
         let log = File::options()
             .create(true)
@@ -226,6 +231,15 @@ impl Program {
 
     /// Runs an operator's command on the same data folder.
     pub fn cli(&self, args: &[&str], stdin: &str) -> Output {
+        run(self.command(args), stdin)
+    }
+
+    /// The same after a shell has done something.
+    pub fn cli_after(&self, before: &str, args: &[&str]) -> Output {
+        run(by_shell(&["sh"], &self.command(args), before, OsStr::new("sh")), "")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = keygate(self.folder.path());
         command.args(args).arg("--data").arg(self.data());
         if let Some(url) = &self.spawn.database {
@@ -236,7 +250,7 @@ impl Program {
                 .arg("--config")
                 .arg(self.folder.path().join("keygate.toml"));
         }
-        run(command, stdin)
+        command
     }
 
     /// Sends bytes as they are on a connection of their own; what comes back until it is closed.
