@@ -258,8 +258,9 @@ fn origin(text: &str) -> Option<String> {
         .map_or((rest, String::new()), |(host, port)| {
             (host, format!(":{port}"))
         });
-    let host = if host.starts_with('[') {
-        host.to_ascii_lowercase()
+    let host = if let Some(address) = host.strip_prefix('[') {
+        let address: Ipv6Addr = address.strip_suffix(']')?.parse().ok()?;
+        format!("[{address}]")
     } else {
         idna::domain_to_ascii(host).ok()?
     };
@@ -277,7 +278,6 @@ fn traces(section: &file::Traces) -> Result<Option<TraceSettings>, Failure> {
         let rule = "must be between 0 and 1";
         return Err(invalid("traces.sample_ratio", ratio, rule));
     }
-    let Some(endpoint) = &section.otlp_endpoint else {
     let believed = match section.believe.as_deref() {
         None | Some("trusted_proxies") => Believed::TrustedPeers,
         Some("anybody") => Believed::Anybody,
@@ -286,6 +286,7 @@ fn traces(section: &file::Traces) -> Result<Option<TraceSettings>, Failure> {
             return Err(invalid("traces.believe", other, rule));
         }
     };
+    let Some(endpoint) = &section.otlp_endpoint else {
         return Ok(None);
     };
     let authority = endpoint.strip_prefix("http://");
@@ -298,8 +299,8 @@ fn traces(section: &file::Traces) -> Result<Option<TraceSettings>, Failure> {
     Ok(Some(TraceSettings {
         endpoint: endpoint.clone(),
         ratio,
-    }))
         believed,
+    }))
 }
 
 fn trusted_proxies(networks: &[String]) -> Result<TrustedProxies, Failure> {
@@ -498,6 +499,7 @@ mod tests {
             ),
             ("http://[2001:DB8::1]", Some("http://[2001:db8::1]")),
             ("http://[::1]:8080/", Some("http://[::1]:8080")),
+            ("http://[0:0:0::0:1]:8080", Some("http://[::1]:8080")),
             ("http://gpubox:8080", Some("http://gpubox:8080")),
             ("keys.example.com", None),
             ("ftp://keys.example.com", None),
@@ -564,9 +566,9 @@ mod tests {
             "[traces]\notlp_endpoint = \"localhost:4317\"",
             "[traces]\notlp_endpoint = \"https://collector.example.com:4317\"",
             "[traces]\nsample_ratio = 1.5",
+            "[traces]\nbelieve = \"everybody\"",
             "[status]\ninterval = \"1ms\"",
             "[status]\ninterval = \"now\"",
-            "[traces]\nbelieve = \"everybody\"",
             "[status]\ninterval = \"1s\"\ntimeout = \"2s\"",
             "[[upstream]]\nurl = \"http://a\"\nname = \"\"",
             "[[upstream]]\nurl = \"http://a\"\nstatus_path = \"health\"",
