@@ -149,6 +149,15 @@ impl Control {
         self.store.bind_prefix(prefix).await
     }
 
+    /// A short word that tells this keygate, on however many nodes, from others on the same host. To be asked
+    /// after [`Self::bind_hasher`].
+    pub async fn name_installation(&self) -> Result<String, StorageError> {
+        let mut drawn = [0; 4];
+        self.random.fill(&mut drawn);
+        let drawn = format!("{:08x}", u32::from_be_bytes(drawn));
+        self.store.name_installation(drawn).await
+    }
+
     /// Notes the limits on keys for commands that are run without this configuration.
     pub async fn note_limits(&self) -> Result<(), StorageError> {
         self.store.note_limits(self.policy.key_limits).await

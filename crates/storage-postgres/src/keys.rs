@@ -102,6 +102,8 @@ statements! {
         AND (key_prefix IS NULL OR starts_with($2, key_prefix))";
     RULES = "SELECT key_prefix, max_active, max_total FROM hasher";
     ANY_PREFIX = "SELECT key_prefix FROM api_keys LIMIT 1";
+    INSTALLATION = "SELECT installation FROM hasher";
+    NAME_INSTALLATION = "UPDATE hasher SET installation = coalesce(installation, $1)";
     BIND_PREFIX = "UPDATE hasher SET key_prefix = $1";
     NOTE_LIMITS = "UPDATE hasher SET max_active = $1, max_total = $2 \
         WHERE (max_active, max_total) IS DISTINCT FROM ($1, $2)";
@@ -196,6 +198,11 @@ async fn key_rules(db: &mut PgConnection) -> Result<KeyRules, StorageError> {
 
 async fn fingerprint(db: &mut PgConnection) -> Result<Option<String>, StorageError> {
     optional(db, query(FINGERPRINT), |row| row.some_text("fingerprint")).await
+}
+
+async fn installation(db: &mut PgConnection) -> Result<Option<String>, StorageError> {
+    let name = optional(db, query(INSTALLATION), |row| row.text("installation")).await?;
+    Ok(name.flatten())
 }
 
 /// What the keys bind a server to, in a schema of this version.
@@ -421,6 +428,20 @@ impl KeyStore for PostgresStore {
                     execute(db, query(BIND_PREFIX).bind(&ours)).await?;
                 }
                 Ok(binding)
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn name_installation(&self, drawn: String) -> Result<String, StorageError> {
+        if let Some(name) = self.read(|db| installation(db).boxed()).await? {
+            return Ok(name);
+        }
+        self.write(move |db| {
+            async move {
+                execute(db, query(NAME_INSTALLATION).bind(&drawn)).await?;
+                Ok(installation(db).await?.unwrap_or(drawn))
             }
             .boxed()
         })

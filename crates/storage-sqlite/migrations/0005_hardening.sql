@@ -4,6 +4,9 @@ ALTER TABLE hasher ADD COLUMN key_prefix TEXT;
 ALTER TABLE hasher ADD COLUMN max_active INTEGER;
 ALTER TABLE hasher ADD COLUMN max_total INTEGER;
 
+-- Tells this database from those of other keygates on the same host, whose cookies browsers send to all of them.
+ALTER TABLE hasher ADD COLUMN installation TEXT;
+
 -- For pages of an account's keys that are switched on, or off, among many that are not.
 CREATE INDEX api_keys_on ON api_keys (account_id, id) WHERE is_active = 1;
 CREATE INDEX api_keys_off ON api_keys (account_id, id) WHERE is_active = 0;

@@ -82,6 +82,8 @@ statements! {
         ON CONFLICT (only) DO UPDATE SET fingerprint = excluded.fingerprint";
     RULES = "SELECT key_prefix, max_active, max_total FROM hasher";
     ANY_PREFIX = "SELECT key_prefix FROM api_keys LIMIT 1";
+    INSTALLATION = "SELECT installation FROM hasher";
+    NAME_INSTALLATION = "UPDATE hasher SET installation = coalesce(installation, ?)";
     BIND_PREFIX = "UPDATE hasher SET key_prefix = ?";
     NOTE_LIMITS = "UPDATE hasher SET max_active = ?1, max_total = ?2";
     INSERT = "INSERT INTO api_keys \
@@ -116,6 +118,11 @@ fn key_rules(db: &Connection) -> Result<KeyRules, StorageError> {
 
 fn fingerprint(db: &Connection) -> Result<Option<String>, StorageError> {
     query::optional(db, FINGERPRINT, [], |row| row.some_text("fingerprint"))
+}
+
+fn installation(db: &Connection) -> Result<Option<String>, StorageError> {
+    let name = query::optional(db, INSTALLATION, [], |row| row.text("installation"))?;
+    Ok(name.flatten())
 }
 
 /// What the keys bind a server to, in a schema of this version.
@@ -353,6 +360,17 @@ impl KeyStore for SqliteStore {
                 query::execute(db, BIND_PREFIX, [&ours])?;
             }
             Ok(binding)
+        })
+        .await
+    }
+
+    async fn name_installation(&self, drawn: String) -> Result<String, StorageError> {
+        if let Some(name) = self.read(installation).await? {
+            return Ok(name);
+        }
+        self.write(move |db| {
+            query::execute(db, NAME_INSTALLATION, [&drawn])?;
+            Ok(installation(db)?.unwrap_or(drawn))
         })
         .await
     }

@@ -103,6 +103,7 @@ macro_rules! conformance_tests {
             prefixes_are_bound_while_there_are_keys
             a_prefix_that_was_never_noted_is_that_of_the_keys
             the_rules_by_which_keys_were_issued_are_kept
+            an_installation_is_named_once
             names_come_back_as_they_went_in
             a_form_makes_one_key_of_an_account
             a_form_that_is_sent_many_times_at_once_makes_one_key

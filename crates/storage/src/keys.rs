@@ -246,6 +246,9 @@ pub trait KeyStore: Send + Sync {
     /// has to be bound to a hasher before.
     async fn bind_prefix(&self, prefix: String) -> Result<PrefixBinding, StorageError>;
 
+    /// Names the database by `drawn`, if it has no name yet: its name. It has to be bound to a hasher before.
+    async fn name_installation(&self, drawn: String) -> Result<String, StorageError>;
+
     /// Notes how many keys an account may have, for commands without the configuration.
     async fn note_limits(&self, limits: KeyLimits) -> Result<(), StorageError>;
 

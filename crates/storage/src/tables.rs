@@ -74,6 +74,7 @@ pub const TABLES: &[Table] = &[
             column("key_prefix", Kind::Text),
             column("max_active", Kind::Number),
             column("max_total", Kind::Number),
+            column("installation", Kind::Text),
         ],
     },
     Table {

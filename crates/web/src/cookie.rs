@@ -1,7 +1,17 @@
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, header::COOKIE};
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{COOKIE, SET_COOKIE},
+};
 use keygate_core::Token;
+
+use crate::state::WebState;
 
 /// The longest that browsers keep a cookie (RFC 6265bis section 5.5).
 const REMEMBER_BROWSER: Duration = Duration::from_hours(400 * 24);
@@ -10,57 +20,86 @@ const REMEMBER_BROWSER: Duration = Duration::from_hours(400 * 24);
 ///
 /// Where the public address is https it is `Secure` and has the `__Host-` prefix, which keeps
 /// other hosts of the same domain from planting one (RFC 6265bis section 4.1.3.2).
+///
+/// Browsers send a host's cookies to all its ports. So its name ends in what tells this keygate from others
+/// there.
 #[derive(Debug)]
 pub(crate) struct TokenCookie {
     name: String,
+    /// What it was called before names ended in anything. It is still taken, in the place of the other.
+    name_before: Option<String>,
     secure: &'static str,
     lifetime: Duration,
 }
 
 impl TokenCookie {
     /// The cookie that stands for a session.
-    pub(crate) fn of_session(is_https: bool, lifetime: Duration) -> Self {
-        Self::new("keygate_session", is_https, lifetime)
+    pub(crate) fn of_session(installation: &str, is_https: bool, lifetime: Duration) -> Self {
+        Self::new("keygate_session", installation, is_https, lifetime)
     }
 
     /// The cookie by which a browser is known with which somebody has signed in before. It opens nothing.
-    pub(crate) fn of_browser(is_https: bool) -> Self {
-        Self::new("keygate_browser", is_https, REMEMBER_BROWSER)
+    pub(crate) fn of_browser(installation: &str, is_https: bool) -> Self {
+        Self::new("keygate_browser", installation, is_https, REMEMBER_BROWSER)
     }
 
-    fn new(name: &str, is_https: bool, lifetime: Duration) -> Self {
+    fn new(name: &str, installation: &str, is_https: bool, lifetime: Duration) -> Self {
         let (prefix, secure) = if is_https {
             ("__Host-", "; Secure")
         } else {
             ("", "")
         };
-        let name = format!("{prefix}{name}");
+        let name_before = format!("{prefix}{name}");
+        let (name, name_before) = if installation.is_empty() {
+            (name_before, None)
+        } else {
+            (format!("{name_before}_{installation}"), Some(name_before))
+        };
         Self {
             name,
+            name_before,
             secure,
             lifetime,
         }
     }
 
-    /// The token that a request carries under exactly this name, once.
+    /// The token that a request carries under exactly this name, or the one before, once.
     pub(crate) fn read<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
-        let mut values = values(headers, &self.name);
+        let before = self.name_before.iter();
+        let mut values =
+            values(headers, &self.name).chain(before.flat_map(|name| values(headers, name)));
         let value = values.next().filter(|_| values.next().is_none())?;
         std::str::from_utf8(value).ok()
     }
 
     /// `Set-Cookie` for a new session.
     pub(crate) fn set(&self, token: &Token) -> HeaderValue {
-        self.header(token.expose(), self.lifetime)
+        self.header(&self.name, token.expose(), self.lifetime)
     }
 
     /// `Set-Cookie` that makes the browser forget it.
     pub(crate) fn clear(&self) -> HeaderValue {
-        self.header("", Duration::ZERO)
+        self.header(&self.name, "", Duration::ZERO)
     }
 
-    fn header(&self, value: &str, lifetime: Duration) -> HeaderValue {
-        let Self { name, secure, .. } = self;
+    /// `Set-Cookie` that makes a browser forget what it has under the name before, if it has.
+    fn clear_before(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let name = self.name_before.as_ref()?;
+        values(headers, name).next()?;
+        Some(self.header(name, "", Duration::ZERO))
+    }
+
+    /// Whether an answer sets it, to whatever.
+    fn is_set_by(&self, headers: &HeaderMap) -> bool {
+        let mut set = headers.get_all(SET_COOKIE).iter();
+        set.any(|cookie| {
+            let value = cookie.as_bytes().strip_prefix(self.name.as_bytes());
+            value.is_some_and(|value| value.starts_with(b"="))
+        })
+    }
+
+    fn header(&self, name: &str, value: &str, lifetime: Duration) -> HeaderValue {
+        let secure = self.secure;
         let seconds = lifetime.as_secs();
         let text =
             format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
@@ -68,6 +107,20 @@ impl TokenCookie {
         header.set_sensitive(true);
         header
     }
+}
+
+/// Has browsers that get the session's cookie forget what they have under its name before: of two there is none.
+pub(crate) async fn leave_name_before(
+    State(state): State<WebState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let cleared = state.cookie().clear_before(request.headers());
+    let mut response = next.run(request).await;
+    if let Some(cleared) = cleared.filter(|_| state.cookie().is_set_by(response.headers())) {
+        response.headers_mut().append(SET_COOKIE, cleared);
+    }
+    response
 }
 
 /// What a request has under exactly this name. Byte by byte: other programs on this host set cookies, too,
@@ -94,7 +147,7 @@ mod tests {
         for cookie in cookies {
             headers.append(COOKIE, HeaderValue::from_static(cookie));
         }
-        let cookie = TokenCookie::of_session(is_https, HOUR);
+        let cookie = TokenCookie::of_session("", is_https, HOUR);
         cookie.read(&headers).map(str::to_owned)
     }
 
@@ -102,7 +155,7 @@ mod tests {
     fn attributes_are_strict() {
         let token = Token::generate(&OsRandom);
         let set = |is_https| {
-            let value = TokenCookie::of_session(is_https, HOUR).set(&token);
+            let value = TokenCookie::of_session("", is_https, HOUR).set(&token);
             let text = value.to_str().expect("ASCII").to_owned();
             text.replace(token.expose(), "TOKEN")
         };
@@ -148,8 +201,27 @@ mod tests {
         for cookie in cookies {
             headers.append(COOKIE, HeaderValue::from_bytes(cookie).expect("a value"));
         }
-        let cookie = TokenCookie::of_session(false, HOUR);
+        let cookie = TokenCookie::of_session("", false, HOUR);
         assert_eq!(cookie.read(&headers), Some("x"));
+    }
+
+    #[test]
+    fn keygates_on_one_host_do_not_take_each_others() {
+        let ours = TokenCookie::of_session("0a1b2c3d", false, HOUR);
+        for (sent, expected) in [
+            ("keygate_session_0a1b2c3d=x", Some("x")),
+            (
+                "keygate_session_ffffffff=y; keygate_session_0a1b2c3d=x",
+                Some("x"),
+            ),
+            ("keygate_session_ffffffff=y", None),
+            ("keygate_session=x", Some("x")),
+            ("keygate_session=x; keygate_session_0a1b2c3d=x", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(COOKIE, HeaderValue::from_static(sent));
+            assert_eq!(ours.read(&headers), expected, "{sent}");
+        }
     }
 
     #[test]

@@ -103,8 +103,9 @@ fn operation<'a>(document: &'a mut OpenApi, route: &Route) -> Option<&'a mut Ope
 fn session_cookie() -> SecurityScheme {
     SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
         "keygate_session",
-        "A live session; where it says `admin`, one of an admin. Where the public address is https, the cookie \
-         is called `__Host-keygate_session`.",
+        "A live session; where it says `admin`, one of an admin. What is set is called so with a word behind it, \
+         which tells this keygate from others on the same host: `keygate_session_0a1b2c3d`. Where the public address \
+         is https, both names begin with `__Host-`.",
     )))
 }
 

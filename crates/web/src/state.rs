@@ -49,10 +49,12 @@ struct Shared {
 }
 
 impl WebState {
-    /// Handlers over these use cases, at this address. Their answers count among `requests`.
+    /// Handlers over these use cases, at this address. The names of cookies end in `installation`, if there is
+    /// any. Answers count among `requests`.
     pub fn new(
         control: Arc<Control>,
         site: Site,
+        installation: &str,
         session_absolute: Duration,
         requests: Requests,
     ) -> Self {
@@ -60,13 +62,13 @@ impl WebState {
         Self(Arc::new(Shared {
             control,
             site,
-            cookie: TokenCookie::of_session(is_https, session_absolute),
-            browser_cookie: TokenCookie::of_browser(is_https),
+            cookie: TokenCookie::of_session(installation, is_https, session_absolute),
+            browser_cookie: TokenCookie::of_browser(installation, is_https),
             draining: false.into(),
             requests,
+            status_pages: StatusPages::new(),
         }))
     }
-            status_pages: StatusPages::new(),
 
     /// From now on `/readyz` says that the program takes no more work.
     pub fn begin_draining(&self) {
@@ -81,12 +83,12 @@ impl WebState {
         &self.0.requests
     }
 
-    pub(crate) fn control(&self) -> &Control {
-        &self.0.control
     pub(crate) fn status_pages(&self) -> &StatusPages {
         &self.0.status_pages
     }
 
+    pub(crate) fn control(&self) -> &Control {
+        &self.0.control
     }
 
     pub(crate) fn site(&self) -> &Site {

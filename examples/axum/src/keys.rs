@@ -59,7 +59,7 @@ pub(crate) async fn open(path: &str, origin: String) -> Result<Keys, Box<dyn Err
     };
     // What it counts is shown nowhere.
     let requests = Requests::default();
-    let state = WebState::new(Arc::new(control), site, session_absolute, requests);
+    let state = WebState::new(Arc::new(control), site, "", session_absolute, requests);
     Ok(Keys {
         verifier,
         management: keygate_web::router(state),

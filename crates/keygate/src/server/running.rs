@@ -67,6 +67,8 @@ struct Ground {
     traces: Option<Traces>,
     store: Arc<dyn Store>,
     control: Arc<Control>,
+    /// What tells this keygate from others on the same host.
+    installation: String,
 }
 
 impl Ground {
@@ -88,6 +90,8 @@ impl Ground {
         let control = control(settings, store.clone());
         let bind = async || bind_keys(&control).await;
         patiently("comparing how keys are made", Failure::may_pass, bind).await?;
+        let name = async || Ok::<_, Failure>(control.name_installation().await?);
+        let installation = patiently("naming the database", Failure::may_pass, name).await?;
         let note = async || Ok::<_, Failure>(control.note_limits().await?);
         patiently("noting the limits on keys", Failure::may_pass, note).await?;
         Ok(Self {
@@ -96,6 +100,7 @@ impl Ground {
             traces,
             store,
             control,
+            installation,
         })
     }
 }
@@ -112,6 +117,7 @@ impl Running {
             traces,
             store,
             control,
+            installation,
         } = Ground::prepare(&mut settings).await?;
         let request_line = RequestLine::without_keys(settings.format.prefix());
         let address = http.local_addr().unwrap_or(settings.listen);
@@ -119,18 +125,13 @@ impl Running {
         let metrics_address = address_of(listeners.metrics.as_ref());
         let requests = Requests::default();
         let origin = settings.origin(address);
-        let operator = operator::Listener::start(
-            &settings.data,
-            control.clone(),
-            Place {
-                origin: origin.clone(),
-                database: settings.database.clone(),
-                addresses: [Some(address), ext_authz_address, metrics_address]
-                    .into_iter()
-                    .flatten()
-                    .collect(),
-            },
-        )?;
+        let addresses = [Some(address), ext_authz_address, metrics_address];
+        let place = Place {
+            origin: origin.clone(),
+            database: settings.database.clone(),
+            addresses: addresses.into_iter().flatten().collect(),
+        };
+        let operator = operator::Listener::start(&settings.data, control.clone(), place)?;
         note_database(&settings.data, &settings.database)?;
 
         let verifier = Verifier::new(
@@ -142,7 +143,13 @@ impl Running {
         )
         .subscribed_to(&*store);
         let targets = targets(&settings, address, &settings.upstreams);
-        let web = web(&settings, control.clone(), origin.clone(), requests.clone());
+        let web = web(
+            &settings,
+            &control,
+            &origin,
+            &installation,
+            requests.clone(),
+        );
         let (stop, stopped) = oneshot::channel();
         let services = Services {
             authorizer: Arc::new(Authorizer::new(verifier.clone(), settings.routes)),
@@ -257,12 +264,19 @@ pub(crate) fn control(settings: &Settings, store: Arc<dyn Store>) -> Arc<Control
     ))
 }
 
-fn web(settings: &Settings, control: Arc<Control>, origin: String, requests: Requests) -> WebState {
+fn web(
+    settings: &Settings,
+    control: &Arc<Control>,
+    origin: &str,
+    installation: &str,
+    requests: Requests,
+) -> WebState {
     let site = Site {
-        origin,
+        origin: origin.to_owned(),
         is_configured: settings.public_url.is_some(),
     };
-    WebState::new(control, site, settings.policy.session_absolute, requests)
+    let lifetime = settings.policy.session_absolute;
+    WebState::new(control.clone(), site, installation, lifetime, requests)
 }
 
 /// Binds a store to the way in which keys are made, or refuses one whose keys were made in another.

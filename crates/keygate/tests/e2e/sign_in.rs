@@ -1,10 +1,43 @@
 //! Signing in while others try to keep people from it.
 
 use futures_util::future::join_all;
+use http::HeaderValue;
 use reqwest::Client;
 use serde_json::json;
 
-use crate::support::{Program, Spawn};
+use crate::support::{Account, Program, Spawn};
+
+/// Browsers send the cookies of a host to all its ports.
+#[tokio::test(flavor = "multi_thread")]
+async fn keygates_on_one_host_do_not_sign_each_others_users_out() {
+    let programs = [Spawn::default(), Spawn::default()].map(Program::start);
+    let mut accounts = Vec::new();
+    for program in &programs {
+        accounts.push(Account::create(program).await);
+    }
+    let name_of = |account: &Account| {
+        let (name, _) = account.cookie.split_once('=').expect("a pair");
+        name.to_owned()
+    };
+    let names = [&accounts[0], &accounts[1]].map(name_of);
+    assert_ne!(names[0], names[1], "a browser keeps both");
+    let all = format!(
+        "theme=gr\u{fc}n; {}; {}",
+        accounts[0].cookie, accounts[1].cookie
+    );
+    let value = HeaderValue::from_bytes(all.as_bytes()).expect("a value");
+    for account in &accounts {
+        let request = account.client.get(format!("{}/api/session", account.url));
+        let answer = request.header("cookie", value.clone()).send().await;
+        assert_eq!(answer.expect("it answers").status(), 200);
+    }
+    // It stays the same one.
+    let [mut program, _] = programs;
+    assert!(program.terminate().success());
+    let program = program.restart();
+    let account = Account::sign_in(&program.url).await;
+    assert_eq!(name_of(&account), names[0]);
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strangers_connections_keep_nobody_from_signing_in() {

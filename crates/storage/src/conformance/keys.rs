@@ -489,6 +489,21 @@ pub async fn the_rules_by_which_keys_were_issued_are_kept(f: Fixture) {
     assert_eq!(rules().await, noted);
 }
 
+pub async fn an_installation_is_named_once(f: Fixture) {
+    let bound = f.store.bind_hasher("sha256".into()).await.expect("answers");
+    assert_eq!(bound, HasherBinding::Bound);
+    let name = async |drawn: &str| {
+        let named = f.store.name_installation(drawn.into()).await;
+        named.expect("answers")
+    };
+    let (one, other) = tokio::join!(name("a1b2c3d4"), name("e5f6a7b8"));
+    assert_eq!(one, other, "two at once");
+    assert_eq!(name("00000000").await, one);
+    let rebound = f.store.bind_hasher("other".into()).await.expect("answers");
+    assert_eq!(rebound, HasherBinding::Bound);
+    assert_eq!(name("00000000").await, one, "whatever else is noted");
+}
+
 pub async fn names_come_back_as_they_went_in(f: Fixture) {
     let ada = f.account("ada@example.com").await;
     let longest = "\u{1f511}".repeat(255);

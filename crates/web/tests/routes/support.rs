@@ -45,6 +45,8 @@ pub struct Options {
     pub site: Site,
     pub status: StatusPolicy,
     pub key_limits: KeyLimits,
+    /// What the names of cookies end in.
+    pub installation: &'static str,
 }
 
 impl Default for Options {
@@ -57,6 +59,7 @@ impl Default for Options {
             },
             status: StatusPolicy::default(),
             key_limits: Policy::default().key_limits,
+            installation: "",
         }
     }
 }
@@ -116,6 +119,7 @@ impl TestApp {
         let state = WebState::new(
             control.clone(),
             options.site,
+            options.installation,
             Duration::from_hours(2),
             Requests::default(),
         );
@@ -288,15 +292,15 @@ impl Call<'_> {
         self
     }
 
-    pub fn json(self, body: &str) -> Self {
-        self.header("content-type", "application/json").body(body)
-    }
-
     /// A body of which nothing comes after this. Once it is waited for, time passes at once.
     pub fn stalled(mut self, beginning: &'static str) -> Self {
         let beginning = futures_util::stream::iter([Ok(beginning)]);
         self.body = Body::from_stream(beginning.chain(Stalled { is_awaited: false }));
         self
+    }
+
+    pub fn json(self, body: &str) -> Self {
+        self.header("content-type", "application/json").body(body)
     }
 
     /// Sends the head, and the body once it is there.
@@ -328,10 +332,6 @@ impl Call<'_> {
     }
 }
 
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    /// Empty where it is encoded.
 /// Nothing ever comes of it, and the time until somebody finds that too long is passed over.
 struct Stalled {
     is_awaited: bool,
@@ -357,6 +357,10 @@ impl Drop for Stalled {
     }
 }
 
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// Empty where it is encoded.
     pub body: String,
     /// How many bytes the body had on its way.
     pub size: usize,

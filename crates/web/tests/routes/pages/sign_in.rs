@@ -1,4 +1,4 @@
-use crate::support::{Answer, PASSWORD, TestApp, encoded};
+use crate::support::{Answer, Options, PASSWORD, TestApp, encoded};
 
 async fn sign_in(app: &TestApp, password: &str, next: &str) -> Answer {
     let fields = [
@@ -7,6 +7,34 @@ async fn sign_in(app: &TestApp, password: &str, next: &str) -> Answer {
         ("next", next),
     ];
     app.post("/signin").form(&encoded(&fields)).send().await
+}
+
+#[tokio::test]
+async fn who_was_signed_in_under_the_name_before_stays_so_and_leaves_it() {
+    let app = TestApp::with(Options {
+        installation: "0a1b2c3d",
+        ..Options::default()
+    });
+    let cookie = app.account("ada@example.com").await;
+    let (name, token) = cookie.split_once('=').expect("a pair");
+    assert_eq!(name, "keygate_session_0a1b2c3d");
+    let before = format!("keygate_session={token}");
+    assert_eq!(
+        app.get("/api/keys").cookie(&before).send().await.status,
+        200
+    );
+    // Of two there is none, so whoever is given a new one no longer has the old one.
+    let form = encoded(&[("email", "ada@example.com"), ("password", PASSWORD)]);
+    let signed_in = app.post("/signin").cookie(&before).form(&form).send().await;
+    let cookies = signed_in.cookies();
+    assert!(
+        cookies[0].starts_with("keygate_session_0a1b2c3d="),
+        "{cookies:?}"
+    );
+    assert!(
+        cookies.contains(&"keygate_session=".to_owned()),
+        "{cookies:?}"
+    );
 }
 
 #[tokio::test]
