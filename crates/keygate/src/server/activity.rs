@@ -83,7 +83,7 @@ struct State {
     progress_at: Instant,
     /// When the first byte of a head came.
     head_began: Option<Instant>,
-    /// Whether the first line of a head has come.
+    /// Whether the first line of the first head has come. Where later ones begin, the HTTP library knows.
     has_line: bool,
     /// Whether all that was answered is sent.
     is_settled: bool,
@@ -225,7 +225,7 @@ impl Activity {
             state.next += 1;
             state.requests.insert(number, request);
             state.head_began = None;
-            state.has_line = false;
+            state.has_line = true;
             state.is_settled = false;
             state.leaves_unread = false;
             state.begun = (!self.is_http2).then_some(begun);

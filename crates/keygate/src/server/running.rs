@@ -125,15 +125,14 @@ impl Running {
         let metrics_address = address_of(listeners.metrics.as_ref());
         let requests = Requests::default();
         let origin = settings.origin(address);
-        let addresses = [Some(address), ext_authz_address, metrics_address];
+        let addresses = [Some(address), ext_authz_address, metrics_address].into_iter();
         let place = Place {
             origin: origin.clone(),
             database: settings.database.clone(),
-            addresses: addresses.into_iter().flatten().collect(),
+            addresses: addresses.flatten().collect(),
         };
         let operator = operator::Listener::start(&settings.data, control.clone(), place)?;
         note_database(&settings.data, &settings.database)?;
-
         let verifier = Verifier::new(
             store.clone(),
             Arc::new(SystemClock),
@@ -143,13 +142,7 @@ impl Running {
         )
         .subscribed_to(&*store);
         let targets = targets(&settings, address, &settings.upstreams);
-        let web = web(
-            &settings,
-            &control,
-            &origin,
-            &installation,
-            requests.clone(),
-        );
+        let web = web(&settings, &control, &origin, &installation, &requests);
         let (stop, stopped) = oneshot::channel();
         let services = Services {
             authorizer: Arc::new(Authorizer::new(verifier.clone(), settings.routes)),
@@ -269,14 +262,20 @@ fn web(
     control: &Arc<Control>,
     origin: &str,
     installation: &str,
-    requests: Requests,
+    requests: &Requests,
 ) -> WebState {
     let site = Site {
         origin: origin.to_owned(),
         is_configured: settings.public_url.is_some(),
     };
     let lifetime = settings.policy.session_absolute;
-    WebState::new(control.clone(), site, installation, lifetime, requests)
+    WebState::new(
+        control.clone(),
+        site,
+        installation,
+        lifetime,
+        requests.clone(),
+    )
 }
 
 /// Binds a store to the way in which keys are made, or refuses one whose keys were made in another.

@@ -236,7 +236,10 @@ impl Program {
 
     /// The same after a shell has done something.
     pub fn cli_after(&self, before: &str, args: &[&str]) -> Output {
-        run(by_shell(&["sh"], &self.command(args), before, OsStr::new("sh")), "")
+        run(
+            by_shell(&["sh"], &self.command(args), before, OsStr::new("sh")),
+            "",
+        )
     }
 
     fn command(&self, args: &[&str]) -> Command {
