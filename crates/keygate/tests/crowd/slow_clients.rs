@@ -1,12 +1,13 @@
 //! Clients that begin and do not go on: each is given up at the deadline of its kind, on each listener.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use reqwest::Client;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
+    time::timeout,
 };
 
 use crate::{
@@ -16,9 +17,9 @@ use crate::{
 
 /// How many clients there are of each kind, all of them at once.
 const CLIENTS: usize = 2_000;
-/// How many seconds later than it ought to be it may be noticed, beside other tests and without a release
-/// build. The deadlines themselves are tested by a clock that jumps.
-const SLACK: u64 = 15;
+/// How many seconds later than it ought to be it may be noticed, beside other tests, without a release build
+/// and where thousands connect at once. The deadlines themselves are tested by a clock that jumps.
+const SLACK: u64 = 40;
 
 /// Clients of one kind: what they do at each of the places to which they come in turn, and after how many
 /// seconds they are given up there.
@@ -76,10 +77,10 @@ async fn are_given_up(program: &Program, kinds: Vec<Kind>) {
             };
             let sockets = sockets.clone();
             clients.push(tokio::spawn(async move {
-                let held = slow.until_given_up(&sockets, address).await;
-                let in_time = *after.start()..=after.end() + SLACK;
-                (!in_time.contains(&held.as_secs()))
-                    .then(|| format!("{name} at {place:?}: {held:?}"))
+                let latest = Duration::from_secs(after.end() + SLACK);
+                let held = timeout(latest, slow.until_given_up(&sockets, address)).await;
+                let is_right = matches!(held, Ok(held) if held.as_secs() >= *after.start());
+                (!is_right).then(|| format!("{name} at {place:?}: {held:?}"))
             }));
         }
     }
