@@ -308,9 +308,7 @@ const STATUS_INTERVAL: &str = "KEYGATE_STATUS_INTERVAL";
 
 /// The program, without the environment's settings and without metrics, in a folder of its own.
 pub fn keygate(folder: &Path) -> Command {
-    // Under `nohup` the signal that a terminal sends when it closes would be ignored.
-    let mut command = Command::new("env");
-    command.args(["--default-signal=HUP", env!("CARGO_BIN_EXE_keygate")]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keygate"));
     command.current_dir(folder);
     hide_variables(&mut command, &["KEYGATE_"]);
     command.env(METRICS_LISTEN, "off");
