@@ -37,7 +37,7 @@ pub(crate) async fn seed(
 ) -> Result<(), Failure> {
     std::fs::create_dir_all(folder)?;
     let path = folder.join("keygate.db");
-    let store = SqliteStore::open(&path)?;
+    let store = keygate_storage_sqlite::open(&path)?;
     let account_id = insert_account(&store, 0).await?;
     store.close().await;
     drop(store);
@@ -81,7 +81,7 @@ fn audit(action: Action) -> AuditEntry {
 /// Makes accounts that are signed in, in the database in `folder`; writes their cookies to
 /// `cookies`, a line each.
 pub(crate) async fn sign_in(folder: &Path, accounts: usize, cookies: &Path) -> Result<(), Failure> {
-    let store = SqliteStore::open(&folder.join("keygate.db"))?;
+    let store = keygate_storage_sqlite::open(&folder.join("keygate.db"))?;
     let mut file = BufWriter::new(File::create(cookies)?);
     let now = SystemClock.now();
     let ends_at = now.plus(Duration::from_hours(24));

@@ -12,9 +12,7 @@ use keygate_storage::{
     KeyUse, UsageFlush, UsageStore,
     tables::{TABLES, TableReader, Value},
 };
-use keygate_storage_postgres::{
-    PostgresOptions, PostgresReader, PostgresStore, testing::PostgresServer,
-};
+use keygate_storage_postgres::{PostgresOptions, PostgresReader, testing::PostgresServer};
 use tempfile::TempDir;
 
 use crate::{
@@ -98,7 +96,7 @@ pub(crate) fn nodes(world: &World, time: Duration) -> Result<Nodes, Failure> {
 
 async fn uses_per_second(url: &str, time: Duration) -> Result<f64, Failure> {
     let clock = Arc::new(SystemClock);
-    let store = PostgresStore::open(&PostgresOptions::new(url), clock.clone()).await?;
+    let store = keygate_storage_postgres::open(&PostgresOptions::new(url), clock.clone()).await?;
     let keys = TABLES.iter().find(|table| table.name == "api_keys");
     let keys = keys.expect("it is among them");
     let limit = u32::try_from(USED)?;

@@ -10,7 +10,7 @@ use std::{
 
 use keygate_core::{Clock, SystemClock};
 use keygate_storage::Store;
-use keygate_storage_sqlite::{SqliteStore, testing::fill_status};
+use keygate_storage_sqlite::testing::fill_status;
 use tempfile::TempDir;
 
 use crate::{
@@ -52,7 +52,7 @@ pub(crate) fn status() -> Result<FullStatus, Failure> {
     let path = data.join("keygate.db");
     let upstreams: Vec<String> = (0..UPSTREAMS).map(upstream_path).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    runtime.block_on(SqliteStore::open(&path)?.close());
+    runtime.block_on(keygate_storage_sqlite::open(&path)?.close());
     fill_status(&path, &upstreams, SystemClock.now());
     let database = std::fs::metadata(&path)?.len();
     let pages = ["/status", "/api/status"].map(|page| full_page(folder.path(), &data, page));

@@ -4,17 +4,15 @@ use std::{os::unix::fs::MetadataExt, sync::Arc};
 
 use keygate_core::SystemClock;
 use keygate_storage::{StorageError, Store};
-use keygate_storage_postgres::PostgresStore;
-use keygate_storage_sqlite::SqliteStore;
 
 use crate::config::Database;
 
 /// Opens the database; makes it where there is none.
 pub(crate) async fn open(database: &Database) -> Result<Arc<dyn Store>, StorageError> {
     Ok(match database {
-        Database::Sqlite(path) => Arc::new(SqliteStore::open(path)?),
+        Database::Sqlite(path) => Arc::new(keygate_storage_sqlite::open(path)?),
         Database::Postgres(options) => {
-            Arc::new(PostgresStore::open(options, Arc::new(SystemClock)).await?)
+            Arc::new(keygate_storage_postgres::open(options, Arc::new(SystemClock)).await?)
         }
     })
 }

@@ -1,10 +1,11 @@
 //! How many connections the server has for this program.
 
 use futures_util::FutureExt;
-use keygate_storage::{Columns, Concern, Concerns, StorageError, statements};
+use keygate_storage::{Concern, Concerns, StorageError};
+use keygate_storage_sql::Columns;
 use sqlx::{PgConnection, query};
 
-use crate::{database::Database, query::optional};
+use crate::{database::Database, query::optional, statements::statements};
 
 statements! {
     /// The tightest of what the server, the role and the database allow; -1 is no limit.

@@ -5,9 +5,8 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_core::{Timestamp, key::KeyHash};
-use keygate_storage::{
-    ChangeFeed, ChangeMark, Columns, Continuity, FeedPage, FeedPosition, StorageError, statements,
-};
+use keygate_storage::{ChangeFeed, ChangeMark, Continuity, FeedPage, FeedPosition, StorageError};
+use keygate_storage_sql::Columns;
 use sqlx::{Acquire, postgres::PgListener, query, types::Uuid};
 use tokio::{sync::Notify, time};
 
@@ -17,6 +16,7 @@ use crate::{
     in_task,
     query::{all, execute, optional},
     row::{PostgresRow, signed},
+    statements::statements,
     usage_lock,
 };
 

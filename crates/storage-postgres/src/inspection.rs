@@ -1,6 +1,8 @@
 use futures_util::FutureExt;
 use keygate_core::Timestamp;
-use keygate_storage::{Columns, KeyBindings, StorageError, statements};
+use keygate_storage::{KeyBindings, StorageError};
+use keygate_storage_sql::Columns;
+use keygate_storage_sql::bindings;
 use sqlx::{PgConnection, query};
 
 use crate::{
@@ -8,13 +10,17 @@ use crate::{
     capacity::{Capacity, capacity},
     database::Database,
     error::unavailable,
-    keys::bindings,
     migrations,
     pooling::refuse_shared_sessions,
     query::optional,
     requirements::{Met, require_for_node},
+    statements::statements,
+    tx::Reading,
     watch,
 };
+
+/// The schema version since which it is noted what keys begin with.
+const NOTES_PREFIX: i32 = 6;
 
 /// What an operator wants to know of a database before a node opens it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +94,10 @@ async fn inspect(db: &mut PgConnection, name: &str) -> Result<Inspection, Storag
     let capacity = capacity(db).await?;
     let (newest, bindings) = if version > 0 {
         let newest = optional(db, query(NEWEST), |row| row.number("at"));
-        (newest.await?.flatten(), bindings(db, version).await?)
+        (
+            newest.await?.flatten(),
+            bindings(&mut Reading(db), version >= NOTES_PREFIX).await?,
+        )
     } else {
         (None, KeyBindings::default())
     };

@@ -3,57 +3,49 @@
 //! What one node changes, it tells the others by the change feed, in the same transaction. Each
 //! node holds a lease on what it has in memory, which it renews by reading the feed to its end.
 
-mod accounts;
-mod audit;
 mod capacity;
 mod database;
 mod error;
 mod feed;
-mod incidents;
 mod inspection;
-mod keys;
-mod links;
 mod migrations;
 mod moving;
 mod pooling;
 mod probe;
-mod prune;
 mod query;
 mod requirements;
 mod row;
-mod sessions;
 mod shares;
-mod status;
+mod statements;
 mod tables;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(test)]
 mod tests;
-mod usage;
+mod tx;
 mod usage_lock;
 mod watch;
 mod write;
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use futures_util::{FutureExt, future::BoxFuture};
-use keygate_core::Clock;
+use keygate_core::{Clock, Credential, MONOTONIC_LAG, key::KeyHash};
 use keygate_storage::{
     ChangeListener, ChangeListeners, Concern, Concerns, FeedMetrics, FeedReader, Latencies, Lease,
-    Operation, StorageError, Store, patiently,
+    Operation, StorageError, patiently,
 };
-use parking_lot::Mutex;
+use keygate_storage_sql::{Engine, Read, SqlStore, Tx, lookup_credential};
 use prometheus_client::registry::Registry;
-use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 use tokio::{sync::Notify, task::JoinHandle};
 
 use database::Database;
 use feed::Feed;
 use probe::WriteProof;
 use shares::Purpose;
+use tx::Reading;
 use watch::Watch;
-use write::Write;
 
 pub use capacity::Capacity;
 pub use inspection::{Inspection, identity};
@@ -143,15 +135,16 @@ const PARAMETERS: [&str; 5] = ["sslmode", "sslrootcert", "sslcert", "sslkey", "o
 const FEED_CONNECTIONS: u32 = 1;
 const LISTENING_CONNECTIONS: u32 = 1;
 
-/// A PostgreSQL database that several processes may have open.
-pub struct PostgresStore {
+/// What is kept in a PostgreSQL database that several processes may have open.
+pub type PostgresStore = SqlStore<PostgresEngine>;
+
+/// PostgreSQL as an engine.
+pub struct PostgresEngine {
     database: Database,
     feed: Feed,
     listeners: Arc<ChangeListeners>,
     lease: Arc<Lease>,
     term: Duration,
-    /// The hasher with which this process issues keys.
-    fingerprint: Mutex<Option<String>>,
     tasks: Vec<JoinHandle<()>>,
     latencies: Latencies,
     feed_metrics: FeedMetrics,
@@ -159,112 +152,93 @@ pub struct PostgresStore {
     proof: WriteProof,
 }
 
-impl PostgresStore {
-    /// Opens the database and brings its schema up to date.
-    ///
-    /// Fails, changing nothing, where it does not answer, is that of another program, or was written
-    /// by a later version on which this one does not run.
-    pub async fn open(
-        options: &PostgresOptions,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, StorageError> {
-        let connect = options.connect().map_err(error::unavailable)?;
-        let of_size =
-            |size| Database::new(connect.clone(), options, size, options.statement_timeout);
-        pooling::refuse_shared_sessions(options).await?;
-        let database = of_size(options.pool_size);
-        let concerns = database.shares().concerns().clone();
-        let name = options.name();
-        database
-            .read(|db| {
-                let name = name.clone();
-                async move { requirements::require_for_node(db, &name).await }.boxed()
-            })
-            .await?;
-        migrations::run(&database, &name).await?;
-        let mut watch = Watch::new(database.clone(), clock.clone(), concerns.clone());
-        if let Err(error) = watch.look_once().await {
-            tracing::warn!(%error, "whether the database server can lose what it acknowledges is not known yet");
-        }
-        capacity::look(&database, options.connections(), &concerns).await?;
-        let of_feed = {
-            let options = options.clone();
-            move || Database::new(connect.clone(), &options, FEED_CONNECTIONS, options.lease)
-        };
-        let feed = Feed(of_feed());
-        let end = async || feed.end().await;
-        let position = patiently("reading the change feed", StorageError::may_pass, end).await?;
-        let listeners = Arc::<ChangeListeners>::default();
-        let lease = Arc::new(Lease::new(clock.clone(), options.lease, options.max_stale));
-        let wake = Arc::new(Notify::new());
-        let reader = FeedReader::new(
-            feed.clone(),
-            position,
-            listeners.clone(),
-            lease.clone(),
-            options.lease,
-            clock,
-            concerns.clone(),
-        );
-        let feed_metrics = reader.metrics();
-        let tasks = vec![
-            tokio::spawn(reader.run(wake.clone())),
-            tokio::spawn(feed::listen(of_feed, wake)),
-            tokio::spawn(feed::forget_regularly(database.clone())),
-            tokio::spawn(watch.run()),
-        ];
-        Ok(Self {
-            database,
-            feed,
-            listeners,
-            lease,
-            term: options.lease,
-            fingerprint: Mutex::default(),
-            tasks,
-            latencies: Latencies::default(),
-            feed_metrics,
-            concerns,
-            proof: WriteProof::default(),
+/// Opens the database and brings its schema up to date.
+///
+/// Fails, changing nothing, where it does not answer, is that of another program, or was written
+/// by a later version on which this one does not run.
+pub async fn open(
+    options: &PostgresOptions,
+    clock: Arc<dyn Clock>,
+) -> Result<PostgresStore, StorageError> {
+    let connect = options.connect().map_err(error::unavailable)?;
+    let of_size = |size| Database::new(connect.clone(), options, size, options.statement_timeout);
+    pooling::refuse_shared_sessions(options).await?;
+    let database = of_size(options.pool_size);
+    let concerns = database.shares().concerns().clone();
+    let name = options.name();
+    database
+        .read(|db| {
+            let name = name.clone();
+            async move { requirements::require_for_node(db, &name).await }.boxed()
         })
+        .await?;
+    migrations::run(&database, &name).await?;
+    let mut watch = Watch::new(database.clone(), clock.clone(), concerns.clone());
+    if let Err(error) = watch.look_once().await {
+        tracing::warn!(%error, "whether the database server can lose what it acknowledges is not known yet");
     }
+    capacity::look(&database, options.connections(), &concerns).await?;
+    let of_feed = {
+        let options = options.clone();
+        move || Database::new(connect.clone(), &options, FEED_CONNECTIONS, options.lease)
+    };
+    let feed = Feed(of_feed());
+    let end = async || feed.end().await;
+    let position = patiently("reading the change feed", StorageError::may_pass, end).await?;
+    let listeners = Arc::<ChangeListeners>::default();
+    let lease = Arc::new(Lease::new(clock.clone(), options.lease, options.max_stale));
+    let wake = Arc::new(Notify::new());
+    let reader = FeedReader::new(
+        feed.clone(),
+        position,
+        listeners.clone(),
+        lease.clone(),
+        options.lease,
+        clock,
+        concerns.clone(),
+    );
+    let feed_metrics = reader.metrics();
+    let tasks = vec![
+        tokio::spawn(reader.run(wake.clone())),
+        tokio::spawn(feed::listen(of_feed, wake)),
+        tokio::spawn(feed::forget_regularly(database.clone())),
+        tokio::spawn(watch.run()),
+    ];
+    let engine = PostgresEngine {
+        database,
+        feed,
+        listeners,
+        lease,
+        term: options.lease,
+        tasks,
+        latencies: Latencies::default(),
+        feed_metrics,
+        concerns,
+        proof: WriteProof::default(),
+    };
+    Ok(engine.into())
+}
 
-    /// Runs `work` in a transaction of its own task: whoever stops waiting does not stop the work.
-    async fn write<T: Send + 'static>(
-        &self,
-        work: impl for<'a> FnOnce(&'a mut Write) -> BoxFuture<'a, Result<T, StorageError>>
-        + Clone
-        + Send
-        + 'static,
-    ) -> Result<T, StorageError> {
-        let (database, listeners) = (self.database.clone(), self.listeners.clone());
-        let written = in_task(async move { write::write(&database, &listeners, work).await });
-        self.latencies.time(Operation::Write, written).await
-    }
-
-    /// The same for what only reads: a connection that is left in the middle of an answer would have
-    /// to be thrown away.
-    async fn read<T: Send + 'static>(
-        &self,
-        work: impl for<'a> Fn(&'a mut PgConnection) -> BoxFuture<'a, Result<T, StorageError>>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Result<T, StorageError> {
-        let read = self.query(Purpose::Read, work);
-        self.latencies.time(Operation::Read, read).await
-    }
-
-    /// What reads, without taking the time.
+impl PostgresEngine {
+    /// What reads, in a task of its own: a connection that is left in the middle of an answer would have to be
+    /// thrown away.
     async fn query<T: Send + 'static>(
         &self,
         purpose: Purpose,
-        work: impl for<'a> Fn(&'a mut PgConnection) -> BoxFuture<'a, Result<T, StorageError>>
+        work: impl for<'a> Fn(&'a mut dyn Read) -> BoxFuture<'a, Result<T, StorageError>>
         + Send
         + Sync
         + 'static,
     ) -> Result<T, StorageError> {
-        let database = self.database.clone();
-        in_task(async move { database.read_for(purpose, work).await }).await
+        let (database, work) = (self.database.clone(), Arc::new(work));
+        let query = async move {
+            let read = database.read_for(purpose, |db| {
+                let work = work.clone();
+                async move { work(&mut Reading(db)).await }.boxed()
+            });
+            read.await
+        };
+        in_task(query).await
     }
 }
 
@@ -276,7 +250,7 @@ fn in_task<T: Send + 'static>(
     async { task.await.map_err(StorageError::internal)? }
 }
 
-impl Drop for PostgresStore {
+impl Drop for PostgresEngine {
     fn drop(&mut self) {
         for task in &self.tasks {
             task.abort();
@@ -284,8 +258,42 @@ impl Drop for PostgresStore {
     }
 }
 
-#[async_trait]
-impl Store for PostgresStore {
+impl Engine for PostgresEngine {
+    /// In a task of its own: whoever stops waiting does not stop the work.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl for<'a> FnOnce(&'a mut dyn Tx) -> BoxFuture<'a, Result<T, StorageError>>
+        + Clone
+        + Send
+        + 'static,
+    ) -> Result<T, StorageError> {
+        let (database, listeners) = (self.database.clone(), self.listeners.clone());
+        let written =
+            in_task(async move { write::write(&database, &listeners, |write| work(write)).await });
+        self.latencies.time(Operation::Write, written).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl for<'a> Fn(&'a mut dyn Read) -> BoxFuture<'a, Result<T, StorageError>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<T, StorageError> {
+        let read = self.query(Purpose::Read, work);
+        self.latencies.time(Operation::Read, read).await
+    }
+
+    async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError> {
+        let found = self.query(Purpose::Lookup, move |db| {
+            lookup_credential(db, hash).boxed()
+        });
+        // What comes later than that is too old to be used.
+        let found = tokio::time::timeout(self.term.saturating_sub(MONOTONIC_LAG), found);
+        let found = self.latencies.time(Operation::Lookup, found).await;
+        found.unwrap_or_else(|_| Err(StorageError::Unavailable("no answer in time".into())))
+    }
+
     fn subscribe(&self, listener: Arc<dyn ChangeListener>) {
         self.listeners.subscribe(listener);
     }

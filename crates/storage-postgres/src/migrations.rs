@@ -1,6 +1,6 @@
 //! The schema, and which programs run on it.
 
-use keygate_storage::{StorageError, statements};
+use keygate_storage::StorageError;
 use sqlx::{PgConnection, query, raw_sql};
 
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     error::unavailable,
     query::{execute, exists, optional},
     row::column,
+    statements::statements,
 };
 
 /// A step of the schema.

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use keygate_storage::{StorageError, statements};
+use keygate_storage::{Operation, StorageError};
 use parking_lot::Mutex;
 use sqlx::query;
 
-use crate::{PostgresStore, query::execute};
+use crate::{PostgresEngine, in_task, query::execute, statements::statements, write::write};
 
 statements! {
     /// By connection, so that nodes do not wait for each other.
@@ -28,15 +28,21 @@ impl WriteProof {
     }
 }
 
-impl PostgresStore {
+impl PostgresEngine {
     /// Commits a change, unless that was just now done. A standby answers every question, too, and a
     /// server with a full disk most of them.
     pub(crate) async fn probe(&self) -> Result<(), StorageError> {
         if self.proof.is_fresh() {
             return Ok(());
         }
-        self.write(|db| async move { execute(db, query(WRITE)).await.map(|_| ()) }.boxed())
-            .await?;
+        let (database, listeners) = (self.database.clone(), self.listeners.clone());
+        let written = in_task(async move {
+            let probe = write(&database, &listeners, |db| {
+                async move { execute(db, query(WRITE)).await }.boxed()
+            });
+            probe.await
+        });
+        self.latencies.time(Operation::Write, written).await?;
         *self.proof.0.lock() = Some(Instant::now());
         Ok(())
     }

@@ -1,11 +1,13 @@
 //! What has to be so before a node uses a database. Nothing is changed by looking.
 
-use keygate_storage::{Columns, StorageError, statements};
+use keygate_storage::StorageError;
+use keygate_storage_sql::Columns;
 use sqlx::{PgConnection, query};
 
 use crate::{
     migrations,
     query::{exists, optional},
+    statements::statements,
     usage_lock,
 };
 

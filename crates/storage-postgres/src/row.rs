@@ -1,7 +1,5 @@
-use keygate_core::{
-    AccountId, FormId, IncidentId, KeyId, LinkId, ProberId, RecorderId, SessionId, UpdateId,
-};
-use keygate_storage::{Columns, StorageError};
+use keygate_storage::StorageError;
+use keygate_storage_sql::Columns;
 use sqlx::{Decode, Postgres, Row, Type, postgres::PgRow, types::Uuid};
 
 use crate::error::unavailable;
@@ -39,23 +37,6 @@ impl Columns for PostgresRow<'_> {
         column(self.0, name)
     }
 }
-
-/// Ids as they are bound.
-pub(crate) trait ToUuid {
-    fn uuid(&self) -> Uuid;
-}
-
-macro_rules! to_uuid {
-    ($($id:ty)*) => {
-        $(impl ToUuid for $id {
-            fn uuid(&self) -> Uuid {
-                Uuid::from_bytes(*self.as_bytes())
-            }
-        })*
-    };
-}
-
-to_uuid!(AccountId FormId IncidentId KeyId LinkId ProberId RecorderId SessionId UpdateId);
 
 /// A number that the database keeps with a sign.
 pub(crate) fn signed(number: u64) -> i64 {

@@ -1,9 +1,10 @@
 //! Reading and writing whole tables, for `keygate_storage::copy`.
 
 use keygate_storage::{
-    Columns, StorageError,
+    StorageError,
     tables::{Column, Kind, RowKey, Table, TableRow, Value},
 };
+use keygate_storage_sql::Columns;
 use sqlx::{AssertSqlSafe, PgConnection, query, types::Uuid};
 
 use crate::{

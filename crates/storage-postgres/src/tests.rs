@@ -7,11 +7,12 @@ use keygate_core::{
     AccountId, Clock, ComponentId, KeyId, ManualClock, RecorderId, SystemClock, Timestamp,
 };
 use keygate_storage::{
-    ChangeFeed, Columns, Continuity, IncidentPage, KeyStore, KeyUse, StatusStore, StorageError,
+    ChangeFeed, Continuity, IncidentPage, InsertKey, KeyStore, KeyUse, StatusStore, StorageError,
     Store, UsageFlush, UsageStore,
     conformance::Fixture,
     tables::{Kind, TABLES, TableStore, Value},
 };
+use keygate_storage_sql::Columns;
 use sqlx::{Executor, SqlSafeStr};
 
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
 static SERVER: LazyLock<PostgresServer> = LazyLock::new(PostgresServer::start);
 
 async fn open(url: &str) -> Result<PostgresStore, StorageError> {
-    PostgresStore::open(&PostgresOptions::new(url), Arc::new(SystemClock)).await
+    crate::open(&PostgresOptions::new(url), Arc::new(SystemClock)).await
 }
 
 fn name(url: &str) -> &str {
@@ -32,26 +33,19 @@ fn name(url: &str) -> &str {
 
 fn all_statements() -> Vec<&'static str> {
     let all = [
-        crate::accounts::STATEMENTS,
-        crate::audit::STATEMENTS,
         crate::capacity::STATEMENTS,
         crate::feed::STATEMENTS,
-        crate::incidents::STATEMENTS,
         crate::inspection::STATEMENTS,
-        crate::keys::STATEMENTS,
-        crate::links::STATEMENTS,
         crate::migrations::STATEMENTS,
         crate::probe::STATEMENTS,
-        crate::prune::STATEMENTS,
         crate::requirements::STATEMENTS,
-        crate::sessions::STATEMENTS,
-        crate::status::STATEMENTS,
-        crate::usage::STATEMENTS,
         crate::usage_lock::STATEMENTS,
         crate::watch::STATEMENTS,
         crate::write::STATEMENTS,
     ];
-    all.concat()
+    let shared = keygate_storage_sql::statements();
+    let shared = shared.iter().map(|statement| statement.postgres);
+    all.concat().into_iter().chain(shared).collect()
 }
 
 #[tokio::test]
@@ -430,40 +424,29 @@ async fn a_restart_of_the_server_is_told_from_a_loss() {
     assert_eq!(page.position.mark, read.mark);
 }
 
-/// Keys that are over by a node's clock alone are counted all the same.
+/// Keys that are over by a node's clock alone are counted all the same, and those that are over by the server's are not.
 #[tokio::test]
 async fn the_limit_on_active_keys_goes_by_the_databases_clock() {
     let url = SERVER.create_database();
     let store = open(&url).await.expect("it opens");
-    let account = "INSERT INTO accounts (id, email, password_hash, created_at) \
-        VALUES ('00000000-0000-0000-0000-000000000001', 'ada@example.com', '', 0)";
-    SERVER.sql(name(&url), account);
-    let over_in = |interval: &str| {
-        let insert = format!(
-            "INSERT INTO api_keys (id, account_id, hash, name, key_prefix, scopes, is_active, created_at, \
-                expires_at) \
-             VALUES (gen_random_uuid(), '00000000-0000-0000-0000-000000000001', \
-                sha256(gen_random_uuid()::text::bytea), '', '', 1, true, 0, \
-                (extract(epoch FROM now() + interval '{interval}') * 1000)::bigint)"
-        );
-        SERVER.sql(name(&url), &insert);
+    let node = Fixture::new(Arc::new(store));
+    let account_id = node.account("ada@example.com").await;
+    let hour = 3_600_000;
+    let now = SystemClock.now().as_millis();
+    let issue = async |expires_at: i64, by_the_node: i64, most: u32| {
+        let mut new = Fixture::new_key(account_id, "a key", 0);
+        new.key.expires_at = Some(Timestamp::from_millis(expires_at));
+        new.key.created_at = Timestamp::from_millis(by_the_node);
+        node.insert_key(new, most).await
     };
-    let account_id = AccountId::from_bytes({
-        let mut bytes = [0; 16];
-        bytes[15] = 1;
-        bytes
-    });
-    let nobodys = KeyId::from_bytes([0; 16]);
-    let has_place = |most| {
-        store
-            .database
-            .read(move |db| crate::keys::has_place(db, account_id, nobodys, most).boxed())
-    };
-    over_in("-1 second");
-    assert!(has_place(1).await.expect("it answers"), "one is over");
-    over_in("1 hour");
-    assert!(!has_place(1).await.expect("it answers"), "one is not");
-    assert!(has_place(2).await.expect("it answers"));
+    let is_behind = issue(now - hour, now - 2 * hour, 1).await;
+    assert_eq!(is_behind, InsertKey::Inserted);
+    let another = issue(now + hour, now - 2 * hour, 1).await;
+    assert_eq!(another, InsertKey::Inserted, "the first is over");
+    let is_ahead = issue(now + 3 * hour, now + 2 * hour, 1).await;
+    assert_eq!(is_ahead, InsertKey::LimitReached, "the second is not");
+    let second = issue(now + 3 * hour, now + 2 * hour, 2).await;
+    assert_eq!(second, InsertKey::Inserted);
 }
 
 #[tokio::test]
@@ -489,7 +472,7 @@ async fn a_clock_that_differs_from_the_databases_is_said() {
     let url = SERVER.create_database();
     let ahead = SystemClock.now().plus(std::time::Duration::from_hours(2));
     let clock = Arc::new(ManualClock::at(ahead));
-    let store = PostgresStore::open(&PostgresOptions::new(&url), clock).await;
+    let store = crate::open(&PostgresOptions::new(&url), clock).await;
     let concerns = store.expect("it opens").concerns();
     assert_eq!(concerns.len(), 1, "{concerns:?}");
     assert_eq!(concerns[0].code, "clock_skew");
@@ -664,8 +647,8 @@ async fn each_filter_of_the_record_has_its_index() {
         ),
         ("subject_id >= $1", "audit_entries_by_subject"),
     ] {
-        let mut lists = crate::audit::STATEMENTS.iter();
-        let exact = |sql: &&&str| sql.contains(filter) && sql.contains("FROM audit_entries");
+        let mut lists = all_statements().into_iter();
+        let exact = |sql: &&str| sql.contains(filter) && sql.contains("FROM audit_entries");
         let list = lists.find(exact).expect(filter);
         let plan = plan(name(&url), list);
         assert!(

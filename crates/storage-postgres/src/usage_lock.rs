@@ -6,7 +6,9 @@
 
 use std::time::Duration;
 
-use keygate_storage::{Columns, StorageError, statements};
+use crate::statements::statements;
+use keygate_storage::StorageError;
+use keygate_storage_sql::Columns;
 use sqlx::{PgConnection, query};
 use tokio::time;
 

@@ -5,11 +5,12 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use keygate_core::{Clock, Timestamp};
-use keygate_storage::{Columns, Concern, Concerns, StorageError, statements};
+use keygate_storage::{Concern, Concerns, StorageError};
+use keygate_storage_sql::Columns;
 use sqlx::{PgConnection, query};
 use tokio::time;
 
-use crate::{database::Database, query::optional};
+use crate::{database::Database, query::optional, statements::statements};
 
 statements! {
     /// Of standbys, anybody may see that they are there. Who subscribes to changes or takes a backup is

@@ -2,25 +2,23 @@
 
 use std::{
     future::pending,
-    iter,
     ops::{Deref, DerefMut},
     sync::Arc,
     time::Duration,
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use keygate_core::{AccountId, key::KeyHash};
-use keygate_storage::{AuditEntry, ChangeListeners, Columns, StorageError, statements};
-use sqlx::{AssertSqlSafe, PgConnection, query, types::Uuid};
+use keygate_core::key::KeyHash;
+use keygate_storage::{ChangeListeners, StorageError};
+use sqlx::{AssertSqlSafe, PgConnection, query};
 use tokio::time::{self, Instant};
 
 use crate::{
-    audit,
     database::{Borrowed, Database},
     error::{is_worth_repeating, leaves_connection_usable},
-    query::{all, exists},
-    row::ToUuid,
+    query::exists,
     shares::Purpose,
+    statements::statements,
 };
 
 /// Of how many keys each is named to the other nodes. They take more for all of them.
@@ -32,7 +30,6 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
 statements! {
-    LOCK_ACCOUNTS = "SELECT id FROM accounts WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
     /// A role sees the state of its own sessions, whatever it may see of others'.
     IS_BUSY = "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND state = 'active'";
 }
@@ -40,55 +37,12 @@ statements! {
 /// What a piece of work may do inside its transaction.
 pub(crate) struct Write {
     connection: Borrowed,
-    changed: Vec<KeyHash>,
-    issued: Vec<KeyHash>,
+    pub(crate) changed: Vec<KeyHash>,
+    pub(crate) issued: Vec<KeyHash>,
     everything_changed: bool,
 }
 
 impl Write {
-    /// Fails if the session is over by which the change is to be made; else it is not before the change is.
-    pub(crate) async fn require_live_session(
-        &mut self,
-        entry: &AuditEntry,
-    ) -> Result<(), StorageError> {
-        audit::require_live_session(self, entry).await
-    }
-
-    /// Writes an audit entry beside the change that it records.
-    pub(crate) async fn audit(&mut self, entry: &AuditEntry) -> Result<(), StorageError> {
-        audit::insert(self, entry).await
-    }
-
-    /// Locks the account that a change concerns, and that of who makes it. False if there is no such
-    /// account.
-    ///
-    /// Whatever may end sessions begins with this. All take the locks on rows in one order, and none
-    /// waits for another that waits for it: accounts by their ids, what belongs to an account, the session
-    /// by which it is done, other sessions.
-    pub(crate) async fn lock_accounts(
-        &mut self,
-        account_id: AccountId,
-        entry: &AuditEntry,
-    ) -> Result<bool, StorageError> {
-        let ids = iter::once(account_id).chain(entry.actor.account_id());
-        let ids: Vec<Uuid> = ids.map(|id| id.uuid()).collect();
-        let lock = query(LOCK_ACCOUNTS).bind(ids);
-        let locked = all(self, lock, |row| row.account_id("id")).await?;
-        Ok(locked.contains(&account_id))
-    }
-
-    /// Notes that what is known of a key is out of date once this is committed.
-    pub(crate) fn key_changed(&mut self, hash: KeyHash) {
-        self.changed.push(hash);
-    }
-
-    /// Notes that a key exists once this is committed, which this node may have asked for before. Others
-    /// are not told: what they know of keys that do not exist they forget within the lease, and whoever
-    /// tells them waits for all who do.
-    pub(crate) fn key_issued(&mut self, hash: KeyHash) {
-        self.issued.push(hash);
-    }
-
     /// Notes that what is known of any key may be out of date once this is committed.
     pub(crate) fn everything_changed(&mut self) {
         self.everything_changed = true;

@@ -11,7 +11,7 @@ use keygate_storage::{
     Action, Actor, AuditEntry, ChangeAccount, PasswordReset, Session, SetPassword, StorageError,
     Store, conformance::Fixture,
 };
-use keygate_storage_postgres::{PostgresOptions, PostgresStore, testing::PostgresServer};
+use keygate_storage_postgres::{PostgresOptions, testing::PostgresServer};
 
 static SERVER: LazyLock<PostgresServer> = LazyLock::new(PostgresServer::start);
 
@@ -195,7 +195,7 @@ async fn changes_that_meet_are_made_in_some_order_without_a_deadlock() {
     options.lock_timeout = Duration::from_secs(2);
     options.pool_size = 24;
     let open = async || {
-        let store = PostgresStore::open(&options, Arc::new(SystemClock)).await;
+        let store = keygate_storage_postgres::open(&options, Arc::new(SystemClock)).await;
         let store: Arc<dyn Store> = Arc::new(store.expect("it opens"));
         store
     };

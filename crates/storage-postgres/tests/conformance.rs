@@ -4,13 +4,13 @@ use std::sync::{Arc, LazyLock};
 
 use keygate_core::SystemClock;
 use keygate_storage::Store;
-use keygate_storage_postgres::{PostgresOptions, PostgresStore, testing::PostgresServer};
+use keygate_storage_postgres::{PostgresOptions, testing::PostgresServer};
 
 static SERVER: LazyLock<PostgresServer> = LazyLock::new(PostgresServer::start);
 
 async fn open() -> (Arc<dyn Store>, ()) {
     let options = PostgresOptions::new(SERVER.create_database());
-    let store = PostgresStore::open(&options, Arc::new(SystemClock)).await;
+    let store = keygate_storage_postgres::open(&options, Arc::new(SystemClock)).await;
     (Arc::new(store.expect("a new database opens")), ())
 }
 

@@ -28,7 +28,7 @@ fn database_of(user: &str, limit: u32) -> PostgresOptions {
 }
 
 async fn open(options: &PostgresOptions) -> Result<PostgresStore, StorageError> {
-    PostgresStore::open(options, Arc::new(SystemClock)).await
+    keygate_storage_postgres::open(options, Arc::new(SystemClock)).await
 }
 
 #[tokio::test]

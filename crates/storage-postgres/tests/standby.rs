@@ -14,7 +14,7 @@ use keygate_storage::{
     Action, ChangeListener, KeyPage, KeyStatus, StorageError, Store,
     conformance::{Fixture, PASSWORD_HASH},
 };
-use keygate_storage_postgres::{PostgresOptions, PostgresStore, testing::PostgresServer};
+use keygate_storage_postgres::{PostgresOptions, testing::PostgresServer};
 
 const WRITERS: usize = 200;
 const POOL_SIZE: u32 = 10;
@@ -36,7 +36,7 @@ impl Cluster {
         let (_, database) = name.rsplit_once('/').expect("a path");
         let database = database.to_owned();
         options.pool_size = POOL_SIZE;
-        let store = PostgresStore::open(&options, Arc::new(SystemClock)).await;
+        let store = keygate_storage_postgres::open(&options, Arc::new(SystemClock)).await;
         let store: Arc<dyn Store> = Arc::new(store.expect("it opens"));
         let f = Fixture::new(store);
         Self {

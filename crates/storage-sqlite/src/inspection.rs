@@ -4,15 +4,20 @@ use std::{path::Path, time::SystemTime};
 
 use keygate_core::Timestamp;
 use keygate_storage::{KeyBindings, StorageError};
+use keygate_storage_sql::bindings;
 use rusqlite::Connection;
 
 use crate::{
     connection::{open_reader, open_untouched},
     error::unavailable,
     files::beside,
-    generation, keys, migrations, query,
+    generation, migrations, query,
     rights::refuse_without_rights,
+    tx::{Reading, at_once},
 };
+
+/// The schema version since which it is noted what keys begin with.
+const NOTES_PREFIX: i64 = 5;
 
 /// What an operator wants to know of a database before a server opens it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +45,12 @@ impl Inspection {
             return Ok(None);
         }
         let is_in_use = generation::refuse_foreign_log(path)?;
-        let connection = open(path, is_in_use)?;
+        let mut connection = open(path, is_in_use)?;
         let version = refuse_unreadable(&connection, path)?;
         let (bindings, newest_entry) = if version > 0 {
-            (
-                keys::bindings(&connection, version)?,
-                newest_entry(&connection)?,
-            )
+            let mut reading = Reading(&mut connection);
+            let bindings = at_once(bindings(&mut reading, version >= NOTES_PREFIX))?;
+            (bindings, newest_entry(&connection)?)
         } else {
             (KeyBindings::default(), None)
         };

@@ -4,55 +4,50 @@
 //! commit, so that a sync of the disk is shared by everybody who waits for it. Another thread looks
 //! keys up. All other readers have connections of their own, too, and never wait for the writer.
 
-mod accounts;
-mod audit;
 mod backup;
 mod checkpoints;
 mod connection;
-mod engine;
+mod database;
 mod error;
 mod failures;
 mod files;
 mod generation;
-mod incidents;
 mod inspection;
-mod keys;
-mod links;
 mod lock;
 mod lookups;
 mod migrations;
 #[cfg(test)]
 mod plans;
-mod prune;
 mod query;
 mod readers;
 mod reading;
 mod restore;
 mod rights;
 mod row;
-mod sessions;
-mod status;
 mod tables;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod usage;
+mod tx;
 mod worker;
 mod writer;
 
 use std::{path::Path, sync::Arc};
 
-use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use keygate_core::{Credential, key::KeyHash};
 use keygate_storage::{
-    ChangeListener, Concern, Concerns, Latencies, Lease, Operation, StorageError, Store,
+    ChangeListener, Concern, Concerns, Latencies, Lease, Operation, StorageError,
 };
+use keygate_storage_sql::{Engine, Read, SqlStore, Tx};
 use prometheus_client::registry::Registry;
 use rusqlite::Connection;
 
-use engine::Engine;
+use database::Database;
 use generation::{Generations, Origin};
 use lock::DatabaseLock;
 use lookups::Lookups;
 use readers::Readers;
+use tx::{Reading, at_once};
 use writer::{Write, Writer};
 
 pub use backup::{BackupProgress, back_up};
@@ -64,8 +59,11 @@ pub use restore::{Restoration, Revived};
 const RESTORED: &str = "database_restored";
 const WAS_RESTORED: &str = "The database file is not the one that was last open here: it was restored from a backup, or copied. Keys that were revoked, and accounts that were suspended, after the copy was made are as they were before: end them again.";
 
-/// A SQLite database, open for this process alone.
-pub struct SqliteStore {
+/// What is kept in a SQLite database, open for this process alone.
+pub type SqliteStore = SqlStore<SqliteEngine>;
+
+/// SQLite as an engine.
+pub struct SqliteEngine {
     writer: Writer,
     readers: Arc<Readers>,
     lookups: Arc<Lookups>,
@@ -74,36 +72,37 @@ pub struct SqliteStore {
     _lock: DatabaseLock,
 }
 
-impl SqliteStore {
-    /// Opens or makes the database at `path` and brings its schema up to date.
-    ///
-    /// Fails, changing nothing, where another process has it open, where it is no keygate
-    /// database, where a later version wrote it, where it is damaged, and where this user may not write
-    /// to it. Where its disk cannot be written to, it is opened
-    /// for reading, and for writing as soon as it can be.
-    pub fn open(path: &Path) -> Result<Self, StorageError> {
-        connection::check_library_version(rusqlite::version_number())?;
-        inspection::refuse_files(path)?;
-        connection::make_private(path)?;
-        let lock = DatabaseLock::take(path)?;
-        let concerns = Arc::<Concerns>::default();
-        let generations = Generations::of(path)?;
-        inspection::refuse_unreadable(&connection::open_untouched(path)?, path)?;
-        if generations.origin == Origin::Elsewhere {
-            concerns.raise(Concern::warning(RESTORED, WAS_RESTORED));
-        }
-        let engine = Engine::open(path, lock.file(), concerns.clone(), generations)?;
-        Ok(Self {
-            readers: engine.readers(),
-            lookups: engine.lookups(),
-            writer: Writer::start(engine)?,
-            latencies: Latencies::default(),
-            concerns,
-            _lock: lock,
-        })
+/// Opens or makes the database at `path` and brings its schema up to date.
+///
+/// Fails, changing nothing, where another process has it open, where it is no keygate
+/// database, where a later version wrote it, where it is damaged, and where this user may not write
+/// to it. Where its disk cannot be written to, it is opened
+/// for reading, and for writing as soon as it can be.
+pub fn open(path: &Path) -> Result<SqliteStore, StorageError> {
+    connection::check_library_version(rusqlite::version_number())?;
+    inspection::refuse_files(path)?;
+    connection::make_private(path)?;
+    let lock = DatabaseLock::take(path)?;
+    let concerns = Arc::<Concerns>::default();
+    let generations = Generations::of(path)?;
+    inspection::refuse_unreadable(&connection::open_untouched(path)?, path)?;
+    if generations.origin == Origin::Elsewhere {
+        concerns.raise(Concern::warning(RESTORED, WAS_RESTORED));
     }
+    let database = Database::open(path, lock.file(), concerns.clone(), generations)?;
+    let engine = SqliteEngine {
+        readers: database.readers(),
+        lookups: database.lookups(),
+        writer: Writer::start(database)?,
+        latencies: Latencies::default(),
+        concerns,
+        _lock: lock,
+    };
+    Ok(engine.into())
+}
 
-    async fn write<T: Send + 'static>(
+impl SqliteEngine {
+    async fn on_writer<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Write<'_>) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
@@ -111,17 +110,42 @@ impl SqliteStore {
         self.latencies.time(Operation::Write, written).await
     }
 
-    async fn read<T: Send + 'static>(
+    async fn on_reader<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
+        work: impl FnOnce(&mut Connection) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
         let read = self.readers.read(work);
         self.latencies.time(Operation::Read, read).await
     }
 }
 
-#[async_trait]
-impl Store for SqliteStore {
+impl Engine for SqliteEngine {
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl for<'a> FnOnce(&'a mut dyn Tx) -> BoxFuture<'a, Result<T, StorageError>>
+        + Clone
+        + Send
+        + 'static,
+    ) -> Result<T, StorageError> {
+        self.on_writer(move |write| at_once(work(write))).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl for<'a> Fn(&'a mut dyn Read) -> BoxFuture<'a, Result<T, StorageError>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Result<T, StorageError> {
+        self.on_reader(move |db| at_once(work(&mut Reading(db))))
+            .await
+    }
+
+    async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError> {
+        let found = self.lookups.credential(hash);
+        self.latencies.time(Operation::Lookup, found).await
+    }
+
     fn subscribe(&self, listener: Arc<dyn ChangeListener>) {
         self.writer.subscribe(listener);
     }
@@ -141,7 +165,7 @@ impl Store for SqliteStore {
 
     async fn check(&self) -> Result<(), StorageError> {
         self.writer.check().await?;
-        self.read(|db| query::exists(db, "SELECT 1", []).map(|_| ()))
+        self.on_reader(|db| query::exists(db, "SELECT 1", []).map(|_| ()))
             .await
     }
 
@@ -150,23 +174,6 @@ impl Store for SqliteStore {
         self.lookups.close().await;
         self.writer.close().await;
     }
-}
-
-/// All statements that there are.
-#[cfg(test)]
-fn all_statements() -> Vec<&'static str> {
-    let all = [
-        accounts::STATEMENTS,
-        audit::STATEMENTS,
-        incidents::STATEMENTS,
-        keys::STATEMENTS,
-        links::STATEMENTS,
-        prune::STATEMENTS,
-        sessions::STATEMENTS,
-        status::STATEMENTS,
-        usage::STATEMENTS,
-    ];
-    all.concat()
 }
 
 #[cfg(test)]
@@ -179,9 +186,10 @@ mod tests {
     #[tokio::test]
     async fn every_statement_is_one_for_the_database() {
         let folder = tempfile::TempDir::new().expect("a temporary folder");
-        let store = SqliteStore::open(&folder.path().join("keygate.db")).expect("it opens");
-        for sql in all_statements() {
-            let prepared = store.read(move |db| {
+        let store = open(&folder.path().join("keygate.db")).expect("it opens");
+        for statement in keygate_storage_sql::statements() {
+            let sql = statement.sqlite;
+            let prepared = store.on_reader(move |db| {
                 db.prepare(sql).map_err(error::unavailable)?;
                 Ok(())
             });
@@ -192,8 +200,8 @@ mod tests {
     #[tokio::test]
     async fn what_a_later_version_wrote_is_not_shown_and_hides_nothing() {
         let folder = tempfile::TempDir::new().expect("a temporary folder");
-        let store = SqliteStore::open(&folder.path().join("keygate.db")).expect("it opens");
-        let written = store.write(|db| {
+        let store = open(&folder.path().join("keygate.db")).expect("it opens");
+        let written = store.on_writer(|db| {
             let rows = "INSERT INTO incidents (id, kind, title, components, starts_at) VALUES \
                     (zeroblob(16), 'incident', 'Read', 'storage', 0), \
                     (x'01000000000000000000000000000000', 'incident', 'Not read', 'später', 0); \

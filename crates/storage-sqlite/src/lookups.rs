@@ -8,10 +8,15 @@ use std::path::Path;
 
 use keygate_core::{Credential, key::KeyHash};
 use keygate_storage::StorageError;
+use keygate_storage_sql::lookup_credential;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{connection::OpenReader, keys::lookup_credential, worker::Worker};
+use crate::{
+    connection::OpenReader,
+    tx::{Reading, at_once},
+    worker::Worker,
+};
 
 /// How many questions may wait; who comes later waits to ask.
 const MAX_WAITING: usize = 1_024;
@@ -62,7 +67,8 @@ fn run(mut connection: Connection, mut waiting: mpsc::Receiver<Job>) {
         match job {
             // Whoever no longer waits needs no answer.
             Job::LookUp { hash, reply } if !reply.is_closed() => {
-                let _ = reply.send(lookup_credential(&connection, hash));
+                let mut reading = Reading(&mut connection);
+                let _ = reply.send(at_once(lookup_credential(&mut reading, hash)));
             }
             Job::LookUp { .. } => {}
             Job::Reopen(new) => connection = new,

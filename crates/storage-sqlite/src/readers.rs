@@ -1,4 +1,8 @@
-use std::{ops::Deref, path::Path, sync::Arc};
+use std::{
+    ops::{Deref, DerefMut},
+    path::Path,
+    sync::Arc,
+};
 
 use keygate_storage::StorageError;
 use parking_lot::Mutex;
@@ -48,13 +52,13 @@ impl Readers {
     /// stop the work, so the permit goes with it.
     pub(crate) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
+        work: impl FnOnce(&mut Connection) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
         let permit = self.permits.clone().acquire_owned().await;
         let permit = permit.map_err(|_| StorageError::Closed)?;
-        let reader = self.borrow()?;
+        let mut reader = self.borrow()?;
         tokio::task::spawn_blocking(move || {
-            let answer = work(&reader);
+            let answer = work(&mut reader);
             drop(reader);
             drop(permit);
             answer
@@ -97,6 +101,14 @@ impl Deref for Borrowed {
     fn deref(&self) -> &Connection {
         self.connection
             .as_ref()
+            .expect("it is there until the drop")
+    }
+}
+
+impl DerefMut for Borrowed {
+    fn deref_mut(&mut self) -> &mut Connection {
+        self.connection
+            .as_mut()
             .expect("it is there until the drop")
     }
 }

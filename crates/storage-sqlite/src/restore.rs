@@ -4,17 +4,20 @@ use std::path::{Path, PathBuf};
 
 use keygate_core::Timestamp;
 use keygate_storage::{Action, Actor, AuditEntry, StorageError};
+use keygate_storage_sql::record;
 use rusqlite::{Connection, params};
 use tempfile::NamedTempFile;
 
 use crate::{
-    audit, backup,
+    backup,
     connection::{make_private, open_as_it_lies, path_uri},
     error::unavailable,
     files::beside,
     generation::{self, Generations, folder_of, sync_folder},
     lock::DatabaseLock,
     migrations,
+    tx::at_once,
+    writer::Write,
 };
 
 /// A backup that is ready to take the place of a database.
@@ -205,20 +208,19 @@ const END_RIGHTS: &str = "DELETE FROM sessions; DELETE FROM invitations; \
 
 /// Ends sessions and links, puts that on record, and gives the copy a generation of its own.
 fn end_old_rights(copy: &mut Connection, now: Timestamp) -> Result<String, StorageError> {
-    let transaction = copy.transaction().map_err(unavailable)?;
-    transaction.execute_batch(END_RIGHTS).map_err(unavailable)?;
-    audit::insert(
-        &transaction,
-        &AuditEntry {
-            at: now,
-            actor: Actor::Operator,
-            action: Action::DatabaseRestore,
-            account_id: None,
-            subject_id: None,
-            detail: None,
-        },
-    )?;
-    let generation = generation::renew_copy(&transaction)?;
-    transaction.commit().map_err(unavailable)?;
+    let entry = AuditEntry {
+        at: now,
+        actor: Actor::Operator,
+        action: Action::DatabaseRestore,
+        account_id: None,
+        subject_id: None,
+        detail: None,
+    };
+    // Where it fails, the copy goes.
+    copy.execute_batch("BEGIN").map_err(unavailable)?;
+    copy.execute_batch(END_RIGHTS).map_err(unavailable)?;
+    at_once(record(&mut Write::new(copy), &entry))?;
+    let generation = generation::renew_copy(copy)?;
+    copy.execute_batch("COMMIT").map_err(unavailable)?;
     Ok(generation)
 }

@@ -1,4 +1,5 @@
-use keygate_storage::{Columns, StorageError};
+use keygate_storage::StorageError;
+use keygate_storage_sql::Columns;
 use rusqlite::types::FromSql;
 
 use crate::error::unavailable;

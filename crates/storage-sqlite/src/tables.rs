@@ -1,14 +1,15 @@
 use async_trait::async_trait;
 use keygate_storage::{
-    Columns, StorageError,
+    StorageError,
     tables::{Kind, RowKey, Table, TableReader, TableRow, TableStore, Value},
 };
+use keygate_storage_sql::Columns;
 use rusqlite::{
     Connection, ToSql, params_from_iter,
     types::{ToSqlOutput, ValueRef},
 };
 
-use crate::{SqliteStore, query, row::Row};
+use crate::{SqliteEngine, query, row::Row};
 
 /// A value on its way into the database.
 struct Bound<'a>(&'a Value);
@@ -70,24 +71,24 @@ pub(crate) fn count_rows(db: &Connection, table: &'static Table) -> Result<u64, 
 }
 
 #[async_trait]
-impl TableReader for SqliteStore {
+impl TableReader for SqliteEngine {
     async fn read_rows(
         &self,
         table: &'static Table,
         after: Option<RowKey>,
         limit: u32,
     ) -> Result<Vec<TableRow>, StorageError> {
-        self.read(move |db| read_rows(db, table, after.as_ref(), limit))
+        self.on_reader(move |db| read_rows(db, table, after.as_ref(), limit))
             .await
     }
 
     async fn count_rows(&self, table: &'static Table) -> Result<u64, StorageError> {
-        self.read(move |db| count_rows(db, table)).await
+        self.on_reader(move |db| count_rows(db, table)).await
     }
 }
 
 #[async_trait]
-impl TableStore for SqliteStore {
+impl TableStore for SqliteEngine {
     async fn write_rows(
         &self,
         table: &'static Table,
@@ -100,7 +101,7 @@ impl TableStore for SqliteStore {
             marks(table.columns.len()),
             table.on_conflict()
         );
-        self.write(move |db| {
+        self.on_writer(move |db| {
             for row in &rows {
                 query::execute(db, &sql, params_from_iter(row.iter().map(Bound)))?;
             }
@@ -117,7 +118,7 @@ impl TableStore for SqliteStore {
     ) -> Result<(), StorageError> {
         let (name, key) = (table.name, table.key_list());
         let sql = format!("DELETE FROM {name} WHERE ({key}) = ({})", marks(table.key));
-        self.write(move |db| {
+        self.on_writer(move |db| {
             for key in &keys {
                 query::execute(db, &sql, params_from_iter(key.iter().map(Bound)))?;
             }

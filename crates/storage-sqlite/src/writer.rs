@@ -7,7 +7,7 @@ use std::{
 };
 
 use keygate_core::key::KeyHash;
-use keygate_storage::{AuditEntry, ChangeListener, ChangeListeners, StorageError};
+use keygate_storage::{ChangeListener, ChangeListeners, StorageError};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::{
@@ -16,8 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    audit,
-    engine::{Engine, OpenDatabase},
+    database::{Database, OpenDatabase},
     failures::Failures,
     query,
     worker::Worker,
@@ -38,7 +37,7 @@ const PROOF_LASTS: Duration = Duration::from_secs(1);
 /// How long the write of a probe may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-type Job = Box<dyn FnOnce(Option<&Connection>, &mut Group) + Send>;
+type Job = Box<dyn FnOnce(Option<&mut Connection>, &mut Group) + Send>;
 type Acknowledge = Box<dyn FnOnce(&Result<(), StorageError>) + Send>;
 
 pub(crate) struct Writer {
@@ -56,20 +55,19 @@ struct Health {
 
 /// What a piece of work may do inside its transaction.
 pub(crate) struct Write<'a> {
-    connection: &'a Connection,
-    changed: Vec<KeyHash>,
+    connection: &'a mut Connection,
+    pub(crate) changed: Vec<KeyHash>,
     everything_changed: bool,
 }
 
-impl Write<'_> {
-    /// Writes an audit entry beside the change that it records.
-    pub(crate) fn audit(&self, entry: &AuditEntry) -> Result<(), StorageError> {
-        audit::insert(self.connection, entry)
-    }
-
-    /// Notes that what is known of a key is out of date once this is committed.
-    pub(crate) fn key_changed(&mut self, hash: KeyHash) {
-        self.changed.push(hash);
+impl<'a> Write<'a> {
+    /// Inside the transaction of this connection.
+    pub(crate) fn new(connection: &'a mut Connection) -> Self {
+        Self {
+            connection,
+            changed: Vec::new(),
+            everything_changed: false,
+        }
     }
 
     /// Notes that what is known of any key may be out of date once this is committed.
@@ -97,11 +95,11 @@ struct Group {
 }
 
 impl Writer {
-    pub(crate) fn start(engine: Engine) -> Result<Self, StorageError> {
+    pub(crate) fn start(database: Database) -> Result<Self, StorageError> {
         let listeners = Arc::<ChangeListeners>::default();
         let health = Arc::<Mutex<Health>>::default();
         let thread = Thread {
-            engine,
+            database,
             listeners: listeners.clone(),
             health: health.clone(),
             failures: Failures::new("a group of writes was not committed"),
@@ -155,7 +153,7 @@ impl Writer {
 
 /// What the thread goes by.
 struct Thread {
-    engine: Engine,
+    database: Database,
     listeners: Arc<ChangeListeners>,
     health: Arc<Mutex<Health>>,
     failures: Failures,
@@ -165,7 +163,7 @@ impl Thread {
     fn run(mut self, mut waiting: mpsc::Receiver<Job>) {
         while let Some(first) = waiting.blocking_recv() {
             let mut group = Group::default();
-            let committed = match self.engine.writable() {
+            let committed = match self.database.writable() {
                 Ok(database) => write_group(database, &mut group, first, &mut waiting),
                 Err(error) => {
                     first(None, &mut group);
@@ -191,7 +189,7 @@ impl Thread {
 
     /// So that the file alone is all of the database, if nobody else reads it.
     fn close(&mut self) {
-        if let Ok(database) = self.engine.writable() {
+        if let Ok(database) = self.database.writable() {
             database.checkpoints.close(&database.connection);
         }
     }
@@ -200,7 +198,7 @@ impl Thread {
         let mut health = self.health.lock();
         if committed.is_err() {
             health.proven_at = None;
-        } else if let Ok(database) = self.engine.writable()
+        } else if let Ok(database) = self.database.writable()
             && database.checkpoints.has_grown(&database.connection)
         {
             health.proven_at = Some(Instant::now());
@@ -209,23 +207,23 @@ impl Thread {
 
     /// Nobody waits for this: what is in the log is safe.
     fn write_back(&mut self) {
-        if let Ok(database) = self.engine.writable() {
+        if let Ok(database) = self.database.writable() {
             database.checkpoints.run(&database.connection);
         }
     }
 }
 
 fn write_group(
-    database: &OpenDatabase,
+    database: &mut OpenDatabase,
     group: &mut Group,
     first: Job,
     waiting: &mut mpsc::Receiver<Job>,
 ) -> Result<(), StorageError> {
-    let connection = &database.connection;
+    let connection = &mut database.connection;
     let begun = execute(connection, "BEGIN IMMEDIATE");
     let mut next = Some(first);
     while let Some(job) = next {
-        job(Some(connection), group);
+        job(Some(&mut *connection), group);
         // SQLite rolls the whole transaction back by itself when, for one, the disk is full.
         // What would follow would then be outside any transaction.
         let room = group.acknowledge.len() < MAX_GROUP && !connection.is_autocommit();
@@ -245,7 +243,7 @@ fn write_group(
 }
 
 fn in_savepoint<T>(
-    connection: Option<&Connection>,
+    connection: Option<&mut Connection>,
     group: &mut Group,
     work: impl FnOnce(&mut Write<'_>) -> Result<T, StorageError>,
 ) -> Result<T, StorageError> {
@@ -254,16 +252,17 @@ fn in_savepoint<T>(
         return Err(StorageError::unavailable("no transaction"));
     };
     execute(connection, "SAVEPOINT work")?;
-    let mut write = Write {
-        connection,
-        changed: Vec::new(),
-        everything_changed: false,
-    };
+    let mut write = Write::new(connection);
     let outcome = work(&mut write);
+    let Write {
+        changed,
+        everything_changed,
+        ..
+    } = write;
     match &outcome {
         Ok(_) => {
-            group.changed.append(&mut write.changed);
-            group.everything_changed |= write.everything_changed;
+            group.changed.extend(changed);
+            group.everything_changed |= everything_changed;
         }
         Err(error) if connection.is_autocommit() => group.ended_by = Some(error.clone()),
         Err(_) => execute(connection, "ROLLBACK TO work")?,

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use keygate_storage::Store;
-use keygate_storage_sqlite::SqliteStore;
 use tempfile::TempDir;
 
 #[expect(clippy::unused_async, reason = "the suite awaits it")]
 async fn open() -> (Arc<dyn Store>, TempDir) {
     let folder = TempDir::new().expect("a temporary folder");
-    let store = SqliteStore::open(&folder.path().join("keygate.db")).expect("a new database opens");
+    let store = keygate_storage_sqlite::open(&folder.path().join("keygate.db"))
+        .expect("a new database opens");
     (Arc::new(store), folder)
 }
 

@@ -18,7 +18,7 @@ fn folder() -> TempDir {
 }
 
 fn refusal(path: &Path) -> StorageError {
-    match SqliteStore::open(path) {
+    match keygate_storage_sqlite::open(path) {
         Ok(_) => panic!("{} was opened", path.display()),
         Err(error) => error,
     }
@@ -50,7 +50,7 @@ async fn add_account(store: &SqliteStore, email: &str) -> Result<(), StorageErro
 async fn what_was_written_is_there_after_closing() {
     let folder = folder();
     let path = folder.path().join("keygate.db");
-    let store = SqliteStore::open(&path).expect("a new database opens");
+    let store = keygate_storage_sqlite::open(&path).expect("a new database opens");
     add_account(&store, "ada@example.com")
         .await
         .expect("answers");
@@ -60,7 +60,7 @@ async fn what_was_written_is_there_after_closing() {
         Err(StorageError::Closed)
     ));
     drop(store);
-    let store = SqliteStore::open(&path).expect("it opens again");
+    let store = keygate_storage_sqlite::open(&path).expect("it opens again");
     assert_eq!(
         store
             .list_accounts(
@@ -81,17 +81,17 @@ async fn what_was_written_is_there_after_closing() {
 async fn a_database_is_opened_by_one_at_a_time() {
     let folder = folder();
     let path = folder.path().join("keygate.db");
-    let store = SqliteStore::open(&path).expect("a new database opens");
+    let store = keygate_storage_sqlite::open(&path).expect("a new database opens");
     assert!(matches!(refusal(&path), StorageError::InUse(_)));
     drop(store);
-    SqliteStore::open(&path).expect("it is free again");
+    keygate_storage_sqlite::open(&path).expect("it is free again");
 }
 
 #[tokio::test]
 async fn a_later_versions_database_is_refused_unchanged() {
     let folder = folder();
     let path = folder.path().join("keygate.db");
-    let store = SqliteStore::open(&path).expect("a new database opens");
+    let store = keygate_storage_sqlite::open(&path).expect("a new database opens");
     store.close().await;
     drop(store);
     let raw = Connection::open(&path).expect("opens");
@@ -126,7 +126,7 @@ fn somebody_elses_file_is_refused_unchanged() {
 async fn the_database_is_set_up_to_be_durable() {
     let folder = folder();
     let path = folder.path().join("keygate.db");
-    let store = SqliteStore::open(&path).expect("a new database opens");
+    let store = keygate_storage_sqlite::open(&path).expect("a new database opens");
     let raw = Connection::open(&path).expect("opens");
     let mode: String = raw
         .query_row("PRAGMA journal_mode", [], |row| row.get(0))
@@ -147,7 +147,7 @@ async fn the_database_is_set_up_to_be_durable() {
 async fn a_write_whose_caller_went_away_is_whole() {
     let folder = folder();
     let path = folder.path().join("keygate.db");
-    let store = SqliteStore::open(&path).expect("a new database opens");
+    let store = keygate_storage_sqlite::open(&path).expect("a new database opens");
     for index in 0..20 {
         let email = format!("gone{index}@example.com");
         let mut write = Box::pin(add_account(&store, &email));
@@ -175,7 +175,7 @@ async fn a_log_that_is_cut_anywhere_leaves_a_prefix_of_what_was_acknowledged() {
     const ACCOUNTS: usize = 10;
     let folder = folder();
     let path = folder.path().join("keygate.db");
-    let store = SqliteStore::open(&path).expect("a new database opens");
+    let store = keygate_storage_sqlite::open(&path).expect("a new database opens");
     for index in 0..ACCOUNTS {
         let email = format!("{index:02}@example.com");
         add_account(&store, &email).await.expect("answers");
@@ -190,7 +190,7 @@ async fn a_log_that_is_cut_anywhere_leaves_a_prefix_of_what_was_acknowledged() {
         let path = folder.path().join("keygate.db");
         std::fs::write(&path, &database).expect("written");
         std::fs::write(folder.path().join("keygate.db-wal"), &log[..cut]).expect("written");
-        let store = SqliteStore::open(&path).expect("it opens");
+        let store = keygate_storage_sqlite::open(&path).expect("it opens");
         let page = AccountPage {
             limit: 100,
             ..AccountPage::default()

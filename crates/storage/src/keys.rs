@@ -187,12 +187,6 @@ pub trait CredentialStore: Send + Sync {
     async fn lookup_credential(&self, hash: KeyHash) -> Result<Option<Credential>, StorageError>;
 }
 
-/// What a key begins with of which this is shown: a prefix ends with its only underscore.
-pub fn prefix_of_shown(shown: &str) -> &str {
-    let end = shown.find('_');
-    end.map_or(shown, |end| &shown[..=end])
-}
-
 /// API keys.
 #[async_trait]
 pub trait KeyStore: Send + Sync {

@@ -9,7 +9,6 @@
 mod accounts;
 mod audit;
 mod change;
-mod columns;
 mod concern;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -22,9 +21,7 @@ mod links;
 mod metrics;
 mod patience;
 mod prune;
-mod readable;
 mod sessions;
-mod statements;
 mod status;
 pub mod tables;
 mod usage;
@@ -40,14 +37,12 @@ pub use accounts::{
 };
 pub use audit::{Action, Actor, AuditEntry, AuditPage, AuditStore, RecordedActor, RecordedEntry};
 pub use change::{ChangeListener, ChangeListeners};
-pub use columns::Columns;
 pub use concern::{Concern, Concerns};
 pub use error::{Cause, StorageError};
 pub use feed::{ChangeFeed, ChangeMark, Continuity, FeedPage, FeedPosition, FeedReader};
 pub use keys::{
     CredentialStore, HasherBinding, InsertKey, KeyBindings, KeyChanges, KeyLimits, KeyPage,
     KeyRules, KeyStatus, KeyStore, NewKey, PrefixBinding, REMEMBER_FORMS, UpdateKey,
-    prefix_of_shown,
 };
 pub use lease::{AsOf, Lease};
 pub use links::{
@@ -56,13 +51,12 @@ pub use links::{
 pub use metrics::{FeedMetrics, Latencies, Operation};
 pub use patience::patiently;
 pub use prune::{Prunable, PruneStore};
-pub use readable::readable;
 pub use sessions::{
     BeginSession, MAX_KNOWN_CLIENTS, MAX_SESSIONS, Session, SessionOrigin, SessionStore,
 };
 pub use status::{
     ChangeIncident, IncidentPage, IncidentRule, LastDay, LatestProbe, Period, Probe, ProbeClaim,
-    ProbeRecord, Rollup, StatusHistory, StatusStore, Tally, components_text, gather_incidents,
+    ProbeRecord, Rollup, StatusHistory, StatusStore, Tally,
 };
 pub use usage::{KeyUse, UsageFlush, UsageStore};
 

@@ -1,9 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use keygate_core::{
-    ComponentId, Incident, IncidentId, IncidentKind, IncidentUpdate, ProberId, Problem, Timestamp,
-};
+use keygate_core::{ComponentId, Incident, IncidentId, IncidentKind, ProberId, Problem, Timestamp};
 
 use crate::{AuditEntry, StorageError};
 
@@ -338,28 +336,6 @@ fn hour_offset(component: &ComponentId) -> Duration {
         sum.wrapping_mul(31).wrapping_add(byte.into())
     });
     Duration::from_secs(sum % 3_600)
-}
-
-/// Puts rows that each have an incident and something that was said of it together, those that could be
-/// read.
-pub fn gather_incidents(
-    rows: impl IntoIterator<Item = Option<(Incident, Option<IncidentUpdate>)>>,
-) -> Vec<Incident> {
-    let mut incidents: Vec<Incident> = Vec::new();
-    for (incident, update) in rows.into_iter().flatten() {
-        if incidents.last().is_none_or(|last| last.id != incident.id) {
-            incidents.push(incident);
-        }
-        let last = incidents.last_mut().expect("it was added");
-        last.updates.extend(update);
-    }
-    incidents
-}
-
-/// How a set of components is kept.
-pub fn components_text(components: &[ComponentId]) -> String {
-    let names: Vec<&str> = components.iter().map(ComponentId::as_str).collect();
-    names.join(" ")
 }
 
 #[cfg(test)]

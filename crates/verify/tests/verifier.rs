@@ -65,7 +65,7 @@ impl World {
     async fn new() -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let store = Arc::new(Watched {
-            store: SqliteStore::open(&folder.path().join("keygate.db")).expect("opens"),
+            store: keygate_storage_sqlite::open(&folder.path().join("keygate.db")).expect("opens"),
             lookups: 0.into(),
             gate: Semaphore::new(1_000),
         });

@@ -13,7 +13,6 @@ use keygate_core::{
 };
 use keygate_http::{ClientAddress, Requests};
 use keygate_storage::Store;
-use keygate_storage_sqlite::SqliteStore;
 use keygate_verify::Verifier;
 use keygate_web::{Site, WebState};
 
@@ -28,7 +27,7 @@ pub(crate) struct Keys {
 /// Opens the database at `path`, or makes it. People reach the server at `origin`.
 #[expect(clippy::print_stdout, reason = "it speaks to whoever runs it")]
 pub(crate) async fn open(path: &str, origin: String) -> Result<Keys, Box<dyn Error>> {
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(Path::new(path))?);
+    let store: Arc<dyn Store> = Arc::new(keygate_storage_sqlite::open(Path::new(path))?);
     let (clock, random) = (Arc::new(SystemClock), Arc::new(OsRandom));
     let (format, hasher, policy) = (
         KeyFormat::default(),

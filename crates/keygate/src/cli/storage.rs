@@ -8,7 +8,7 @@ use keygate_storage::{
     tables::{TableReader, TableStore},
 };
 use keygate_storage_postgres::{PostgresOptions, PostgresReader, PostgresTarget, TargetError};
-use keygate_storage_sqlite::{SqliteReader, SqliteStore};
+use keygate_storage_sqlite::SqliteReader;
 use serde_json::{Value, json};
 
 use super::{account::Format, output};
@@ -66,8 +66,8 @@ impl Storage {
         };
         let copied = match &to {
             Database::Sqlite(path) => {
-                let target = SqliteStore::open(path)?;
-                let copied = copy_into(&*source, &target).await;
+                let target = keygate_storage_sqlite::open(path)?;
+                let copied = copy_into(&*source, &*target).await;
                 // So that all of it is in its file.
                 target.close().await;
                 copied

@@ -12,9 +12,7 @@ use std::{
 };
 
 use keygate_core::SystemClock;
-use keygate_storage_postgres::{
-    PostgresOptions, PostgresStore, PostgresTarget, testing::PostgresServer,
-};
+use keygate_storage_postgres::{PostgresOptions, PostgresTarget, testing::PostgresServer};
 use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -730,7 +728,7 @@ async fn database_servers_that_are_not_for_it() {
     let scene = |url: &str| Scene::new().args(&["--database", url]);
     let made = |url: String| async move {
         let options = PostgresOptions::new(&url);
-        let store = PostgresStore::open(&options, Arc::new(SystemClock));
+        let store = keygate_storage_postgres::open(&options, Arc::new(SystemClock));
         keygate_storage::Store::close(&store.await.expect("it opens")).await;
         url
     };

@@ -9,7 +9,8 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use keygate_storage::{ChangeListeners, Columns, StorageError};
+use keygate_storage::{ChangeListeners, StorageError};
+use keygate_storage_sql::Columns;
 use sqlx::query;
 use tokio::sync::Barrier;
 

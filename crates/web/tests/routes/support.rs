@@ -95,10 +95,10 @@ impl TestApp {
         let folder = TempDir::new().expect("a temporary folder");
         let path = folder.path().join("keygate.db");
         if let Some(past) = past {
-            drop(SqliteStore::open(&path).expect("a new database opens"));
+            drop(keygate_storage_sqlite::open(&path).expect("a new database opens"));
             past(&path);
         }
-        let store = Arc::new(SqliteStore::open(&path).expect("a new database opens"));
+        let store = Arc::new(keygate_storage_sqlite::open(&path).expect("a new database opens"));
         let clock = Arc::new(ManualClock::at(START));
         let policy = Policy {
             key_limits: options.key_limits,

@@ -123,7 +123,7 @@ impl World {
 }
 
 fn open(folder: &Path) -> Arc<SqliteStore> {
-    Arc::new(SqliteStore::open(&folder.join("keygate.db")).expect("the database opens"))
+    Arc::new(keygate_storage_sqlite::open(&folder.join("keygate.db")).expect("the database opens"))
 }
 
 fn control(store: &Arc<SqliteStore>, clock: &Arc<ManualClock>, seed: u64) -> Arc<Control> {

@@ -1,15 +1,14 @@
 use std::collections::BTreeSet;
 
+use keygate_storage::StorageError;
 use parking_lot::Mutex;
-
-use crate::StorageError;
 
 /// What was already said of rows that cannot be read.
 static SAID: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
 
 /// Passes over a row that this program cannot read, as one may be that a later version wrote, and says so
 /// once: it must not hide all the others.
-pub fn readable<T>(row: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
+pub(crate) fn readable<T>(row: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
     match row {
         Ok(row) => Ok(Some(row)),
         Err(StorageError::Corrupt(what)) => {

@@ -5,14 +5,13 @@ use keygate_core::{
     key::{KeyHash, KeyName},
 };
 
-use crate::{
+use keygate_storage::{
     AccountSummary, Invitation, InvitationKind, KeyRules, LatestProbe, Link, LinkKind,
     PasswordReset, ProbeClaim, RecordedActor, RecordedEntry, Rollup, Session, SessionOrigin,
     StorageError, StoredAccount, Tally,
 };
 
 /// The columns of an account, under names that stay apart in a join; what [`Columns::account`] reads.
-#[macro_export]
 macro_rules! account_columns {
     () => {
         "accounts.id AS account_id, accounts.email, accounts.role, accounts.suspended_at, \
@@ -21,34 +20,17 @@ macro_rules! account_columns {
 }
 
 /// The columns of a session and its account; what [`Columns::session`] reads.
-#[macro_export]
 macro_rules! session_columns {
     () => {
         concat!(
-            $crate::account_columns!(),
+            account_columns!(),
             ", sessions.id AS session_id, token_hash, last_seen_at, idle_ends_at, ends_at, address, \
              user_agent, sessions.created_at AS session_created_at"
         )
     };
 }
 
-/// Links of every kind, with the addresses of the accounts in them; what [`Columns::link`] reads. The
-/// backend says how it writes that there is no id.
-#[macro_export]
-macro_rules! links {
-    ($no_id:literal) => {
-        concat!(
-            "SELECT links.*, owner.email AS account_email, maker.email AS maker_email FROM ( \
-             SELECT id, kind, ",
-            $no_id,
-            " AS account_id, created_by, created_at, expires_at FROM invitations \
-             UNION ALL SELECT id, 'password_reset', account_id, created_by, created_at, expires_at \
-             FROM password_resets) AS links \
-             LEFT JOIN accounts AS owner ON owner.id = links.account_id \
-             LEFT JOIN accounts AS maker ON maker.id = links.created_by "
-        )
-    };
-}
+pub(crate) use {account_columns, session_columns};
 
 /// A row, and how the domain's types stand in its columns, in every backend alike. A backend says how
 /// a column is read; `None` is nothing.

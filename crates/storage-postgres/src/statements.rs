@@ -1,6 +1,5 @@
-/// Statements of a backend, each under a name, and all of them for the test that has the database
-/// prepare them.
-#[macro_export]
+/// Statements of PostgreSQL alone, each under a name, and all of them for the test that has the server prepare
+/// them.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
         $($(#[$doc])* const $name: &str = $sql;)*
@@ -9,3 +8,5 @@ macro_rules! statements {
         pub(crate) const STATEMENTS: &[&str] = &[$($name),*];
     };
 }
+
+pub(crate) use statements;

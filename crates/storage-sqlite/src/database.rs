@@ -14,14 +14,16 @@ use crate::{
     files::{DatabaseFiles, FileId, same},
     generation::Generations,
     lookups::Lookups,
-    migrations,
+    migrations, query,
     readers::Readers,
-    status,
 };
+
+/// The process that probed what before is gone: this one has the database to itself.
+const RELEASE_CLAIMS: &str = "DELETE FROM probe_claims";
 
 /// Opens the database for writing, at once or later: where no write can be made at the start, on a full
 /// disk or a read-only one, keys are looked up all the same, and writing begins when it can.
-pub(crate) struct Engine {
+pub(crate) struct Database {
     path: PathBuf,
     file: FileId,
     readers: Arc<Readers>,
@@ -51,7 +53,7 @@ impl OpenDatabase {
         // On a full disk it is noted before the log is written back, or that is not done.
         let _ = generations.open(&connection);
         // Nothing is lost where they stay: they are taken over once they have not moved for a while.
-        let _ = status::release_all(&connection);
+        let _ = query::execute(&connection, RELEASE_CLAIMS, []);
         Ok(Self {
             checkpoints: Checkpoints::new(&connection, concerns, generations)?,
             files: DatabaseFiles::of_open(path, file)?,
@@ -65,7 +67,7 @@ impl OpenDatabase {
     }
 }
 
-impl Engine {
+impl Database {
     pub(crate) fn open(
         path: &Path,
         file: FileId,

@@ -1,0 +1,44 @@
+//! What every SQL database is asked, once: the statements and transactions of each kind of thing that is
+//! kept, over the little that an engine offers.
+//!
+//! An [`Engine`] runs them: PostgreSQL's over the network, SQLite's on a thread, where they never wait.
+
+mod accounts;
+mod audit;
+mod columns;
+mod engine;
+mod incidents;
+mod keys;
+mod links;
+mod prune;
+mod readable;
+mod sessions;
+mod statement;
+mod status;
+mod tx;
+mod usage;
+mod value;
+
+pub use audit::insert as record;
+pub use columns::Columns;
+pub use engine::{Engine, SqlStore};
+pub use keys::{bindings, lookup_credential};
+pub use statement::{Statement, numbered, text};
+pub use tx::{Dialect, Read, RowReader, Tx, all, exists, optional};
+pub use value::Value;
+
+/// All statements that there are, for the tests that have each engine prepare them.
+pub fn statements() -> Vec<&'static Statement> {
+    [
+        accounts::STATEMENTS,
+        audit::STATEMENTS,
+        incidents::STATEMENTS,
+        keys::STATEMENTS,
+        links::STATEMENTS,
+        prune::STATEMENTS,
+        sessions::STATEMENTS,
+        status::STATEMENTS,
+        usage::STATEMENTS,
+    ]
+    .concat()
+}
