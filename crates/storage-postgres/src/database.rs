@@ -19,7 +19,7 @@ use tokio::{runtime::Handle, time};
 
 use crate::{
     PostgresOptions,
-    error::{leaves_connection_usable, unavailable},
+    error::{leaves_connection_usable, storage_error},
     shares::{Place, Purpose, Shares},
 };
 
@@ -116,14 +116,14 @@ impl Database {
         let most = self.pool.options().get_max_connections();
         match self.pool.acquire().await {
             Err(Error::PoolTimedOut) if self.pool.size() < most => Err(self.refusal().await),
-            acquired => acquired.map_err(unavailable),
+            acquired => acquired.map_err(storage_error),
         }
     }
 
     /// Why no connection can be made. The pool tries until its time is over, and then says only that
     /// it is. One at a time asks, for a server that has no connection left has none for asking.
     async fn refusal(&self) -> StorageError {
-        let timed_out = || unavailable(Error::PoolTimedOut);
+        let timed_out = || storage_error(Error::PoolTimedOut);
         let Ok(_asking) = self.asking.try_lock() else {
             return timed_out();
         };
@@ -131,7 +131,7 @@ impl Database {
             let mut connection = self.pool.connect_options().connect().await?;
             prepare(&mut connection, &self.settings).await
         };
-        made.await.map_or_else(unavailable, |()| timed_out())
+        made.await.map_or_else(storage_error, |()| timed_out())
     }
 
     /// A connection in a transaction. Where the first one that is tried turns out to be broken, a new
@@ -251,7 +251,7 @@ impl Borrowed {
         let begun = raw_sql(AssertSqlSafe(sql)).fetch_one(&mut **self).await;
         self.backend = begun
             .and_then(|row| row.try_get("backend"))
-            .map_err(unavailable)?;
+            .map_err(storage_error)?;
         Ok(())
     }
 
@@ -259,7 +259,7 @@ impl Borrowed {
     /// transaction is still to be rolled back.
     pub(crate) async fn end(&mut self, end: impl SqlSafeStr) -> Result<(), StorageError> {
         let ended = raw_sql(end).execute(&mut **self).await;
-        ended.map_err(unavailable)?;
+        ended.map_err(storage_error)?;
         self.is_usable = true;
         Ok(())
     }

@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 /// What a driver or the server said.
-pub(crate) fn unavailable(error: Error) -> StorageError {
+pub(crate) fn storage_error(error: Error) -> StorageError {
     match &error {
         Error::Database(answer) => match answer.try_downcast_ref::<PgDatabaseError>() {
             Some(answer) => of_server(answer.code())(error),

@@ -12,7 +12,7 @@ use tokio::{sync::Notify, time};
 
 use crate::{
     database::Database,
-    error::unavailable,
+    error::storage_error,
     in_task,
     query::{all, execute, optional},
     row::{PostgresRow, signed},
@@ -258,11 +258,11 @@ async fn hear(database: &Database, wake: &Notify) -> Result<(), StorageError> {
         listener.listen("keygate_changes").await?;
         Ok(listener)
     };
-    let connected = database.in_time(connect.map(|made| made.map_err(unavailable)));
+    let connected = database.in_time(connect.map(|made| made.map_err(storage_error)));
     let mut listener = connected.await?;
     // It lasts as long as the node does, so it says that the database is in use.
     let share = async {
-        let connection = listener.acquire().await.map_err(unavailable)?;
+        let connection = listener.acquire().await.map_err(storage_error)?;
         usage_lock::share(connection).await
     };
     database.in_time(share).await?;
@@ -271,10 +271,10 @@ async fn hear(database: &Database, wake: &Notify) -> Result<(), StorageError> {
         match time::timeout(PROBE_EVERY, listener.try_recv()).await {
             Ok(Ok(Some(_))) => {}
             Ok(Ok(None)) => return Err(StorageError::unavailable("cut off")),
-            Ok(Err(error)) => return Err(unavailable(error)),
+            Ok(Err(error)) => return Err(storage_error(error)),
             Err(_) => {
                 let probe = query("SELECT 1").execute(&mut listener);
-                let probe = probe.map(|probed| probed.map_err(unavailable));
+                let probe = probe.map(|probed| probed.map_err(storage_error));
                 database.in_time(probe).await?;
             }
         }

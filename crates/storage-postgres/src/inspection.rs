@@ -9,7 +9,7 @@ use crate::{
     LossRisk, PostgresOptions,
     capacity::{Capacity, capacity},
     database::Database,
-    error::unavailable,
+    error::storage_error,
     migrations,
     pooling::refuse_shared_sessions,
     query::optional,
@@ -58,7 +58,7 @@ impl Inspection {
     /// Fails by what a node would refuse to open.
     pub async fn of(options: &PostgresOptions) -> Result<Self, StorageError> {
         refuse_shared_sessions(options).await?;
-        let connect = options.connect().map_err(unavailable)?;
+        let connect = options.connect().map_err(storage_error)?;
         let database = Database::new(connect, options, 1, options.statement_timeout);
         let name = options.name();
         let found = database
@@ -74,7 +74,7 @@ impl Inspection {
 
 /// By what a database is the same whatever it is called: its cluster and its number there.
 pub async fn identity(options: &PostgresOptions) -> Result<String, StorageError> {
-    let connect = options.connect().map_err(unavailable)?;
+    let connect = options.connect().map_err(storage_error)?;
     let database = Database::new(connect, options, 1, options.statement_timeout);
     let found =
         database.read(|db| optional(db, query(IDENTITY), |row| row.some_text("identity")).boxed());

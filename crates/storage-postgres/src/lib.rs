@@ -160,7 +160,7 @@ pub async fn open(
     options: &PostgresOptions,
     clock: Arc<dyn Clock>,
 ) -> Result<PostgresStore, StorageError> {
-    let connect = options.connect().map_err(error::unavailable)?;
+    let connect = options.connect().map_err(error::storage_error)?;
     let of_size = |size| Database::new(connect.clone(), options, size, options.statement_timeout);
     pooling::refuse_shared_sessions(options).await?;
     let database = of_size(options.pool_size);

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, query, raw_sql};
 
 use crate::{
     database::Database,
-    error::unavailable,
+    error::storage_error,
     query::{execute, exists, optional},
     row::column,
     statements::statements,
@@ -80,13 +80,16 @@ pub(crate) async fn run(database: &Database, name: &str) -> Result<(), StorageEr
 }
 
 async fn migrate(db: &mut PgConnection, name: &str) -> Result<(), StorageError> {
-    raw_sql(LOCK).execute(&mut *db).await.map_err(unavailable)?;
+    raw_sql(LOCK)
+        .execute(&mut *db)
+        .await
+        .map_err(storage_error)?;
     if !exists(db, query(IS_OURS)).await? {
         refuse_foreign(db, name).await?;
         raw_sql(CREATE)
             .execute(&mut *db)
             .await
-            .map_err(unavailable)?;
+            .map_err(storage_error)?;
     }
     let (version, mut runs_from) = recorded(db, name).await?;
     let known = known_version();
@@ -98,7 +101,7 @@ async fn migrate(db: &mut PgConnection, name: &str) -> Result<(), StorageError> 
         raw_sql(migration.sql)
             .execute(&mut *db)
             .await
-            .map_err(unavailable)?;
+            .map_err(storage_error)?;
         runs_from = migration.runs_from;
     }
     let set = query(SET_VERSION).bind(known).bind(runs_from);

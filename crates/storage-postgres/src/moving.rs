@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use crate::{
     PostgresOptions,
     database::{Borrowed, Database},
-    error::unavailable,
+    error::storage_error,
     migrations,
     requirements::require,
     shares::Purpose,
@@ -192,7 +192,7 @@ impl TableStore for PostgresTarget {
 }
 
 fn database(options: &PostgresOptions, connections: u32) -> Result<Database, StorageError> {
-    let connect = options.connect().map_err(unavailable)?;
+    let connect = options.connect().map_err(storage_error)?;
     let deadline = options.statement_timeout;
     Ok(Database::new(connect, options, connections, deadline))
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use keygate_storage::StorageError;
 use sqlx::{PgConnection, Row, raw_sql};
 
-use crate::{PostgresOptions, database::Database, error::unavailable, shares::Purpose};
+use crate::{PostgresOptions, database::Database, error::storage_error, shares::Purpose};
 
 /// Which of two connections is asked in turn to which session it leads. However a pool chooses among its own,
 /// by age or the other way round, in this order one of ours meets two of them, or both meet the same.
@@ -25,7 +25,7 @@ pub(crate) async fn refuse_shared_sessions(options: &PostgresOptions) -> Result<
 }
 
 async fn are_shared(options: &PostgresOptions) -> Result<bool, StorageError> {
-    let connect = options.connect().map_err(unavailable)?;
+    let connect = options.connect().map_err(storage_error)?;
     let ours =
         [(); 2].map(|()| Database::new(connect.clone(), options, 1, options.statement_timeout));
     let asked = ask(&ours).await;
@@ -59,6 +59,6 @@ async fn ask(ours: &[Database; 2]) -> Result<[HashSet<i32>; 2], StorageError> {
 /// The process that serves this session. A prepared statement would fail where sessions are shared.
 async fn session(db: &mut PgConnection) -> Result<i32, StorageError> {
     let row = raw_sql("SELECT pg_backend_pid() AS pid").fetch_one(db);
-    let row = row.await.map_err(unavailable)?;
-    row.try_get("pid").map_err(unavailable)
+    let row = row.await.map_err(storage_error)?;
+    row.try_get("pid").map_err(storage_error)
 }

@@ -3,7 +3,7 @@
 use keygate_storage::StorageError;
 use sqlx::{PgConnection, Postgres, postgres::PgArguments, query::Query};
 
-use crate::{error::unavailable, row::PostgresRow};
+use crate::{error::storage_error, row::PostgresRow};
 
 /// A statement with what is bound to it.
 pub(crate) type Statement<'q> = Query<'q, Postgres, PgArguments>;
@@ -13,7 +13,7 @@ pub(crate) async fn execute(
     db: &mut PgConnection,
     statement: Statement<'_>,
 ) -> Result<u64, StorageError> {
-    let done = statement.execute(db).await.map_err(unavailable)?;
+    let done = statement.execute(db).await.map_err(storage_error)?;
     Ok(done.rows_affected())
 }
 
@@ -23,7 +23,7 @@ pub(crate) async fn all<T>(
     statement: Statement<'_>,
     read: impl Fn(&PostgresRow<'_>) -> Result<T, StorageError>,
 ) -> Result<Vec<T>, StorageError> {
-    let rows = statement.fetch_all(db).await.map_err(unavailable)?;
+    let rows = statement.fetch_all(db).await.map_err(storage_error)?;
     rows.iter().map(|row| read(&PostgresRow(row))).collect()
 }
 
@@ -33,7 +33,7 @@ pub(crate) async fn optional<T>(
     statement: Statement<'_>,
     read: impl Fn(&PostgresRow<'_>) -> Result<T, StorageError>,
 ) -> Result<Option<T>, StorageError> {
-    let row = statement.fetch_optional(db).await.map_err(unavailable)?;
+    let row = statement.fetch_optional(db).await.map_err(storage_error)?;
     row.as_ref().map(|row| read(&PostgresRow(row))).transpose()
 }
 

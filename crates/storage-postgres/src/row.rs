@@ -2,14 +2,14 @@ use keygate_storage::StorageError;
 use keygate_storage_sql::Columns;
 use sqlx::{Decode, Postgres, Row, Type, postgres::PgRow, types::Uuid};
 
-use crate::error::unavailable;
+use crate::error::storage_error;
 
 /// A column as what PostgreSQL has in it.
 pub(crate) fn column<'r, T: Decode<'r, Postgres> + Type<Postgres>>(
     row: &'r PgRow,
     name: &str,
 ) -> Result<T, StorageError> {
-    row.try_get(name).map_err(unavailable)
+    row.try_get(name).map_err(storage_error)
 }
 
 /// A row of PostgreSQL.

@@ -56,7 +56,7 @@ async fn every_statement_is_one_for_the_server() {
             async move {
                 db.prepare(sql.into_sql_str())
                     .await
-                    .map_err(crate::error::unavailable)?;
+                    .map_err(crate::error::storage_error)?;
                 Ok(())
             }
             .boxed()

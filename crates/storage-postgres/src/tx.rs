@@ -7,7 +7,7 @@ use keygate_storage_sql::{Dialect, Read, RowReader, Statement, Tx, Value};
 use sqlx::{PgConnection, query, types::Uuid};
 
 use crate::{
-    error::unavailable,
+    error::storage_error,
     query::{self as run, Statement as Query},
     row::PostgresRow,
     write::Write,
@@ -71,7 +71,7 @@ async fn rows(
     read: RowReader<'_>,
 ) -> Result<(), StorageError> {
     let rows = bound(statement, values).fetch_all(db).await;
-    for row in &rows.map_err(unavailable)? {
+    for row in &rows.map_err(storage_error)? {
         read(&PostgresRow(row))?;
     }
     Ok(())

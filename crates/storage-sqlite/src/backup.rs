@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 
 use crate::{
     connection::open_reader,
-    error::unavailable,
+    error::storage_error,
     generation::{Generations, folder_of, has_generation, renew_copy, sync_folder},
     lock::DatabaseLock,
     migrations,
@@ -71,17 +71,17 @@ pub(crate) fn copy(
     // It is this user's alone from the beginning, and goes where anything fails.
     let file = NamedTempFile::with_prefix_in(".keygate-backup-", folder)
         .map_err(|error| cannot_write(folder, &error))?;
-    let mut target = Connection::open(file.path()).map_err(unavailable)?;
-    copy_pages(source, &mut target, progress).map_err(unavailable)?;
+    let mut target = Connection::open(file.path()).map_err(storage_error)?;
+    copy_pages(source, &mut target, progress).map_err(storage_error)?;
     // All of it is to be in this one file.
     target
         .pragma_update(None, "journal_mode", "delete")
-        .map_err(unavailable)?;
+        .map_err(storage_error)?;
     if has_generation(&target)? {
         renew_copy(&target)?;
     }
     check(&target)?;
-    target.close().map_err(|(_, error)| unavailable(error))?;
+    target.close().map_err(|(_, error)| storage_error(error))?;
     file.as_file()
         .sync_all()
         .map_err(|error| cannot_write(file.path(), &error))?;
@@ -114,11 +114,11 @@ fn copy_pages(
 pub(crate) fn check(connection: &Connection) -> Result<(), StorageError> {
     let said: String = connection
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
-        .map_err(unavailable)?;
+        .map_err(storage_error)?;
     let mut references = connection
         .prepare("PRAGMA foreign_key_check")
-        .map_err(unavailable)?;
-    if said != "ok" || references.exists([]).map_err(unavailable)? {
+        .map_err(storage_error)?;
+    if said != "ok" || references.exists([]).map_err(storage_error)? {
         return Err(StorageError::Corrupt("page"));
     }
     Ok(())

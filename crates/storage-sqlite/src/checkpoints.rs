@@ -8,7 +8,7 @@ use std::{
 use keygate_storage::{Concern, Concerns, StorageError};
 use rusqlite::Connection;
 
-use crate::{error::unavailable, generation::Generations};
+use crate::{error::storage_error, generation::Generations};
 
 /// How long the log becomes before it is written back, in pages; SQLite's own default.
 const DUE_AFTER: i64 = 1_000;
@@ -119,7 +119,7 @@ fn pages(connection: &Connection) -> Result<i64, StorageError> {
 fn checkpoint(connection: &Connection, kind: &str) -> Result<Log, StorageError> {
     let mut statement = connection
         .prepare_cached(&format!("PRAGMA main.wal_checkpoint({kind})"))
-        .map_err(unavailable)?;
+        .map_err(storage_error)?;
     statement
         .query_row([], |row| {
             Ok(Log {
@@ -127,5 +127,5 @@ fn checkpoint(connection: &Connection, kind: &str) -> Result<Log, StorageError> 
                 written_back: row.get("checkpointed")?,
             })
         })
-        .map_err(unavailable)
+        .map_err(storage_error)
 }

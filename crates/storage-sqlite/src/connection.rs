@@ -4,7 +4,7 @@ use keygate_storage::StorageError;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig};
 
-use crate::{error::unavailable, files::beside};
+use crate::{error::storage_error, files::beside};
 
 /// SQLite before 3.51.3 can corrupt a database in WAL mode when a checkpoint races a writer.
 const OLDEST_LIBRARY: i32 = 3_051_003;
@@ -29,9 +29,9 @@ pub(crate) type OpenReader = fn(&Path) -> Result<Connection, StorageError>;
 
 pub(crate) fn open_writer(path: &Path) -> Result<Connection, StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(unavailable)?;
+    let connection = Connection::open_with_flags(path, flags).map_err(storage_error)?;
     // SQLite opens a file that it may not write to for reading, and would do so for good.
-    if connection.is_readonly(MAIN_DB).map_err(unavailable)? {
+    if connection.is_readonly(MAIN_DB).map_err(storage_error)? {
         let why = format!("{} can only be read, not written to", path.display());
         return Err(StorageError::unavailable(why));
     }
@@ -66,7 +66,7 @@ pub(crate) fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
 
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(unavailable)?;
+    let connection = Connection::open_with_flags(path, flags).map_err(storage_error)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
@@ -102,7 +102,7 @@ pub(crate) fn open_unchanging(path: &Path) -> Result<Connection, StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
-    let connection = Connection::open_with_flags(uri, flags).map_err(unavailable)?;
+    let connection = Connection::open_with_flags(uri, flags).map_err(storage_error)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
@@ -115,13 +115,13 @@ pub(crate) fn open_untouched(path: &Path) -> Result<Connection, StorageError> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags_and_vfs(path, flags, WITHOUT_LOCKS);
-    let connection = opened.map_err(unavailable)?;
+    let connection = opened.map_err(storage_error)?;
     let prepare = || {
         // Else it would write the log back, and remove it.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.pragma_update(None, "locking_mode", "exclusive")
     };
-    prepare().map_err(unavailable)?;
+    prepare().map_err(storage_error)?;
     Ok(connection)
 }
 

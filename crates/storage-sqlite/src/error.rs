@@ -2,7 +2,7 @@ use keygate_storage::StorageError;
 use rusqlite::{Error, ErrorCode};
 
 /// What SQLite said, by what is to be done about it.
-pub(crate) fn unavailable(error: Error) -> StorageError {
+pub(crate) fn storage_error(error: Error) -> StorageError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StorageError::damaged(error),
         Some(
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     fn failed(code: i32) -> StorageError {
-        unavailable(Error::SqliteFailure(ffi::Error::new(code), None))
+        storage_error(Error::SqliteFailure(ffi::Error::new(code), None))
     }
 
     #[test]
@@ -64,8 +64,8 @@ mod tests {
     fn statements_that_cannot_be_run_are_a_fault() {
         let db = Connection::open_in_memory().expect("memory is there");
         let missing = db.prepare("SELECT 1 FROM nowhere").expect_err("no table");
-        assert!(unavailable(missing).is_internal());
+        assert!(storage_error(missing).is_internal());
         let text = db.query_row("SELECT 'text'", [], |row| row.get::<_, i64>(0));
-        assert!(unavailable(text.expect_err("no number")).is_internal());
+        assert!(storage_error(text.expect_err("no number")).is_internal());
     }
 }

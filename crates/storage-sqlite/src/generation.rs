@@ -20,7 +20,7 @@ use tempfile::NamedTempFile;
 
 use crate::{
     connection::{has_log, open_unchanging, open_untouched},
-    error::unavailable,
+    error::storage_error,
     files::beside,
     lock::DatabaseLock,
 };
@@ -134,10 +134,10 @@ impl Generations {
     pub(crate) fn renew(&mut self, connection: &Connection) -> Result<(), StorageError> {
         let next: String = connection
             .query_row(DRAW, [], |row| row.get(0))
-            .map_err(unavailable)?;
+            .map_err(storage_error)?;
         self.known.push(next.clone());
         self.note(false)?;
-        connection.execute(SET, [next]).map_err(unavailable)?;
+        connection.execute(SET, [next]).map_err(storage_error)?;
         Ok(())
     }
 
@@ -171,22 +171,22 @@ pub(crate) fn note_whole(database: &Path, generation: String) -> Result<(), Stor
 pub(crate) fn renew_copy(connection: &Connection) -> Result<String, StorageError> {
     let next: String = connection
         .query_row(DRAW, [], |row| row.get(0))
-        .map_err(unavailable)?;
-    connection.execute(SET, [&next]).map_err(unavailable)?;
+        .map_err(storage_error)?;
+    connection.execute(SET, [&next]).map_err(storage_error)?;
     Ok(next)
 }
 
 fn read(connection: &Connection) -> Result<String, StorageError> {
     connection
         .query_row(READ, [], |row| row.get(0))
-        .map_err(unavailable)
+        .map_err(storage_error)
 }
 
 /// Whether a database has generations: its schema is not older than they are.
 pub(crate) fn has_generation(connection: &Connection) -> Result<bool, StorageError> {
     connection
         .table_exists(None, "generation")
-        .map_err(unavailable)
+        .map_err(storage_error)
 }
 
 /// Refuses a database beside the log of another one. Whoever has it open has looked before; whether

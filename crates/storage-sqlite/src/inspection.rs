@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use crate::{
     connection::{open_reader, open_untouched},
-    error::unavailable,
+    error::storage_error,
     files::beside,
     generation, migrations, query,
     rights::refuse_without_rights,
@@ -78,7 +78,7 @@ pub(crate) fn refuse_unreadable(connection: &Connection, path: &Path) -> Result<
     for (table, index) in query::all(connection, INDEXES, [], |row| {
         Ok((row.0.get::<_, String>(0), row.0.get::<_, Option<String>>(1)))
     })? {
-        let (table, index) = (table.map_err(unavailable)?, index.map_err(unavailable)?);
+        let (table, index) = (table.map_err(storage_error)?, index.map_err(storage_error)?);
         let by = index.map_or("NOT INDEXED".to_owned(), |index| {
             format!("INDEXED BY {}", quoted(&index))
         });
@@ -86,7 +86,7 @@ pub(crate) fn refuse_unreadable(connection: &Connection, path: &Path) -> Result<
         let read = connection
             .prepare(&first)
             .and_then(|mut first| first.exists([]));
-        read.map_err(unavailable)?;
+        read.map_err(storage_error)?;
     }
     Ok(version)
 }
@@ -132,7 +132,7 @@ fn read_all(path: &Path) -> Result<(), StorageError> {
     let is_in_use = generation::refuse_foreign_log(path)?;
     let connection = open(path, is_in_use)?;
     let said = query::all(&connection, CHECK, [], |row| {
-        row.0.get::<_, String>(0).map_err(unavailable)
+        row.0.get::<_, String>(0).map_err(storage_error)
     })?;
     if said == ["ok"] {
         return Ok(());
@@ -160,6 +160,6 @@ const NEWEST: &str = "SELECT max(at) FROM audit_entries";
 fn newest_entry(connection: &Connection) -> Result<Option<Timestamp>, StorageError> {
     let millis: Option<i64> = connection
         .query_row(NEWEST, [], |row| row.get(0))
-        .map_err(unavailable)?;
+        .map_err(storage_error)?;
     Ok(millis.map(Timestamp::from_millis))
 }

@@ -190,7 +190,7 @@ mod tests {
         for statement in keygate_storage_sql::statements() {
             let sql = statement.sqlite;
             let prepared = store.on_reader(move |db| {
-                db.prepare(sql).map_err(error::unavailable)?;
+                db.prepare(sql).map_err(error::storage_error)?;
                 Ok(())
             });
             prepared.await.expect(sql);
@@ -212,7 +212,7 @@ mod tests {
                     ('storage', zeroblob(16), 0), ('später', zeroblob(16), 0); \
                 INSERT INTO probe_rollups VALUES ('storage', 'hour', 3600000, 1, 0, 0, 0), \
                     ('storage', 'hour', 7200000, -1, 0, 0, 0);";
-            db.execute_batch(rows).map_err(error::unavailable)
+            db.execute_batch(rows).map_err(error::storage_error)
         });
         written.await.expect("written");
         let then = Timestamp::from_millis(7_200_000);

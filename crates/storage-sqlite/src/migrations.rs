@@ -5,7 +5,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use crate::{
     connection::{open_reader, prepare_writer},
-    error::unavailable,
+    error::storage_error,
     generation,
 };
 
@@ -25,21 +25,23 @@ const APPLICATION_ID: i64 = 0x4b47_4154;
 /// starts on a full disk, too.
 pub(crate) fn run(connection: &mut Connection, path: &Path) -> Result<(), StorageError> {
     let version = refuse_unknown(connection, path)?;
-    prepare_writer(connection).map_err(unavailable)?;
+    prepare_writer(connection).map_err(storage_error)?;
     if version == MIGRATIONS.len() {
         return Ok(());
     }
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Exclusive)
-        .map_err(unavailable)?;
+        .map_err(storage_error)?;
     let version = refuse_unknown(&transaction, path)?;
     for migration in &MIGRATIONS[version..] {
-        transaction.execute_batch(migration).map_err(unavailable)?;
+        transaction
+            .execute_batch(migration)
+            .map_err(storage_error)?;
     }
     let set = |name, value: i64| transaction.pragma_update(None, name, value);
-    set("application_id", APPLICATION_ID).map_err(unavailable)?;
-    set("user_version", known_version()).map_err(unavailable)?;
-    transaction.commit().map_err(unavailable)
+    set("application_id", APPLICATION_ID).map_err(storage_error)?;
+    set("user_version", known_version()).map_err(storage_error)?;
+    transaction.commit().map_err(storage_error)
 }
 
 /// Refuses a database that is not at this program's schema version.
@@ -129,9 +131,9 @@ type Columns = BTreeSet<(String, String)>;
 
 /// What the first of the migrations make.
 fn columns_made(count: usize) -> Result<Columns, StorageError> {
-    let made = Connection::open_in_memory().map_err(unavailable)?;
+    let made = Connection::open_in_memory().map_err(storage_error)?;
     for migration in &MIGRATIONS[..count] {
-        made.execute_batch(migration).map_err(unavailable)?;
+        made.execute_batch(migration).map_err(storage_error)?;
     }
     columns(&made)
 }
@@ -144,7 +146,7 @@ fn columns(connection: &Connection) -> Result<Columns, StorageError> {
         let all = all.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         all.collect::<rusqlite::Result<_>>()
     };
-    read().map_err(unavailable)
+    read().map_err(storage_error)
 }
 
 /// A file that is no database is another program's; one that cannot be read may well be ours.
@@ -154,7 +156,7 @@ fn unreadable(error: rusqlite::Error, path: &Path) -> StorageError {
             StorageError::damaged(format!("{} no longer begins as one", path.display()))
         }
         Some(ErrorCode::NotADatabase) => StorageError::Foreign(path.display().to_string()),
-        Some(ErrorCode::DatabaseCorrupt) => unavailable(error),
+        Some(ErrorCode::DatabaseCorrupt) => storage_error(error),
         _ => {
             let why = format!("{} cannot be read: {error}", path.display());
             StorageError::unavailable(why)

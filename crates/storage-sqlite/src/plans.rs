@@ -2,7 +2,7 @@
 
 use rusqlite::{params_from_iter, types::Null};
 
-use crate::{SqliteStore, error::unavailable, open};
+use crate::{SqliteStore, error::storage_error, open};
 
 /// Tables that grow without bound, or that are written all the time, also by their short names.
 const GROWING: &[&str] = &[
@@ -37,13 +37,13 @@ fn may_scan(sql: &str) -> bool {
 async fn plan(store: &SqliteStore, sql: &'static str) -> Vec<String> {
     let plan = store.on_reader(move |db| {
         let explain = format!("EXPLAIN QUERY PLAN {sql}");
-        let mut statement = db.prepare(&explain).map_err(unavailable)?;
+        let mut statement = db.prepare(&explain).map_err(storage_error)?;
         let nothing = params_from_iter(vec![Null; statement.parameter_count()]);
         let steps = statement.query_map(nothing, |row| row.get("detail"));
         steps
-            .map_err(unavailable)?
+            .map_err(storage_error)?
             .collect::<Result<_, _>>()
-            .map_err(unavailable)
+            .map_err(storage_error)
     });
     plan.await.expect(sql)
 }

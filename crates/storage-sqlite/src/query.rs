@@ -3,7 +3,7 @@
 use keygate_storage::StorageError;
 use rusqlite::{Connection, Params};
 
-use crate::{error::unavailable, row::Row};
+use crate::{error::storage_error, row::Row};
 
 /// Runs a statement; gives the number of rows it changed.
 pub(crate) fn execute(
@@ -13,7 +13,7 @@ pub(crate) fn execute(
 ) -> Result<usize, StorageError> {
     db.prepare_cached(sql)
         .and_then(|mut statement| statement.execute(params))
-        .map_err(unavailable)
+        .map_err(storage_error)
 }
 
 /// The rows of a query, each read by `read`.
@@ -23,10 +23,10 @@ pub(crate) fn all<T>(
     params: impl Params,
     read: impl Fn(&Row<'_>) -> Result<T, StorageError>,
 ) -> Result<Vec<T>, StorageError> {
-    let mut statement = db.prepare_cached(sql).map_err(unavailable)?;
-    let mut rows = statement.query(params).map_err(unavailable)?;
+    let mut statement = db.prepare_cached(sql).map_err(storage_error)?;
+    let mut rows = statement.query(params).map_err(storage_error)?;
     let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(unavailable)? {
+    while let Some(row) = rows.next().map_err(storage_error)? {
         found.push(read(&Row(row))?);
     }
     Ok(found)
@@ -50,5 +50,5 @@ pub(crate) fn exists(
 ) -> Result<bool, StorageError> {
     db.prepare_cached(sql)
         .and_then(|mut statement| statement.exists(params))
-        .map_err(unavailable)
+        .map_err(storage_error)
 }

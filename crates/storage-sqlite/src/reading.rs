@@ -8,7 +8,7 @@ use keygate_storage::{
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
-use crate::{connection::open_reader, error::unavailable, generation, migrations, tables};
+use crate::{connection::open_reader, error::storage_error, generation, migrations, tables};
 
 /// One state of a database, for as long as this lives, while another process may go on changing it.
 pub struct SqliteReader {
@@ -28,7 +28,7 @@ impl SqliteReader {
         // A transaction has its snapshot from its first reading on.
         connection
             .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")
-            .map_err(unavailable)?;
+            .map_err(storage_error)?;
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
         })

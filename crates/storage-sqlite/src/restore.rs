@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use crate::{
     backup,
     connection::{make_private, open_as_it_lies, path_uri},
-    error::unavailable,
+    error::storage_error,
     files::beside,
     generation::{self, Generations, folder_of, sync_folder},
     lock::DatabaseLock,
@@ -60,15 +60,15 @@ impl Restoration {
         make_private(database)?;
         let lock = DatabaseLock::take(database)?;
         let file = backup::copy(&source, folder_of(database), &mut |_, _| {})?;
-        let mut copy = Connection::open(file.path()).map_err(unavailable)?;
+        let mut copy = Connection::open(file.path()).map_err(storage_error)?;
         migrations::run(&mut copy, backup)?;
         copy.pragma_update(None, "journal_mode", "delete")
-            .map_err(unavailable)?;
+            .map_err(storage_error)?;
         let revived = Generations::of(database)
             .ok()
             .and_then(|_| compare(&copy, database, now).ok());
         let generation = end_old_rights(&mut copy, now)?;
-        copy.close().map_err(|(_, error)| unavailable(error))?;
+        copy.close().map_err(|(_, error)| storage_error(error))?;
         file.as_file()
             .sync_all()
             .map_err(|error| backup::cannot_write(file.path(), &error))?;
@@ -217,10 +217,10 @@ fn end_old_rights(copy: &mut Connection, now: Timestamp) -> Result<String, Stora
         detail: None,
     };
     // Where it fails, the copy goes.
-    copy.execute_batch("BEGIN").map_err(unavailable)?;
-    copy.execute_batch(END_RIGHTS).map_err(unavailable)?;
+    copy.execute_batch("BEGIN").map_err(storage_error)?;
+    copy.execute_batch(END_RIGHTS).map_err(storage_error)?;
     at_once(record(&mut Write::new(copy), &entry))?;
     let generation = generation::renew_copy(copy)?;
-    copy.execute_batch("COMMIT").map_err(unavailable)?;
+    copy.execute_batch("COMMIT").map_err(storage_error)?;
     Ok(generation)
 }

@@ -2,14 +2,14 @@ use keygate_storage::StorageError;
 use keygate_storage_sql::Columns;
 use rusqlite::types::FromSql;
 
-use crate::error::unavailable;
+use crate::error::storage_error;
 
 /// A row of SQLite.
 pub(crate) struct Row<'a>(pub(crate) &'a rusqlite::Row<'a>);
 
 impl Row<'_> {
     fn column<T: FromSql>(&self, name: &str) -> Result<T, StorageError> {
-        self.0.get(name).map_err(unavailable)
+        self.0.get(name).map_err(storage_error)
     }
 }
 

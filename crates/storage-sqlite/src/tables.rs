@@ -27,7 +27,7 @@ impl ToSql for Bound<'_> {
 
 fn read(row: &Row<'_>, table: &Table) -> Result<TableRow, StorageError> {
     let values = table.columns.iter().enumerate().map(|(place, column)| {
-        let value = row.0.get_ref(place).map_err(crate::error::unavailable)?;
+        let value = row.0.get_ref(place).map_err(crate::error::storage_error)?;
         Ok(match (value, column.kind) {
             (ValueRef::Null, _) => Value::Null,
             (ValueRef::Integer(number), _) => Value::Number(number),

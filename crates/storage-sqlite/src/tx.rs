@@ -11,7 +11,7 @@ use rusqlite::{
     types::{ToSqlOutput, ValueRef},
 };
 
-use crate::{error::unavailable, row::Row, writer::Write};
+use crate::{error::storage_error, row::Row, writer::Write};
 
 /// The outcome of what never waits.
 pub(crate) fn at_once<T>(work: impl Future<Output = T>) -> T {
@@ -78,7 +78,7 @@ fn execute(
     let changed = db
         .prepare_cached(statement.sqlite)
         .and_then(|mut statement| statement.execute(values))
-        .map_err(unavailable)?;
+        .map_err(storage_error)?;
     Ok(changed as u64)
 }
 
@@ -89,9 +89,9 @@ fn rows(
     read: RowReader<'_>,
 ) -> Result<(), StorageError> {
     let values = params_from_iter(values.iter().map(Bound));
-    let mut statement = db.prepare_cached(statement.sqlite).map_err(unavailable)?;
-    let mut rows = statement.query(values).map_err(unavailable)?;
-    while let Some(row) = rows.next().map_err(unavailable)? {
+    let mut statement = db.prepare_cached(statement.sqlite).map_err(storage_error)?;
+    let mut rows = statement.query(values).map_err(storage_error)?;
+    while let Some(row) = rows.next().map_err(storage_error)? {
         read(&Row(row))?;
     }
     Ok(())
