@@ -143,7 +143,7 @@ pub trait Columns {
         })
     }
 
-    /// An account, by [`account_columns!`](crate::account_columns).
+    /// An account, by `account_columns!`.
     fn account(&self) -> Result<Account, StorageError> {
         Ok(Account {
             id: self.account_id("account_id")?,
@@ -172,7 +172,7 @@ pub trait Columns {
         })
     }
 
-    /// A session and its account, by [`session_columns!`](crate::session_columns).
+    /// A session and its account, by `session_columns!`.
     fn session(&self) -> Result<(Session, Account), StorageError> {
         let session = Session {
             id: some(self.id("session_id")?).map(SessionId::from_bytes)?,
@@ -209,7 +209,7 @@ pub trait Columns {
         })
     }
 
-    /// A link to reset a password, and its account, by [`account_columns!`](crate::account_columns) and
+    /// A link to reset a password, and its account, by `account_columns!` and
     /// the link's own.
     fn password_reset(&self) -> Result<(PasswordReset, Account), StorageError> {
         let reset = PasswordReset {
@@ -224,7 +224,7 @@ pub trait Columns {
         Ok((reset, self.account()?))
     }
 
-    /// A link of any kind, by [`links!`](crate::links).
+    /// A link of any kind.
     fn link(&self) -> Result<Link, StorageError> {
         let kind = self.some_text("kind")?;
         let kind = match InvitationKind::parse(&kind) {
