@@ -1,6 +1,6 @@
 //! A backup: one state of a database, in one file, checked.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use keygate_storage::StorageError;
 use rusqlite::{
@@ -12,7 +12,8 @@ use tempfile::NamedTempFile;
 use crate::{
     connection::open_reader,
     error::storage_error,
-    generation::{Generations, folder_of, has_generation, renew_copy, sync_folder},
+    files::beside,
+    generation::{Generations, SUFFIX, folder_of, has_generation, renew_copy, sync_folder},
     lock::DatabaseLock,
     migrations,
 };
@@ -37,6 +38,7 @@ pub fn back_up(
         let why = format!("{} does not exist", database.display());
         return Err(StorageError::unavailable(why));
     }
+    refuse_own_files(database, file)?;
     // Whoever has it open has looked whether its log belongs to it.
     let lock = match DatabaseLock::take(database) {
         Ok(lock) => {
@@ -60,6 +62,30 @@ pub fn back_up(
         .map_err(|error| error.error)
         .and_then(|_| sync_folder(folder_of(file)))
         .map_err(|error| cannot_write(file, &error))
+}
+
+/// Refuses to put a backup where the database keeps what it acknowledges, and in the place of what is no file.
+fn refuse_own_files(database: &Path, file: &Path) -> Result<(), StorageError> {
+    let is_there = |why: &str| StorageError::unavailable(format!("{} {why}", file.display()));
+    let found = file.symlink_metadata();
+    if found.is_ok_and(|found| !found.is_file() && !found.is_symlink()) {
+        return Err(is_there("is no file"));
+    }
+    let real = database
+        .canonicalize()
+        .map_err(|error| cannot_write(file, &error))?;
+    let own = ["", "-wal", "-shm", "-journal", SUFFIX].map(|suffix| beside(&real, suffix));
+    let place = place(file);
+    if place == self::place(database) || place.is_some_and(|place| own.contains(&place)) {
+        return Err(is_there("is the database's own: choose another name"));
+    }
+    Ok(())
+}
+
+/// Where a file is, whatever way leads there; a link is not followed.
+fn place(path: &Path) -> Option<PathBuf> {
+    let folder = folder_of(path).canonicalize().ok()?;
+    Some(folder.join(path.file_name()?))
 }
 
 /// Copies what `source` sees now into a file of its own in `folder`, and checks that.

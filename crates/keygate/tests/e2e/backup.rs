@@ -104,6 +104,32 @@ async fn a_backup_under_writes_is_whole_and_this_users_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backup_takes_the_place_of_nothing_that_is_not_a_file_of_its_own() {
+    let program = Program::start(Spawn::default());
+    let account = Account::create(&program).await;
+    let data = program.data();
+    let own = [
+        "keygate.db",
+        "keygate.db-wal",
+        "keygate.db-shm",
+        "keygate.db-journal",
+    ];
+    let by_another_way = data.join("..").join("data").join("keygate.db-wal");
+    let own = own
+        .map(|name| data.join(name))
+        .into_iter()
+        .chain([by_another_way]);
+    for file in own.chain([data.join("operator.sock"), data.clone()]) {
+        let file = file.to_str().expect("UTF-8");
+        let said = refused(&program.cli(&["backup", file, "--force"], ""));
+        let is_clear = said.contains("choose another name") || said.contains("is no file");
+        assert!(is_clear, "{file}: {said}");
+    }
+    account.key(&["read"]).await;
+    assert!(is_sound(&data.join("keygate.db")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_backup_of_another_database_than_the_one_that_runs_is_refused() {
     let program = Program::start(Spawn::default());
     Account::create(&program).await;
