@@ -135,6 +135,7 @@ impl Account {
             }
             Self::ResetLink(One { email, format }) => {
                 let command = Command::LinkToResetPassword { email };
+                output::check()?;
                 let link = operator::run(settings, command).await?;
                 format.print(&link, "{link}")
             }
@@ -155,6 +156,7 @@ impl Account {
                 )
             }
             Self::Invite(format) => {
+                output::check()?;
                 let invitation = operator::run(settings, Command::Invite).await?;
                 format.print(&invitation, "{link}")
             }

@@ -2,10 +2,11 @@
 
 use std::{
     io::{IsTerminal, Write},
-    os::fd::AsFd,
+    os::fd::{AsFd, OwnedFd},
 };
 
 use comfy_table::{ContentArrangement, Table, presets};
+use rustix::fs::OFlags;
 use serde_json::Value;
 
 use crate::{
@@ -30,16 +31,32 @@ pub(crate) fn json(value: &Value) -> Result<(), Failure> {
     line(&format!("{value:#}"))
 }
 
-/// Refuses where it can be seen beforehand that nothing can be written: a full device, or a descriptor that
-/// is only for reading. What else may go wrong shows when something is written.
+/// Refuses where it can be seen beforehand that a secret would be lost: on a full device, by a descriptor that
+/// is only for reading, or by one that is closed. What else may go wrong shows when something is written.
 pub(crate) fn check() -> Result<(), Failure> {
     let output = std::io::stdout().as_fd().try_clone_to_owned();
-    let written = output.and_then(|output| std::fs::File::from(output).write(&[]));
-    written.map(|_| ()).map_err(|error| {
-        Failure::new(format!(
-            "Nothing was done: the result could not be written to standard output ({error})."
-        ))
-    })
+    let written = output.and_then(|output| {
+        if was_closed(&output)? {
+            return Err(std::io::Error::other("it is closed"));
+        }
+        std::fs::File::from(output).write(&[])
+    });
+    written.map(|_| ()).map_err(|error| nothing_done(&error))
+}
+
+/// Whether a program was started without it: Rust has `/dev/null` there then, for reading, too, as nobody opens
+/// it who redirects an output.
+fn was_closed(output: &OwnedFd) -> std::io::Result<bool> {
+    let (found, null) = (rustix::fs::fstat(output)?, rustix::fs::stat("/dev/null")?);
+    let is_for_both = rustix::fs::fcntl_getfl(output)?.contains(OFlags::RDWR);
+    Ok(found.st_rdev == null.st_rdev && is_for_both)
+}
+
+/// The result could not be written before anything was done.
+pub(crate) fn nothing_done(error: &std::io::Error) -> Failure {
+    Failure::new(format!(
+        "Nothing was done: the result could not be written to standard output ({error})."
+    ))
 }
 
 /// A remark beside the result, for people only.

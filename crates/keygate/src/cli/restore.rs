@@ -56,7 +56,7 @@ impl Restore {
         let revived = described(prepared.revived.as_ref());
         if format.is_for_people() {
             for line in lines(&revived) {
-                output::line(&line)?;
+                output::write_line(&line).map_err(|error| output::nothing_done(&error))?;
             }
         }
         if !yes {

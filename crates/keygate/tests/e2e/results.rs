@@ -58,6 +58,16 @@ async fn a_key_whose_secret_cannot_be_written_does_not_stay() {
     let (code, said) = onto_a_full_device(command(&program, &args));
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("Nothing was done"), "{said}");
+    let mut closed = Command::new("sh");
+    let issue = command(&program, &args);
+    closed
+        .args(["-c", r#"exec "$@" >&-"#, "sh"])
+        .arg(issue.get_program());
+    closed.args(issue.get_args()).current_dir(program.folder());
+    let output = closed.output().expect("it runs");
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("Nothing was done"), "{said}");
     // It cannot be seen beforehand that nobody reads a pipe.
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
