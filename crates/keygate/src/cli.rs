@@ -241,7 +241,19 @@ fn refuse_unknown_variables() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Kubernetes tells every container of a service that is called keygate by these names.
+/// Kubernetes tells every container by such names of each service in its namespace, one that is called keygate,
+/// or keygate-metrics, among them.
 fn is_kubernetes(name: &str) -> bool {
-    name.starts_with("KEYGATE_SERVICE_") || name.starts_with("KEYGATE_PORT")
+    let is_port = |rest: &str| {
+        let mut words = rest.split('_');
+        words.next().is_some_and(|port| port.parse::<u16>().is_ok())
+            && matches!(words.next(), Some("TCP" | "UDP" | "SCTP"))
+    };
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+        || name.ends_with("_PORT")
+        || name
+            .split_once("_PORT_")
+            .is_some_and(|(_, rest)| is_port(rest))
 }

@@ -95,7 +95,10 @@ fn a_kubernetes_service_of_this_name_is_no_mistake() {
     command.args(["config", "check"]);
     command
         .env("KEYGATE_SERVICE_HOST", "10.0.0.1")
-        .env("KEYGATE_PORT", "tcp://10.0.0.1:80");
+        .env("KEYGATE_PORT", "tcp://10.0.0.1:80")
+        .env("KEYGATE_METRICS_SERVICE_HOST", "10.0.0.2")
+        .env("KEYGATE_METRICS_SERVICE_PORT_HTTP", "9090")
+        .env("KEYGATE_METRICS_PORT_9090_TCP_ADDR", "10.0.0.2");
     assert!(command.output().expect("it runs").status.success());
 }
 
