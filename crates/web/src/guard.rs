@@ -20,7 +20,7 @@ use keygate_http::ClientAddress;
 use crate::{
     answer::Answer,
     fields::BODY_TIMEOUT,
-    origin::{host, is_plain, seen},
+    origin::{as_browsers_write, host, is_plain, seen},
     pages::{frame::Frame, message, sign_in},
     state::{Site, WebState},
 };
@@ -198,10 +198,11 @@ fn refuse_cross_origin(request: &Request, site: &Site) -> Result<(), Problem> {
 }
 
 fn is_own(origin: &HeaderValue, request: &Request, site: &Site) -> bool {
+    let Some(origin) = as_browsers_write(origin) else {
+        return false;
+    };
     let seen = seen(site, request.uri(), request.headers());
-    [&site.origin, &seen]
-        .iter()
-        .any(|own| origin == own.as_str())
+    origin == site.origin || origin == seen
 }
 
 async fn refuse_other_media_types(request: Request) -> Result<Request, Problem> {

@@ -1,7 +1,7 @@
 use std::{convert::Infallible, net::IpAddr};
 
 use axum::extract::FromRequestParts;
-use http::{HeaderMap, Uri, header::HOST, request::Parts, uri::Authority};
+use http::{HeaderMap, HeaderValue, Uri, header::HOST, request::Parts, uri::Authority};
 
 use crate::state::{Site, WebState};
 
@@ -29,6 +29,18 @@ pub(crate) fn seen(site: &Site, uri: &Uri, headers: &HeaderMap) -> String {
     format!("http://{}", host.strip_suffix(":80").unwrap_or(&host))
 }
 
+/// An origin that is said by a program, in the words of browsers: in lower case, and without the usual port.
+pub(crate) fn as_browsers_write(origin: &HeaderValue) -> Option<String> {
+    let origin = origin.to_str().ok()?.to_ascii_lowercase();
+    let usual_port = match origin.split_once("://")?.0 {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return Some(origin),
+    };
+    let bare = origin.strip_suffix(usual_port).map(str::to_owned);
+    Some(bare.unwrap_or(origin))
+}
+
 /// The host, and the port if it is not the usual one, that a request was sent to.
 pub(crate) fn host(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     let host = || Authority::try_from(headers.get(HOST)?.as_bytes()).ok();
@@ -46,6 +58,22 @@ pub(crate) fn is_plain(authority: &Authority) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_origin_is_the_same_however_it_is_written() {
+        for (said, expected) in [
+            ("https://keys.example.com", "https://keys.example.com"),
+            ("https://keys.example.com:443", "https://keys.example.com"),
+            ("HTTPS://KEYS.example.com", "https://keys.example.com"),
+            ("http://keys.example.com:80", "http://keys.example.com"),
+            ("http://keys.example.com:443", "http://keys.example.com:443"),
+            ("http://[::1]:80", "http://[::1]"),
+        ] {
+            let said = said.parse().expect("a value");
+            assert_eq!(as_browsers_write(&said).as_deref(), Some(expected));
+        }
+        assert_eq!(as_browsers_write(&"null".parse().expect("a value")), None);
+    }
 
     #[test]
     fn addresses_are_believed_and_names_are_not() {
