@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Version,
-    header::{AUTHORIZATION, CONNECTION, LOCATION},
+    header::{AUTHORIZATION, CONNECTION},
 };
 use keygate_core::Credential;
 use keygate_http::{Peer, X_REQUEST_ID, is_spelling_of};
@@ -105,11 +105,18 @@ pub(crate) fn of_trace(headers: &mut HeaderMap, told: HeaderMap) {
 /// Turns an upstream's headers into those that the client gets.
 pub(crate) fn for_client(headers: &mut HeaderMap, upstream: &Upstream) {
     keep(headers, is_for_client);
-    if let Some(location) = headers.get_mut(LOCATION)
-        && let Some(own) = upstream.own_location(location.as_bytes())
-    {
-        *location = HeaderValue::from_bytes(own).expect("it is a part of one");
+    for (name, value) in headers.iter_mut() {
+        if is_location(name.as_str().as_bytes())
+            && let Some(own) = upstream.own_location(value.as_bytes())
+        {
+            *value = HeaderValue::from_str(&own).expect("it is a part of one");
+        }
     }
+}
+
+/// Whether an answer says by this header where something is.
+pub(crate) fn is_location(name: &[u8]) -> bool {
+    is_any_of(&["location", "content-location"], name)
 }
 
 /// Removes the headers that do not pass, and those that `Connection` says are for this hop.

@@ -141,7 +141,7 @@ impl Upstream {
 
     /// A `Location` as the client can follow it: one that names this upstream, which the client may not
     /// even reach, leads to where it came from. `None` is one that leads elsewhere, or by a path alone.
-    pub(crate) fn own_location<'l>(&self, location: &'l [u8]) -> Option<&'l [u8]> {
+    pub(crate) fn own_location(&self, location: &[u8]) -> Option<String> {
         let location = std::str::from_utf8(location).ok()?;
         let rest = if let Some(rest) = location.strip_prefix("//") {
             rest
@@ -159,9 +159,19 @@ impl Upstream {
         };
         let is_own = authority.host().eq_ignore_ascii_case(self.authority.host())
             && port(&authority) == port(&self.authority);
-        let path = path.strip_prefix(&self.base_path).unwrap_or(path);
-        let path = if path.starts_with('/') { path } else { "/" };
-        is_own.then_some(path.as_bytes())
+        let below = path.strip_prefix(&self.base_path);
+        let below = below.filter(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']));
+        let path = below.unwrap_or(path);
+        is_own.then(|| {
+            if path.starts_with("//") {
+                // By itself it would name a host (RFC 3986 section 4.2).
+                format!("/.{path}")
+            } else if path.starts_with('/') {
+                path.to_owned()
+            } else {
+                format!("/{path}")
+            }
+        })
     }
 }
 
@@ -316,6 +326,22 @@ pub(crate) mod tests {
             ("http://[::1]:8000", "http://[::1]:8000/v1", Some("/v1")),
             ("http://host", "//host/v1/x", Some("/v1/x")),
             ("http://host", "http://host", Some("/")),
+            ("http://host", "http://host?x=1", Some("/?x=1")),
+            (
+                "http://host",
+                "http://host//evil.example/x",
+                Some("/.//evil.example/x"),
+            ),
+            (
+                "http://host/a",
+                "http://host/a//evil.example",
+                Some("/.//evil.example"),
+            ),
+            (
+                "http://host/open",
+                "http://host/openai/x",
+                Some("/openai/x"),
+            ),
             (
                 "http://host/openai",
                 "http://host/openai/v1/x",
@@ -329,7 +355,7 @@ pub(crate) mod tests {
         ] {
             let upstream = upstream("/v1", url).expect(url);
             let own = upstream.own_location(location.as_bytes());
-            assert_eq!(own, expected.map(str::as_bytes), "{url} {location}");
+            assert_eq!(own.as_deref(), expected, "{url} {location}");
         }
     }
 

@@ -75,9 +75,10 @@ pub(super) fn read(
         has_date |= name.eq_ignore_ascii_case(b"date");
         let is_length = name.eq_ignore_ascii_case(b"content-length");
         if headers::is_for_client(name) && !hop.names(header.name) && !is_length {
-            let is_location = name.eq_ignore_ascii_case(b"location");
-            let own = is_location.then(|| upstream.own_location(header.value));
-            outbox.raw_header(name, own.flatten().unwrap_or(header.value));
+            let own = headers::is_location(name).then(|| upstream.own_location(header.value));
+            let own = own.flatten();
+            let value = own.as_deref().map_or(header.value, str::as_bytes);
+            outbox.raw_header(name, value);
         }
     }
     let is_11 = response.version == Some(1);
