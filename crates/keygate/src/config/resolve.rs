@@ -212,13 +212,19 @@ fn listen_address(setting: &str, text: &str) -> Result<SocketAddr, Failure> {
     text.parse().map_err(|_| invalid(setting, text, rule))
 }
 
+/// Longer than anybody means, and short enough to be added to any moment.
+const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
+
 /// The one time that may be none.
 fn drain_delay(text: Option<&str>) -> Result<Duration, Failure> {
     let Some(text) = text else {
         return Ok(Duration::ZERO);
     };
     let rule = "must be a time like 5s, or 0s";
-    humantime::parse_duration(text).map_err(|_| invalid("server.drain_delay", text, rule))
+    let parsed = humantime::parse_duration(text).ok();
+    parsed
+        .filter(|duration| *duration <= LONGEST)
+        .ok_or_else(|| invalid("server.drain_delay", text, rule))
 }
 
 fn metrics_listen(text: Option<&str>) -> Result<MetricsListen, Failure> {
@@ -417,7 +423,7 @@ pub(super) fn duration(
     };
     let parsed = humantime::parse_duration(text).ok();
     parsed
-        .filter(|duration| !duration.is_zero())
+        .filter(|duration| !duration.is_zero() && *duration <= LONGEST)
         .ok_or_else(|| invalid(setting, text, "must be a time like 30s, 10m, 12h or 7d"))
 }
 
@@ -555,6 +561,7 @@ mod tests {
             "[accounts]\nsignup = \"maybe\"",
             "[accounts]\nsession_idle = \"soon\"",
             "[accounts]\nsession_absolute = \"0s\"",
+            "[server]\nkeep_alive = \"18446744073709551615s\"",
             "[server]\ndrain_delay = \"soon\"",
             "[storage]\npool_size = 0",
             "[storage]\nlease = \"1ms\"",
