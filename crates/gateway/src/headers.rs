@@ -2,7 +2,7 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Version,
-    header::{AUTHORIZATION, CONNECTION},
+    header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE},
 };
 use keygate_core::Credential;
 use keygate_http::{Peer, X_REQUEST_ID, is_spelling_of};
@@ -105,6 +105,10 @@ pub(crate) fn of_trace(headers: &mut HeaderMap, told: HeaderMap) {
 /// Turns an upstream's headers into those that the client gets.
 pub(crate) fn for_client(headers: &mut HeaderMap, upstream: &Upstream) {
     keep(headers, is_for_client);
+    let content_type = headers.get(CONTENT_TYPE);
+    if content_type.is_some_and(|content_type| is_stream(content_type.as_bytes())) {
+        headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    }
     for (name, value) in headers.iter_mut() {
         if is_location(name.as_str().as_bytes())
             && let Some(own) = upstream.own_location(value.as_bytes())
@@ -112,6 +116,21 @@ pub(crate) fn for_client(headers: &mut HeaderMap, upstream: &Upstream) {
             *value = HeaderValue::from_str(&own).expect("it is a part of one");
         }
     }
+}
+
+/// Tells proxies in front of keygate, nginx first of all, to pass an answer on as it comes.
+pub(crate) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Whether what has this `Content-Type` is read while it comes: events, or lines of JSON.
+pub(crate) fn is_stream(content_type: &[u8]) -> bool {
+    let media_type = content_type.split(|byte| *byte == b';').next();
+    let streams = [
+        "text/event-stream",
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/jsonl",
+    ];
+    media_type.is_some_and(|media_type| is_any_of(&streams, media_type.trim_ascii()))
 }
 
 /// Whether an answer says by this header where something is.

@@ -39,7 +39,9 @@ async fn events_arrive_at_once_and_aborted_streams_leave_nothing() {
 
 async fn first_events_arrive_within_50_ms(world: &World) {
     for _ in 0..STREAMS {
-        let mut events = world.stream().await.bytes_stream();
+        let answer = world.stream().await;
+        assert_eq!(answer.headers()["x-accel-buffering"], "no");
+        let mut events = answer.bytes_stream();
         for _ in 0..3 {
             let event = events.next().await.expect("an event").expect("an event");
             let lag = lag(&event, world.upstream.epoch());

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Upstream,
     framing::{Length, MAX_READ, Malformed, check_size},
-    headers,
+    headers::{self, X_ACCEL_BUFFERING},
     pool::announced,
 };
 
@@ -70,11 +70,18 @@ pub(super) fn read(
     let length = hop.length.check(status)?;
     outbox.status_line(status);
     let mut has_date = false;
+    let is_stream = response.headers.iter().any(|header| {
+        header.name.eq_ignore_ascii_case("content-type") && headers::is_stream(header.value)
+    });
+    if is_stream {
+        outbox.header(&X_ACCEL_BUFFERING, b"no");
+    }
     for header in response.headers.iter() {
         let name = header.name.as_bytes();
         has_date |= name.eq_ignore_ascii_case(b"date");
-        let is_length = name.eq_ignore_ascii_case(b"content-length");
-        if headers::is_for_client(name) && !hop.names(header.name) && !is_length {
+        let is_written = name.eq_ignore_ascii_case(b"content-length")
+            || is_stream && name.eq_ignore_ascii_case(X_ACCEL_BUFFERING.as_str().as_bytes());
+        if headers::is_for_client(name) && !hop.names(header.name) && !is_written {
             let own = headers::is_location(name).then(|| upstream.own_location(header.value));
             let own = own.flatten();
             let value = own.as_deref().map_or(header.value, str::as_bytes);

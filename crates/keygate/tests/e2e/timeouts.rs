@@ -78,6 +78,23 @@ async fn an_upstream_that_hangs_is_a_504() {
     assert_eq!(upstream.seen().len(), 1);
 }
 
+/// As some clients of HTTP/2 send a request without a body: its length, and an empty piece.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_hangs_on_an_empty_body_is_a_504() {
+    let upstream = Upstream::start().await;
+    let (program, key) = program(&upstream.url()).await;
+    let nothing = futures_util::stream::empty::<std::io::Result<&str>>();
+    let client = Client::builder().http2_prior_knowledge().build();
+    let request = client
+        .expect("a client")
+        .post(format!("{}/v1/slow", program.url))
+        .bearer_auth(&key)
+        .header("content-length", "0")
+        .body(Body::wrap_stream(nothing));
+    let answer = request.send().await.expect("it answers");
+    assert_eq!(code(answer).await, "504 upstream_timeout");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_upstream_may_have_acted_on_is_not_to_be_sent_again() {
     let upstream = Upstream::start().await;
