@@ -198,7 +198,7 @@ fn refuse_cross_origin(request: &Request, site: &Site) -> Result<(), Problem> {
 }
 
 fn is_own(origin: &HeaderValue, request: &Request, site: &Site) -> bool {
-    let Some(origin) = as_browsers_write(origin) else {
+    let Some(origin) = origin.to_str().ok().and_then(as_browsers_write) else {
         return false;
     };
     let seen = seen(site, request.uri(), request.headers());
