@@ -46,6 +46,7 @@ use probe::WriteProof;
 use shares::Purpose;
 use tx::Reading;
 use watch::Watch;
+use write::Write;
 
 pub use capacity::Capacity;
 pub use inspection::{Inspection, identity};
@@ -220,6 +221,19 @@ pub async fn open(
 }
 
 impl PostgresEngine {
+    /// Runs `work` in a transaction, in a task of its own: whoever stops waiting does not stop the work.
+    async fn in_transaction<T: Send + 'static>(
+        &self,
+        work: impl for<'a> FnOnce(&'a mut Write) -> BoxFuture<'a, Result<T, StorageError>>
+        + Clone
+        + Send
+        + 'static,
+    ) -> Result<T, StorageError> {
+        let (database, listeners) = (self.database.clone(), self.listeners.clone());
+        let written = in_task(async move { write::write(&database, &listeners, work).await });
+        self.latencies.time(Operation::Write, written).await
+    }
+
     /// What reads, in a task of its own: a connection that is left in the middle of an answer would have to be
     /// thrown away.
     async fn query<T: Send + 'static>(
@@ -259,7 +273,6 @@ impl Drop for PostgresEngine {
 }
 
 impl Engine for PostgresEngine {
-    /// In a task of its own: whoever stops waiting does not stop the work.
     async fn write<T: Send + 'static>(
         &self,
         work: impl for<'a> FnOnce(&'a mut dyn Tx) -> BoxFuture<'a, Result<T, StorageError>>
@@ -267,10 +280,7 @@ impl Engine for PostgresEngine {
         + Send
         + 'static,
     ) -> Result<T, StorageError> {
-        let (database, listeners) = (self.database.clone(), self.listeners.clone());
-        let written =
-            in_task(async move { write::write(&database, &listeners, |write| work(write)).await });
-        self.latencies.time(Operation::Write, written).await
+        self.in_transaction(move |write| work(write)).await
     }
 
     async fn read<T: Send + 'static>(

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
-use keygate_storage::{Operation, StorageError};
+use keygate_storage::StorageError;
 use parking_lot::Mutex;
 use sqlx::query;
 
-use crate::{PostgresEngine, in_task, query::execute, statements::statements, write::write};
+use crate::{PostgresEngine, query::execute, statements::statements};
 
 statements! {
     /// By connection, so that nodes do not wait for each other.
@@ -35,14 +35,8 @@ impl PostgresEngine {
         if self.proof.is_fresh() {
             return Ok(());
         }
-        let (database, listeners) = (self.database.clone(), self.listeners.clone());
-        let written = in_task(async move {
-            let probe = write(&database, &listeners, |db| {
-                async move { execute(db, query(WRITE)).await }.boxed()
-            });
-            probe.await
-        });
-        self.latencies.time(Operation::Write, written).await?;
+        self.in_transaction(|db| async move { execute(db, query(WRITE)).await }.boxed())
+            .await?;
         *self.proof.0.lock() = Some(Instant::now());
         Ok(())
     }
