@@ -21,7 +21,7 @@ pub(crate) async fn execute(
 pub(crate) async fn all<T>(
     db: &mut PgConnection,
     statement: Statement<'_>,
-    read: impl Fn(&PostgresRow<'_>) -> Result<T, StorageError>,
+    mut read: impl FnMut(&PostgresRow<'_>) -> Result<T, StorageError>,
 ) -> Result<Vec<T>, StorageError> {
     let rows = statement.fetch_all(db).await.map_err(storage_error)?;
     rows.iter().map(|row| read(&PostgresRow(row))).collect()

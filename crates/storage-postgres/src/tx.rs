@@ -7,9 +7,7 @@ use keygate_storage_sql::{Dialect, Read, RowReader, Statement, Tx, Value};
 use sqlx::{PgConnection, query, types::Uuid};
 
 use crate::{
-    error::storage_error,
     query::{self as run, Statement as Query},
-    row::PostgresRow,
     write::Write,
 };
 
@@ -70,11 +68,8 @@ async fn rows(
     values: &[Value<'_>],
     read: RowReader<'_>,
 ) -> Result<(), StorageError> {
-    let rows = bound(statement, values).fetch_all(db).await;
-    for row in &rows.map_err(storage_error)? {
-        read(&PostgresRow(row))?;
-    }
-    Ok(())
+    let rows = run::all(db, bound(statement, values), |row| read(row));
+    rows.await.map(|_| ())
 }
 
 fn bound<'a>(statement: &'static Statement, values: &'a [Value<'a>]) -> Query<'a> {

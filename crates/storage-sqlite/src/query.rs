@@ -21,7 +21,7 @@ pub(crate) fn all<T>(
     db: &Connection,
     sql: &str,
     params: impl Params,
-    read: impl Fn(&Row<'_>) -> Result<T, StorageError>,
+    mut read: impl FnMut(&Row<'_>) -> Result<T, StorageError>,
 ) -> Result<Vec<T>, StorageError> {
     let mut statement = db.prepare_cached(sql).map_err(storage_error)?;
     let mut rows = statement.query(params).map_err(storage_error)?;

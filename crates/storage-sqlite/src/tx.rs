@@ -11,7 +11,7 @@ use rusqlite::{
     types::{ToSqlOutput, ValueRef},
 };
 
-use crate::{error::storage_error, row::Row, writer::Write};
+use crate::{query, writer::Write};
 
 /// The outcome of what never waits.
 pub(crate) fn at_once<T>(work: impl Future<Output = T>) -> T {
@@ -75,10 +75,7 @@ fn execute(
     values: &[Value<'_>],
 ) -> Result<u64, StorageError> {
     let values = params_from_iter(values.iter().map(Bound));
-    let changed = db
-        .prepare_cached(statement.sqlite)
-        .and_then(|mut statement| statement.execute(values))
-        .map_err(storage_error)?;
+    let changed = query::execute(db, statement.sqlite, values)?;
     Ok(changed as u64)
 }
 
@@ -89,12 +86,7 @@ fn rows(
     read: RowReader<'_>,
 ) -> Result<(), StorageError> {
     let values = params_from_iter(values.iter().map(Bound));
-    let mut statement = db.prepare_cached(statement.sqlite).map_err(storage_error)?;
-    let mut rows = statement.query(values).map_err(storage_error)?;
-    while let Some(row) = rows.next().map_err(storage_error)? {
-        read(&Row(row))?;
-    }
-    Ok(())
+    query::all(db, statement.sqlite, values, |row| read(row)).map(|_| ())
 }
 
 struct Bound<'a>(&'a Value<'a>);
