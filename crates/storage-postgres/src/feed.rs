@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_core::{Timestamp, key::KeyHash};
 use keygate_storage::{ChangeFeed, ChangeMark, Continuity, FeedPage, FeedPosition, StorageError};
-use keygate_storage_sql::Columns;
+use keygate_storage_sql::{Columns, signed};
 use sqlx::{Acquire, postgres::PgListener, query, types::Uuid};
 use tokio::{sync::Notify, time};
 
@@ -15,7 +15,7 @@ use crate::{
     error::storage_error,
     in_task,
     query::{all, execute, optional},
-    row::{PostgresRow, signed},
+    row::PostgresRow,
     statements::statements,
     usage_lock,
 };

@@ -1,8 +1,7 @@
 use futures_util::FutureExt;
 use keygate_core::Timestamp;
 use keygate_storage::{KeyBindings, StorageError};
-use keygate_storage_sql::Columns;
-use keygate_storage_sql::bindings;
+use keygate_storage_sql::{Columns, bindings};
 use sqlx::{PgConnection, query};
 
 use crate::{

@@ -37,8 +37,3 @@ impl Columns for PostgresRow<'_> {
         column(self.0, name)
     }
 }
-
-/// A number that the database keeps with a sign.
-pub(crate) fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}

@@ -12,7 +12,7 @@ use crate::{
     Engine, Read, SqlStore, Tx, Value, all, audit,
     columns::account_columns,
     exists, links, optional, sessions,
-    statement::{both, each, lock, statements},
+    statement::{both, each, postgres, statements},
     value::values,
 };
 
@@ -64,13 +64,13 @@ statements! {
     EXISTS = both!("SELECT 1 FROM accounts WHERE id = $1");
     HAS_ADMIN = both!("SELECT 1 FROM accounts WHERE role = 'admin' AND suspended_at IS NULL LIMIT 1");
     /// Of two changes that would each leave the other's admin, one waits for the other. "kgad"
-    LOCK_ADMINS = lock!("SELECT pg_advisory_xact_lock(1801937252)");
+    LOCK_ADMINS = postgres!("SELECT pg_advisory_xact_lock(1801937252)");
     IS_LAST_ADMIN = both!("SELECT 1 FROM accounts \
         WHERE id = $1 AND role = 'admin' AND suspended_at IS NULL \
         AND NOT EXISTS (SELECT 1 FROM accounts \
             WHERE role = 'admin' AND suspended_at IS NULL AND id <> $1)");
     KEY_HASHES = both!("SELECT hash FROM api_keys WHERE account_id = $1");
-    LOCK = lock!("SELECT id FROM accounts WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE");
+    LOCK = postgres!("SELECT id FROM accounts WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE");
 }
 
 /// Locks the account that a change concerns, and that of who makes it.

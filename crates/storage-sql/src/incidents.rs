@@ -6,7 +6,7 @@ use keygate_storage::{AuditEntry, ChangeIncident, IncidentPage, IncidentRule, St
 use crate::{
     Columns, Read, Statement, Tx, Value, all, audit,
     readable::readable,
-    statement::{both, each, lock, statements},
+    statement::{both, each, postgres, statements},
     value::values,
 };
 
@@ -48,7 +48,7 @@ statements! {
     PUT_UPDATE = both!("INSERT INTO incident_updates (id, incident_id, at, state, message) \
         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO UPDATE SET message = excluded.message");
     /// Taken before the incident is read, so that what is read is what the change is made of.
-    LOCK = lock!("SELECT 1 FROM incidents WHERE id = $1 FOR UPDATE");
+    LOCK = postgres!("SELECT 1 FROM incidents WHERE id = $1 FOR UPDATE");
     UPDATE = both!("UPDATE incidents \
         SET title = $2, components = $3, starts_at = $4, ends_at = $5 WHERE id = $1");
     FORGET_OUTAGES = each!(

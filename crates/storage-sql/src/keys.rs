@@ -11,7 +11,7 @@ use keygate_storage::{
 
 use crate::{
     Dialect, Engine, Read, SqlStore, Statement, Tx, all, audit, exists, optional,
-    statement::{both, each, lock, statements},
+    statement::{both, each, postgres, statements},
     value::values,
 };
 
@@ -84,7 +84,7 @@ statements! {
         accounts.suspended_at FROM api_keys JOIN accounts ON accounts.id = account_id \
         WHERE hash = $1");
     /// Whoever counts an account's active keys waits here for whoever did before, on any node.
-    LOCK_ACCOUNT = lock!("SELECT 1 FROM accounts WHERE id = $1 FOR NO KEY UPDATE");
+    LOCK_ACCOUNT = postgres!("SELECT 1 FROM accounts WHERE id = $1 FOR NO KEY UPDATE");
     /// By the server's clock, where there is one, as nodes whose clocks differ would not count the same keys.
     COUNT_ACTIVE = each!(
         count_active!("is_active = 1 AND (expires_at IS NULL OR expires_at > $4)"),
@@ -120,8 +120,8 @@ statements! {
     COUNT_ALL = both!("SELECT count(*) AS keys FROM \
         (SELECT 1 FROM api_keys WHERE account_id = $1 LIMIT $2) AS counted");
     /// Taken by who issues keys, shared, and by who says how they are hashed. "kgha"
-    LOCK_HASHER_SHARED = lock!("SELECT pg_advisory_xact_lock_shared(1802987617)");
-    LOCK_HASHER = lock!("SELECT pg_advisory_xact_lock(1802987617)");
+    LOCK_HASHER_SHARED = postgres!("SELECT pg_advisory_xact_lock_shared(1802987617)");
+    LOCK_HASHER = postgres!("SELECT pg_advisory_xact_lock(1802987617)");
     IS_BOUND = both!("SELECT 1 FROM hasher WHERE fingerprint = $1 \
         AND (key_prefix IS NULL OR substr($2, 1, length(key_prefix)) = key_prefix)");
     FINGERPRINT = both!("SELECT fingerprint FROM hasher");
@@ -405,17 +405,6 @@ async fn note_limits(tx: &mut dyn Tx, limits: KeyLimits) -> Result<(), StorageEr
     tx.execute(&NOTE_LIMITS, limits).await.map(|_| ())
 }
 
-impl<E: Engine> SqlStore<E> {
-    /// What is bound already. Where that is what a server needs, nothing has to be written, which may not be
-    /// possible.
-    async fn bound(&self) -> Result<(Option<String>, KeyRules), StorageError> {
-        self.read(move |db| {
-            async move { Ok((fingerprint(db).await?, key_rules(db).await?)) }.boxed()
-        })
-        .await
-    }
-}
-
 #[async_trait]
 impl<E: Engine> KeyStore for SqlStore<E> {
     async fn insert_key(
@@ -471,7 +460,8 @@ impl<E: Engine> KeyStore for SqlStore<E> {
     }
 
     async fn bind_hasher(&self, ours: String) -> Result<HasherBinding, StorageError> {
-        let (bound, _) = self.bound().await?;
+        // Where it is bound already, nothing has to be written, which may not be possible.
+        let bound = self.read(|db| fingerprint(db).boxed()).await?;
         let binding = if bound.as_ref() == Some(&ours) {
             HasherBinding::Bound
         } else {
@@ -486,7 +476,7 @@ impl<E: Engine> KeyStore for SqlStore<E> {
     }
 
     async fn bind_prefix(&self, ours: String) -> Result<PrefixBinding, StorageError> {
-        let (_, noted) = self.bound().await?;
+        let noted = self.key_rules().await?;
         if noted.prefix.as_ref() == Some(&ours) {
             return Ok(PrefixBinding::Bound);
         }
@@ -502,7 +492,7 @@ impl<E: Engine> KeyStore for SqlStore<E> {
     }
 
     async fn note_limits(&self, limits: KeyLimits) -> Result<(), StorageError> {
-        let (_, noted) = self.bound().await?;
+        let noted = self.key_rules().await?;
         if (noted.max_active, noted.max_total) == (Some(limits.active), Some(limits.total)) {
             return Ok(());
         }

@@ -25,7 +25,7 @@ pub use engine::{Engine, SqlStore};
 pub use keys::{bindings, lookup_credential};
 pub use statement::{Statement, numbered, text};
 pub use tx::{Dialect, Read, RowReader, Tx, all, exists, optional};
-pub use value::Value;
+pub use value::{Value, signed};
 
 /// All statements that there are, for the tests that have each engine prepare them.
 pub fn statements() -> Vec<&'static Statement> {

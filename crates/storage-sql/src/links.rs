@@ -10,7 +10,7 @@ use crate::{
     Engine, Read, SqlStore, Tx, accounts, all, audit,
     columns::account_columns,
     optional,
-    statement::{both, each, lock, statements},
+    statement::{both, each, locked, postgres, statements},
     value::values,
 };
 
@@ -33,20 +33,19 @@ macro_rules! links {
 
 /// The link that resets a password, and its account, by its token.
 macro_rules! reset {
-    ($suffix:literal) => {
+    () => {
         concat!(
             "SELECT ",
             account_columns!(),
             ", password_resets.* FROM password_resets \
-             JOIN accounts ON accounts.id = account_id WHERE token_hash = $1",
-            $suffix
+             JOIN accounts ON accounts.id = account_id WHERE token_hash = $1"
         )
     };
 }
 
 statements! {
     /// One at a time makes or uses what lets accounts in. "kgin"
-    LOCK = lock!("SELECT pg_advisory_xact_lock(1802987886)");
+    LOCK = postgres!("SELECT pg_advisory_xact_lock(1802987886)");
     LIST = each!(
         links!(
             "NULL",
@@ -64,10 +63,8 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING");
     LOOKUP_INVITATION = both!("SELECT * FROM invitations WHERE token_hash = $1");
     /// Locked, so that it is not withdrawn and used as well.
-    LOOKUP_INVITATION_LOCKED = each!(
-        "SELECT * FROM invitations WHERE token_hash = $1",
-        "SELECT * FROM invitations WHERE token_hash = $1 FOR UPDATE"
-    );
+    LOOKUP_INVITATION_LOCKED =
+        locked!("SELECT * FROM invitations WHERE token_hash = $1", "FOR UPDATE");
     USE_UP = both!("DELETE FROM invitations WHERE token_hash = $1 OR kind = 'setup'");
     /// Set-up links that are over, and all but so many of the newest.
     DELETE_OLD_SETUPS = both!("DELETE FROM invitations \
@@ -76,8 +73,8 @@ statements! {
     INSERT_RESET = both!("INSERT INTO password_resets \
         (account_id, token_hash, id, created_by, session_id, created_at, expires_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7)");
-    LOOKUP_RESET = both!(reset!(""));
-    LOOKUP_RESET_LOCKED = each!(reset!(""), reset!(" FOR UPDATE OF password_resets"));
+    LOOKUP_RESET = both!(reset!());
+    LOOKUP_RESET_LOCKED = locked!(reset!(), "FOR UPDATE OF password_resets");
     DELETE_RESET_OF = both!("DELETE FROM password_resets WHERE account_id = $1");
     DELETE_INVITATION = both!("DELETE FROM invitations WHERE id = $1");
     DELETE_RESET = both!("DELETE FROM password_resets WHERE id = $1");

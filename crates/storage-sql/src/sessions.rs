@@ -9,7 +9,7 @@ use crate::{
     Engine, Read, SqlStore, Tx, accounts, all, audit,
     columns::{account_columns, session_columns},
     exists, links, optional,
-    statement::{both, each, statements},
+    statement::{both, each, locked, statements},
     value::values,
 };
 
@@ -39,10 +39,9 @@ statements! {
     LOOKUP = both!(sessions!("token_hash = $1"));
     LIST = each!(list!("min"), list!("least"));
     /// Locked, so that neither changes before the session is there to be ended by it.
-    MAY_SIGN_IN = each!(
+    MAY_SIGN_IN = locked!(
         "SELECT 1 FROM accounts WHERE id = $1 AND password_hash = $2 AND suspended_at IS NULL",
-        "SELECT 1 FROM accounts WHERE id = $1 AND password_hash = $2 AND suspended_at IS NULL \
-         FOR NO KEY UPDATE"
+        "FOR NO KEY UPDATE"
     );
     INSERT = both!("INSERT INTO sessions (id, account_id, token_hash, created_at, last_seen_at, \
         idle_ends_at, ends_at, address, user_agent) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
@@ -69,9 +68,9 @@ statements! {
          WHERE id = (SELECT id FROM sessions WHERE id = $1 \
          AND least(idle_ends_at, ends_at) > $2 FOR NO KEY UPDATE SKIP LOCKED)"
     );
-    EXISTS = each!(
+    EXISTS = locked!(
         "SELECT 1 FROM sessions WHERE account_id = $1 AND id = $2",
-        "SELECT 1 FROM sessions WHERE account_id = $1 AND id = $2 FOR UPDATE"
+        "FOR UPDATE"
     );
     DELETE = both!("DELETE FROM sessions WHERE id = $1");
     DELETE_OTHERS = both!("DELETE FROM sessions WHERE account_id = $1 AND id <> $2");

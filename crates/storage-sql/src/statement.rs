@@ -51,13 +51,24 @@ macro_rules! both {
     };
 }
 
-/// Waits for whoever else holds what it locks, on PostgreSQL: SQLite has one writer, and asks nothing of it.
-macro_rules! lock {
-    ($postgres:expr $(,)?) => {
-        $crate::Statement {
-            sqlite: "SELECT 1",
-            postgres: $postgres,
-        }
+/// A statement whose rows PostgreSQL locks: SQLite has one writer, and nobody to lock them from.
+macro_rules! locked {
+    ($sql:expr, $how:literal $(,)?) => {
+        $crate::statement::each!($sql, concat!($sql, " ", $how))
+    };
+}
+
+/// What only SQLite is asked.
+macro_rules! sqlite {
+    ($sql:expr $(,)?) => {
+        $crate::statement::each!($sql, "SELECT 1")
+    };
+}
+
+/// What only PostgreSQL is asked.
+macro_rules! postgres {
+    ($sql:expr $(,)?) => {
+        $crate::statement::each!("SELECT 1", $sql)
     };
 }
 
@@ -70,7 +81,7 @@ macro_rules! statements {
     };
 }
 
-pub(crate) use {both, each, lock, statements};
+pub(crate) use {both, each, locked, postgres, sqlite, statements};
 
 #[cfg(test)]
 mod tests {

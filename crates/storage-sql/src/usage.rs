@@ -6,8 +6,8 @@ use keygate_storage::{KeyUse, StorageError, UsageFlush, UsageStore};
 
 use crate::{
     Dialect, Engine, SqlStore, Tx, Value,
-    statement::{each, lock, statements},
-    value::values,
+    statement::{each, postgres, sqlite, statements},
+    value::{signed, values},
 };
 
 macro_rules! begin {
@@ -22,32 +22,23 @@ macro_rules! begin {
     };
 }
 
-/// A statement for one engine alone.
-macro_rules! of_sqlite {
-    ($sql:literal) => {
-        each!($sql, "SELECT 1")
-    };
-}
-
-use lock as of_postgres;
-
 statements! {
     BEGIN = each!(
         begin!("CAST(unixepoch('subsec') * 1000 AS INTEGER)"),
         begin!("(extract(epoch FROM now()) * 1000)::bigint")
     );
-    RECORD_ONE = of_sqlite!("UPDATE key_uses SET last_used_at = max(last_used_at, $2), \
+    RECORD_ONE = sqlite!("UPDATE key_uses SET last_used_at = max(last_used_at, $2), \
         request_count = request_count + $3 WHERE key_id = $1");
-    RECORD_FIRST = of_sqlite!("INSERT INTO key_uses (key_id, last_used_at, request_count) \
+    RECORD_FIRST = sqlite!("INSERT INTO key_uses (key_id, last_used_at, request_count) \
         SELECT id, $2, $3 FROM api_keys WHERE id = $1");
     /// A row for each key that has none. The key is locked, so that it is not deleted meanwhile.
-    ADD_ALL = of_postgres!("INSERT INTO key_uses (key_id, last_used_at, request_count) \
+    ADD_ALL = postgres!("INSERT INTO key_uses (key_id, last_used_at, request_count) \
         SELECT id, 0, 0 FROM api_keys WHERE id = ANY($1) \
         AND NOT EXISTS (SELECT 1 FROM key_uses WHERE key_id = id) \
         ORDER BY id FOR KEY SHARE OF api_keys ON CONFLICT DO NOTHING");
     /// Rows are locked in the order of their ids, so that flushes of several nodes wait for each other instead
     /// of getting stuck.
-    RECORD_ALL = of_postgres!("WITH uses AS ( \
+    RECORD_ALL = postgres!("WITH uses AS ( \
             SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) \
             AS uses (key_id, last_used_at, requests) \
         ), locked AS ( \
@@ -87,10 +78,7 @@ async fn record_all(tx: &mut dyn Tx, uses: &[KeyUse]) -> Result<(), StorageError
         .iter()
         .map(|one| one.last_used_at.as_millis())
         .collect();
-    let requests = uses.iter().map(|one| one.requests);
-    let requests: Vec<i64> = requests
-        .map(|requests| i64::try_from(requests).unwrap_or(i64::MAX))
-        .collect();
+    let requests: Vec<i64> = uses.iter().map(|one| signed(one.requests)).collect();
     tx.execute(&ADD_ALL, &[Value::Ids(&ids)]).await?;
     let rows = &[
         Value::Ids(&ids),

@@ -79,10 +79,14 @@ impl From<u32> for Value<'_> {
     }
 }
 
-/// A number beyond what a database keeps is the greatest that it does.
+/// A number as a database keeps it, with a sign: beyond what it keeps, the greatest that it does.
+pub fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 impl From<u64> for Value<'_> {
     fn from(number: u64) -> Self {
-        i64::try_from(number).unwrap_or(i64::MAX).into()
+        signed(number).into()
     }
 }
 
