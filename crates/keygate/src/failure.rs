@@ -95,7 +95,7 @@ impl From<StorageError> for Failure {
             | StorageError::SessionOver => {
                 "Check that the database's disk is not full; that a file's folder can be written to; that a server runs, and that its address, user and password are right."
             }
-            StorageError::Unsuitable(_) => "Nothing was changed.",
+            StorageError::Unsuitable(_) | StorageError::Occupied(_) => "Nothing was changed.",
             StorageError::Uncertain(_) => "Look whether it is made before you try again.",
             StorageError::Internal(_) => {
                 "Trying again will not help. Where somebody changed the database by hand, take it back; otherwise report this."

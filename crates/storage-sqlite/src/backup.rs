@@ -66,7 +66,7 @@ pub fn back_up(
 
 /// Refuses to put a backup where the database keeps what it acknowledges, and in the place of what is no file.
 fn refuse_own_files(database: &Path, file: &Path) -> Result<(), StorageError> {
-    let is_there = |why: &str| StorageError::unavailable(format!("{} {why}", file.display()));
+    let is_there = |why: &str| StorageError::Occupied(format!("{} {why}", file.display()));
     let found = file.symlink_metadata();
     if found.is_ok_and(|found| !found.is_file() && !found.is_symlink()) {
         return Err(is_there("is no file"));

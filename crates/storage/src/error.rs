@@ -44,6 +44,9 @@ pub enum StorageError {
     /// not do with it what that takes.
     #[error("the database cannot be used: {0}")]
     Unsuitable(Cow<'static, str>),
+    /// A backup was to take the place of what it must not.
+    #[error("no backup can be written there: {0}")]
+    Occupied(String),
     /// Something other than the database has written to its files.
     #[error("the database is damaged and has to be restored from a backup: {0}")]
     Damaged(#[source] Cause),

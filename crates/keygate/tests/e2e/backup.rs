@@ -124,6 +124,7 @@ async fn a_backup_takes_the_place_of_nothing_that_is_not_a_file_of_its_own() {
         let said = refused(&program.cli(&["backup", file, "--force"], ""));
         let is_clear = said.contains("choose another name") || said.contains("is no file");
         assert!(is_clear, "{file}: {said}");
+        assert!(!said.contains("unavailable"), "{file}: {said}");
     }
     account.key(&["read"]).await;
     assert!(is_sound(&data.join("keygate.db")));
