@@ -6,7 +6,7 @@ use std::{
     process::exit,
 };
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
@@ -44,7 +44,7 @@ fn cannot_read(what: &str, error: &std::io::Error) -> Failure {
 /// terminal as it was.
 pub(super) async fn ask_password(prompt: &'static str) -> Result<String, Failure> {
     let failed = |error: std::io::Error| cannot_read("password", &error);
-    let terminal = Terminal::open().map_err(failed)?;
+    let terminal = Terminal::silence().map_err(failed)?;
     let mut signals = EndingSignals::listen().map_err(failed)?;
     let typed = tokio::task::spawn_blocking(move || rpassword::prompt_password(prompt));
     tokio::select! {
@@ -59,26 +59,36 @@ pub(super) async fn ask_password(prompt: &'static str) -> Result<String, Failure
     }
 }
 
-/// The terminal, and how it was set before the question.
+/// The terminal, and how it was set before the question; it is set so again once this is dropped.
 struct Terminal {
     file: File,
     settings: Termios,
 }
 
 impl Terminal {
-    fn open() -> std::io::Result<Self> {
+    /// From before the question is seen: who types at once is not shown either, and Ctrl-C is read as what is
+    /// typed.
+    fn silence() -> std::io::Result<Self> {
         let file = File::options().read(true).write(true).open("/dev/tty")?;
-        Ok(Self {
-            settings: tcgetattr(&file)?,
-            file,
-        })
+        let settings = tcgetattr(&file)?;
+        let mut silent = settings.clone();
+        silent.local_modes -=
+            LocalModes::ECHO | LocalModes::ECHONL | LocalModes::ICANON | LocalModes::ISIG;
+        tcsetattr(&file, OptionalActions::Now, &silent)?;
+        Ok(Self { file, settings })
     }
 
     fn restore_and_exit(mut self, signal: SignalKind) -> ! {
+        let _ = writeln!(self.file);
+        drop(self);
+        exit(128 + signal.as_raw_value())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
         // Nothing is left to be done where the terminal is gone.
         let _ = tcsetattr(&self.file, OptionalActions::Now, &self.settings);
-        let _ = writeln!(self.file);
-        exit(128 + signal.as_raw_value())
     }
 }
 
