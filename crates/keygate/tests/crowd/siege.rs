@@ -8,8 +8,10 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use rustix::process::nice;
 use tokio::{
     net::{TcpListener, UdpSocket},
+    runtime::{self, Handle},
     task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval, interval_at},
 };
@@ -25,12 +27,12 @@ use crate::{
 /// How many clients there are of each slow kind.
 const CLIENTS: u32 = 2_000;
 /// How soon they come again at the earliest.
-const AGAIN: Duration = Duration::from_secs(15);
-/// For how long all of them come for the first time.
-const GATHERING: Duration = Duration::from_secs(8);
+const AGAIN: Duration = Duration::from_mins(1);
 /// How many clients call what hangs, and how many what has no address.
 const UNLUCKY: usize = 32;
 const HONEST: usize = 8;
+/// How long who is told that something does not work waits before the next call.
+const BACK_OFF: Duration = Duration::from_millis(500);
 /// How often each honest client calls.
 const PACE: Duration = Duration::from_millis(20);
 /// How often somebody asks whether it is alive.
@@ -43,6 +45,8 @@ const RESOLVER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 53, 53, 53));
 struct Size {
     alone: Duration,
     besieged: Duration,
+    /// Within what time all slow clients have come.
+    gathering: Duration,
     /// How long 99 of 100 calls may take, by what they take alone.
     p99: fn(Duration) -> Duration,
     healthz: Duration,
@@ -58,13 +62,15 @@ fn size() -> Size {
         Some(seconds) => Size {
             alone: Duration::from_secs(seconds),
             besieged: Duration::from_secs(seconds),
+            gathering: Duration::from_secs(seconds) / 2,
             p99: |alone| 2 * alone,
             healthz: Duration::from_millis(100),
             stop: Duration::from_secs(2),
         },
         None => Size {
             alone: Duration::from_secs(1),
-            besieged: GATHERING,
+            besieged: Duration::from_secs(8),
+            gathering: Duration::from_secs(8),
             // Clients that kept their places would keep them for 30 seconds.
             p99: |_| Duration::from_secs(20),
             healthz: Duration::from_secs(20),
@@ -75,7 +81,8 @@ fn size() -> Size {
 
 struct World {
     program: Program,
-    key: String,
+    target: Target,
+    backstage: Handle,
     _upstream: Upstream,
     _silent: UdpSocket,
     _memory: MemoryLimit,
@@ -102,9 +109,11 @@ impl World {
             ..Spawn::default()
         });
         let (_, key) = Account::create(&program).await.key(&["read"]).await;
+        let url = program.url.clone();
         Self {
             program,
-            key,
+            target: Target { url, key },
+            backstage: backstage(),
             _upstream: upstream,
             _silent: silent.expect("root may listen there"),
             _memory: memory,
@@ -125,7 +134,7 @@ impl World {
         let began = Instant::now();
         let client = |(slow, number): (Slow, u32)| {
             let sockets = sockets.clone();
-            tokio::spawn(async move {
+            self.backstage.spawn(async move {
                 let comes_at = began + gathering * number / all;
                 let mut again = interval_at(comes_at, AGAIN);
                 again.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -144,9 +153,12 @@ impl World {
         let calls = [("GET /v1/hung", 504), ("GET /v1/unknown", 502)];
         let calls = calls.iter().cycle().take(calls.len() * UNLUCKY);
         let client = |(call, expected): (&'static str, u16)| {
-            let mut client = Client::of(self);
+            let mut client = Client::of(&self.target);
             tokio::spawn(async move {
+                let mut pace = interval(BACK_OFF);
+                pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 loop {
+                    pace.tick().await;
                     let status = client.ask(call).await;
                     assert_eq!(status, expected, "{call}");
                 }
@@ -154,60 +166,37 @@ impl World {
         };
         calls.copied().map(client).collect()
     }
+}
 
-    /// What honest clients meet meanwhile.
-    async fn measure(&self, duration: Duration) -> Figures {
-        let honest = (0..HONEST).map(|_| self.call_for(duration));
-        let (calls, health) = tokio::join!(join_all(honest), self.ask_health_for(duration));
-        let mut calls = calls.concat();
-        calls.sort_unstable();
-        Figures {
-            p99: calls[calls.len() * 99 / 100],
-            calls: calls.len(),
-            healthz: health,
-        }
-    }
+/// Where slow clients run: on threads that wait for all others, since elsewhere they would take no processor from
+/// the server, the upstream and the honest clients.
+fn backstage() -> Handle {
+    let mut threads = runtime::Builder::new_multi_thread();
+    threads.on_thread_start(|| {
+        nice(10).expect("a lower priority");
+    });
+    let runtime = threads.enable_all().build().expect("a runtime");
+    // It ends with the process.
+    Box::leak(Box::new(runtime)).handle().clone()
+}
 
-    /// How long each call took of somebody who calls now and then.
-    async fn call_for(&self, duration: Duration) -> Vec<Duration> {
-        let mut client = Client::of(self);
-        let (began, mut pace, mut took) = (Instant::now(), interval(PACE), Vec::new());
-        pace.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        while began.elapsed() < duration {
-            pace.tick().await;
-            let asked = Instant::now();
-            assert_eq!(client.ask("GET /v1/models").await, 200);
-            took.push(asked.elapsed());
-        }
-        took
-    }
-
-    /// The longest that it took to say that it is alive, each time on a new connection.
-    async fn ask_health_for(&self, duration: Duration) -> Duration {
-        let (began, mut pace) = (Instant::now(), interval(HEALTH_EVERY));
-        let mut longest = Duration::ZERO;
-        while began.elapsed() < duration {
-            pace.tick().await;
-            let asked = Instant::now();
-            assert_eq!(Client::of(self).ask("GET /healthz").await, 200);
-            longest = longest.max(asked.elapsed());
-        }
-        longest
-    }
+/// Who is called, and with which key.
+#[derive(Clone)]
+struct Target {
+    url: String,
+    key: String,
 }
 
 /// Somebody who keeps a connection, and makes another where it had to make room.
 struct Client {
-    url: String,
-    key: String,
+    target: Target,
     caller: Option<Caller>,
 }
 
 impl Client {
-    fn of(world: &World) -> Self {
+    fn of(target: &Target) -> Self {
         Self {
-            url: world.program.url.clone(),
-            key: world.key.clone(),
+            target: target.clone(),
             caller: None,
         }
     }
@@ -216,9 +205,9 @@ impl Client {
         loop {
             let mut caller = match self.caller.take() {
                 Some(caller) => caller,
-                None => Caller::connect(&self.url).await,
+                None => Caller::connect(&self.target.url).await,
             };
-            if let Ok(status) = caller.ask(call, &self.key).await {
+            if let Ok(status) = caller.ask(call, &self.target.key).await {
                 self.caller = Some(caller);
                 return status;
             }
@@ -247,6 +236,48 @@ struct Figures {
     healthz: Duration,
 }
 
+impl Figures {
+    /// What honest clients meet.
+    async fn measure(target: &Target, duration: Duration) -> Self {
+        let honest = (0..HONEST).map(|_| call_for(target, duration));
+        let (calls, healthz) = tokio::join!(join_all(honest), ask_health_for(target, duration));
+        let mut calls = calls.concat();
+        calls.sort_unstable();
+        Self {
+            p99: calls[calls.len() * 99 / 100],
+            calls: calls.len(),
+            healthz,
+        }
+    }
+}
+
+/// How long each call took of somebody who calls now and then.
+async fn call_for(target: &Target, duration: Duration) -> Vec<Duration> {
+    let mut client = Client::of(target);
+    let (began, mut pace, mut took) = (Instant::now(), interval(PACE), Vec::new());
+    pace.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    while began.elapsed() < duration {
+        pace.tick().await;
+        let asked = Instant::now();
+        assert_eq!(client.ask("GET /v1/models").await, 200);
+        took.push(asked.elapsed());
+    }
+    took
+}
+
+/// The longest that it took to say that it is alive, each time on a new connection.
+async fn ask_health_for(target: &Target, duration: Duration) -> Duration {
+    let (began, mut pace) = (Instant::now(), interval(HEALTH_EVERY));
+    let mut longest = Duration::ZERO;
+    while began.elapsed() < duration {
+        pace.tick().await;
+        let asked = Instant::now();
+        assert_eq!(Client::of(target).ask("GET /healthz").await, 200);
+        longest = longest.max(asked.elapsed());
+    }
+    longest
+}
+
 /// Ends what is still under way of these; fails if one of them has.
 async fn dismiss(tasks: Vec<JoinHandle<()>>) {
     for task in &tasks {
@@ -264,7 +295,7 @@ async fn with_few_descriptors_and_little_memory_slow_clients_and_upstreams_hold_
     let size = size();
     let mut world = World::new().await;
     let before = world.program.open_sockets();
-    let alone = world.measure(size.alone).await;
+    let alone = Figures::measure(&world.target, size.alone).await;
     let waiting = [
         kinds::silent(),
         kinds::head_that_drips(),
@@ -276,12 +307,12 @@ async fn with_few_descriptors_and_little_memory_slow_clients_and_upstreams_hold_
         kinds::body_that_does_not_come("/api/session"),
         kinds::without_a_window("/openapi.json"),
         kinds::unread("/openapi.json", 4),
-        kinds::unread_with(&world.key, "/v1/download"),
+        kinds::unread_with(&world.target.key, "/v1/download"),
     ];
     let all = [&waiting[..], &asking].concat();
-    let mut others = world.besieged_by(&all, CLIENTS, GATHERING);
+    let mut others = world.besieged_by(&all, CLIENTS, size.gathering);
     others.extend(world.with_unlucky());
-    let besieged = world.measure(size.besieged).await;
+    let besieged = Figures::measure(&world.target, size.besieged).await;
     eprintln!("alone {alone:?}, besieged {besieged:?}");
     dismiss(others).await;
     assert!(
