@@ -21,8 +21,9 @@ use tokio::{
 };
 
 /// How long a client that was refused may go on sending. A connection that is closed before resets, and the
-/// client may never read why (RFC 9112 section 9.6).
-const LINGER: Duration = Duration::from_secs(1);
+/// client may never read why (RFC 9112 section 9.6). After the last call of a server that stops it is within two
+/// seconds.
+const LINGER: Duration = Duration::from_millis(750);
 
 /// Writes refusals, and names them.
 pub(super) struct Refusals(pub(super) Arc<RequestIds>);
