@@ -11,6 +11,7 @@
 )]
 
 mod contest;
+mod databases;
 mod engine;
 mod flood;
 mod floor;
@@ -20,6 +21,7 @@ mod issuing;
 mod keys;
 mod latency;
 mod load;
+mod nginx_config;
 mod nodes;
 mod report;
 mod rivals;

@@ -1,8 +1,6 @@
 //! What a node costs over PostgreSQL, and what the database carries.
 
 use std::{
-    path::Path,
-    process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,13 +10,13 @@ use keygate_storage::{
     KeyUse, UsageFlush, UsageStore,
     tables::{TABLES, TableReader, Value},
 };
-use keygate_storage_postgres::{PostgresOptions, PostgresReader, testing::PostgresServer};
+use keygate_storage_postgres::{PostgresOptions, PostgresReader};
 use tempfile::TempDir;
 
 use crate::{
     Failure,
     contest::{Turn, measure},
-    issuing, keys,
+    databases, issuing, keys,
     rivals::{Running, keygate},
     world::World,
 };
@@ -37,34 +35,10 @@ pub(crate) struct Nodes {
     pub(crate) uses_per_second: f64,
 }
 
-/// A server with the keys of the world in it.
-pub(crate) fn database(world: &World) -> Result<(PostgresServer, String), Failure> {
-    let server = PostgresServer::start();
-    let url = server.create_database();
-    copy(&world.data(), &url)?;
-    Ok((server, url))
-}
-
-/// Has keygate copy a data folder; how long it took.
-fn copy(data: &Path, url: &str) -> Result<Duration, Failure> {
-    let [program] = &keygate::program()?[..] else {
-        return Err("no program".into());
-    };
-    let from = format!("sqlite:{}", data.join("keygate.db").display());
-    let began = Instant::now();
-    let output = Command::new(program)
-        .args(["storage", "copy", "--from", &from, "--to", url])
-        .output()?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into());
-    }
-    Ok(began.elapsed())
-}
-
 /// Measures issuing, moving house, and writing down last uses.
 pub(crate) fn nodes(world: &World, time: Duration) -> Result<Nodes, Failure> {
     let cookies = issuing::cookies(world)?;
-    let (server, url) = database(world)?;
+    let (server, url) = databases::start(&world.data())?;
     let running = Running::one(|port| keygate::on_database(world, port, &url))?;
     let load = issuing::load(world, &cookies)?;
     let address = format!("http://127.0.0.1:{}/api/keys", running.port);
@@ -88,8 +62,8 @@ pub(crate) fn nodes(world: &World, time: Duration) -> Result<Nodes, Failure> {
     let url = server.create_database();
     Ok(Nodes {
         issuing,
-        copying: copy(folder.path(), &url)?,
-        comparing: copy(folder.path(), &url)?,
+        copying: databases::copy(folder.path(), &url)?,
+        comparing: databases::copy(folder.path(), &url)?,
         uses_per_second: runtime.block_on(uses_per_second(&url, time))?,
     })
 }

@@ -6,8 +6,6 @@ pub(crate) mod haproxy;
 pub(crate) mod keygate;
 pub(crate) mod nginx;
 
-use std::path::Path;
-
 use crate::{
     Failure,
     server::{SERVER_CORE, Server},
@@ -165,11 +163,4 @@ impl Subject {
 fn floor(port: u16) -> Result<Vec<String>, Failure> {
     let program = std::env::current_exe()?.to_string_lossy().into_owned();
     Ok(vec![program, "floor".to_owned(), port.to_string()])
-}
-
-/// Writes a configuration; returns its path.
-fn write(folder: &Path, name: &str, text: &str) -> Result<String, Failure> {
-    let path = folder.join(name);
-    std::fs::write(&path, text)?;
-    Ok(path.to_string_lossy().into_owned())
 }

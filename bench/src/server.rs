@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::TcpStream,
+    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -118,4 +119,17 @@ fn pss(pid: u32) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kib.unwrap_or(0) * 1024
+}
+
+/// The program that is measured; it is built beside the bench.
+pub(crate) fn keygate_program() -> Result<String, Failure> {
+    let program = std::env::current_exe()?.with_file_name("keygate");
+    Ok(program.to_string_lossy().into_owned())
+}
+
+/// Writes a server's configuration; returns its path.
+pub(crate) fn write_config(folder: &Path, name: &str, text: &str) -> Result<String, Failure> {
+    let path = folder.join(name);
+    fs::write(&path, text)?;
+    Ok(path.to_string_lossy().into_owned())
 }

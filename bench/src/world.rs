@@ -10,8 +10,7 @@ use keygate_storage_postgres::testing::PostgresServer;
 use tempfile::TempDir;
 
 use crate::{
-    Failure, keys, nodes,
-    rivals::nginx,
+    Failure, databases, keys, nginx_config,
     server::{LOAD_CORE, Server},
 };
 
@@ -33,7 +32,7 @@ impl World {
         let keys = folder.path().join("keys");
         runtime.block_on(keys::seed(&data, keys::HOT, keys::HOT, &keys))?;
         let upstream_port = free_port()?;
-        let command = nginx::upstream(folder.path(), upstream_port)?;
+        let command = nginx_config::upstream(folder.path(), upstream_port)?;
         Ok(Self {
             upstream_port,
             _upstream: Server::start(LOAD_CORE, &command, upstream_port)?,
@@ -59,7 +58,7 @@ impl World {
     pub(crate) fn postgres(&self) -> Result<&str, Failure> {
         if self.postgres.get().is_none() {
             // Nobody else is about it: it is no `Sync`.
-            let _ = self.postgres.set(nodes::database(self)?);
+            let _ = self.postgres.set(databases::start(&self.data())?);
         }
         let (_, url) = self.postgres.get().expect("it was just made");
         Ok(url)

@@ -1,9 +1,10 @@
 //! Proxies that ask keygate about each request, configured as `docs/integrations` says.
 
-use super::{Running, envoy, keygate, nginx, write};
+use super::{Running, envoy, keygate};
 use crate::{
     Failure,
-    server::{SERVER_CORE, Server},
+    nginx_config::configured,
+    server::{SERVER_CORE, Server, write_config},
     world::{World, free_port},
 };
 
@@ -21,7 +22,7 @@ pub(crate) fn nginx(world: &World) -> Result<Running, Failure> {
         let page = ports
             .fill(world, &page)
             .replace("listen 80;", &format!("listen 127.0.0.1:{};", ports.proxy));
-        nginx::configured(world.folder(), "asking", &page)
+        configured(world.folder(), "asking", &page)
     })
 }
 
@@ -32,7 +33,7 @@ pub(crate) fn caddy(world: &World) -> Result<Running, Failure> {
         let site = format!("http://:{} {{\n\tbind 127.0.0.1", ports.proxy);
         let page = ports.fill(world, &page).replace("http://:80 {", &site);
         let text = format!("{{\n\tadmin off\n}}\n{page}");
-        let path = write(world.folder(), "Caddyfile", &text)?;
+        let path = write_config(world.folder(), "Caddyfile", &text)?;
         let folder = world.folder().to_string_lossy();
         let home = |name| format!("{name}={folder}");
         let command = [

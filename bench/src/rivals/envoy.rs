@@ -1,7 +1,6 @@
 use std::path::Path;
 
-use super::write;
-use crate::{Failure, world::World};
+use crate::{Failure, server::write_config, world::World};
 
 /// Where `cargo xtask bench` has pip put it.
 const PROGRAM: &str = concat!(
@@ -72,7 +71,7 @@ fn start(
 }
 
 pub(super) fn configured(folder: &Path, name: &str, text: &str) -> Result<Vec<String>, Failure> {
-    let path = write(folder, &format!("envoy-{name}.yaml"), text)?;
+    let path = write_config(folder, &format!("envoy-{name}.yaml"), text)?;
     let command = [
         PROGRAM,
         "-c",

@@ -1,5 +1,4 @@
-use super::write;
-use crate::{Failure, world::World};
+use crate::{Failure, server::write_config, world::World};
 
 pub(crate) const NO_CONTENT: &str = "  http-request return status 204\n";
 
@@ -16,12 +15,12 @@ pub(crate) fn pass(world: &World) -> String {
 pub(crate) fn map(world: &World, port: u16, action: &str) -> Result<Vec<String>, Failure> {
     let keys = world.read_keys()?;
     let lines = keys.iter().map(|key| format!("{key} 1\n"));
-    let map = write(world.folder(), "haproxy.map", &lines.collect::<String>())?;
+    let map = write_config(world.folder(), "haproxy.map", &lines.collect::<String>())?;
     let text = format!(
         "global\n  nbthread 1\n  maxconn 4096\ndefaults\n  mode http\n  timeout client 1m\n  \
          timeout server 1m\n  timeout connect 5s\nlisten all\n  bind 127.0.0.1:{port}\n  \
          http-request deny deny_status 401 unless {{ req.hdr(Authorization),word(2,' '),map_str({map}) -m found }}\n{action}"
     );
-    let path = write(world.folder(), "haproxy.cfg", &text)?;
+    let path = write_config(world.folder(), "haproxy.cfg", &text)?;
     Ok(["haproxy", "-db", "-f", &path].map(str::to_owned).into())
 }

@@ -1,7 +1,10 @@
 use std::path::Path;
 
-use super::write;
-use crate::{Failure, world::World};
+use crate::{
+    Failure,
+    server::{keygate_program, write_config},
+    world::World,
+};
 
 /// How nginx would ask about a request.
 pub(crate) const QUESTION: &[(&str, &str)] = &[
@@ -75,8 +78,8 @@ pub(crate) fn command(
 }
 
 fn configured(folder: &Path, data: &Path, port: u16, config: &str) -> Result<Vec<String>, Failure> {
-    let mut command = program()?;
-    let config = write(folder, "keygate.toml", config)?;
+    let mut command = vec![keygate_program()?];
+    let config = write_config(folder, "keygate.toml", config)?;
     let listen = format!("127.0.0.1:{port}");
     let data = data.to_string_lossy();
     for part in [
@@ -85,10 +88,4 @@ fn configured(folder: &Path, data: &Path, port: u16, config: &str) -> Result<Vec
         command.push(part.to_owned());
     }
     Ok(command)
-}
-
-/// It is built beside the bench.
-pub(crate) fn program() -> Result<Vec<String>, Failure> {
-    let program = std::env::current_exe()?.with_file_name("keygate");
-    Ok(vec![program.to_string_lossy().into_owned()])
 }

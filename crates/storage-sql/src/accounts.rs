@@ -1,5 +1,3 @@
-use std::iter;
-
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_core::{AccountId, EmailAddress, Role, Timestamp, TokenHash};
@@ -9,9 +7,9 @@ use keygate_storage::{
 };
 
 use crate::{
-    Engine, Read, SqlStore, Tx, Value, all, audit,
+    Engine, Read, SqlStore, Tx, all, audit,
     columns::account_columns,
-    exists, links, optional, sessions,
+    exists, links, optional, owners, sessions,
     statement::{both, each, postgres, statements},
     value::values,
 };
@@ -52,7 +50,6 @@ statements! {
              ORDER BY id LIMIT $4"
         )
     );
-    ANY = both!("SELECT 1 FROM accounts LIMIT 1");
     INSERT = both!("INSERT INTO accounts (id, email, password_hash, role, created_at) \
         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (email) DO NOTHING");
     SET_PASSWORD = both!("UPDATE accounts SET password_hash = $2 \
@@ -61,7 +58,6 @@ statements! {
     SUSPEND = both!("UPDATE accounts SET suspended_at = coalesce(suspended_at, $2) WHERE id = $1");
     RESUME = both!("UPDATE accounts SET suspended_at = NULL WHERE id = $1");
     DELETE_SESSIONS = both!("DELETE FROM sessions WHERE account_id = $1");
-    EXISTS = both!("SELECT 1 FROM accounts WHERE id = $1");
     HAS_ADMIN = both!("SELECT 1 FROM accounts WHERE role = 'admin' AND suspended_at IS NULL LIMIT 1");
     /// Of two changes that would each leave the other's admin, one waits for the other. "kgad"
     LOCK_ADMINS = postgres!("SELECT pg_advisory_xact_lock(1801937252)");
@@ -70,35 +66,6 @@ statements! {
         AND NOT EXISTS (SELECT 1 FROM accounts \
             WHERE role = 'admin' AND suspended_at IS NULL AND id <> $1)");
     KEY_HASHES = both!("SELECT hash FROM api_keys WHERE account_id = $1");
-    LOCK = postgres!("SELECT id FROM accounts WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE");
-}
-
-/// Locks the account that a change concerns, and that of who makes it.
-///
-/// Whatever may end sessions begins with this. All take the locks on rows in one order, and none waits for
-/// another that waits for it: accounts by their ids, what belongs to an account, the session by which it is
-/// done, other sessions.
-pub(crate) async fn lock(
-    tx: &mut dyn Tx,
-    account_id: AccountId,
-    audit: &AuditEntry,
-) -> Result<(), StorageError> {
-    let ids = iter::once(account_id).chain(audit.actor.account_id());
-    let ids: Vec<[u8; 16]> = ids.map(|id| *id.as_bytes()).collect();
-    tx.lock(&LOCK, &[Value::Ids(&ids)]).await.map(|_| ())
-}
-
-/// Whether there is any account.
-pub(crate) async fn any(db: &mut dyn Read) -> Result<bool, StorageError> {
-    exists(db, &ANY, &[]).await
-}
-
-/// Whether there is this account.
-pub(crate) async fn is_there(
-    db: &mut dyn Read,
-    account_id: AccountId,
-) -> Result<bool, StorageError> {
-    exists(db, &EXISTS, values![account_id]).await
 }
 
 /// Why somebody may not make an account, if so.
@@ -109,7 +76,7 @@ async fn refusal(
 ) -> Result<Option<InsertAccount>, StorageError> {
     let refusal = match admission {
         Admission::Free => None,
-        Admission::Open if any(tx).await? => None,
+        Admission::Open if owners::any(tx).await? => None,
         Admission::Open => Some(InsertAccount::NotSetUp),
         Admission::Invitation(token) => refusal_by_invitation(tx, token, now).await?,
     };
@@ -125,7 +92,7 @@ async fn refusal_by_invitation(
     let Some(invitation) = invitation.filter(|invitation| now < invitation.expires_at) else {
         return Ok(Some(InsertAccount::InvitationInvalid));
     };
-    Ok(invitation.kind.refusal(any(tx).await?))
+    Ok(invitation.kind.refusal(owners::any(tx).await?))
 }
 
 async fn insert(
@@ -188,7 +155,7 @@ async fn set_role(
     audit: AuditEntry,
 ) -> Result<ChangeAccount, StorageError> {
     tx.lock(&LOCK_ADMINS, &[]).await?;
-    lock(tx, account_id, &audit).await?;
+    owners::lock(tx, account_id, &audit).await?;
     if role != Role::Admin && is_last_admin(tx, account_id, &audit).await? {
         return Ok(ChangeAccount::LastAdmin);
     }
@@ -208,10 +175,10 @@ async fn set_password(
     new: NewPassword,
     audit: AuditEntry,
 ) -> Result<SetPassword, StorageError> {
-    lock(tx, account_id, &audit).await?;
+    owners::lock(tx, account_id, &audit).await?;
     let set = values![account_id, &new.hash, &replaces];
     if tx.execute(&SET_PASSWORD, set).await? == 0 {
-        return Ok(if is_there(tx, account_id).await? {
+        return Ok(if owners::is_there(tx, account_id).await? {
             SetPassword::Overtaken
         } else {
             SetPassword::NotFound
@@ -234,7 +201,7 @@ async fn reset_password(
         return Ok(false);
     };
     // The account first, as everybody does; then the link must still be there.
-    lock(tx, account.id, &audit).await?;
+    owners::lock(tx, account.id, &audit).await?;
     match links::lock_reset(tx, token_hash).await? {
         Some((reset, account)) if audit.at < reset.expires_at && account.suspended_at.is_none() => {
             let set = set_password(tx, account.id, None, new, audit).await?;
@@ -250,7 +217,7 @@ async fn suspend(
     audit: AuditEntry,
 ) -> Result<ChangeAccount, StorageError> {
     tx.lock(&LOCK_ADMINS, &[]).await?;
-    lock(tx, account_id, &audit).await?;
+    owners::lock(tx, account_id, &audit).await?;
     if is_last_admin(tx, account_id, &audit).await? {
         return Ok(ChangeAccount::LastAdmin);
     }
@@ -269,7 +236,7 @@ async fn resume(
     account_id: AccountId,
     audit: AuditEntry,
 ) -> Result<bool, StorageError> {
-    lock(tx, account_id, &audit).await?;
+    owners::lock(tx, account_id, &audit).await?;
     if tx.execute(&RESUME, values![account_id]).await? == 0 {
         return Ok(false);
     }

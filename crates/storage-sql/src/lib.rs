@@ -10,6 +10,7 @@ mod engine;
 mod incidents;
 mod keys;
 mod links;
+mod owners;
 mod prune;
 mod readable;
 mod sessions;
@@ -35,6 +36,7 @@ pub fn statements() -> Vec<&'static Statement> {
         incidents::STATEMENTS,
         keys::STATEMENTS,
         links::STATEMENTS,
+        owners::STATEMENTS,
         prune::STATEMENTS,
         sessions::STATEMENTS,
         status::STATEMENTS,

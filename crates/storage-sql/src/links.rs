@@ -7,9 +7,9 @@ use keygate_storage::{
 };
 
 use crate::{
-    Engine, Read, SqlStore, Tx, accounts, all, audit,
+    Engine, Read, SqlStore, Tx, all, audit,
     columns::account_columns,
-    optional,
+    optional, owners,
     statement::{both, each, locked, postgres, statements},
     value::values,
 };
@@ -167,7 +167,7 @@ async fn insert_invitation(
 ) -> Result<bool, StorageError> {
     lock(tx).await?;
     if invitation.kind == InvitationKind::Setup {
-        if accounts::any(tx).await? {
+        if owners::any(tx).await? {
             return Ok(false);
         }
         let old = values![invitation.created_at, MAX_SETUP_LINKS - 1];
@@ -195,8 +195,8 @@ async fn insert_reset(
     audit: AuditEntry,
 ) -> Result<bool, StorageError> {
     // So that an account has one link at a time, and none that outlives its password.
-    accounts::lock(tx, reset.account_id, &audit).await?;
-    if !accounts::is_there(tx, reset.account_id).await? {
+    owners::lock(tx, reset.account_id, &audit).await?;
+    if !owners::is_there(tx, reset.account_id).await? {
         return Ok(false);
     }
     tx.execute(&DELETE_RESET_OF, values![reset.account_id])
@@ -221,7 +221,7 @@ async fn delete(tx: &mut dyn Tx, id: LinkId, audit: AuditEntry) -> Result<bool, 
     };
     // As whoever ends an account's sessions, and goes on to their links.
     if let Some(account_id) = link.account_id.or(audit.actor.account_id()) {
-        accounts::lock(tx, account_id, &audit).await?;
+        owners::lock(tx, account_id, &audit).await?;
     }
     audit::require_live_session(tx, &audit).await?;
     let mut deleted = 0;

@@ -6,9 +6,9 @@ use keygate_storage::{
 };
 
 use crate::{
-    Engine, Read, SqlStore, Tx, accounts, all, audit,
+    Engine, Read, SqlStore, Tx, all, audit,
     columns::{account_columns, session_columns},
-    exists, links, optional,
+    exists, links, optional, owners,
     statement::{both, each, locked, statements},
     value::values,
 };
@@ -130,7 +130,7 @@ async fn delete(
     id: SessionId,
     audit: AuditEntry,
 ) -> Result<bool, StorageError> {
-    accounts::lock(tx, account_id, &audit).await?;
+    owners::lock(tx, account_id, &audit).await?;
     if !exists(tx, &EXISTS, values![account_id, id]).await? {
         return Ok(false);
     }
@@ -149,7 +149,7 @@ async fn delete_others(
     kept: SessionId,
     audit: AuditEntry,
 ) -> Result<(), StorageError> {
-    accounts::lock(tx, account_id, &audit).await?;
+    owners::lock(tx, account_id, &audit).await?;
     audit::insert(tx, &audit).await?;
     tx.execute(&DELETE_OTHERS, values![account_id, kept])
         .await?;

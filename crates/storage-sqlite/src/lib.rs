@@ -47,8 +47,8 @@ use generation::{Generations, Origin};
 use lock::DatabaseLock;
 use lookups::Lookups;
 use readers::Readers;
-use tx::{Reading, at_once};
-use writer::{Write, Writer};
+use tx::{Reading, Write, at_once};
+use writer::Writer;
 
 pub use backup::{BackupProgress, back_up};
 pub use inspection::{Inspection, find_damage};

@@ -16,8 +16,7 @@ use crate::{
     generation::{self, Generations, folder_of, sync_folder},
     lock::DatabaseLock,
     migrations,
-    tx::at_once,
-    writer::Write,
+    tx::{Write, at_once},
 };
 
 /// A backup that is ready to take the place of a database.

@@ -1,6 +1,6 @@
 //! What is asked of SQLite, which answers at once.
 
-use std::future::ready;
+use std::{future::ready, ops::Deref};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use keygate_core::key::KeyHash;
@@ -11,7 +11,7 @@ use rusqlite::{
     types::{ToSqlOutput, ValueRef},
 };
 
-use crate::{query, writer::Write};
+use crate::query;
 
 /// The outcome of what never waits.
 pub(crate) fn at_once<T>(work: impl Future<Output = T>) -> T {
@@ -33,6 +33,37 @@ impl Read for Reading<'_> {
         read: RowReader<'a>,
     ) -> BoxFuture<'a, Result<(), StorageError>> {
         ready(rows(self.0, statement, values, read)).boxed()
+    }
+}
+
+/// What a piece of work may do inside its transaction.
+pub(crate) struct Write<'a> {
+    connection: &'a mut Connection,
+    pub(crate) changed: Vec<KeyHash>,
+    pub(crate) everything_changed: bool,
+}
+
+impl<'a> Write<'a> {
+    /// Inside the transaction of this connection.
+    pub(crate) fn new(connection: &'a mut Connection) -> Self {
+        Self {
+            connection,
+            changed: Vec::new(),
+            everything_changed: false,
+        }
+    }
+
+    /// Notes that what is known of any key may be out of date once this is committed.
+    pub(crate) fn everything_changed(&mut self) {
+        self.everything_changed = true;
+    }
+}
+
+impl Deref for Write<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection
     }
 }
 

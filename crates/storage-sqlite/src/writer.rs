@@ -1,7 +1,6 @@
 //! The one thread that writes.
 
 use std::{
-    ops::Deref,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,6 +18,7 @@ use crate::{
     database::{Database, OpenDatabase},
     failures::Failures,
     query,
+    tx::Write,
     worker::Worker,
 };
 
@@ -51,37 +51,6 @@ pub(crate) struct Writer {
 struct Health {
     /// When something was last written and synced, unless a commit has failed since.
     proven_at: Option<Instant>,
-}
-
-/// What a piece of work may do inside its transaction.
-pub(crate) struct Write<'a> {
-    connection: &'a mut Connection,
-    pub(crate) changed: Vec<KeyHash>,
-    everything_changed: bool,
-}
-
-impl<'a> Write<'a> {
-    /// Inside the transaction of this connection.
-    pub(crate) fn new(connection: &'a mut Connection) -> Self {
-        Self {
-            connection,
-            changed: Vec::new(),
-            everything_changed: false,
-        }
-    }
-
-    /// Notes that what is known of any key may be out of date once this is committed.
-    pub(crate) fn everything_changed(&mut self) {
-        self.everything_changed = true;
-    }
-}
-
-impl Deref for Write<'_> {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        self.connection
-    }
 }
 
 /// The work that one commit carries.
