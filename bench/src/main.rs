@@ -34,7 +34,6 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 
 use contest::Contest;
-use rivals::Subject;
 use world::World;
 
 type Failure = Box<dyn std::error::Error>;
@@ -53,8 +52,8 @@ struct Arguments {
     /// Only the subjects whose name contains this
     #[arg(long, default_value = "")]
     only: String,
-    /// Only these measurements: engine, checks, proxies, latency, flood, growth, issuing, nodes, metrics
-    /// or status
+    /// Only these measurements: engine, checks, proxies, latency, flood, growth, issuing, nodes or
+    /// status
     #[arg(long, default_value = "")]
     suite: String,
     /// The page to write
@@ -139,14 +138,6 @@ fn measure(arguments: &Arguments) -> Result<(), Failure> {
             rivals::databases(),
         )?);
         page.nodes(&nodes::nodes(&world, contest.time)?);
-        page.save()?;
-    }
-    if only("metrics") {
-        let checking = rivals::counting().map(Subject::asked_as_by_nginx);
-        let title = "Checking a key, and counting";
-        page.contest(&contest.hold(title, checking.into())?);
-        let title = "Passing a request on, and counting";
-        page.contest(&contest.hold(title, rivals::counting().into())?);
         page.save()?;
     }
     if only("status") {

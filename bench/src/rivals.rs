@@ -101,18 +101,6 @@ pub(crate) fn databases() -> Vec<Subject> {
     ]
 }
 
-/// keygate with nothing counted, and with metrics, which nobody reads meanwhile.
-pub(crate) fn counting() -> [Subject; 2] {
-    [
-        peer("without metrics", |world| {
-            Running::one(|port| keygate::serve_uncounted(world, port))
-        }),
-        subject("with metrics", |world| {
-            Running::one(|port| keygate::serve(world, port))
-        }),
-    ]
-}
-
 /// keygate's own answer to proxies.
 pub(crate) fn keygate_verify() -> Subject {
     subject("keygate /verify", |world| {

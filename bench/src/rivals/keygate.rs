@@ -31,13 +31,6 @@ pub(crate) fn serve(world: &World, port: u16) -> Result<Vec<String>, Failure> {
     )
 }
 
-/// The same, with nothing counted.
-pub(crate) fn serve_uncounted(world: &World, port: u16) -> Result<Vec<String>, Failure> {
-    let mut command = serve(world, port)?;
-    command.extend(["--metrics-listen", "off"].map(str::to_owned));
-    Ok(command)
-}
-
 /// The program without an upstream, with a listener for Envoy as well.
 pub(crate) fn asked(world: &World, port: u16, ext_authz_port: u16) -> Result<Vec<String>, Failure> {
     let config = format!("{CONFIG}[ext_authz]\nlisten = \"127.0.0.1:{ext_authz_port}\"\n");

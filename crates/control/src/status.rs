@@ -2,6 +2,7 @@
 
 mod board;
 mod incidents;
+mod known;
 mod outages;
 mod policy;
 mod prober;

@@ -1,7 +1,4 @@
-use std::{
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::{fmt, sync::OnceLock};
 
 use http::StatusCode;
 use prometheus_client::{
@@ -45,25 +42,22 @@ struct Labels {
 /// Stands for the route of what belongs to none.
 pub const NO_ROUTE: &str = "none";
 
-/// Counts the answers of all planes, once it is registered. Each clone counts for all.
+/// Counts the answers of all planes. Each clone counts for all.
 #[derive(Clone, Default)]
-pub struct Requests(Arc<OnceLock<Family<Labels, Counter>>>);
+pub struct Requests(Family<Labels, Counter>);
 
 impl Requests {
-    /// Counts from now on, for whoever reads `registry`.
+    /// Shows what is counted to whoever reads `registry`.
     pub fn register(&self, registry: &mut Registry) {
-        let family = self.0.get_or_init(Family::default);
         let help =
             "Requests that were answered, by the plane, the route and the status of the answer";
-        registry.register("requests", help, family.clone());
+        registry.register("requests", help, self.0.clone());
     }
 
     /// Counts an answer on a route that is not known beforehand. Routes must be few: the template of
     /// a path, never a path as it came.
     pub fn count(&self, plane: Plane, route: &str, status: StatusCode) {
-        if let Some(family) = self.0.get() {
-            family.get_or_create(&labels(plane, route, status)).inc();
-        }
+        self.0.get_or_create(&labels(plane, route, status)).inc();
     }
 
     /// What counts the answers on one route.
@@ -100,10 +94,8 @@ pub struct RouteRequests {
 impl RouteRequests {
     /// Counts an answer.
     pub fn count(&self, status: StatusCode) {
-        let Some(family) = self.requests.0.get() else {
-            return;
-        };
         let place = usize::from(status.as_u16() - LOWEST);
+        let Requests(family) = &self.requests;
         let counter = self.by_status[place]
             .get_or_init(|| family.get_or_create_owned(&labels(self.plane, &self.route, status)));
         counter.inc();
@@ -136,8 +128,7 @@ mod tests {
         }
         let text = shown(&registry);
         for line in [
-            // What came before it was registered is not among them.
-            "requests_total{plane=\"gateway\",route=\"/v1\",status=\"200\"} 2\n",
+            "requests_total{plane=\"gateway\",route=\"/v1\",status=\"200\"} 3\n",
             "requests_total{plane=\"gateway\",route=\"/v1\",status=\"100\"} 1\n",
             "requests_total{plane=\"gateway\",route=\"/v1\",status=\"999\"} 1\n",
         ] {

@@ -65,7 +65,7 @@ pub(crate) async fn start(listen: Option<String>) -> Result<Demo, Failure> {
         .issue_key(Actor::Operator, account.id, request)
         .await?;
     let key = issued.secret.expose();
-    let models = first_call::list_models(running.address, key).await?;
+    let models = first_call::list_models(running.addresses.http, key).await?;
     let introduction = introduction(&running.origin, password.expose(), key, &models);
     Ok(Demo {
         introduction,

@@ -12,6 +12,7 @@ mod preflight;
 mod server;
 mod store;
 mod telemetry;
+mod use_cases;
 mod variables;
 
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    sync::{Arc, OnceLock, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicU64},
     time::Instant,
 };
 
@@ -39,30 +39,38 @@ const SECONDS: [f64; 18] = [
     0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 ];
 
-/// How long a database takes, waiting for one's turn included, once it is registered.
-#[derive(Default)]
-pub struct Latencies(OnceLock<[Histogram; OPERATIONS.len()]>);
+type Label = [(&'static str, &'static str); 1];
+
+/// How long a database takes, waiting for one's turn included.
+pub struct Latencies {
+    family: Family<Label, Histogram, fn() -> Histogram>,
+    /// In the order of [`OPERATIONS`].
+    histograms: [Histogram; OPERATIONS.len()],
+}
+
+impl Default for Latencies {
+    fn default() -> Self {
+        let new: fn() -> Histogram = || Histogram::new(SECONDS);
+        let family = Family::new_with_constructor(new);
+        Self {
+            histograms: OPERATIONS.map(|name| family.get_or_create_owned(&[("operation", name)])),
+            family,
+        }
+    }
+}
 
 impl Latencies {
-    /// Takes the time from now on, for whoever reads `registry`.
+    /// Shows what was taken to whoever reads `registry`.
     pub fn register(&self, registry: &mut Registry) {
-        let family: Family<_, _, fn() -> Histogram> =
-            Family::new_with_constructor(|| Histogram::new(SECONDS));
-        self.0.get_or_init(|| {
-            OPERATIONS.map(|name| family.get_or_create_owned(&[("operation", name)]))
-        });
         let help = "How long the database took, waiting for one's turn included";
-        registry.register_with_unit("store_duration", help, Unit::Seconds, family);
+        registry.register_with_unit("store_duration", help, Unit::Seconds, self.family.clone());
     }
 
     /// Does the work, and takes the time until it is done or has failed.
     pub async fn time<T>(&self, operation: Operation, work: impl Future<Output = T>) -> T {
-        let Some(histograms) = self.0.get() else {
-            return work.await;
-        };
         let began = Instant::now();
         let done = work.await;
-        histograms[operation as usize].observe(began.elapsed().as_secs_f64());
+        self.histograms[operation as usize].observe(began.elapsed().as_secs_f64());
         done
     }
 }
@@ -125,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_operation_counts_under_its_own_name_once_it_is_registered() {
+    async fn each_operation_counts_under_its_own_name() {
         let (latencies, mut registry) = (Latencies::default(), Registry::default());
         assert_eq!(latencies.time(Operation::Read, async { 1 }).await, 1);
         latencies.register(&mut registry);
@@ -138,7 +146,7 @@ mod tests {
             }
         }
         let text = shown(&registry);
-        for (name, times) in [("write", 1), ("read", 2), ("lookup", 3)] {
+        for (name, times) in [("write", 1), ("read", 3), ("lookup", 3)] {
             let line = format!("store_duration_seconds_count{{operation=\"{name}\"}} {times}\n");
             assert!(text.contains(&line), "{text}");
         }

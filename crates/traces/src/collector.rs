@@ -1,8 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
-use http::Method;
-use keygate_http::{Headers, RequestId, RequestLine};
-use opentelemetry::{Context, trace::TracerProvider};
+use keygate_http::RequestLine;
+use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
     Resource,
@@ -11,8 +10,6 @@ use opentelemetry_sdk::{
 };
 use parking_lot::Mutex;
 use tokio::{task::spawn_blocking, time::Instant};
-
-use crate::{RequestSpan, propagation};
 
 /// How long the collector may take for what it is sent.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -27,7 +24,7 @@ pub struct Traces {
     provider: SdkTracerProvider,
     pub(crate) tracer: SdkTracer,
     pub(crate) line: Arc<RequestLine>,
-    believed: Believed,
+    pub(crate) believed: Believed,
 }
 
 /// Who may say which trace a request belongs to, and that it is kept. Whoever may can have the collector keep
@@ -81,23 +78,6 @@ impl Traces {
             line: Arc::new(line),
             believed,
         })
-    }
-
-    /// Begins the span of a request that comes from a trusted peer or from another.
-    pub fn begin(
-        &self,
-        method: &Method,
-        path: &str,
-        headers: &impl Headers,
-        id: &RequestId,
-        is_trusted: bool,
-    ) -> RequestSpan {
-        let parent = if is_trusted || self.believed == Believed::Anybody {
-            propagation::extract(headers, &self.line)
-        } else {
-            Context::new()
-        };
-        RequestSpan::begin(self, method, path, &parent, id.to_string())
     }
 
     /// Sends what is not yet sent, as far as that is possible in a few seconds.

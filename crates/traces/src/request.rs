@@ -1,12 +1,13 @@
 use std::sync::OnceLock;
 
 use http::{HeaderName, Method, StatusCode};
+use keygate_http::{Headers, RequestId};
 use opentelemetry::{
     Context, KeyValue,
     trace::{SpanKind, Status, TraceContextExt, Tracer},
 };
 
-use crate::{Traces, propagation};
+use crate::{Believed, Traces, propagation};
 
 /// The methods that are named as they are. Any other word could be anything, also a secret.
 const METHODS: [Method; 9] = [
@@ -29,6 +30,25 @@ pub struct RequestSpan {
     traces: Traces,
     method: &'static str,
     path: String,
+}
+
+impl Traces {
+    /// Begins the span of a request that comes from a trusted peer or from another.
+    pub fn begin(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &impl Headers,
+        id: &RequestId,
+        is_trusted: bool,
+    ) -> RequestSpan {
+        let parent = if is_trusted || self.believed == Believed::Anybody {
+            propagation::extract(headers, &self.line)
+        } else {
+            Context::new()
+        };
+        RequestSpan::begin(self, method, path, &parent, id.to_string())
+    }
 }
 
 /// How many bytes of a path are kept: many long ones at once would be more than collectors take.

@@ -13,6 +13,7 @@ mod generations;
 mod layer;
 mod metrics;
 mod prehashed;
+mod readings;
 mod refusal;
 mod sync;
 mod unknown_keys;

@@ -1,8 +1,4 @@
-use std::{
-    net::IpAddr,
-    sync::{self, OnceLock},
-    time::Duration,
-};
+use std::{net::IpAddr, sync, time::Duration};
 
 use keygate_core::{
     Attempt, Clock, Credential, Decision, Denial, Random, RecorderId, Scope, Timestamp, evaluate,
@@ -10,7 +6,6 @@ use keygate_core::{
 };
 use keygate_http::Headers;
 use keygate_storage::{ChangeListener, CredentialStore, Lease, StorageError, Store};
-use prometheus_client::registry::Registry;
 use tokio::{
     sync::OnceCell,
     time::{Instant, timeout_at},
@@ -25,7 +20,7 @@ use crate::{
     client_throttle::ClientThrottle,
     credentials::presented_key,
     generations::Generations,
-    metrics::{CacheReading, Metrics},
+    metrics::Metrics,
 };
 
 /// How long a client waits for its refusal once it has tried too many keys: it could ask again at
@@ -47,7 +42,7 @@ pub struct Verifier {
     cache: GuardedCache<Answers, OnceCell<Read>>,
     usage: UsageRecorder,
     throttle: ClientThrottle,
-    metrics: OnceLock<Metrics>,
+    pub(crate) metrics: Metrics,
 }
 
 impl Verifier {
@@ -68,7 +63,7 @@ impl Verifier {
             cache: GuardedCache::new(sync::Arc::new(Lease::endless())),
             usage: UsageRecorder::new(recorder),
             throttle: ClientThrottle::default(),
-            metrics: OnceLock::new(),
+            metrics: Metrics::default(),
         }
     }
 
@@ -89,13 +84,6 @@ impl Verifier {
         }
     }
 
-    /// Counts verifications from now on, for whoever reads `registry`.
-    pub fn register_metrics(self: &sync::Arc<Self>, registry: &mut Registry) {
-        self.metrics.get_or_init(|| Metrics::register(registry));
-        let reading = CacheReading(sync::Arc::downgrade(self));
-        registry.register_collector(Box::new(reading));
-    }
-
     pub(crate) fn cached_keys(&self) -> &Generations {
         self.cache.entries().keys()
     }
@@ -113,9 +101,7 @@ impl Verifier {
         client: impl FnOnce() -> Option<IpAddr>,
     ) -> Result<Credential, Refusal> {
         let verified = self.decide(headers, target, scope, client).await;
-        if let Some(metrics) = self.metrics.get() {
-            metrics.count(&verified);
-        }
+        self.metrics.count(&verified);
         verified
     }
 
@@ -235,9 +221,7 @@ impl Verifier {
 
     /// Notes that what is in memory was enough.
     fn count_hit(&self) {
-        if let Some(metrics) = self.metrics.get() {
-            metrics.hits.inc();
-        }
+        self.metrics.hits.inc();
     }
 
     /// How old what is in memory is, where decisions go by it though the store is away.
@@ -253,9 +237,7 @@ impl Verifier {
         client: Option<IpAddr>,
         deadline: Option<Instant>,
     ) -> Result<Known<Found>, StorageError> {
-        if let Some(metrics) = self.metrics.get() {
-            metrics.misses.inc();
-        }
+        self.metrics.misses.inc();
         loop {
             let fill = self.cache.begin_fill(hash);
             let read = fill.payload().get_or_init(|| self.read(hash));

@@ -1,17 +1,10 @@
 use std::time::Duration;
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
 use http::{
     HeaderMap, HeaderValue,
     header::{COOKIE, SET_COOKIE},
 };
 use keygate_core::Token;
-
-use crate::state::WebState;
 
 /// The longest that browsers keep a cookie (RFC 6265bis section 5.5).
 const REMEMBER_BROWSER: Duration = Duration::from_hours(400 * 24);
@@ -83,14 +76,14 @@ impl TokenCookie {
     }
 
     /// `Set-Cookie` that makes a browser forget what it has under the name before, if it has.
-    fn clear_before(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+    pub(crate) fn clear_before(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let name = self.name_before.as_ref()?;
         values(headers, name).next()?;
         Some(self.header(name, "", Duration::ZERO))
     }
 
     /// Whether an answer sets it, to whatever.
-    fn is_set_by(&self, headers: &HeaderMap) -> bool {
+    pub(crate) fn is_set_by(&self, headers: &HeaderMap) -> bool {
         let mut set = headers.get_all(SET_COOKIE).iter();
         set.any(|cookie| {
             let value = cookie.as_bytes().strip_prefix(self.name.as_bytes());
@@ -107,20 +100,6 @@ impl TokenCookie {
         header.set_sensitive(true);
         header
     }
-}
-
-/// Has browsers that get the session's cookie forget what they have under its name before: of two there is none.
-pub(crate) async fn leave_name_before(
-    State(state): State<WebState>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let cleared = state.cookie().clear_before(request.headers());
-    let mut response = next.run(request).await;
-    if let Some(cleared) = cleared.filter(|_| state.cookie().is_set_by(response.headers())) {
-        response.headers_mut().append(SET_COOKIE, cleared);
-    }
-    response
 }
 
 /// What a request has under exactly this name. Byte by byte: other programs on this host set cookies, too,

@@ -9,7 +9,9 @@ use axum::{
 };
 use http::{
     HeaderValue, Method,
-    header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ORIGIN, X_CONTENT_TYPE_OPTIONS},
+    header::{
+        CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ORIGIN, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+    },
 };
 use http_body::Body as _;
 use http_body_util::BodyExt;
@@ -34,6 +36,20 @@ pub(crate) async fn no_store(request: Request, next: Next) -> Response {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// Has browsers that get the session's cookie forget what they have under its name before: of two there is none.
+pub(crate) async fn leave_name_before(
+    State(state): State<WebState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let cleared = state.cookie().clear_before(request.headers());
+    let mut response = next.run(request).await;
+    if let Some(cleared) = cleared.filter(|_| state.cookie().is_set_by(response.headers())) {
+        response.headers_mut().append(SET_COOKIE, cleared);
+    }
     response
 }
 

@@ -11,7 +11,7 @@ use tower_http::compression::CompressionLayer;
 
 use crate::{
     api::{account, accounts, admin, keys, session, status},
-    assets, cookie, count, guard, health, openapi,
+    assets, count, guard, health, openapi,
     pages::{self, notice},
     state::WebState,
 };
@@ -171,7 +171,7 @@ pub fn router(state: WebState) -> Router {
         .layer(from_fn_with_state(state.clone(), guard::same_origin_json))
         .layer(CompressionLayer::new().compress_when(pages::is_compressible))
         .layer(from_fn(notice::keep_true))
-        .layer(from_fn_with_state(state.clone(), cookie::leave_name_before))
+        .layer(from_fn_with_state(state.clone(), guard::leave_name_before))
         .layer(from_fn_with_state(state.clone(), guard::own_host))
         // Around everything, so that refusals are not kept either.
         .layer(from_fn(guard::no_store))

@@ -1,5 +1,3 @@
-use std::sync::OnceLock;
-
 use keygate_core::{Code, Problem};
 use prometheus_client::{
     metrics::{counter::Counter, family::Family},
@@ -39,24 +37,31 @@ impl Reason {
     }
 }
 
-/// Counts attempts to sign in that failed, once it is registered.
-#[derive(Default)]
-pub(crate) struct SignInFailures(OnceLock<[Counter; REASONS.len()]>);
+/// Counts attempts to sign in that failed.
+pub(crate) struct SignInFailures {
+    family: Family<[(&'static str, &'static str); 1], Counter>,
+    /// In the order of [`REASONS`].
+    counters: [Counter; REASONS.len()],
+}
+
+impl Default for SignInFailures {
+    fn default() -> Self {
+        let family = Family::default();
+        Self {
+            counters: REASONS.map(|(_, name)| family.get_or_create_owned(&[("reason", name)])),
+            family,
+        }
+    }
+}
 
 impl SignInFailures {
     pub(crate) fn register(&self, registry: &mut Registry) {
-        let family = Family::<[(&str, &str); 1], Counter>::default();
-        self.0.get_or_init(|| {
-            REASONS.map(|(_, name)| family.get_or_create_owned(&[("reason", name)]))
-        });
         let help = "Attempts to sign in that failed, by the reason";
-        registry.register("sign_in_failures", help, family);
+        registry.register("sign_in_failures", help, self.family.clone());
     }
 
     pub(crate) fn count(&self, problem: &Problem) {
-        if let Some(counters) = self.0.get() {
-            counters[Reason::of(problem) as usize].inc();
-        }
+        self.counters[Reason::of(problem) as usize].inc();
     }
 }
 

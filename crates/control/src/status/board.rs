@@ -7,12 +7,15 @@ use std::{
     time::Duration,
 };
 
-use keygate_core::{Clock, ComponentId, Incident, IncidentId, IncidentKind, Timestamp};
+use keygate_core::{Clock, ComponentId, IncidentId, IncidentKind, Timestamp};
 use keygate_storage::{LatestProbe, StatusHistory, StorageError, Store};
 use parking_lot::Mutex;
 use tokio::time::timeout;
 
-use super::{Status, StatusPolicy};
+use super::{
+    Status, StatusPolicy,
+    known::{Known, Live, Snapshot},
+};
 use crate::{Control, PAGE};
 
 /// How old what is shown may be, at most and at least.
@@ -28,7 +31,7 @@ pub(crate) struct Board {
     components: Vec<ComponentId>,
     max_age: Duration,
     max_gap: Duration,
-    known: Mutex<Known>,
+    read: Mutex<Read>,
     live: Mutex<HashMap<ComponentId, Live>>,
     /// Changes with what is known.
     version: AtomicU64,
@@ -45,27 +48,12 @@ struct Shown {
     status: Arc<Status>,
 }
 
-#[derive(Default)]
-struct Known {
+/// What came of reading.
+#[derive(Clone, Default)]
+struct Read {
     snapshot: Option<Arc<Snapshot>>,
     /// Since when the database does not answer, by the monotonic clock.
     failing_since: Option<Duration>,
-}
-
-/// What the database said.
-pub(super) struct Snapshot {
-    pub(super) read_at: Timestamp,
-    pub(super) history: StatusHistory,
-    /// The newest first.
-    pub(super) incidents: Vec<Incident>,
-}
-
-/// What this node itself found out about a component.
-#[derive(Debug, Clone)]
-pub(super) struct Live {
-    pub(super) probe: LatestProbe,
-    /// How many failed in a row.
-    pub(super) failures: u32,
 }
 
 impl Board {
@@ -80,7 +68,7 @@ impl Board {
             components: policy.components.iter().map(|one| one.id.clone()).collect(),
             max_age: (policy.interval / 2).clamp(MIN_AGE, MAX_AGE),
             max_gap: policy.max_gap(),
-            known: Mutex::default(),
+            read: Mutex::default(),
             live: Mutex::default(),
             version: AtomicU64::default(),
             shown: Mutex::default(),
@@ -101,18 +89,22 @@ impl Board {
         self.version.fetch_add(1, Ordering::Release);
     }
 
-    pub(super) fn live(&self, component: &ComponentId) -> Option<Live> {
-        self.live.lock().get(component).cloned()
+    /// Whether the database has said anything yet.
+    pub(super) fn has_read(&self) -> bool {
+        self.read.lock().snapshot.is_some()
     }
 
-    pub(super) fn snapshot(&self) -> Option<Arc<Snapshot>> {
-        self.known.lock().snapshot.clone()
-    }
-
-    /// How long the database has not answered, if it does not.
-    pub(super) fn failing_for(&self) -> Option<Duration> {
-        let since = self.known.lock().failing_since?;
-        Some(self.clock.monotonic().saturating_sub(since))
+    fn known(&self) -> Known {
+        let Read {
+            snapshot,
+            failing_since,
+        } = self.read.lock().clone();
+        let now = self.clock.monotonic();
+        Known {
+            snapshot,
+            live: self.live.lock().clone(),
+            failing_for: failing_since.map(|since| now.saturating_sub(since)),
+        }
     }
 
     /// What was changed is to be seen at once.
@@ -122,7 +114,7 @@ impl Board {
 
     /// Reads anew what is too old. One reads; the others go on with what there is, if there is anything.
     pub(super) async fn refresh(self: &Arc<Self>) {
-        let is_known = self.snapshot().is_some();
+        let is_known = self.has_read();
         let tried = if is_known {
             self.tried.clone().try_lock_owned().ok()
         } else {
@@ -136,15 +128,16 @@ impl Board {
         let board = self.clone();
         // Whoever asked may go away meanwhile.
         let reading = tokio::spawn(async move {
-            let read = timeout(PATIENCE, board.read()).await;
+            let read = timeout(PATIENCE, board.read_store()).await;
             *tried = Some(now);
-            let mut known = board.known.lock();
+            let mut last = board.read.lock();
             if let Ok(Ok(snapshot)) = read {
-                known.snapshot = Some(snapshot.into());
-                known.failing_since = None;
+                last.snapshot = Some(snapshot.into());
+                last.failing_since = None;
             } else {
-                known.failing_since.get_or_insert(now);
+                last.failing_since.get_or_insert(now);
             }
+            drop(last);
             board.version.fetch_add(1, Ordering::Release);
         });
         let _ = reading.await;
@@ -161,7 +154,7 @@ impl Board {
         {
             return shown.status.clone();
         }
-        let status = Arc::new(Status::new(policy, self, now));
+        let status = Arc::new(Status::new(policy, &self.known(), now));
         *shown = Some(Shown {
             second,
             version,
@@ -170,7 +163,7 @@ impl Board {
         status
     }
 
-    async fn read(&self) -> Result<Snapshot, StorageError> {
+    async fn read_store(&self) -> Result<Snapshot, StorageError> {
         let now = self.clock.now();
         let [.., quarter_ago] = StatusHistory::since(now);
         // However many are over, those that are not are there. What ends meanwhile is in both lists.

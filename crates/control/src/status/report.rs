@@ -5,7 +5,7 @@ use keygate_storage::{LatestProbe, Period, Rollup, StatusHistory, Tally};
 
 use super::{
     Component, StatusPolicy, Uptime,
-    board::{Board, Live},
+    known::{Known, Live},
 };
 
 /// After so many failed probes in a row a component is out.
@@ -109,13 +109,11 @@ pub struct Day {
 
 impl Status {
     /// Puts together what is kept and what this node has seen itself.
-    pub(super) fn new(policy: &StatusPolicy, board: &Board, now: Timestamp) -> Self {
+    pub(super) fn new(policy: &StatusPolicy, known: &Known, now: Timestamp) -> Self {
         let nothing = StatusHistory::default();
-        let snapshot = board.snapshot();
-        let snapshot = snapshot.as_deref();
+        let snapshot = known.snapshot.as_deref();
         let history = snapshot.map_or(&nothing, |snapshot| &snapshot.history);
         let incidents = snapshot.map_or(&[][..], |snapshot| &snapshot.incidents);
-        let failing_for = board.failing_for();
         let components: Vec<ComponentStatus> = policy
             .components
             .iter()
@@ -126,15 +124,15 @@ impl Status {
                 status.latest = status.latest.filter(&is_past);
                 // Another node may have probed it since.
                 let kept = status.latest.as_ref().map(|latest| latest.at);
-                let live = board.live(&component.id);
+                let live = known.live.get(&component.id);
                 let live = live.filter(|live| is_past(&live.probe) && Some(live.probe.at) >= kept);
-                if let Some(live) = &live {
+                if let Some(live) = live {
                     status.latest = Some(live.probe.clone());
                 }
-                status.health = health(policy, &status, live.as_ref(), incidents, now);
+                status.health = health(policy, &status, live, incidents, now);
                 if component.id == ComponentId::storage()
                     && status.health != Health::Maintenance
-                    && let Some(failing_for) = failing_for
+                    && let Some(failing_for) = known.failing_for
                 {
                     status.health = match status.health {
                         // It answers, if too slowly for the page.
@@ -156,7 +154,9 @@ impl Status {
         past.sort_by_key(|incident| std::cmp::Reverse(incident.ends_at));
         Self {
             at: now,
-            stale_since: failing_for.map(|_| snapshot.map_or(now, |snapshot| snapshot.read_at)),
+            stale_since: known
+                .failing_for
+                .map(|_| snapshot.map_or(now, |snapshot| snapshot.read_at)),
             health: overall(&components, &current),
             components,
             current,

@@ -24,9 +24,9 @@ impl Serve {
         if let Err(failure) = greeting.iter().try_for_each(|text| output::line(text)) {
             tracing::warn!("the greeting was not shown: {failure}");
         }
-        let metrics = running.metrics_address.map(tracing::field::display);
+        let metrics = running.addresses.metrics.map(tracing::field::display);
         let open_files = open_files().soft;
-        tracing::info!(address = %running.address, upstreams, metrics, open_files, "listening");
+        tracing::info!(address = %running.addresses.http, upstreams, metrics, open_files, "listening");
         stop.received(|| {}).await;
         running.stop().await;
         tracing::info!("stopped");
@@ -50,11 +50,12 @@ async fn greeting(running: &Running, upstreams: &str) -> Result<Vec<String>, Fai
         let text = "No upstream yet: /v1 answers 502 until you start it with --upstream URL.";
         lines.push(text.to_owned());
     }
-    if let Some(address) = running.ext_authz_address {
+    if let Some(address) = running.addresses.ext_authz {
         lines.push(format!("Envoy's ext_authz is answered on {address}"));
     }
     if let Some(address) = running
-        .metrics_address
+        .addresses
+        .metrics
         .filter(|_| running.metrics_are_asked_for)
     {
         lines.push(format!("Metrics are served on http://{address}/metrics"));

@@ -12,8 +12,9 @@ use crate::{
     config::{Database, Settings},
     failure::Failure,
     noted::choose_database,
-    server::{bind_keys, control, create_data_folder},
+    server::create_data_folder,
     store,
+    use_cases::{bind_keys, control},
 };
 
 /// How often, and how long apart, to look again while another process has the database but does

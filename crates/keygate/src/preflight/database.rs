@@ -15,7 +15,7 @@ use crate::{
     config::{Database, Settings},
     finding::Finding,
     operator::RunningKeygate,
-    server::refuse_other_keys,
+    use_cases::refuse_other_keys,
 };
 
 /// What there is to know of a database.

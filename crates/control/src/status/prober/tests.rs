@@ -467,7 +467,7 @@ async fn what_is_known_is_there_though_nobody_looked_before() {
     let mut prober = world.prober();
     world.probe(&mut prober, 1).await;
     let probers = Probers::start(world.control.clone(), []);
-    while world.control.board.snapshot().is_none() {
+    while !world.control.board.has_read() {
         tokio::task::yield_now().await;
     }
     probers.stop().await;

@@ -1,0 +1,144 @@
+//! What answers on each listener: both planes, Envoy's questions and metrics.
+
+use std::{sync::Arc, time::Duration};
+
+use keygate_core::{OsRandom, SystemClock};
+use keygate_gateway::{Authorizer, Express, ExtAuthz, ForwardAuth, Gateway};
+use keygate_http::{RequestIds, RequestLine, Requests, TrustedProxies};
+use keygate_traces::Traces;
+use keygate_verify::Verifier;
+use keygate_web::{Site, WebState};
+use prometheus_client::registry::Registry;
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use super::{
+    app::App,
+    connections::{self, Handler},
+    crowd::Crowd,
+    ext_authz::ExtAuthzServer,
+    ground::Ground,
+    http_server::HttpServer,
+    metrics::{self, Metrics},
+};
+use crate::config::Settings;
+
+/// The parts of which the handlers of connections are made.
+pub(super) struct Planes {
+    pub(super) web: WebState,
+    express: Express,
+    authorizer: Arc<Authorizer>,
+    request_ids: Arc<RequestIds>,
+    trusted_proxies: TrustedProxies,
+    traces: Option<Traces>,
+    requests: Requests,
+    keep_alive: Duration,
+    /// What is counted, if somebody is to read it.
+    registry: Option<Registry>,
+}
+
+impl Planes {
+    pub(super) fn new(
+        settings: Settings,
+        ground: &Ground,
+        verifier: &Arc<Verifier>,
+        origin: &str,
+    ) -> Self {
+        let requests = Requests::default();
+        let web = web(&settings, ground, origin, &requests);
+        let authorizer = Arc::new(Authorizer::new(verifier.clone(), settings.routes));
+        let request_ids = Arc::new(RequestIds::new(&OsRandom));
+        let express = Express {
+            gateway: Gateway::new(authorizer.clone(), settings.upstreams, &requests),
+            forward_auth: ForwardAuth::new(authorizer.clone(), &requests),
+            authorizer: authorizer.clone(),
+            request_ids: request_ids.clone(),
+            request_line: RequestLine::without_keys(settings.format.prefix()),
+            traces: ground.traces.clone(),
+            clock: Arc::new(SystemClock),
+            keep_alive: settings.keep_alive,
+        };
+        let registry = ground.listeners.metrics.is_some().then(|| {
+            let mut registry = metrics::registry();
+            requests.register(&mut registry);
+            express.gateway.register_metrics(&mut registry);
+            verifier.register_metrics(&mut registry);
+            ground.store.register_metrics(&mut registry);
+            ground.control.register_metrics(&mut registry);
+            registry
+        });
+        Self {
+            web,
+            express,
+            authorizer,
+            request_ids,
+            trusted_proxies: settings.trusted_proxies,
+            traces: ground.traces.clone(),
+            requests,
+            keep_alive: settings.keep_alive,
+            registry,
+        }
+    }
+
+    /// Serves the connections of all listeners until `stopped`, each in a task.
+    pub(super) fn serve(
+        self,
+        ground: Ground,
+        crowd: &Arc<Crowd>,
+        stopped: &(impl Future<Output = ()> + Clone + Send + 'static),
+    ) -> Vec<JoinHandle<()>> {
+        let http = || HttpServer::new(self.keep_alive, self.request_ids.clone());
+        let ext_authz = ground.listeners.ext_authz.map(|listener| {
+            let ext_authz = ExtAuthz::new(
+                self.authorizer.clone(),
+                self.request_ids.clone(),
+                self.trusted_proxies.clone(),
+                self.traces.clone(),
+                &self.requests,
+            );
+            let handler = ExtAuthzServer {
+                ext_authz: Arc::new(ext_authz),
+                http: http(),
+            };
+            serve(listener, handler, crowd, stopped)
+        });
+        let metrics = ground.listeners.metrics.zip(self.registry);
+        let metrics = metrics.map(|(listener, registry)| {
+            serve(listener, Metrics::new(registry, http()), crowd, stopped)
+        });
+        let app = App {
+            http: http(),
+            express: self.express,
+            router: keygate_web::router(self.web),
+            trusted_proxies: self.trusted_proxies,
+        };
+        let app = serve(ground.http, app, crowd, stopped);
+        [Some(app), ext_authz, metrics]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+fn serve(
+    listener: TcpListener,
+    handler: impl Handler,
+    crowd: &Arc<Crowd>,
+    stopped: &(impl Future<Output = ()> + Clone + Send + 'static),
+) -> JoinHandle<()> {
+    let served = connections::serve(listener, Arc::new(handler), crowd.clone(), stopped.clone());
+    tokio::spawn(served)
+}
+
+fn web(settings: &Settings, ground: &Ground, origin: &str, requests: &Requests) -> WebState {
+    let site = Site {
+        origin: origin.to_owned(),
+        is_configured: settings.public_url.is_some(),
+    };
+    WebState::new(
+        ground.control.clone(),
+        site,
+        &ground.installation,
+        settings.policy.session_absolute,
+        requests.clone(),
+    )
+}
