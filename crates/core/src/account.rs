@@ -2,10 +2,7 @@ use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{
-    AccountId, Timestamp,
-    unicode::{is_bidi_control, is_invisible},
-};
+use crate::{AccountId, Timestamp, unicode::is_invisible};
 
 /// The owner of keys, who signs in to the dashboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +105,7 @@ fn is_local_part(local: &str) -> bool {
 }
 
 fn is_hidden(c: char) -> bool {
-    c.is_control() || is_bidi_control(c) || is_invisible(c)
+    c.is_control() || is_invisible(c)
 }
 
 impl fmt::Display for EmailAddress {

@@ -6,8 +6,8 @@ use std::fmt;
 
 use crate::{
     ComponentId, IncidentId, Timestamp, UpdateId,
-    text::{LineFault, check_line, is_control, is_no_xml},
-    unicode::is_invisible,
+    text::{LineFault, TURNS_DIRECTION, check_line, is_control, is_no_xml},
+    unicode::{is_invisible, turns_direction},
 };
 
 pub use change::{INCIDENT_STATES, IncidentEdit, check_begun, check_order};
@@ -29,6 +29,9 @@ pub enum InvalidTitle {
     /// It holds a control character.
     #[error("must be one line without control characters")]
     ControlCharacter,
+    /// It holds a character that turns the direction of the text around it.
+    #[error("{TURNS_DIRECTION}")]
+    TurnsDirection,
 }
 
 impl IncidentTitle {
@@ -43,6 +46,7 @@ impl IncidentTitle {
             Err(LineFault::Empty) => Err(InvalidTitle::Empty),
             Err(LineFault::TooLong) => Err(InvalidTitle::TooLong),
             Err(LineFault::ControlCharacter) => Err(InvalidTitle::ControlCharacter),
+            Err(LineFault::TurnsDirection) => Err(InvalidTitle::TurnsDirection),
         }
     }
 
@@ -69,6 +73,9 @@ pub enum InvalidMessage {
     /// It holds a control character other than a line end or a tab.
     #[error("must not contain control characters other than line ends and tabs")]
     ControlCharacter,
+    /// It holds a character that turns the direction of the text around it.
+    #[error("{TURNS_DIRECTION}")]
+    TurnsDirection,
 }
 
 impl IncidentMessage {
@@ -84,6 +91,8 @@ impl IncidentMessage {
             Err(InvalidMessage::TooLong)
         } else if message.chars().any(is_out_of_place) {
             Err(InvalidMessage::ControlCharacter)
+        } else if message.chars().any(turns_direction) {
+            Err(InvalidMessage::TurnsDirection)
         } else {
             Ok(Self(message))
         }
@@ -324,6 +333,7 @@ mod tests {
         for (text, fault) in [
             ("a\r\nb", InvalidTitle::ControlCharacter),
             ("a\u{ffff}b", InvalidTitle::ControlCharacter),
+            ("a\u{2066}b", InvalidTitle::TurnsDirection),
             (" \u{2060}", InvalidTitle::Empty),
             (&*"a".repeat(121), InvalidTitle::TooLong),
         ] {
@@ -338,7 +348,7 @@ mod tests {
         IncidentMessage::parse(&"\u{1f511}".repeat(10_000)).expect("10,000 characters");
         for (text, fault) in [
             ("a\0b", InvalidMessage::ControlCharacter),
-            ("a\u{202e}b", InvalidMessage::ControlCharacter),
+            ("a\u{202e}b", InvalidMessage::TurnsDirection),
             ("a\u{ffff}b", InvalidMessage::ControlCharacter),
             ("\r\n", InvalidMessage::Empty),
             (&*"a".repeat(10_001), InvalidMessage::TooLong),

@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::unicode::{is_bidi_control, is_invisible};
+use crate::unicode::{is_invisible, turns_direction};
 
 /// Why a line is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,12 @@ pub(crate) enum LineFault {
     TooLong,
     /// It holds a control character.
     ControlCharacter,
+    /// It holds a character that turns the direction of the text around it.
+    TurnsDirection,
 }
+
+/// What is said of a text that holds such a character.
+pub(crate) const TURNS_DIRECTION: &str = "must not contain characters that turn the direction of text (U+202A to U+202E, U+2066 to U+2069)";
 
 /// A line of 1 to `max` Unicode scalar values, without the white space around it.
 pub(crate) fn check_line(text: &str, max: usize) -> Result<&str, LineFault> {
@@ -24,6 +29,8 @@ pub(crate) fn check_line(text: &str, max: usize) -> Result<&str, LineFault> {
         Err(LineFault::TooLong)
     } else if line.chars().any(is_control) {
         Err(LineFault::ControlCharacter)
+    } else if line.chars().any(turns_direction) {
+        Err(LineFault::TurnsDirection)
     } else {
         Ok(line)
     }
@@ -40,10 +47,9 @@ pub(crate) fn is_no_xml(c: char) -> bool {
     matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
-/// Control characters are those of Unicode's category Cc, its line and paragraph separators, and
-/// those that turn the direction of the text around them, since a line is shown among other text.
+/// Control characters are those of Unicode's category Cc, and its line and paragraph separators.
 pub(crate) fn is_control(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || is_bidi_control(c)
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]

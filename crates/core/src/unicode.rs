@@ -1,8 +1,14 @@
 //! Characters that are not what they look like.
 
-/// Unicode's property `Bidi_Control` (UAX 9): what turns the direction of the text around it.
-pub(crate) fn is_bidi_control(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Unicode's embeddings, overrides and isolates (UAX 9 section 2), which turn the direction of the text around
+/// them. The marks U+200E, U+200F and U+061C do not: names in Arabic or Hebrew may need them.
+pub(crate) fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// What says in which direction the text beside it runs. Nobody sees or types it.
+pub(crate) fn is_direction_mark(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}')
 }
 
 /// Unicode's property `Default_Ignorable_Code_Point`, and white space: what nobody sees.

@@ -2,9 +2,13 @@ use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::text::{LineFault, check_line};
+use crate::{
+    text::{LineFault, TURNS_DIRECTION, check_line},
+    unicode::is_direction_mark,
+};
 
-/// What the owner calls a key: 1 to 255 Unicode scalar values, trimmed, no control characters.
+/// What the owner calls a key: 1 to 255 Unicode scalar values, trimmed, no control characters, and none that
+/// turn the direction of the text around them, since a name is shown among other text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyName(String);
 
@@ -20,6 +24,9 @@ pub enum InvalidKeyName {
     /// It holds a control character.
     #[error("must not contain control characters")]
     ControlCharacter,
+    /// It holds a character that turns the direction of the text around it.
+    #[error("{TURNS_DIRECTION}")]
+    TurnsDirection,
 }
 
 impl KeyName {
@@ -37,10 +44,14 @@ impl KeyName {
         &self.0
     }
 
-    /// Whether somebody who types `text` means this name: white space around it and how accents are
-    /// composed (NFC) make no difference.
+    /// Whether somebody who types `text` means this name: white space around it, how accents are
+    /// composed (NFC) and marks of direction, which nobody sees, make no difference.
     pub fn is_typed_as(&self, text: &str) -> bool {
-        text.trim().nfc().eq(self.0.nfc())
+        let seen = |text: &str| -> String {
+            let seen = text.chars().filter(|c| !is_direction_mark(*c));
+            seen.nfc().collect()
+        };
+        seen(text.trim()) == seen(&self.0)
     }
 }
 
@@ -50,6 +61,7 @@ impl From<LineFault> for InvalidKeyName {
             LineFault::Empty => Self::Empty,
             LineFault::TooLong => Self::TooLong,
             LineFault::ControlCharacter => Self::ControlCharacter,
+            LineFault::TurnsDirection => Self::TurnsDirection,
         }
     }
 }
@@ -100,6 +112,8 @@ mod tests {
         let name = KeyName::parse("Cafe\u{301} \u{2764}\u{fe0f}").expect("a name");
         assert!(name.is_typed_as(" Caf\u{e9} \u{2764}\u{fe0f}\n"));
         assert!(!name.is_typed_as("Cafe \u{2764}\u{fe0f}"));
+        let name = KeyName::parse("\u{5d0}\u{5d1}\u{200f}: 1").expect("a name");
+        assert!(name.is_typed_as("\u{5d0}\u{5d1}: 1"));
     }
 
     #[test]
@@ -110,7 +124,6 @@ mod tests {
             "a\x1b[31mb",
             "a\u{7f}b",
             "a\u{85}b",
-            "a\u{202e}b",
             "a\u{2028}b",
         ] {
             assert_eq!(
@@ -118,6 +131,23 @@ mod tests {
                 Err(InvalidKeyName::ControlCharacter),
                 "{text:?}"
             );
+        }
+    }
+
+    #[test]
+    fn marks_and_joiners_are_kept_and_what_turns_the_direction_of_text_is_refused() {
+        for text in [
+            "\u{627}\u{644}\u{200f}: 1\u{200e}",
+            "1\u{61c}-2",
+            "\u{645}\u{6cc}\u{200c}\u{62e}",
+            "\u{1f469}\u{200d}\u{1f4bb}",
+        ] {
+            assert_eq!(KeyName::parse(text).expect(text).as_str(), text);
+        }
+        for turning in ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}') {
+            let refused = KeyName::parse(&format!("a{turning}b")).expect_err("it turns text");
+            assert_eq!(refused, InvalidKeyName::TurnsDirection);
+            assert!(!refused.to_string().contains("control"), "{refused}");
         }
     }
 
