@@ -9,8 +9,8 @@ use http::{
 };
 use keygate_core::{Denial, Misuse, key::KeyFormat};
 use keygate_http::{Headers, is_spelling_of};
-use memchr::memmem;
-use percent_encoding::percent_decode_str;
+use memchr::{memchr, memmem};
+use percent_encoding::percent_decode;
 
 const PLACES: usize = 4;
 
@@ -53,7 +53,7 @@ pub(crate) fn presented_key<'a>(
             presented.add(place, value.trim_ascii(), format)?;
         }
     }
-    if holds_key(target, format) {
+    if holds_key(target.as_bytes(), format) {
         return Err(Misuse::InAddress.into());
     }
     let key = presented.key(format)?;
@@ -130,20 +130,51 @@ fn has_bearer_scheme(authorization: &str) -> bool {
     scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"))
 }
 
-/// Whether a key stands anywhere in a request's target, percent-encoded or not.
-fn holds_key(target: &str, format: &KeyFormat) -> bool {
-    // Decoding makes it no longer, and most targets are shorter than a key.
-    target.len() >= format.length() && format.is_in(&percent_decode_str(target).decode_utf8_lossy())
-}
-
-/// Whether a key stands in a header that is no credential header, from which the upstream might read it.
+/// Whether a key stands in a header that is no credential header, or in its name, from which the upstream might
+/// read it.
 fn stands_elsewhere(headers: &impl Headers, format: &KeyFormat) -> bool {
     headers.all().any(|(name, value)| {
-        value.len() >= format.length()
-            && place_of(name).is_none()
-            && memmem::find(value, format.prefix().as_bytes()).is_some()
-            && format.is_in(&String::from_utf8_lossy(value))
+        place_of(name).is_none() && (holds_key(value, format) || holds_key(name, format))
     })
+}
+
+/// Whether a key stands anywhere in a text, percent-encoded or not, however often.
+fn holds_key(text: &[u8], format: &KeyFormat) -> bool {
+    let is_in = |text: &[u8]| {
+        memmem::find(text, format.prefix().as_bytes()).is_some()
+            && format.is_in(&String::from_utf8_lossy(text))
+    };
+    // Decoding makes it no longer, and most are shorter than a key.
+    if text.len() < format.length() {
+        return false;
+    }
+    let is_encoded = memchr(b'%', text).is_some();
+    is_in(text)
+        || is_encoded
+            && (is_in(&percent_decode(text).collect::<Vec<u8>>())
+                || is_in(&decoded_to_the_end(text)))
+}
+
+/// What is left once nothing is percent-encoded any more. It takes no longer than the text is long, as many
+/// times as that may be encoded.
+fn decoded_to_the_end(text: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    for byte in text {
+        decoded.push(*byte);
+        // What was encoded may be the end of what is encoded itself.
+        while let [.., b'%', high, low] = decoded[..]
+            && let Some((high, low)) = hexadecimal(high).zip(hexadecimal(low))
+        {
+            decoded.truncate(decoded.len() - 3);
+            decoded.push(high << 4 | low);
+        }
+    }
+    decoded
+}
+
+fn hexadecimal(digit: u8) -> Option<u8> {
+    let value = char::from(digit).to_digit(16)?;
+    u8::try_from(value).ok()
 }
 
 #[cfg(test)]
@@ -288,6 +319,19 @@ mod tests {
         }
     }
 
+    /// A text of which each character is percent-encoded, and so is what encodes it.
+    fn twice(text: &str) -> String {
+        let encoded = |text: String, byte| text + &format!("%25{byte:02x}");
+        text.bytes().fold(String::new(), encoded)
+    }
+
+    #[test]
+    fn what_is_encoded_many_times_is_decoded_in_one_go() {
+        let deep = format!("/v1?x=%{}61{}", "25".repeat(1 << 20), &KEY[1..]);
+        assert_eq!(presented(&[], &deep), Err(Misuse::InAddress.into()));
+        assert_eq!(decoded_to_the_end(b"%2%35%4%%zz%4g%"), b"%%4%%zz%4g%");
+    }
+
     #[test]
     fn key_in_the_address_is_refused() {
         let value = format!("Bearer {KEY}");
@@ -304,6 +348,11 @@ mod tests {
             format!("/v1?a=ask_{KEY}"),
             format!("/v1/files/{KEY}"),
             format!("/v1/files/%61{}", &KEY[1..]),
+            format!("/v1?key={}", twice(KEY)),
+            format!("/v1?key={}", twice(&twice(KEY))),
+            format!("/v1?key=%4{KEY}"),
+            format!("/v1?key=%254{KEY}"),
+            format!("/v1?key=%%36%31{}", &KEY[1..]),
         ] {
             for values in [&[value.as_bytes()] as &[_], &[]] {
                 let found = presented(values, &target);
@@ -322,6 +371,8 @@ mod tests {
             ("referer", format!("https://example.com/?key={KEY}#x")),
             ("proxy-authorization", value.clone()),
             ("x-note", OTHER.to_owned()),
+            ("x-note", KEY.replace('_', "%5f")),
+            ("x-original-uri", format!("/?key={}", twice(KEY))),
         ] {
             let headers = [
                 ("authorization", value.as_bytes()),
@@ -339,6 +390,28 @@ mod tests {
             ),
         ];
         assert_eq!(presented_in(&harmless, "/v1"), Ok(KEY.to_owned()));
+    }
+
+    #[test]
+    fn key_in_the_name_of_a_header_is_refused() {
+        struct Raw([(&'static str, String); 2]);
+        impl Headers for Raw {
+            fn all(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+                let headers = self.0.iter();
+                headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+            }
+            fn values<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+                let name = name.as_str().as_bytes();
+                let named = self.all().filter(move |(known, _)| *known == name);
+                named.map(|(_, value)| value)
+            }
+        }
+        let headers = Raw([
+            ("authorization", format!("Bearer {KEY}")),
+            (KEY, String::new()),
+        ]);
+        let found = presented_key(&headers, "/v1", &KeyFormat::default());
+        assert_eq!(found, Err(Misuse::InOtherHeader.into()));
     }
 
     #[test]
