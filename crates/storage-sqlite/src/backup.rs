@@ -7,7 +7,6 @@ use rusqlite::{
     Connection,
     backup::{Backup, StepResult},
 };
-use tempfile::NamedTempFile;
 
 use crate::{
     connection::open_reader,
@@ -16,6 +15,7 @@ use crate::{
     generation::{Generations, SUFFIX, folder_of, has_generation, renew_copy, sync_folder},
     lock::DatabaseLock,
     migrations,
+    workspace::Workspace,
 };
 
 /// How many pages are copied between two reports of how far it is.
@@ -53,14 +53,9 @@ pub fn back_up(
     let copied = copy(&source, folder_of(file), progress)?;
     drop(source);
     drop(lock);
-    let placed = if may_replace {
-        copied.persist(file)
-    } else {
-        copied.persist_noclobber(file)
-    };
-    placed
-        .map_err(|error| error.error)
-        .and_then(|_| sync_folder(folder_of(file)))
+    copied
+        .persist(file, may_replace)
+        .and_then(|()| sync_folder(folder_of(file)))
         .map_err(|error| cannot_write(file, &error))
 }
 
@@ -93,10 +88,9 @@ pub(crate) fn copy(
     source: &Connection,
     folder: &Path,
     progress: BackupProgress<'_>,
-) -> Result<NamedTempFile, StorageError> {
-    // It is this user's alone from the beginning, and goes where anything fails.
-    let file = NamedTempFile::with_prefix_in(".keygate-backup-", folder)
-        .map_err(|error| cannot_write(folder, &error))?;
+) -> Result<Workspace, StorageError> {
+    let workspace = Workspace::within(folder).map_err(|error| cannot_write(folder, &error))?;
+    let file = &workspace.file;
     let mut target = Connection::open(file.path()).map_err(storage_error)?;
     copy_pages(source, &mut target, progress).map_err(storage_error)?;
     // All of it is to be in this one file.
@@ -111,7 +105,7 @@ pub(crate) fn copy(
     file.as_file()
         .sync_all()
         .map_err(|error| cannot_write(file.path(), &error))?;
-    Ok(file)
+    Ok(workspace)
 }
 
 /// In one transaction of the source: where others write meanwhile, it would begin again and again.

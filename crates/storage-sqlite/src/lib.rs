@@ -29,6 +29,7 @@ mod tables;
 pub mod testing;
 mod tx;
 mod worker;
+mod workspace;
 mod writer;
 
 use std::{path::Path, sync::Arc};

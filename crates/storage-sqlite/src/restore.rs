@@ -6,7 +6,6 @@ use keygate_core::Timestamp;
 use keygate_storage::{Action, Actor, AuditEntry, StorageError};
 use keygate_storage_sql::record;
 use rusqlite::{Connection, params};
-use tempfile::NamedTempFile;
 
 use crate::{
     backup,
@@ -17,6 +16,7 @@ use crate::{
     lock::DatabaseLock,
     migrations,
     tx::{Write, at_once},
+    workspace::Workspace,
 };
 
 /// A backup that is ready to take the place of a database.
@@ -25,7 +25,7 @@ pub struct Restoration {
     /// be read.
     pub revived: Option<Revived>,
     database: PathBuf,
-    file: NamedTempFile,
+    copy: Workspace,
     generation: String,
     _lock: DatabaseLock,
 }
@@ -58,7 +58,8 @@ impl Restoration {
         migrations::refuse_unknown_or_empty(&source, backup)?;
         make_private(database)?;
         let lock = DatabaseLock::take(database)?;
-        let file = backup::copy(&source, folder_of(database), &mut |_, _| {})?;
+        let copied = backup::copy(&source, folder_of(database), &mut |_, _| {})?;
+        let file = &copied.file;
         let mut copy = Connection::open(file.path()).map_err(storage_error)?;
         migrations::run(&mut copy, backup)?;
         copy.pragma_update(None, "journal_mode", "delete")
@@ -74,7 +75,7 @@ impl Restoration {
         Ok(Self {
             revived,
             database: database.to_owned(),
-            file,
+            copy: copied,
             generation,
             _lock: lock,
         })
@@ -84,7 +85,7 @@ impl Restoration {
     pub fn complete(self) -> Result<PathBuf, StorageError> {
         let Self {
             database,
-            file,
+            copy,
             generation,
             _lock: lock,
             ..
@@ -94,7 +95,7 @@ impl Restoration {
             // Whenever this is broken off, a log lies beside its own file, or is refused beside the other.
             std::fs::hard_link(&database, &aside)
                 .or_else(|_| std::fs::rename(&database, &aside))?;
-            file.persist(&database)?;
+            copy.persist(&database, true)?;
             for suffix in ["-wal", "-shm"] {
                 let old = beside(&database, suffix);
                 if old.exists() {

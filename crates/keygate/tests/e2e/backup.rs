@@ -103,6 +103,32 @@ async fn a_backup_under_writes_is_whole_and_this_users_alone() {
     assert_eq!(left, Vec::<std::ffi::OsString>::new());
 }
 
+/// What a backup that is not finished leaves in the folder.
+fn unfinished(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let names = entries.map(|entry| entry.expect("a file").file_name());
+    let hidden = names.filter(|name| name.to_string_lossy().starts_with(".keygate-backup-"));
+    hidden.count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_backup_left_goes_with_the_next() {
+    let program = Program::start(many_keys());
+    Account::create(&program).await;
+    let folder = program.folder();
+    while unfinished(folder) == 0 {
+        let mut command = keygate(folder);
+        command.args(["backup", "killed.db", "--force", "--data"]);
+        let mut running = command.arg(program.data()).spawn().expect("it starts");
+        while unfinished(folder) == 0 && running.try_wait().expect("it runs").is_none() {}
+        running.kill().expect("it is there");
+        running.wait().expect("it ended");
+    }
+    let file = back_up(&program, "whole.db");
+    assert!(is_sound(&file));
+    assert_eq!(unfinished(folder), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_takes_the_place_of_nothing_that_is_not_a_file_of_its_own() {
     let program = Program::start(Spawn::default());
