@@ -1,5 +1,5 @@
 use keygate_core::{
-    ComponentId, INCIDENT_STATES, Incident, IncidentId, IncidentKind, IncidentMessage,
+    Code, ComponentId, INCIDENT_STATES, Incident, IncidentId, IncidentKind, IncidentMessage,
     IncidentState, IncidentTitle, IncidentUpdate, Problem, Timestamp, UpdateId, check_begun,
     check_order,
 };
@@ -55,7 +55,7 @@ impl Control {
     }
 
     /// Posts the incident that a form asks for, once: when the form is sent again, it is shown as it has
-    /// become.
+    /// become, and what asks for something else is refused.
     pub async fn post_incident_by_form(
         &self,
         actor: Actor,
@@ -71,8 +71,12 @@ impl Control {
         }
         let starts_at = post.starts_at.unwrap_or(now);
         check_begun(starts_at, now)?;
+        let says = move |before: &Incident| {
+            is_begun_like(before, state) && post.starts_at.is_none_or(|at| at == before.starts_at)
+        };
         self.insert(
             actor,
+            says,
             Incident {
                 id,
                 kind: IncidentKind::Incident,
@@ -112,8 +116,10 @@ impl Control {
             ));
         }
         let state = IncidentState::Scheduled;
+        let span = (planned.starts_at, Some(planned.ends_at));
         self.insert(
             actor,
+            move |before| (before.starts_at, before.ends_at) == span,
             Incident {
                 id,
                 kind: IncidentKind::Maintenance,
@@ -141,7 +147,14 @@ impl Control {
         }
     }
 
-    async fn insert(&self, actor: Actor, incident: Incident) -> Result<Incident, Problem> {
+    /// Inserts what a form asks for. Where it has before, `is_meant` says whether it asks for the same in the
+    /// same time and state.
+    async fn insert(
+        &self,
+        actor: Actor,
+        is_meant: impl Fn(&Incident) -> bool,
+        incident: Incident,
+    ) -> Result<Incident, Problem> {
         let detail = detail(&incident);
         let audit = self.incident_entry(actor, Action::IncidentCreate, incident.id, &detail);
         let inserted = self.store.insert_incident(incident.clone(), audit).await;
@@ -149,6 +162,35 @@ impl Control {
             self.board.forget().await;
             return Ok(incident);
         }
-        self.get_incident(&incident.id.to_string()).await
+        let before = self.get_incident(&incident.id.to_string()).await?;
+        if is_meant(&before) && says_the_same(&before, &incident) {
+            Ok(before)
+        } else {
+            Err(made_before(&before))
+        }
     }
+}
+
+fn is_begun_like(before: &Incident, state: IncidentState) -> bool {
+    before
+        .updates
+        .first()
+        .is_some_and(|first| first.state == state)
+}
+
+fn says_the_same(before: &Incident, incident: &Incident) -> bool {
+    let first = |incident: &Incident| incident.updates.first().map(|first| first.message.clone());
+    before.kind == incident.kind
+        && before.title == incident.title
+        && before.components == incident.components
+        && first(before) == first(incident)
+}
+
+/// What was typed anew is not to be lost in silence.
+fn made_before(before: &Incident) -> Problem {
+    let message = format!(
+        "This form was sent before, and made \"{}\", which is not what it asks for now. Nothing of this is saved: correct that one on its page, or send this again to make another.",
+        before.title.as_str()
+    );
+    Problem::new(Code::InvalidRequest, message)
 }

@@ -48,7 +48,7 @@ impl Control {
         let id = parse_id(id)?;
         let policy = self.policy.status.clone();
         let said = self.change_incident(actor, Action::IncidentUpdate, id, move |incident, now| {
-            if latest.is_some_and(|latest| is_said_since(incident, latest, &message)) {
+            if latest.is_some_and(|latest| is_said_since(incident, latest, state, &message)) {
                 return Err(Problem::new(Code::InvalidRequest, SAID_BEFORE));
             }
             let state = state.unwrap_or_else(|| incident.state(now.at));
@@ -73,10 +73,19 @@ impl Control {
 
 const SAID_BEFORE: &str = "It was said before.";
 
-/// Whether this was said after the update with the id `latest`.
-fn is_said_since(incident: &Incident, latest: UpdateId, message: &IncidentMessage) -> bool {
+/// Whether this was said after the update with the id `latest`, of the same state.
+fn is_said_since(
+    incident: &Incident,
+    latest: UpdateId,
+    state: Option<IncidentState>,
+    message: &IncidentMessage,
+) -> bool {
     let mut updates = incident.updates.iter();
-    updates.any(|update| update.id > latest && update.message == *message)
+    updates.any(|update| {
+        update.id > latest
+            && update.message == *message
+            && state.is_none_or(|state| state == update.state)
+    })
 }
 
 fn is_probed(policy: &StatusPolicy, outage: &Incident) -> bool {

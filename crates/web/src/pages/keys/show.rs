@@ -115,7 +115,7 @@ fn notice(done: &str) -> Option<&'static str> {
         "on" => Some("The key is switched on."),
         "off" => Some("The key is switched off. It opens nothing."),
         "before" => Some(
-            "The form was sent before, and made this key. If you have not copied its secret, revoke it and create another.",
+            "The form was sent before, and made this key. What was changed in it since then is not saved. If you have not copied its secret, revoke it and create another.",
         ),
         _ => None,
     }

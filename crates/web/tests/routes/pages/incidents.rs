@@ -228,6 +228,77 @@ async fn a_form_that_is_sent_twice_makes_one_incident() {
 }
 
 #[tokio::test]
+async fn what_is_corrected_in_a_form_that_was_sent_is_never_lost_in_silence() {
+    let admin = Admin::new().await;
+    let planned = [
+        ("title", "New disks"),
+        ("message", "Ten minutes."),
+        ("starts_at", "2026-06-11T09:00"),
+        ("ends_at", "2026-06-11T10:00"),
+    ];
+    for (path, fields, (field, corrected)) in [
+        ("/admin/incidents/new", &SLOW[..], ("title", "Slower")),
+        ("/admin/incidents/new", &SLOW, ("message", "We look again.")),
+        ("/admin/incidents/new", &SLOW, ("state", "monitoring")),
+        ("/admin/incidents/new", &SLOW, ("components", "storage")),
+        (
+            "/admin/incidents/new",
+            &SLOW,
+            ("starts_at", "2026-06-10T07:00"),
+        ),
+        ("/admin/maintenance/new", &planned, ("message", "An hour.")),
+        (
+            "/admin/maintenance/new",
+            &planned,
+            ("ends_at", "2026-06-11T11:00"),
+        ),
+    ] {
+        let id = admin.get(path).await.value("id");
+        let mut fields = fields.to_vec();
+        fields.push(("id", &id));
+        let first = admin.post_at(path, &fields).await;
+        let before = admin.get(&first).await.body;
+        fields.retain(|(name, _)| *name != field);
+        fields.push((field, corrected));
+        let page = admin.send(path, &fields).await;
+        assert_eq!(page.status, 400, "{field} {page}");
+        assert!(
+            page.body.contains("This form was sent before"),
+            "{field} {page}"
+        );
+        let typed = unescaped(&page.body);
+        assert!(typed.contains(corrected), "{field} {page}");
+        assert_eq!(admin.get(&first).await.body, before, "nothing is changed");
+        // Whoever means it sends what is shown.
+        admin.app.clock.advance_millis(1);
+        let next = page.value("id");
+        fields.retain(|(name, _)| *name != "id");
+        fields.push(("id", &next));
+        assert_ne!(admin.post_at(path, &fields).await, first, "{field}");
+        admin.app.clock.advance_millis(1);
+    }
+}
+
+#[tokio::test]
+async fn an_update_that_is_sent_again_with_another_state_is_said() {
+    let admin = Admin::new().await;
+    let path = admin.post(&SLOW).await;
+    admin.app.clock.advance_millis(60_000);
+    let latest = admin.get(&path).await.value("latest");
+    for state in ["monitoring", "resolved"] {
+        let fields = [
+            ("do", "update"),
+            ("latest", &*latest),
+            ("message", "It is mended."),
+            ("state", state),
+        ];
+        assert_eq!(admin.send(&path, &fields).await.status, 303);
+    }
+    let list = admin.get("/admin/incidents").await;
+    assert!(list.body.contains(">resolved</span>"), "{list}");
+}
+
+#[tokio::test]
 async fn what_is_said_twice_by_one_form_is_said_once() {
     let admin = Admin::new().await;
     let path = admin.post(&SLOW).await;

@@ -49,6 +49,10 @@ async fn a_form_that_is_sent_twice_makes_one_key() {
     let led = app.get(&page).cookie(&format!("{cookie}; {again}"));
     let shown = led.send().await;
     assert!(shown.body.contains("The form was sent before"), "{shown}");
+    assert!(
+        shown.body.contains("changed in it since then is not saved"),
+        "{shown}"
+    );
     // Whoever makes a link has it say nothing.
     let shown = app.get(&page).cookie(&cookie).send().await;
     assert!(!shown.body.contains("The form was sent before"), "{shown}");
