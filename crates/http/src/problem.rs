@@ -2,12 +2,13 @@ use std::{fmt::Display, sync::Arc, time::Duration};
 
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER},
+    header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS},
 };
 use keygate_core::{Code, Problem};
 
-/// The answer that tells a client of a problem: the contract's JSON, never to be stored, with
-/// `Retry-After` in whole seconds where there is one. After a body that stalled the connection is of no use.
+/// The answer that tells a client of a problem: the contract's JSON, never to be stored or taken for anything
+/// else, with `Retry-After` in whole seconds where there is one. After a body that stalled the connection is of
+/// no use.
 pub fn problem_response<B: From<Vec<u8>>>(problem: &Problem) -> Response<B> {
     let mut response = Response::new(B::from(problem.to_json()));
     *response.status_mut() =
@@ -15,6 +16,7 @@ pub fn problem_response<B: From<Vec<u8>>>(problem: &Problem) -> Response<B> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Some(after) = problem.retry_after {
         headers.insert(RETRY_AFTER, retry_after(after));
     }

@@ -360,5 +360,56 @@ async fn a_body_that_is_malformed_is_the_clients_fault() {
     let rest = "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n";
     let answer = world.raw("POST /v1/files", rest);
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_lacks_v1_or_has_it_twice_is_told_so() {
+    let world = world().await;
+    for (target, expected) in [
+        ("/v1/v1/models", "has /v1 twice"),
+        ("/v1/v1", "has /v1 twice"),
+        ("/v1/%761/models", "has /v1 twice"),
+        ("/chat/completions", "begin with /v1"),
+        ("/models?limit=1", "begin with /v1"),
+        ("/openai/v1/models", "begin with /v1"),
+    ] {
+        for connection in ["keep-alive", "close"] {
+            let headers = [("connection", connection)];
+            let answer = world.send(Method::GET, target, &headers).await;
+            assert_eq!(answer.status(), 404, "{target}");
+            let body: Value = answer.json().await.expect("JSON");
+            assert_eq!(body["error"]["code"], "not_found", "{target}");
+            let message = body["error"]["message"].as_str().expect("a message");
+            assert!(message.contains(expected), "{target}: {message}");
+        }
+    }
+    assert_eq!(world.upstream.seen().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_browser_takes_an_error_of_the_data_plane_for_anything_else() {
+    let world = world().await;
+    let program = &world.program;
+    let key = format!("Authorization: Bearer {}\r\n", world.key);
+    for (line, headers) in [
+        ("GET /v1/models", ""),
+        ("GET /v1//models", &*key),
+        ("TRACE /v1/models", &key),
+        ("GET /verify", &key),
+        ("GET /v1/mo dels", &key),
+    ] {
+        for lane in ["", "Connection: close\r\n"] {
+            let request = format!("{line} HTTP/1.1\r\nHost: x\r\n{headers}{lane}\r\n");
+            let mut stream = std::net::TcpStream::connect(program.address()).expect("it listens");
+            std::io::Write::write_all(&mut stream, request.as_bytes()).expect("sent");
+            let ended = stream.shutdown(std::net::Shutdown::Write);
+            ended.expect("it is still there");
+            let mut answer = String::new();
+            std::io::Read::read_to_string(&mut stream, &mut answer).expect("an answer");
+            assert!(answer.starts_with("HTTP/1.1 4"), "{request} {answer}");
+            let nosniff = "\r\nx-content-type-options: nosniff\r\n";
+            assert_eq!(answer.matches(nosniff).count(), 1, "{request} {answer}");
+        }
+    }
+}
     assert!(answer.contains("\"code\":\"invalid_request\""), "{answer}");
 }
