@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -17,7 +17,7 @@ use keygate_http::StalledWrite;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     task::AbortHandle,
-    time::{Instant, timeout},
+    time::timeout,
 };
 
 use crate::{
@@ -35,7 +35,8 @@ pub(crate) struct Connection {
     pub(crate) sender: http1::SendRequest<RequestBody>,
     /// What reads and writes.
     driver: AbortHandle,
-    heard: Arc<Heard>,
+    /// Whether the upstream has said something to the request that is under way.
+    heard: Arc<AtomicBool>,
 }
 
 impl Connection {
@@ -45,10 +46,7 @@ impl Connection {
         stream: Box<dyn Stream>,
         write_timeout: Duration,
     ) -> Result<Self, hyper::Error> {
-        let heard = Arc::new(Heard {
-            began: Instant::now(),
-            millis: AtomicU64::new(NEVER),
-        });
+        let heard = Arc::<AtomicBool>::default();
         let io = Monitored {
             stream,
             write: StalledWrite::after(write_timeout),
@@ -70,29 +68,12 @@ impl Connection {
 
     /// Forgets what was heard of the upstream so far.
     pub(crate) fn begin(&self) {
-        self.heard.millis.store(NEVER, Ordering::Relaxed);
+        self.heard.store(false, Ordering::Relaxed);
     }
 
-    /// When the upstream has said something since, the last time.
-    pub(crate) fn heard_at(&self) -> Option<Instant> {
-        let millis = self.heard.millis.load(Ordering::Relaxed);
-        (millis != NEVER).then(|| self.heard.began + Duration::from_millis(millis))
-    }
-}
-
-/// When something came last.
-struct Heard {
-    began: Instant,
-    /// Since then, or [`NEVER`].
-    millis: AtomicU64,
-}
-
-const NEVER: u64 = u64::MAX;
-
-impl Heard {
-    fn note(&self) {
-        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(NEVER - 1);
-        self.millis.store(millis, Ordering::Relaxed);
+    /// Whether the upstream has said something since.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
     }
 }
 
@@ -125,11 +106,11 @@ pub(crate) fn give_back(
     });
 }
 
-/// A stream of which is noted when something came, and whose writes may not take for ever.
+/// A stream of which is noted that something came, and whose writes may not take for ever.
 struct Monitored {
     stream: Box<dyn Stream>,
     write: StalledWrite,
-    heard: Arc<Heard>,
+    heard: Arc<AtomicBool>,
 }
 
 impl AsyncRead for Monitored {
@@ -141,7 +122,7 @@ impl AsyncRead for Monitored {
         let filled = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         if buffer.filled().len() > filled {
-            self.heard.note();
+            self.heard.store(true, Ordering::Relaxed);
         }
         Poll::Ready(Ok(()))
     }

@@ -232,7 +232,7 @@ impl Call<'_> {
         }
         let mut sent = std::pin::pin!(kept.connection.sender.try_send_request(request));
         let mut failed = loop {
-            let due = self.due(&kept.connection);
+            let due = self.progress.deadline(self.upstream);
             let late = async {
                 match due {
                     Some((deadline, _)) => sleep_until(deadline).await,
@@ -247,7 +247,7 @@ impl Call<'_> {
                 },
                 () = late => {}
             }
-            if let Some((deadline, problem)) = self.due(&kept.connection)
+            if let Some((deadline, problem)) = self.progress.deadline(self.upstream)
                 && deadline <= Instant::now()
             {
                 return Sent::Failed(problem(self.upstream));
@@ -261,24 +261,14 @@ impl Call<'_> {
             Sent::Failed(broken_body())
         } else if is_timeout(&error) {
             Sent::Failed(timeout_problem(self.upstream))
-        } else if kept.connection.heard_at().is_some() {
+        } else if kept.connection.has_heard() {
             Sent::Failed(unreachable_problem(self.upstream, &error))
         } else {
             Sent::Closed(error)
         }
     }
 
-    /// Until when something must have come. An answer that has begun may go on as long as it gets on.
-    fn due(&self, connection: &Connection) -> Option<(Instant, Late)> {
-        let (deadline, late) = self.progress.deadline(self.upstream)?;
-        let heard_at = connection
-            .heard_at()
-            .filter(|_| self.progress.is_all_sent());
-        let next = heard_at.map(|at| at + self.upstream.response_timeout);
-        Some((next.map_or(deadline, |next| next.max(deadline)), late))
-    }
-
-    fn exchanged(
+    async fn exchanged(
         &self,
         answer: Response<Incoming>,
         connection: Kept<Connection>,

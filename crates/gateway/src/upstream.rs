@@ -41,7 +41,7 @@ pub struct Patience {
     pub connect: Duration,
     /// To take anything more of a request.
     pub write: Duration,
-    /// To begin its answer once it has all of the request.
+    /// To send the whole head of its answer, once it has all of the request.
     pub response: Duration,
 }
 

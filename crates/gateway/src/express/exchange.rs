@@ -162,8 +162,6 @@ impl Exchange<'_> {
                     return Ok(answer);
                 }
             }
-            // It has begun, and may go on as long as it gets on.
-            client.allow(upstream.response_timeout);
         }
     }
 
@@ -196,6 +194,7 @@ impl Exchange<'_> {
         outbox.identity(&self.passage.key);
         outbox.header(&X_REQUEST_ID, self.id.as_bytes());
         if let Some(authorization) = &upstream.authorization {
+        // Until all of the answer's head is there, whatever comes before it.
             outbox.header(&header::AUTHORIZATION, authorization.as_bytes());
         }
         outbox.push(b"\r\n");

@@ -142,7 +142,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         name: "upstream.response_timeout",
         default: "10m",
         example: "\"2m\"",
-        help: "How long the upstream may take to begin its answer, from the last piece of the request, before the client gets a 504. A client that sends nothing of its body for so long, or for 30 seconds, gets a 408.",
+        help: "How long the upstream may take to send the whole head of its answer, from the last piece of the request, before the client gets a 504. Interim answers (1xx) do not count as one. A client that sends nothing of its body for so long, or for 30 seconds, gets a 408.",
     },
     Setting {
         name: "upstream.idle_timeout",

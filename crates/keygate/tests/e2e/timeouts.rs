@@ -175,8 +175,8 @@ async fn a_post_that_may_have_been_sent_is_never_sent_again() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_has_begun_may_take_longer_than_the_timeout_while_it_moves() {
+/// An upstream that says this at once, and then this again and again.
+async fn dripping(first: &'static [u8], again: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move {
@@ -185,24 +185,50 @@ async fn an_answer_that_has_begun_may_take_longer_than_the_timeout_while_it_move
             tokio::spawn(async move {
                 let _ = stream.read(&mut [0; 4096]).await;
                 let mut ticks = tokio::time::interval(Duration::from_millis(50));
-                for piece in b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".chunks(4) {
+                let mut sent = stream.write_all(first).await;
+                while sent.is_ok() {
                     ticks.tick().await;
-                    let _ = stream.write_all(piece).await;
+                    sent = stream.write_all(again).await;
                 }
             });
         }
     });
-    let (program, key) = program(&url).await;
-    for path in ["/v1/files", "/v1/files?1"] {
+    url
+}
+
+/// Bodies for the express lane, and, in chunks, for the HTTP library.
+fn bodies() -> [Body; 2] {
+    let pieces = futures_util::stream::iter([Ok::<_, std::io::Error>("x")]);
+    ["x".into(), Body::wrap_stream(pieces)]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_that_drip_and_interim_answers_give_an_upstream_no_more_time() {
+    for (first, again) in [
+        (b"HTTP/1.1 200 OK\r\nX: " as &[u8], b"y" as &[u8]),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", b"\r\n"),
+    ] {
+        let (program, key) = program(&dripping(first, again).await).await;
+        for body in bodies() {
+            let began = Instant::now();
+            let answer = post(&program, &key, "/v1/files", body).await;
+            assert_eq!(code(answer).await, "504 upstream_timeout");
+            let took = began.elapsed();
+            assert!(took < Duration::from_secs(5), "{took:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_has_begun_may_take_longer_than_the_timeout() {
+    let head = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n";
+    let (program, key) = program(&dripping(head, b"x").await).await;
+    for body in bodies() {
         let began = Instant::now();
-        let body = if path.ends_with('1') {
-            // Chunked, and so not for the express lane.
-            Body::wrap_stream(futures_util::stream::iter([Ok::<_, std::io::Error>("x")]))
-        } else {
-            "x".into()
-        };
-        let answer = post(&program, &key, path, body).await;
+        let answer = post(&program, &key, "/v1/files", body).await;
         assert_eq!(answer.status(), 200);
-        assert!(began.elapsed() > Duration::from_millis(300));
+        assert_eq!(answer.text().await.expect("all of it"), "x".repeat(12));
+        assert!(began.elapsed() > Duration::from_millis(400));
     }
 }
