@@ -29,7 +29,11 @@ pub struct Streamed {
 
 /// The rest of an exchange with an upstream. Whoever drops it before its end ends it at the upstream too.
 pub(crate) struct Exchanged {
+    /// What of the body was read already.
+    pub(crate) beginning: Bytes,
     pub(crate) body: Incoming,
+    /// Why it broke off, until that is told.
+    pub(crate) failure: Option<hyper::Error>,
     /// Until the answer is over.
     pub(crate) connection: Option<Kept<Connection>>,
     pub(crate) progress: Arc<Progress>,
@@ -70,9 +74,22 @@ impl Body for Streamed {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let exchange = &mut self.exchange;
+        if !exchange.beginning.is_empty() {
+            let beginning = std::mem::take(&mut exchange.beginning);
+            return Poll::Ready(Some(Ok(Frame::data(beginning))));
+        }
+        if let Some(failure) = exchange.failure.take() {
+            return Poll::Ready(Some(Err(failure)));
+        }
         let frame = ready!(Pin::new(&mut exchange.body).poll_frame(context));
         exchange.finish_if_over();
         match frame {
+            // The HTTP library would forget what it has not sent yet, the answer's head included.
+            Some(Err(failure)) => {
+                exchange.failure = Some(failure);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
             // An upstream could say in them what it may not say in its head.
             Some(Ok(frame)) if frame.is_trailers() => Poll::Ready(None),
             frame => Poll::Ready(frame),
@@ -80,11 +97,18 @@ impl Body for Streamed {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.exchange.body.is_end_stream()
+        self.exchange.beginning.is_empty() && self.exchange.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.exchange.body.size_hint()
+        let read = self.exchange.beginning.len() as u64;
+        let rest = self.exchange.body.size_hint();
+        let mut whole = SizeHint::new();
+        whole.set_lower(rest.lower() + read);
+        if let Some(upper) = rest.upper() {
+            whole.set_upper(upper + read);
+        }
+        whole
     }
 }
 

@@ -1,13 +1,17 @@
 use std::{
     error::Error,
+    future::poll_fn,
     io,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
+use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
     header::{CONTENT_LENGTH, HOST},
@@ -18,7 +22,10 @@ use hyper::{body::Incoming, ext::ReasonPhrase};
 use keygate_core::{Code, Problem};
 use keygate_http::{ClientBody, Presence, problem_response};
 use keygate_traces::RequestSpan;
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep_until, timeout},
+};
 
 use crate::{
     body::{Exchanged, RequestBody},
@@ -184,7 +191,7 @@ impl Call<'_> {
         };
         let again = copy_without_content(&request, &self.progress);
         match self.send(&mut kept, request).await {
-            Sent::Answered(answer) => self.exchanged(answer, kept, is_head),
+            Sent::Answered(answer) => self.exchanged(answer, kept, is_head).await,
             Sent::NotBegun(request) => self.over_new_connection(request).await,
             Sent::Failed(problem) => Err(problem),
             Sent::Closed(error) => match again {
@@ -210,7 +217,7 @@ impl Call<'_> {
         let connection = connection.map_err(|error| unreachable_problem(upstream, &error))?;
         let mut kept = Kept::new(connection, place);
         match self.send(&mut kept, request).await {
-            Sent::Answered(answer) => self.exchanged(answer, kept, is_head),
+            Sent::Answered(answer) => self.exchanged(answer, kept, is_head).await,
             Sent::Closed(error) => Err(unreachable_problem(upstream, &error)),
             Sent::Failed(problem) => Err(problem),
             Sent::NotBegun(_) => {
@@ -275,11 +282,25 @@ impl Call<'_> {
         is_head: bool,
     ) -> Result<Response<Exchanged>, Problem> {
         let upstream = self.upstream;
-        let (mut parts, body) = answer.into_parts();
+        let (mut parts, mut body) = answer.into_parts();
         let length = check_answer(parts.version, parts.status, &parts.headers)
             .map_err(|malformed| unreachable_problem(upstream, &malformed))?;
         let keep_alive = parts.headers.get("keep-alive");
         let announced = keep_alive.and_then(|value| announced(value.as_bytes()));
+        let beginning = match upstream.own_credential.judge(parts.status) {
+            Verdict::Passes => come_already(&mut body)
+                .await
+                .map_err(|error| unreachable_problem(upstream, &error))?,
+            Verdict::Refused => return Err(refused_problem(upstream, parts.status)),
+            Verdict::DependsOnBody => {
+                let beginning = read_beginning(&mut body).await;
+                let beginning = beginning.map_err(|error| unreachable_problem(upstream, &error))?;
+                if upstream.own_credential.is_named_in(&beginning) {
+                    return Err(refused_problem(upstream, parts.status));
+                }
+                beginning
+            }
+        };
         headers::for_client(&mut parts.headers, upstream);
         match length.bytes {
             // RFC 9110 section 8.6: there is none.
@@ -298,7 +319,9 @@ impl Call<'_> {
         let exchange = Exchanged {
             body,
             connection: Some(connection),
+            beginning,
             progress: self.progress.clone(),
+            failure: None,
             pool: upstream.connections.clone(),
             announced,
             // After HEAD some servers send a body all the same.
@@ -310,6 +333,37 @@ impl Call<'_> {
 
 /// How often it is looked what is waited for while the upstream takes a request.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// What has come of a body together with the head. If that is malformed it can still be said.
+async fn come_already(body: &mut Incoming) -> Result<Bytes, hyper::Error> {
+    // What reads it does so at the same time.
+    for _ in 0..2 {
+        let come = poll_fn(|context| Poll::Ready(Pin::new(&mut *body).poll_frame(context))).await;
+        match come {
+            Poll::Ready(Some(frame)) => return Ok(frame?.into_data().unwrap_or_default()),
+            Poll::Ready(None) => break,
+            Poll::Pending => yield_now().await,
+        }
+    }
+    Ok(Bytes::new())
+}
+
+/// Reads the beginning of a body by which an answer is judged, as far as it comes in time.
+async fn read_beginning(body: &mut Incoming) -> Result<Bytes, hyper::Error> {
+    let mut beginning = BytesMut::new();
+    let reading = async {
+        while beginning.len() < MAX_JUDGED
+            && let Some(frame) = body.frame().await
+        {
+            beginning.extend(frame?.into_data());
+        }
+        Ok(())
+    };
+    if let Ok(Err(error)) = timeout(JUDGING, reading).await {
+        return Err(error);
+    }
+    Ok(beginning.freeze())
+}
+
 
 /// The same request once more, if it has no content and changes nothing (RFC 9110 section 9.2.2).
 fn copy_without_content(

@@ -190,7 +190,11 @@ impl Framing {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        matches!(self, Self::Length(0) | Self::Chunked(Chunked::Done))
+        match self {
+            Self::Length(left) => *left == 0,
+            Self::Chunked(body) => body.is_done(),
+            Self::UntilClose => false,
+        }
     }
 }
 

@@ -6,7 +6,22 @@ use crate::framing::Malformed;
 
 /// Follows a chunked body as it passes, to know its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Chunked {
+pub(super) struct Chunked {
+    state: State,
+    /// How many bytes there were in extensions.
+    extensions: u32,
+    /// How many bytes, and how many, trailer fields there were.
+    trailer_bytes: u32,
+    trailers: u32,
+}
+
+/// How many bytes extensions may have together, and trailer fields, and how many of these there may be: as
+/// many as the HTTP library takes.
+const MAX_ASIDE: u32 = 16 * 1024;
+const MAX_TRAILERS: u32 = 100;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
     /// In the hexadecimal digits of a chunk's size; how many there were, but for zeros before them.
     Size { value: u64, digits: u8 },
     /// In the blanks behind a chunk's size.
@@ -41,9 +56,10 @@ const MAX_DIGITS: u8 = 16;
 pub(super) struct Piece {
     /// How many of them do.
     pub(super) length: usize,
-    /// Those among them that do not pass: trailer fields, in which an upstream could say what it may not
-    /// say in its head (RFC 9110 section 6.5.1 lets them be dropped).
-    pub(super) trailers: Range<usize>,
+    /// Those among them that do not pass: what is beside a chunk's size, which is for this hop alone (RFC 9112
+    /// section 7.1.1), and trailer fields, in which an upstream could say what it may not say in its head
+    /// (RFC 9110 section 6.5.1 lets them be dropped).
+    dropped: Vec<Range<usize>>,
 }
 
 impl Piece {
@@ -51,48 +67,99 @@ impl Piece {
     pub(super) fn whole(length: usize) -> Self {
         Self {
             length,
-            trailers: length..length,
+            dropped: Vec::new(),
+        }
+    }
+
+    /// What passes of the bytes that came.
+    pub(super) fn passing<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let ends = self.dropped.iter().map(|range| range.start);
+        let starts = self.dropped.iter().map(|range| range.end);
+        let starts = std::iter::once(0).chain(starts);
+        let kept = starts.zip(ends.chain([self.length]));
+        kept.map(move |(start, end)| &bytes[start..end])
+    }
+
+    /// All of them, if all pass.
+    pub(super) fn as_whole<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        self.dropped.is_empty().then(|| &bytes[..self.length])
+    }
+
+    fn drop_byte(&mut self, place: usize) {
+        match self.dropped.last_mut() {
+            Some(last) if last.end == place => last.end += 1,
+            _ => self.dropped.push(place..place + 1),
         }
     }
 }
 
 impl Chunked {
     pub(super) const fn new() -> Self {
-        Self::Size {
-            value: 0,
-            digits: 0,
+        Self {
+            state: State::new(),
+            extensions: 0,
+            trailer_bytes: 0,
+            trailers: 0,
         }
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.state == State::Done
     }
 
     /// Which of these bytes belong to the body.
     pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<Piece, Malformed> {
-        let mut place = 0;
-        let mut trailers: Option<Range<usize>> = None;
-        while let Some(byte) = bytes.get(place)
-            && *self != Self::Done
+        let mut piece = Piece::whole(0);
+        while let Some(byte) = bytes.get(piece.length)
+            && !self.is_done()
         {
-            if let Self::Data { left } = self {
-                let here = (bytes.len() - place) as u64;
+            if let State::Data { left } = &mut self.state {
+                let here = (bytes.len() - piece.length) as u64;
                 let passed = here.min(*left);
                 *left -= passed;
                 if *left == 0 {
-                    *self = Self::DataEnd { line_feed: false };
+                    self.state = State::DataEnd { line_feed: false };
                 }
                 // No more than what is left of the bytes.
-                place += usize::try_from(passed).map_err(|_| Malformed)?;
+                piece.length += usize::try_from(passed).map_err(|_| Malformed)?;
             } else {
-                let was_in_trailer = self.is_in_trailer();
-                *self = self.after(*byte)?;
-                place += 1;
-                if was_in_trailer || self.is_in_trailer() {
-                    trailers.get_or_insert(place - 1..place).end = place;
+                if self.take(*byte)? {
+                    piece.drop_byte(piece.length);
                 }
+                piece.length += 1;
             }
         }
-        Ok(Piece {
-            length: place,
-            trailers: trailers.unwrap_or(place..place),
-        })
+        Ok(piece)
+    }
+
+    /// Takes a byte that is no data. Whether it does not pass.
+    fn take(&mut self, byte: u8) -> Result<bool, Malformed> {
+        let before = self.state;
+        self.state = before.after(byte)?;
+        let is_trailer = before.is_in_trailer() || self.state.is_in_trailer();
+        match (before, self.state) {
+            (State::Extension { .. }, State::Extension { .. }) => self.extensions += 1,
+            (State::TrailerEnd, _) => self.trailers += 1,
+            _ => {}
+        }
+        self.trailer_bytes += u32::from(is_trailer);
+        let is_too_much = self.extensions >= MAX_ASIDE
+            || self.trailer_bytes >= MAX_ASIDE
+            || self.trailers > MAX_TRAILERS;
+        if is_too_much {
+            return Err(Malformed);
+        }
+        let is_beside_size = matches!(self.state, State::Blank { .. } | State::Extension { .. });
+        Ok(is_beside_size || is_trailer)
+    }
+}
+
+impl State {
+    const fn new() -> Self {
+        Self::Size {
+            value: 0,
+            digits: 0,
+        }
     }
 
     fn is_in_trailer(self) -> bool {
@@ -120,7 +187,8 @@ impl Chunked {
             (Self::Size { value, .. } | Self::Blank { value }, b' ' | b'\t') => {
                 Self::Blank { value }
             }
-            (Self::Extension { value }, _) if is_text(byte) => Self::Extension { value },
+            // Whatever it is: nobody asked for it, and it goes no further.
+            (Self::Extension { value }, _) if byte != b'\n' => Self::Extension { value },
             (Self::SizeEnd { value: 0 } | Self::TrailerEnd, b'\n') => Self::TrailerStart,
             (Self::SizeEnd { value }, b'\n') => Self::Data { left: value },
             (Self::DataEnd { line_feed: false }, b'\r') => Self::DataEnd { line_feed: true },
@@ -141,7 +209,7 @@ fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-/// What may stand in an extension or a trailer field.
+/// What may stand in a trailer field.
 fn is_text(byte: u8) -> bool {
     byte == b'\t' || !byte.is_ascii_control()
 }
@@ -155,22 +223,38 @@ mod tests {
     fn follow(text: &str) -> Result<(usize, bool), Malformed> {
         let mut body = Chunked::new();
         let piece = body.follow(text.as_bytes())?;
-        Ok((piece.length, body == Chunked::Done))
+        Ok((piece.length, body.is_done()))
     }
 
     #[test]
-    fn trailer_fields_do_not_pass_however_they_are_cut() {
-        let text = b"2\r\nok\r\n0\r\nSet-Cookie: a=b\r\nX: y\r\n\r\n";
+    fn trailer_fields_and_extensions_do_not_pass_however_they_are_cut() {
+        let text = b"2 ;a=\x01\"\0\xff\r\nok\r\n1\t\r\n!\r\n0;\r\nSet-Cookie: a=b\r\nX: y\r\n\r\n";
         for cut in 0..text.len() {
             let mut body = Chunked::new();
-            let mut passed = Vec::new();
+            let mut passed = Vec::<u8>::new();
             for part in [&text[..cut], &text[cut..]] {
                 let piece = body.follow(part).expect("well-formed");
-                passed.extend_from_slice(&part[..piece.trailers.start]);
-                passed.extend_from_slice(&part[piece.trailers.end..piece.length]);
+                passed.extend(piece.passing(part).flatten());
             }
-            assert_eq!(passed, b"2\r\nok\r\n0\r\n\r\n", "cut at {cut}");
-            assert_eq!(body, Chunked::Done);
+            assert_eq!(passed, b"2\r\nok\r\n1\r\n!\r\n0\r\n\r\n", "cut at {cut}");
+            assert!(body.is_done());
+        }
+    }
+
+    #[test]
+    fn what_stands_beside_a_body_has_a_limit() {
+        let extended = |length| format!("1;{}\r\nx\r\n", "a".repeat(length));
+        let aside = MAX_ASIDE as usize;
+        for (text, is_taken) in [
+            (extended(aside - 1), true),
+            (extended(aside), false),
+            (extended(aside / 2).repeat(2), false),
+            (format!("0\r\nX: {}\r\n\r\n", "y".repeat(aside - 10)), true),
+            (format!("0\r\nX: {}\r\n\r\n", "y".repeat(aside)), false),
+            (format!("0\r\n{}\r\n", "X: y\r\n".repeat(100)), true),
+            (format!("0\r\n{}\r\n", "X: y\r\n".repeat(101)), false),
+        ] {
+            assert_eq!(follow(&text).is_ok(), is_taken, "{text:.50}");
         }
     }
 
@@ -201,7 +285,7 @@ mod tests {
             "5 a\r\n",
             "0\r\n\n",
             "5;a\n",
-            "5;a\0\r\n",
+            "5;a\rb\r\n",
             "0\r\nX: 1\n",
             "0\r\nX: \r1\r\n",
             "0\r\nX: \x01\r\n",
@@ -238,7 +322,7 @@ mod tests {
                 passed += body.follow(piece).expect("well-formed").length;
                 rest = &rest[piece.len()..];
             }
-            prop_assert_eq!((passed, body), (end, Chunked::Done));
+            prop_assert_eq!((passed, body.is_done()), (end, true));
         }
     }
 }

@@ -270,10 +270,8 @@ impl Body {
                 outbox.chunk(&inbound);
                 client.send(outbox).await?;
             } else {
-                client.send_bytes(&inbound[..piece.trailers.start]).await?;
-                client
-                    .send_bytes(&inbound[piece.trailers.end..piece.length])
-                    .await?;
+                push_piece(outbox, self.framing, &inbound, &piece);
+                client.send(outbox).await?;
             }
         }
         Ok(())
@@ -287,8 +285,9 @@ fn push_piece(outbox: &mut Outbox, framing: Framing, bytes: &[u8], piece: &Piece
         Framing::UntilClose if bytes.is_empty() => {}
         Framing::UntilClose => outbox.chunk(bytes),
         Framing::Length(_) | Framing::Chunked(_) => {
-            outbox.push(&bytes[..piece.trailers.start]);
-            outbox.push(&bytes[piece.trailers.end..piece.length]);
+            for passing in piece.passing(bytes) {
+                outbox.push(passing);
+            }
         }
     }
 }
@@ -298,3 +297,11 @@ impl From<Malformed> for io::Error {
         Self::new(io::ErrorKind::InvalidData, malformed)
     }
 }
+            } else if let Some(passing) = piece.as_whole(&inbound) {
+                client.send_bytes(passing).await?;
+impl From<Malformed> for Interrupted {
+    fn from(malformed: Malformed) -> Self {
+        Self::Failed(malformed.into())
+    }
+}
+

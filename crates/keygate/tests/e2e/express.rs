@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
+    sync::mpsc::{Sender, channel},
     time::Duration,
 };
 
@@ -24,6 +25,27 @@ async fn before(reads: usize, says: &'static [u8]) -> (Program, String) {
     let account = Account::create(&program).await;
     let (_, key) = account.key(&["read", "chat"]).await;
     (program, key)
+}
+
+/// The same before one that says this of each answer, and the rest once it is told to.
+async fn before_halting(says: String, rest: String) -> (Program, String, Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let (go_on, told) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let _ = stream.read(&mut [0; WHOLE]);
+            let _ = stream.write_all(says.as_bytes());
+            if told.recv().is_ok() {
+                let _ = stream.write_all(rest.as_bytes());
+            }
+        }
+    });
+    let program = Program::with_upstream(&format!("http://{address}"));
+    let account = Account::create(&program).await;
+    let (_, key) = account.key(&["read", "chat"]).await;
+    (program, key, go_on)
 }
 
 async fn get(program: &Program, key: &str) -> reqwest::Result<String> {
@@ -94,12 +116,44 @@ async fn both_lanes_read_an_answer_alike() {
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok", "502"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", "200"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n00000000000000000002 \r\nok\r\n0\r\n\r\n", "200"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=\0\x01\r\nok\r\n0\r\n\r\n", "200"),
     ] {
         let (program, key) = before(WHOLE, says).await;
         for lane in ["", LIBRARY] {
             let status = answer_to_get(&program, &key, lane, "\r\n");
             let what = String::from_utf8_lossy(says);
             assert!(status.starts_with(&format!("HTTP/1.1 {expected}")), "{lane}{what}: {status}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_wrong_with_the_first_chunk_there_is_an_answer() {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for chunk in ["zz\r\n", "5 6\r\nhello\r\n", "2;a\nb\r\nok\r\n"] {
+        // It can be said as long as no head was passed on.
+        for (says, rest, expected) in [
+            (format!("{HEAD}{chunk}"), "", "502"),
+            (HEAD.to_owned(), chunk, "200"),
+        ] {
+            let (program, key, go_on) = before_halting(says, rest.to_owned()).await;
+            for (method, length) in [("GET", ""), ("POST", "Content-Length: 2\r\n")] {
+                for lane in ["", LIBRARY] {
+                    let body = if method == "POST" { "{}" } else { "" };
+                    let request = format!(
+                        "{method} /v1/chat/completions HTTP/1.1\r\nHost: x\r\n\
+                         Authorization: Bearer {key}\r\n{length}{lane}\r\n{body}"
+                    );
+                    let mut stream = TcpStream::connect(program.address()).expect("it listens");
+                    stream.write_all(request.as_bytes()).expect("sent");
+                    let mut status = [0; 12];
+                    let place = format!("{chunk:?} {request}");
+                    stream.read_exact(&mut status).expect(&place);
+                    let status = String::from_utf8_lossy(&status);
+                    assert_eq!(status, format!("HTTP/1.1 {expected}"), "{place}");
+                    go_on.send(()).expect("it listens");
+                }
+            }
         }
     }
 }

@@ -378,6 +378,9 @@ const SOUND_SIZES: &[fn(usize) -> String] = &[
 ];
 /// The same in ways, too, in which it may not be written.
 const SIZES: &[fn(usize) -> String] = &[
+    |size| format!("{size:x};\u{1}\0\t\u{7f}"),
+    |size| format!("{size:x};a\rb"),
+    |size| format!("{size:x};a\nb"),
     |size| format!("{size:X};a=b"),
     |size| format!("{size:x} "),
     |size| format!("{size:020x}"),
