@@ -67,6 +67,8 @@ pub enum Code {
     InternalError,
     /// The upstream does not answer the door.
     UpstreamUnreachable,
+    /// The upstream does not take the operator's credential.
+    UpstreamRefusedCredential,
     /// keygate has its hands full.
     Overloaded,
     /// The database does not answer.
@@ -104,7 +106,7 @@ impl Code {
             Self::UnsupportedMediaType => 415,
             Self::RateLimitExceeded => 429,
             Self::InternalError => 500,
-            Self::UpstreamUnreachable => 502,
+            Self::UpstreamUnreachable | Self::UpstreamRefusedCredential => 502,
             Self::Overloaded | Self::StorageUnavailable => 503,
             Self::UpstreamTimeout => 504,
         }
@@ -154,6 +156,7 @@ impl Code {
             Self::RateLimitExceeded => "rate_limit_exceeded",
             Self::InternalError => "internal_error",
             Self::UpstreamUnreachable => "upstream_unreachable",
+            Self::UpstreamRefusedCredential => "upstream_refused_credential",
             Self::Overloaded => "overloaded",
             Self::StorageUnavailable => "storage_unavailable",
             Self::UpstreamTimeout => "upstream_timeout",

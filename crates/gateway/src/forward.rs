@@ -18,6 +18,7 @@ use http::{
     uri::PathAndQuery,
 };
 use http_body::Body;
+use http_body_util::BodyExt;
 use hyper::{body::Incoming, ext::ReasonPhrase};
 use keygate_core::{Code, Problem};
 use keygate_http::{ClientBody, Presence, problem_response};
@@ -34,6 +35,7 @@ use crate::{
     framing::check_answer,
     gateway::Passage,
     headers, identity,
+    own_credential::{JUDGING, MAX_JUDGED, Verdict, refused_problem},
     pool::{Kept, announced},
     upstream::Upstream,
 };
@@ -285,8 +287,6 @@ impl Call<'_> {
         let (mut parts, mut body) = answer.into_parts();
         let length = check_answer(parts.version, parts.status, &parts.headers)
             .map_err(|malformed| unreachable_problem(upstream, &malformed))?;
-        let keep_alive = parts.headers.get("keep-alive");
-        let announced = keep_alive.and_then(|value| announced(value.as_bytes()));
         let beginning = match upstream.own_credential.judge(parts.status) {
             Verdict::Passes => come_already(&mut body)
                 .await
@@ -301,6 +301,8 @@ impl Call<'_> {
                 beginning
             }
         };
+        let keep_alive = parts.headers.get("keep-alive");
+        let announced = keep_alive.and_then(|value| announced(value.as_bytes()));
         headers::for_client(&mut parts.headers, upstream);
         match length.bytes {
             // RFC 9110 section 8.6: there is none.
@@ -317,11 +319,11 @@ impl Call<'_> {
         }
         parts.version = Version::HTTP_11;
         let exchange = Exchanged {
-            body,
-            connection: Some(connection),
             beginning,
-            progress: self.progress.clone(),
+            body,
             failure: None,
+            connection: Some(connection),
+            progress: self.progress.clone(),
             pool: upstream.connections.clone(),
             announced,
             // After HEAD some servers send a body all the same.
@@ -331,8 +333,6 @@ impl Call<'_> {
     }
 }
 
-/// How often it is looked what is waited for while the upstream takes a request.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// What has come of a body together with the head. If that is malformed it can still be said.
 async fn come_already(body: &mut Incoming) -> Result<Bytes, hyper::Error> {
     // What reads it does so at the same time.
@@ -364,6 +364,8 @@ async fn read_beginning(body: &mut Incoming) -> Result<Bytes, hyper::Error> {
     Ok(beginning.freeze())
 }
 
+/// How often it is looked what is waited for while the upstream takes a request.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The same request once more, if it has no content and changes nothing (RFC 9110 section 9.2.2).
 fn copy_without_content(
@@ -410,7 +412,7 @@ fn prepare(
     })?;
     parts.uri = Uri::from(target);
     let received = std::mem::replace(&mut parts.version, Version::HTTP_11);
-    let authorization = upstream.authorization.as_ref();
+    let authorization = upstream.own_credential.authorization.as_ref();
     headers::for_upstream(
         &mut parts.headers,
         passage.peer,

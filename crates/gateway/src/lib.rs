@@ -14,6 +14,7 @@ mod framing;
 mod gateway;
 mod headers;
 mod identity;
+mod own_credential;
 mod path;
 mod pool;
 mod probe;

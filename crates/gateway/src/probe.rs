@@ -64,7 +64,7 @@ impl Upstream {
         headers.insert(header::HOST, self.host_header.clone());
         headers.insert(header::USER_AGENT, USER_AGENT);
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        if let Some(authorization) = &self.authorization {
+        if let Some(authorization) = &self.own_credential.authorization {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }
         let stream = self.connector.connect().await?;

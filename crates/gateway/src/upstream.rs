@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::{
-    HeaderName, HeaderValue,
+    HeaderName, HeaderValue, StatusCode,
     uri::{Authority, InvalidUri, PathAndQuery, Scheme, Uri},
 };
 use keygate_traces::RequestSpan;
@@ -11,6 +11,7 @@ use crate::{
     connection::Connection,
     connector::Connector,
     is_data_plane,
+    own_credential::{OwnCredential, Verdict},
     path::Pattern,
     pool::{Keeping, Pool},
 };
@@ -22,7 +23,7 @@ pub struct Upstream {
     authority: Authority,
     base_path: String,
     pub(crate) host_header: HeaderValue,
-    pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) own_credential: OwnCredential,
     pub(crate) connector: Connector,
     pub(crate) response_timeout: Duration,
     pub(crate) write_timeout: Duration,
@@ -92,7 +93,7 @@ impl Upstream {
             scheme,
             authority,
             base_path,
-            authorization: credential.map(bearer).transpose()?,
+            own_credential: OwnCredential::new(credential.map(bearer).transpose()?),
             response_timeout: patience.response,
             write_timeout: patience.write,
             probe_path: default_probe_path(path)?,
@@ -104,6 +105,17 @@ impl Upstream {
         let parsed = path.parse().ok().filter(|_| path.starts_with('/'));
         self.probe_path = parsed.ok_or(InvalidUpstream::ProbePath)?;
         Ok(self)
+    }
+
+    /// Whether there is a credential for it, and it has refused that to a client's request since this was asked
+    /// last.
+    pub fn has_refused_credential(&self) -> bool {
+        self.own_credential.take_refused()
+    }
+
+    /// Whether an answer with this status refuses the credential that there is for it.
+    pub fn refuses_credential(&self, status: StatusCode) -> bool {
+        self.own_credential.judge(status) == Verdict::Refused
     }
 
     /// Whether it has to be asked over TLS.

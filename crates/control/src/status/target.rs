@@ -23,6 +23,9 @@ pub enum ProbeFault {
     /// It answered with this status, which says that it does not work.
     #[error("it answered with the status {0}")]
     Status(u16),
+    /// It refused the credential that the operator has for it.
+    #[error("it refused the credential that this service has for it")]
+    RefusedCredential,
     /// It answered, but did not do what it is there for.
     #[error("it failed")]
     Failed,

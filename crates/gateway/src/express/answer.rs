@@ -43,6 +43,15 @@ pub(super) struct Answer {
     pub(super) announced: Option<Duration>,
 }
 
+impl Answer {
+    /// Whether these bytes have all of the body.
+    pub(super) fn is_over_after(&self, bytes: &[u8]) -> Result<bool, Malformed> {
+        let mut framing = self.framing;
+        framing.follow(bytes)?;
+        Ok(framing.is_over())
+    }
+}
+
 /// Reads the head of an answer, of which it writes to the outbox what passes. `None` is one that is
 /// not all there.
 pub(super) fn read(

@@ -26,6 +26,7 @@ use crate::{
     framing::Malformed,
     gateway::{Passage, client_gone},
     headers,
+    own_credential::{JUDGING, MAX_JUDGED, Verdict, refused_problem},
     pool::Kept,
     upstream::Upstream,
 };
@@ -58,27 +59,21 @@ impl Exchange<'_> {
         let mut inbound = Vec::with_capacity(READ_SIZE);
         let (mut upstream, answer) = match self.ask(client, outbox, &mut inbound).await {
             Ok(answered) => answered,
-            Err(Interrupted::ClientGone) => {
-                outbox.note_status(client_gone());
-                self.passage.answers.count(client_gone());
-                return Err(io::ErrorKind::ConnectionAborted.into());
-            }
-            Err(Interrupted::TimedOut) => {
-                return self
-                    .fail(&timeout_problem(self.passage.upstream), client, outbox)
-                    .await;
-            }
-            Err(Interrupted::NotConnected(error)) => {
-                let problem = connect_problem(self.passage.upstream, &error);
-                return self.fail(&problem, client, outbox).await;
-            }
-            Err(Interrupted::Failed(error)) => {
-                let problem = unreachable_problem(self.passage.upstream, &error);
-                return self.fail(&problem, client, outbox).await;
-            }
+            Err(interrupted) => return self.give_up(&interrupted, client, outbox).await,
         };
         if let Some(span) = self.span {
             span.note_upstream_status(answer.status);
+        }
+        match self
+            .refuses_credential(&answer, &mut upstream.connection, client, &mut inbound)
+            .await
+        {
+            Ok(false) => {}
+            Ok(true) => {
+                let problem = refused_problem(self.passage.upstream, answer.status);
+                return self.fail(&problem, client, outbox).await;
+            }
+            Err(interrupted) => return self.give_up(&interrupted, client, outbox).await,
         }
         outbox.end_of_head(self.id, answer.has_date);
         let mut framing = answer.framing;
@@ -103,6 +98,58 @@ impl Exchange<'_> {
             sockets.give_back(upstream, answer.announced);
         }
         Ok(())
+    }
+
+    /// Answers what could not be done, if anybody is there to be answered.
+    async fn give_up<S>(
+        &self,
+        interrupted: &Interrupted,
+        client: &mut Client<'_, S>,
+        outbox: &mut Outbox,
+    ) -> io::Result<()>
+    where
+        S: ClientStream,
+    {
+        let upstream = self.passage.upstream;
+        let problem = match interrupted {
+            Interrupted::ClientGone => {
+                outbox.note_status(client_gone());
+                self.passage.answers.count(client_gone());
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+            Interrupted::TimedOut => timeout_problem(upstream),
+            Interrupted::NotConnected(error) => connect_problem(upstream, error),
+            Interrupted::Failed(error) => unreachable_problem(upstream, error),
+        };
+        self.fail(&problem, client, outbox).await
+    }
+
+    /// Whether an answer refuses the credential that was sent along. Where the body says so, more of it is
+    /// read, as far as it comes in time.
+    async fn refuses_credential<S>(
+        &self,
+        answer: &Answer,
+        connection: &mut TcpStream,
+        client: &mut Client<'_, S>,
+        inbound: &mut Vec<u8>,
+    ) -> Result<bool, Interrupted>
+    where
+        S: ClientStream,
+    {
+        let own = &self.passage.upstream.own_credential;
+        match own.judge(answer.status) {
+            Verdict::Passes => return Ok(false),
+            Verdict::Refused => return Ok(true),
+            Verdict::DependsOnBody => client.allow(JUDGING),
+        }
+        while inbound.len() < MAX_JUDGED && !answer.is_over_after(inbound)? {
+            inbound.reserve(READ_SIZE);
+            match client.watch(connection.read_buf(inbound)).await {
+                Ok(0) | Err(Interrupted::TimedOut) => break,
+                read => read?,
+            };
+        }
+        Ok(own.is_named_in(inbound))
     }
 
     /// Sends the request and reads the head of the answer, of which what passes is then in the outbox.
@@ -149,6 +196,7 @@ impl Exchange<'_> {
         client.look().await?;
         client.allow(upstream.write_timeout);
         client.watch(connection.write_all(outbox.bytes())).await?;
+        // Until all of the answer's head is there, whatever comes before it.
         client.allow(upstream.response_timeout);
         loop {
             inbound.reserve(READ_SIZE);
@@ -193,8 +241,7 @@ impl Exchange<'_> {
         });
         outbox.identity(&self.passage.key);
         outbox.header(&X_REQUEST_ID, self.id.as_bytes());
-        if let Some(authorization) = &upstream.authorization {
-        // Until all of the answer's head is there, whatever comes before it.
+        if let Some(authorization) = &upstream.own_credential.authorization {
             outbox.header(&header::AUTHORIZATION, authorization.as_bytes());
         }
         outbox.push(b"\r\n");
@@ -225,8 +272,7 @@ fn read_answer(
     upstream: &Upstream,
 ) -> Result<Option<Answer>, Interrupted> {
     outbox.clear();
-    answer::read(inbound, outbox, upstream)
-        .map_err(|malformed| Interrupted::Failed(malformed.into()))
+    Ok(answer::read(inbound, outbox, upstream)?)
 }
 
 /// What is to come of an answer's body.
@@ -269,6 +315,8 @@ impl Body {
             if self.framing == Framing::UntilClose {
                 outbox.chunk(&inbound);
                 client.send(outbox).await?;
+            } else if let Some(passing) = piece.as_whole(&inbound) {
+                client.send_bytes(passing).await?;
             } else {
                 push_piece(outbox, self.framing, &inbound, &piece);
                 client.send(outbox).await?;
@@ -292,16 +340,14 @@ fn push_piece(outbox: &mut Outbox, framing: Framing, bytes: &[u8], piece: &Piece
     }
 }
 
-impl From<Malformed> for io::Error {
-    fn from(malformed: Malformed) -> Self {
-        Self::new(io::ErrorKind::InvalidData, malformed)
-    }
-}
-            } else if let Some(passing) = piece.as_whole(&inbound) {
-                client.send_bytes(passing).await?;
 impl From<Malformed> for Interrupted {
     fn from(malformed: Malformed) -> Self {
         Self::Failed(malformed.into())
     }
 }
 
+impl From<Malformed> for io::Error {
+    fn from(malformed: Malformed) -> Self {
+        Self::new(io::ErrorKind::InvalidData, malformed)
+    }
+}

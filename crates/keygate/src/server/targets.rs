@@ -92,10 +92,15 @@ struct Behind {
 #[async_trait]
 impl Target for Behind {
     async fn probe(&self) -> Result<(), ProbeFault> {
+        // What clients met since the last probe: probes may ask for what needs no credential.
+        let was_refused = self.upstream.has_refused_credential();
         let answer = self.upstream.probe(self.patience).await;
         let status = answer
             .map_err(|error| fault(&self.upstream, &error))?
             .status;
+        if was_refused || self.upstream.refuses_credential(status) {
+            return Err(ProbeFault::RefusedCredential);
+        }
         if status.is_server_error() {
             return Err(ProbeFault::Status(status.as_u16()));
         }

@@ -20,6 +20,7 @@ mod lanes;
 mod life_of_a_key;
 mod openai_sdk;
 mod presented_keys;
+mod own_credential;
 mod readme;
 mod results;
 mod shutdown;

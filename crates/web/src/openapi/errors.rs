@@ -161,6 +161,7 @@ fn meaning(code: Code) -> &'static str {
         | Code::ForwardAuthRefused
         | Code::MethodNotAllowed
         | Code::UpstreamUnreachable
+        | Code::UpstreamRefusedCredential
         | Code::UpstreamTimeout => unreachable!("no call of the management API answers it"),
     }
 }
