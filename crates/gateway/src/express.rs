@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header};
 use keygate_core::{Clock, Credential};
 use keygate_http::{
-    Headers, Peer, RequestId, RequestIds, RequestLine, RouteRequests, ambiguous_framing,
+    Headers, Peer, RequestId, RequestIds, RequestLine, RouteRequests, ambiguous_framing, delay_of,
     problem_response,
 };
 use keygate_traces::{RequestSpan, Traces};
@@ -175,7 +175,14 @@ impl Express {
         outbox.note_stale(self.authorizer.stale_seconds());
         let answers = part.answers(self);
         let decided = self.decide(part, &method, target, request, peer, span);
-        let Some(decided) = client.accompany(decided).await else {
+        let mut decided = client.accompany(decided).await;
+        if let Some(Decision::Refuse(refusal)) = &decided
+            && let Some(delay) = delay_of(refusal)
+            && client.hold_back(delay).await.is_none()
+        {
+            decided = None;
+        }
+        let Some(decided) = decided else {
             answers.count(client_gone());
             outbox.note_status(client_gone());
             self.log(&method, target, &id, outbox);

@@ -14,7 +14,7 @@ use http::{
 };
 use keygate_http::{
     ClientBody, Plane, RequestId, RequestIds, Requests, RouteRequests, TrustedProxies,
-    X_REQUEST_ID, failure_of,
+    X_REQUEST_ID, delay_of, failure_of,
 };
 use keygate_traces::{RequestSpan, Traces};
 use keygate_verify::credential_headers;
@@ -136,6 +136,9 @@ impl ExtAuthz {
             }
         };
         let refusal = decided.as_ref().err();
+        if let Some(delay) = refusal.and_then(delay_of) {
+            tokio::time::sleep(delay).await;
+        }
         let status = refusal.map_or(StatusCode::OK, Response::status);
         let failure = refusal.and_then(failure_of);
         self.answers.count(status);

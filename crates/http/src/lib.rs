@@ -3,6 +3,7 @@
 
 mod client;
 mod client_body;
+mod delay;
 mod framing;
 mod headers;
 mod hops;
@@ -15,7 +16,8 @@ mod stalled_write;
 
 pub use client::{ClientAddress, Peer, TrustedProxies};
 pub use client_body::{BodyEnd, ClientBody};
-pub use framing::{ambiguous_framing, refuse_ambiguous_framing};
+pub use delay::{Delay, delay_of};
+pub use framing::{AmbiguousFraming, ambiguous_framing, refuse_ambiguous_framing};
 pub use headers::{Headers, has_spelling_of, is_spelling_of};
 pub use presence::Presence;
 pub use problem::{ServerFailure, failure_of, problem_response, retry_after};

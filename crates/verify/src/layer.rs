@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, header::AUTHORIZATION, uri::PathAndQuery};
 use keygate_core::Scope;
-use keygate_http::ClientAddress;
+use keygate_http::{ClientAddress, delay_of};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -86,7 +86,11 @@ where
                     if let Refusal::Unavailable(error) = &refusal {
                         tracing::error!(%error, "a key could not be looked up");
                     }
-                    Ok(refusal_response(&refusal))
+                    let response = refusal_response::<Bytes>(&refusal);
+                    if let Some(delay) = delay_of(&response) {
+                        tokio::time::sleep(delay).await;
+                    }
+                    Ok(response.map(R::from))
                 }
             }
         })

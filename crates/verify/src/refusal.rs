@@ -3,7 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Response, header::WWW_AUTHENTICATE};
 use keygate_core::{Code, Denial, Problem};
-use keygate_http::problem_response;
+use keygate_http::{Delay, problem_response};
 use keygate_storage::StorageError;
 
 /// Why a request is not let through.
@@ -20,19 +20,26 @@ pub enum Refusal {
     TooMany(Duration),
 }
 
+/// How long a client waits for its refusal once it has tried too many keys: it could ask again at
+/// once otherwise, at the expense of the others.
+const TARPIT: Duration = Duration::from_secs(1);
+
 /// The answer to a request that is not let through, in the contract's words.
 pub fn refusal_response<B: From<Bytes>>(refusal: &Refusal) -> Response<B> {
     let response: Response<Vec<u8>> = match refusal {
         Refusal::Denied(denial) => denial_response(*denial),
         Refusal::Unavailable(error) => problem_response(&Problem::from(error)),
-        Refusal::TooMany(wait) => problem_response(&too_many(*wait)),
+        Refusal::TooMany(wait) => too_many(*wait),
     };
     response.map(|body| B::from(body.into()))
 }
 
-fn too_many(wait: Duration) -> Problem {
+fn too_many(wait: Duration) -> Response<Vec<u8>> {
     let message = "Too many API keys that do not exist came from this address. Wait a little.";
-    Problem::new(Code::RateLimitExceeded, message).with_retry_after(wait)
+    let problem = Problem::new(Code::RateLimitExceeded, message).with_retry_after(wait);
+    let mut response = problem_response(&problem);
+    response.extensions_mut().insert(Delay(TARPIT));
+    response
 }
 
 fn denial_response(denial: Denial) -> Response<Vec<u8>> {

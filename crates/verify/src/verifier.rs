@@ -23,10 +23,6 @@ use crate::{
     metrics::Metrics,
 };
 
-/// How long a client waits for its refusal once it has tried too many keys: it could ask again at
-/// once otherwise, at the expense of the others.
-const TARPIT: Duration = Duration::from_secs(1);
-
 /// What a fill has read, or why it could not: both are for all who wait for it.
 type Read = Result<Found, StorageError>;
 
@@ -91,8 +87,8 @@ impl Verifier {
     /// Whether the request with these headers and this target (path and query) may do what needs
     /// `scope`. If so, the key counts as used now, and the answer is what is known of it.
     ///
-    /// A `client` that has presented many keys that do not exist is kept waiting for a second
-    /// and then refused, unless its key is one that is in memory.
+    /// A `client` that has presented many keys that do not exist is refused, unless its key is one that is in
+    /// memory. It is to wait for that: [`delay_of`](keygate_http::delay_of) the answer says how long.
     pub async fn verify(
         &self,
         headers: &impl Headers,
@@ -147,7 +143,6 @@ impl Verifier {
             return self.decide_by_stale(&known, scope);
         }
         if let Some(wait) = self.throttled(&hash, client) {
-            tokio::time::sleep(TARPIT).await;
             return Err(Refusal::TooMany(wait));
         }
         loop {

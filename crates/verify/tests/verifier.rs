@@ -1,24 +1,29 @@
 //! The verifier over a real store.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use keygate_core::{
     AccountId, ApiKey, Clock, Credential, Denial, EmailAddress, KeyId, ManualClock, OsRandom, Role,
     Scope, Timestamp,
     key::{KeyFormat, KeyHash, KeyHasher, KeyName, KeySecret},
 };
+use keygate_http::delay_of;
 use keygate_storage::{
     AccountStore, Action, Actor, Admission, AuditEntry, CredentialStore, InsertKey, KeyChanges,
     KeyLimits, KeyStore, NewAccount, NewKey, StorageError, Store, UpdateKey, UsageFlush,
     UsageStore,
 };
 use keygate_storage_sqlite::SqliteStore;
-use keygate_verify::{Refusal, Verifier};
+use keygate_verify::{Refusal, Verifier, refusal_response};
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
@@ -311,7 +316,10 @@ async fn a_client_that_tries_many_keys_no_longer_reaches_the_store() {
     }
     let lookups = world.lookups();
     let refusal = attempt(&unknown, attacker).await;
-    assert!(matches!(refusal, Err(Refusal::TooMany(_))));
+    let refusal = refusal.expect_err("it has tried enough");
+    assert!(matches!(refusal, Refusal::TooMany(_)));
+    let answer = refusal_response::<Bytes>(&refusal);
+    assert_eq!(delay_of(&answer), Some(Duration::from_secs(1)));
     let verified = attempt(&known, attacker).await;
     verified.expect("what is in memory is not limited");
     assert_eq!(world.lookups(), lookups);

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::{
@@ -234,6 +234,15 @@ impl<S: ClientStream> Client<'_, S> {
         }
     }
 
+    /// Has the client wait for an answer that is there, if it stays. It can make room for another one
+    /// meanwhile.
+    pub(super) async fn hold_back(&mut self, delay: Duration) -> Option<()> {
+        self.stream.note_used(false);
+        let stayed = self.accompany(sleep(delay)).await;
+        self.stream.note_used(true);
+        stayed
+    }
+
     /// Notes that no request is under way.
     pub(super) fn note_unused(&mut self) {
         self.stream.note_used(false);
@@ -249,8 +258,9 @@ impl<S: ClientStream> Client<'_, S> {
         self.send_bytes(outbox.bytes()).await
     }
 
-    /// Ends the connection to a client that may still be sending.
+    /// Ends the connection to a client that may still be sending, and is the only one that is waited for.
     pub(super) async fn part(&mut self) {
+        self.stream.note_used(false);
         let _ = self.stream.shutdown().await;
     }
 

@@ -19,7 +19,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::graceful::GracefulConnection,
 };
-use keygate_http::{ClientBody, RequestIds};
+use keygate_http::{AmbiguousFraming, ClientBody, RequestIds, delay_of};
 use tokio::{sync::watch, time::sleep};
 
 use super::{
@@ -110,6 +110,11 @@ impl HttpServer {
                 Ok::<_, Infallible>(response.map(|body| Watched::new(body, under_way)))
             }
         });
+                if let Some(delay) = delay_of(&response) {
+                    // Nobody is waited for but the client.
+                    under_way.set_unread(true);
+                    sleep(delay).await;
+                }
         let io = TokioIo::new(stream);
         let ended = if is_http2 {
             drive(
