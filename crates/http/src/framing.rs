@@ -4,6 +4,10 @@ use http::{
 };
 use keygate_core::{Code, Problem};
 
+/// Stands among the extensions of a request whose head said its length in two ways, where only one is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct AmbiguousFraming;
+
 /// Refuses what two servers may read as different requests: a length in two ways, a coding other
 /// than `chunked`, a host that is not there or there twice (RFC 9112 sections 3.2 and 6.3).
 pub fn refuse_ambiguous_framing<B>(request: &Request<B>) -> Result<(), Problem> {
@@ -13,7 +17,8 @@ pub fn refuse_ambiguous_framing<B>(request: &Request<B>) -> Result<(), Problem> 
     let headers = request.headers();
     let hosts = headers.get_all(HOST).iter().count();
     let host_is_clear = hosts == 1 || (hosts == 0 && request.version() == Version::HTTP_10);
-    if host_is_clear && length_is_clear(headers) {
+    let was_clear = request.extensions().get::<AmbiguousFraming>().is_none();
+    if host_is_clear && was_clear && length_is_clear(headers) {
         return Ok(());
     }
     Err(ambiguous_framing())

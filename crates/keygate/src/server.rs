@@ -9,6 +9,7 @@ mod descriptors;
 mod ext_authz;
 mod farewell;
 mod ground;
+mod heads;
 mod http_server;
 mod listeners;
 mod metrics;

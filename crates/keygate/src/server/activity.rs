@@ -17,6 +17,8 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
+use super::heads::Heads;
+
 /// How long a request's head may take from its first byte.
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may leave what is sent to it unread.
@@ -85,6 +87,8 @@ struct State {
     head_began: Option<Instant>,
     /// Whether the first line of the first head has come. Where later ones begin, the HTTP library knows.
     has_line: bool,
+    /// What the HTTP library does not show of heads.
+    heads: Heads,
     /// Whether all that was answered is sent.
     is_settled: bool,
     /// Whether a client may still send what nobody will read.
@@ -101,6 +105,7 @@ impl Activity {
             progress_at: Instant::now(),
             head_began: None,
             has_line: false,
+            heads: Heads::new(),
             is_settled: true,
             leaves_unread: false,
         };
@@ -169,11 +174,13 @@ impl Activity {
     /// Notes that bytes came. Where no request is under way, a head begins with them; line ends before
     /// it begin nothing (RFC 9112 section 2.2), nor do frames that are about the connection.
     pub(super) fn note_bytes(&self, bytes: &[u8]) {
-        if self.is_http2 || bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
+        if self.is_http2 {
             return;
         }
         let mut state = self.state.lock();
-        if !state.requests.is_empty() {
+        state.heads.note(bytes);
+        let is_blank = bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
+        if is_blank || !state.requests.is_empty() {
             return;
         }
         state.has_line |= bytes.contains(&b'\n');
@@ -220,7 +227,8 @@ impl Activity {
             version,
             answer,
         };
-        let number = self.change(|state| {
+        let (number, is_ambiguous) = self.change(|state| {
+            let is_ambiguous = !self.is_http2 && state.heads.read();
             let number = state.next;
             state.next += 1;
             state.requests.insert(number, request);
@@ -229,11 +237,12 @@ impl Activity {
             state.is_settled = false;
             state.leaves_unread = false;
             state.begun = (!self.is_http2).then_some(begun);
-            number
+            (number, is_ambiguous)
         });
         UnderWay {
             activity: self.clone(),
             number,
+            is_ambiguous,
             is_unread: false,
         }
     }
@@ -302,10 +311,16 @@ impl Activity {
 pub(super) struct UnderWay {
     activity: Arc<Activity>,
     number: u64,
+    is_ambiguous: bool,
     is_unread: bool,
 }
 
 impl UnderWay {
+    /// Whether its head says its length in two ways, one of which the HTTP library does not show.
+    pub(super) fn is_ambiguous(&self) -> bool {
+        self.is_ambiguous
+    }
+
     /// Notes that the answer is there.
     pub(super) fn begin_answer(&mut self, answer: Answer) {
         let mut state = self.activity.state.lock();
@@ -338,6 +353,7 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         let number = self.number;
         self.activity.change(|state| {
+            state.heads.end_request();
             let begun = state.begun.take();
             state.leaves_unread = begun.is_some_and(|begun| !begun.body.has_come());
             state.requests.remove(&number);

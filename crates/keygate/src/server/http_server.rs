@@ -99,7 +99,10 @@ impl HttpServer {
         let requests = activity.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(ClientBody::new);
-            let under_way = requests.begin_request(request.body().end(), request.version());
+            let mut under_way = requests.begin_request(request.body().end(), request.version());
+            if under_way.is_ambiguous() {
+                request.extensions_mut().insert(AmbiguousFraming);
+            }
             if !is_http2 {
                 let presence = requests.presence().clone();
                 request.extensions_mut().insert(presence);
@@ -107,14 +110,14 @@ impl HttpServer {
             let answered = answer(request);
             async move {
                 let response = answered.await;
-                Ok::<_, Infallible>(response.map(|body| Watched::new(body, under_way)))
-            }
-        });
                 if let Some(delay) = delay_of(&response) {
                     // Nobody is waited for but the client.
                     under_way.set_unread(true);
                     sleep(delay).await;
                 }
+                Ok::<_, Infallible>(response.map(|body| Watched::new(body, under_way)))
+            }
+        });
         let io = TokioIo::new(stream);
         let ended = if is_http2 {
             drive(
