@@ -175,6 +175,9 @@ impl Gateway {
         let admitted = async {
             let destination = destination.map_err(|ambiguous| refused(ambiguous.into()))?;
             let (path, upstream) = (destination.path, destination.upstream);
+            if path.has_v1_twice() {
+                return Err(problem_response(&v1_twice()));
+            }
             if let (Some(span), Some(upstream)) = (span, upstream) {
                 span.note_route(upstream.path());
             }
@@ -277,6 +280,12 @@ fn method_not_allowed() -> Response<Bytes> {
 
 fn ambiguous_path() -> Problem {
     Problem::new(Code::InvalidRequest, AMBIGUOUS_PATH)
+}
+
+fn v1_twice() -> Problem {
+    let message =
+        "The path has /v1 twice: the client adds it to its base URL. Leave it out of the base URL.";
+    Problem::new(Code::NotFound, message)
 }
 
 fn no_upstream() -> Problem {

@@ -42,6 +42,12 @@ impl<'a> Readings<'a> {
         safe.then_some(readings).ok_or(AmbiguousPath)
     }
 
+    /// Whether a client has put `/v1` before a path that has it already.
+    pub(crate) fn has_v1_twice(&self) -> bool {
+        let rest = self.decoded.strip_prefix("/v1/v1");
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// What both readings give, where they agree.
     pub(crate) fn agree<T: PartialEq>(
         &self,

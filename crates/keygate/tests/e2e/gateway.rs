@@ -358,6 +358,8 @@ async fn a_body_that_is_malformed_is_the_clients_fault() {
     let rest = "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n";
     let answer = world.raw("POST /v1/files", rest);
     assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(answer.contains("\"code\":\"invalid_request\""), "{answer}");
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_path_that_lacks_v1_or_has_it_twice_is_told_so() {
@@ -408,6 +410,4 @@ async fn no_browser_takes_an_error_of_the_data_plane_for_anything_else() {
             assert_eq!(answer.matches(nosniff).count(), 1, "{request} {answer}");
         }
     }
-}
-    assert!(answer.contains("\"code\":\"invalid_request\""), "{answer}");
 }
