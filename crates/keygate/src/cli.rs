@@ -11,12 +11,13 @@ mod key;
 mod output;
 mod restore;
 mod serve;
+mod setting_flags;
 mod stop_signal;
 mod storage;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use rustix::{
     fs::Mode,
     process::{Signal, umask},
@@ -24,22 +25,10 @@ use rustix::{
 use tokio::signal::unix::SignalKind;
 
 use crate::{
-    config::{Flags, Settings, did_you_mean},
+    config::{Flags, Given, OtherFlag, Settings},
     failure::Failure,
     telemetry, variables,
 };
-
-/// The variables that are read.
-const VARIABLES: [&str; 8] = [
-    "KEYGATE_DATA",
-    "KEYGATE_CONFIG",
-    "KEYGATE_DATABASE",
-    "KEYGATE_LISTEN",
-    "KEYGATE_METRICS_LISTEN",
-    "KEYGATE_UPSTREAM",
-    "KEYGATE_STATUS_INTERVAL",
-    "KEYGATE_LOG",
-];
 
 /// API keys for your API: issue them, check them at wire speed, revoke them at once.
 #[derive(Parser)]
@@ -59,18 +48,9 @@ struct Global {
     /// The configuration file
     #[arg(long, env = "KEYGATE_CONFIG", value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// The database: a file in the data folder, or postgres://… [default: keygate.db]
     #[arg(
         long,
-        env = "KEYGATE_DATABASE",
-        hide_env_values = true,
-        value_name = "DATABASE",
-        global = true
-    )]
-    database: Option<String>,
-    /// How much to log: error, warn, info, debug or trace
-    #[arg(
-        long,
+        help = "How much to log: error, warn, info, debug, trace, or parts like keygate_gateway=debug,info",
         env = "KEYGATE_LOG",
         value_name = "FILTER",
         default_value = "info",
@@ -79,52 +59,12 @@ struct Global {
     log: String,
 }
 
-/// What the server and the demo have in common.
-#[derive(Args)]
-struct ListenFlag {
-    /// The address and port to listen on [default: 127.0.0.1:8080]
-    #[arg(long, env = "KEYGATE_LISTEN", value_name = "ADDRESS")]
-    listen: Option<String>,
-}
-
-/// What the server and the check of its configuration have in common.
-#[derive(Args)]
-struct ServerFlags {
-    #[command(flatten)]
-    listen: ListenFlag,
-    /// The address and port on which /metrics is answered, or off [default: 127.0.0.1:9464]
-    #[arg(long, env = "KEYGATE_METRICS_LISTEN", value_name = "ADDRESS")]
-    metrics_listen: Option<String>,
-    #[arg(
-        long,
-        env = "KEYGATE_UPSTREAM",
-        value_name = "URL",
-        help = "Where requests under /v1 go, like http://127.0.0.1:11434"
-    )]
-    upstream: Option<String>,
-    /// How often to look whether all works, for the status page, or off [default: 30s]
-    #[arg(long, env = "KEYGATE_STATUS_INTERVAL", value_name = "TIME")]
-    status_interval: Option<String>,
-}
-
-impl ServerFlags {
-    fn join(self, flags: Flags) -> Flags {
-        Flags {
-            listen: self.listen.listen,
-            metrics_listen: self.metrics_listen,
-            upstream: self.upstream,
-            status_interval: self.status_interval,
-            ..flags
-        }
-    }
-}
-
 #[derive(Subcommand)]
 enum Command {
     /// Run the server
-    Serve(serve::Serve),
+    Serve,
     /// Try it: a server with an echo upstream, an account and a key, all thrown away on Ctrl-C
-    Demo(demo::Demo),
+    Demo,
     /// Make, list, suspend accounts
     #[command(subcommand)]
     Account(account::Account),
@@ -151,13 +91,28 @@ enum Command {
     Openapi,
 }
 
+/// The flags that are no settings.
+fn other_flags() -> impl Iterator<Item = OtherFlag> {
+    let command = Cli::command();
+    let flags: Vec<_> = command.get_arguments().filter_map(other_flag).collect();
+    flags.into_iter()
+}
+
+fn other_flag(flag: &clap::Arg) -> Option<OtherFlag> {
+    Some(OtherFlag {
+        name: format!("--{}", flag.get_long()?),
+        variable: flag.get_env()?.to_str()?.to_owned(),
+        help: flag.get_help()?.to_string(),
+    })
+}
+
 /// Runs the command line. Exit code 0 is success, 1 a failure, 2 a command line that is not
 /// understood, 141 a result that nobody reads to its end.
 pub(crate) fn run() -> ExitCode {
     // Whatever is made is for this user alone, and for this user it is, whoever starts the program.
     umask(Mode::RWXG | Mode::RWXO);
-    let done = without_empty_variables().and_then(|()| match Cli::try_parse() {
-        Ok(cli) => start(cli),
+    let done = without_empty_variables().and_then(|()| match parse() {
+        Ok((cli, given)) => start(cli, given),
         Err(answer) => explain(&answer),
     });
     done.unwrap_or_else(|failure| {
@@ -183,8 +138,16 @@ fn explain(answer: &clap::Error) -> Result<ExitCode, Failure> {
     Ok(u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
-fn start(cli: Cli) -> Result<ExitCode, Failure> {
-    refuse_unknown_variables()?;
+/// The command, and the settings that its flags give.
+fn parse() -> Result<(Cli, Vec<Given>), clap::Error> {
+    let matches = setting_flags::add(Cli::command()).try_get_matches()?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    Ok((cli, setting_flags::given(&matches)))
+}
+
+fn start(cli: Cli, mut given: Vec<Given>) -> Result<ExitCode, Failure> {
+    let others: Vec<String> = other_flags().map(|flag| flag.variable).collect();
+    given.extend(variables::settings(&others)?);
     telemetry::start(&cli.global.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -193,22 +156,21 @@ fn start(cli: Cli) -> Result<ExitCode, Failure> {
     let flags = Flags {
         data: cli.global.data,
         config: cli.global.config,
-        database: cli.global.database,
-        ..Flags::default()
+        given,
     };
     let done = runtime.block_on(async {
         outlive_file_size_limit()?;
         match cli.command {
-            Command::Serve(serve) => serve.run(flags).await,
-            Command::Demo(demo) => demo.run(flags).await,
+            Command::Serve => serve::run(&flags).await,
+            Command::Demo => demo::run(&flags).await,
             Command::Account(account) => account.run(&mut Settings::load(&flags)?).await,
             Command::Key(key) => key.run(&mut Settings::load(&flags)?).await,
             Command::Incident(incident) => incident.run(&mut Settings::load(&flags)?).await,
             Command::Backup(backup) => backup.run(&mut Settings::load(&flags)?).await,
             Command::Restore(restore) => restore.run(&mut Settings::load(&flags)?).await,
             Command::Storage(storage) => storage.run().await,
-            Command::Config(config) => config.run(flags),
-            Command::Doctor(doctor) => return doctor.run(flags).await,
+            Command::Config(config) => config.run(&flags),
+            Command::Doctor(doctor) => return doctor.run(&flags).await,
             Command::Openapi => output::line(keygate_web::openapi_json().trim_end()),
         }?;
         Ok(ExitCode::SUCCESS)
@@ -224,36 +186,4 @@ fn outlive_file_size_limit() -> Result<(), Failure> {
     let exceeded = SignalKind::from_raw(Signal::XFSZ.as_raw());
     let caught = tokio::signal::unix::signal(exceeded).map(drop);
     caught.map_err(|error| Failure::new(format!("Signals cannot be handled ({error}).")))
-}
-
-/// A misspelt variable would otherwise be overlooked.
-fn refuse_unknown_variables() -> Result<(), Failure> {
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        if !name.starts_with("KEYGATE_") || VARIABLES.contains(&&*name) || is_kubernetes(&name) {
-            continue;
-        }
-        let advice = did_you_mean(&name, &VARIABLES);
-        return Err(Failure::new(format!(
-            "There is no variable {name}. {advice}"
-        )));
-    }
-    Ok(())
-}
-
-/// Kubernetes tells every container by such names of each service in its namespace, one that is called keygate,
-/// or keygate-metrics, among them.
-fn is_kubernetes(name: &str) -> bool {
-    let is_port = |rest: &str| {
-        let mut words = rest.split('_');
-        words.next().is_some_and(|port| port.parse::<u16>().is_ok())
-            && matches!(words.next(), Some("TCP" | "UDP" | "SCTP"))
-    };
-    name.ends_with("_SERVICE_HOST")
-        || name.ends_with("_SERVICE_PORT")
-        || name.contains("_SERVICE_PORT_")
-        || name.ends_with("_PORT")
-        || name
-            .split_once("_PORT_")
-            .is_some_and(|(_, rest)| is_port(rest))
 }

@@ -11,7 +11,7 @@ use keygate_core::{OsRandom, Role, Token, key::KeyName};
 use tempfile::TempDir;
 
 use crate::{
-    config::{Flags, Settings},
+    config::{Flags, Given, Place, Settings},
     failure::Failure,
     server::Running,
 };
@@ -39,16 +39,22 @@ impl Demo {
 }
 
 /// Starts a server with an echo upstream, makes an account and a key, and makes a call with it.
-pub(crate) async fn start(listen: Option<String>) -> Result<Demo, Failure> {
+pub(crate) async fn start(listen: Option<Given>) -> Result<Demo, Failure> {
     let cannot = |error: std::io::Error| Failure::new(format!("The demo cannot start ({error})."));
     let folder = TempDir::with_prefix("keygate-demo-").map_err(cannot)?;
     let echo = echo::Echo::start().await.map_err(cannot)?;
+    let own = [
+        Given::once("metrics.listen", Place::Flag, "off"),
+        Given::once(
+            "upstream.url",
+            Place::Flag,
+            format!("http://{}", echo.address),
+        ),
+    ];
     let settings = Settings::load(&Flags {
         data: Some(folder.path().to_owned()),
-        listen,
-        metrics_listen: Some("off".to_owned()),
-        upstream: Some(format!("http://{}", echo.address)),
-        ..Flags::default()
+        config: None,
+        given: listen.into_iter().chain(own).collect(),
     })?;
     let running = Running::start(settings).await?;
     let password = Token::generate(&OsRandom);

@@ -55,7 +55,7 @@ pub(crate) async fn look(settings: &mut Settings, viewer: Viewer) -> Preflight {
         None
     };
     let line = RequestLine::without_keys(settings.format.prefix());
-    let traces = telemetry::traces(settings.traces.as_ref(), &line);
+    let traces = telemetry::traces(&settings.traces, &line);
     let traces = or_note("traces", traces, &mut found).flatten();
     let (listeners, of_ports) = Listeners::bind(settings, running.as_ref()).await;
     found.extend(of_ports);

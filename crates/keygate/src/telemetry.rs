@@ -4,7 +4,7 @@ use keygate_http::RequestLine;
 use keygate_traces::Traces;
 use tracing_subscriber::EnvFilter;
 
-use crate::{config::TraceSettings, failure::Failure};
+use crate::{config, failure::Failure};
 
 /// Logs to standard error: for people on a terminal, as JSON lines elsewhere.
 pub(crate) fn start(filter: &str) -> Result<(), Failure> {
@@ -36,18 +36,14 @@ pub(crate) fn start(filter: &str) -> Result<(), Failure> {
 
 /// Where traces go, if anywhere.
 pub(crate) fn traces(
-    settings: Option<&TraceSettings>,
+    settings: &config::Traces,
     line: &RequestLine,
 ) -> Result<Option<Traces>, Failure> {
-    let Some(settings) = settings else {
+    let Some(collector) = &settings.otlp_endpoint else {
         return Ok(None);
     };
-    let TraceSettings {
-        endpoint,
-        ratio,
-        believed,
-    } = settings;
-    let traces = Traces::to(endpoint, *ratio, *believed, line.clone());
+    let ratio = settings.sample_ratio.0;
+    let traces = Traces::to(&collector.0, ratio, settings.believe, line.clone());
     let traces =
         traces.map_err(|error| Failure::new(format!("Traces cannot be sent ({error})")))?;
     Ok(Some(traces))

@@ -1,6 +1,6 @@
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
-use super::{ServerFlags, output};
+use super::{other_flags, output};
 use crate::{
     config::{Flags, Settings, reference_page},
     failure::Failure,
@@ -9,25 +9,33 @@ use crate::{
 #[derive(Subcommand)]
 pub(super) enum Config {
     /// Say whether the configuration is valid; changes nothing
-    Check(Check),
+    Check,
     /// Print the reference of all settings, in Markdown
     Reference,
 }
 
-#[derive(Args)]
-pub(super) struct Check {
-    #[command(flatten)]
-    flags: ServerFlags,
-}
-
 impl Config {
-    pub(super) fn run(self, flags: Flags) -> Result<(), Failure> {
+    pub(super) fn run(self, flags: &Flags) -> Result<(), Failure> {
         match self {
-            Self::Check(check) => {
-                Settings::load(&check.flags.join(flags))?;
+            Self::Check => {
+                Settings::load(flags)?;
                 output::line("The configuration is valid.")
             }
-            Self::Reference => output::line(reference_page().trim_end()),
+            Self::Reference => output::line(reference_page(other_flags()).trim_end()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_page_is_up_to_date() {
+        let written = include_str!("../../../../docs/configuration.md");
+        assert!(
+            written == reference_page(other_flags()),
+            "write it anew: cargo xtask docs configuration"
+        );
     }
 }

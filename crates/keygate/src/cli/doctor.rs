@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::{ServerFlags, output};
+use super::output;
 use crate::{
     config::Flags,
     doctor::examine,
@@ -13,8 +13,6 @@ use crate::{
 
 #[derive(Args)]
 pub(super) struct Doctor {
-    #[command(flatten)]
-    flags: ServerFlags,
     /// Print JSON, for programs
     #[arg(long)]
     json: bool,
@@ -22,8 +20,8 @@ pub(super) struct Doctor {
 
 impl Doctor {
     /// Exit code 0 where nothing is wrong, though there may be warnings.
-    pub(super) async fn run(self, flags: Flags) -> Result<ExitCode, Failure> {
-        let found = examine(&self.flags.join(flags)).await;
+    pub(super) async fn run(self, flags: &Flags) -> Result<ExitCode, Failure> {
+        let found = examine(flags).await;
         if self.json {
             output::json(&found.iter().map(finding_json).collect())?;
         } else {

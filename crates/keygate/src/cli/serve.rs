@@ -1,37 +1,28 @@
-use clap::Args;
-
-use super::{ServerFlags, output, stop_signal::StopSignal};
+use super::{output, stop_signal::StopSignal};
 use crate::{
     config::{Flags, Settings},
     failure::Failure,
     server::{Running, open_files},
 };
 
-#[derive(Args)]
-pub(super) struct Serve {
-    #[command(flatten)]
-    flags: ServerFlags,
-}
-
-impl Serve {
-    pub(super) async fn run(self, flags: Flags) -> Result<(), Failure> {
-        let settings = Settings::load(&self.flags.join(flags))?;
-        let upstreams = settings.upstreams.to_string();
-        let stop = StopSignal::of_server()?;
-        let running = Running::start(settings).await?;
-        let greeting = greeting(&running, &upstreams).await?;
-        // Who starts it in the background may well have closed what it greets on.
-        if let Err(failure) = greeting.iter().try_for_each(|text| output::line(text)) {
-            tracing::warn!("the greeting was not shown: {failure}");
-        }
-        let metrics = running.addresses.metrics.map(tracing::field::display);
-        let open_files = open_files().soft;
-        tracing::info!(address = %running.addresses.http, upstreams, metrics, open_files, "listening");
-        stop.received(|| {}).await;
-        running.stop().await;
-        tracing::info!("stopped");
-        Ok(())
+/// Runs the server until it is to stop.
+pub(super) async fn run(flags: &Flags) -> Result<(), Failure> {
+    let settings = Settings::load(flags)?;
+    let upstreams = settings.upstreams.to_string();
+    let stop = StopSignal::of_server()?;
+    let running = Running::start(settings).await?;
+    let greeting = greeting(&running, &upstreams).await?;
+    // Who starts it in the background may well have closed what it greets on.
+    if let Err(failure) = greeting.iter().try_for_each(|text| output::line(text)) {
+        tracing::warn!("the greeting was not shown: {failure}");
     }
+    let metrics = running.addresses.metrics.map(tracing::field::display);
+    let open_files = open_files().soft;
+    tracing::info!(address = %running.addresses.http, upstreams, metrics, open_files, "listening");
+    stop.received(|| {}).await;
+    running.stop().await;
+    tracing::info!("stopped");
+    Ok(())
 }
 
 /// What there is to know, and last that the program is ready.

@@ -1,197 +1,144 @@
-use std::path::Path;
+//! The configuration file.
 
-use serde::Deserialize;
+use std::{ops::Range, path::Path};
 
-use super::reference::{SETTINGS, did_you_mean};
+use toml::de::{DeInteger, DeTable, DeValue};
+
+use super::setting::{Given, Kind, Place, Setting, did_you_mean};
 use crate::failure::Failure;
 
-/// The configuration file, as it is written. What is left out is `None`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct File {
-    pub(crate) keys: Keys,
-    pub(crate) accounts: Accounts,
-    pub(crate) server: Server,
-    pub(crate) ext_authz: ExtAuthz,
-    pub(crate) metrics: Metrics,
-    pub(crate) upstream: Vec<Upstream>,
-    pub(crate) route: Vec<Route>,
-    pub(crate) storage: Storage,
-    pub(crate) traces: Traces,
-    pub(crate) status: Status,
-    pub(crate) audit: Audit,
+/// Reads a file; a setting that does not exist is an error that names the nearest one.
+pub(super) fn read(path: &Path, settings: &[&'static Setting]) -> Result<Vec<Given>, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::new(format!(
+            "The configuration file {} cannot be read ({error}). Check the path given with --config.",
+            path.display()
+        ))
+    })?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    parse(&text, folder, settings).map_err(|why| Failure::new(format!("{}: {why}", path.display())))
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Audit {
-    pub(crate) keep_days: Option<u32>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Keys {
-    pub(crate) prefix: Option<String>,
-    pub(crate) max_active: Option<u32>,
-    pub(crate) max_total: Option<u32>,
-    pub(crate) pepper_file: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Accounts {
-    pub(crate) signup: Option<String>,
-    pub(crate) changes_per_minute: Option<u32>,
-    pub(crate) session_idle: Option<String>,
-    pub(crate) session_absolute: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Server {
-    pub(crate) listen: Option<String>,
-    pub(crate) public_url: Option<String>,
-    pub(crate) drain_delay: Option<String>,
-    pub(crate) keep_alive: Option<String>,
-    pub(crate) trusted_proxies: Vec<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct ExtAuthz {
-    pub(crate) listen: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Metrics {
-    pub(crate) listen: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Upstream {
-    pub(crate) path: Option<String>,
-    pub(crate) url: Option<String>,
-    pub(crate) credential_file: Option<String>,
-    pub(crate) connect_timeout: Option<String>,
-    pub(crate) write_timeout: Option<String>,
-    pub(crate) response_timeout: Option<String>,
-    pub(crate) idle_timeout: Option<String>,
-    pub(crate) max_connection_age: Option<String>,
-    pub(crate) name: Option<String>,
-    pub(crate) status_path: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Route {
-    pub(crate) methods: Vec<String>,
-    pub(crate) path: Option<String>,
-    pub(crate) scope: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Storage {
-    pub(crate) database: Option<String>,
-    pub(crate) pool_size: Option<u32>,
-    pub(crate) statement_timeout: Option<String>,
-    pub(crate) lock_timeout: Option<String>,
-    pub(crate) lease: Option<String>,
-    pub(crate) on_storage_loss: Option<String>,
-    pub(crate) max_stale: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Traces {
-    pub(crate) otlp_endpoint: Option<String>,
-    pub(crate) sample_ratio: Option<f64>,
-    pub(crate) believe: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Status {
-    pub(crate) interval: Option<String>,
-    pub(crate) timeout: Option<String>,
-}
-
-impl File {
-    /// Reads a file; a setting that does not exist is an error that names the nearest one.
-    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Failure::new(format!(
-                "The configuration file {} cannot be read ({error}). Check the path given with --config.",
-                path.display()
-            ))
+/// What a file in `folder` gives. Each of several tables begins with one that has the table's name and no text.
+pub(super) fn parse(
+    text: &str,
+    folder: &Path,
+    settings: &[&'static Setting],
+) -> Result<Vec<Given>, String> {
+    let tables = DeTable::parse(text).map_err(|error| {
+        let span = error.span().unwrap_or_default();
+        not_understood(text, span, &error.message().replace('\n', ", "))
+    })?;
+    let mut all = Vec::new();
+    for (table, value) in tables.get_ref() {
+        let table = table.get_ref();
+        let mut known = settings
+            .iter()
+            .map(|setting| (setting.table_and_name().0, setting));
+        let known = known.find(|(name, _)| name == table);
+        let (table, of_table) = known.ok_or_else(|| unknown(table, settings))?;
+        let rows = rows(value.get_ref(), of_table.is_of_list()).ok_or_else(|| {
+            let why = format!("{table} is a table that begins with {}", of_table.heading);
+            not_understood(text, value.span(), &why)
         })?;
-        Self::parse(&text).map_err(|why| Failure::new(format!("{}: {why}", path.display())))
-    }
-
-    /// The files with secrets that it names, each with its setting.
-    pub(crate) fn secret_files(&self) -> Vec<(&'static str, &str)> {
-        let pepper = self.keys.pepper_file.as_deref();
-        let pepper = pepper.map(|path| ("keys.pepper_file", path));
-        let credentials = self.upstream.iter().filter_map(|upstream| {
-            let path = upstream.credential_file.as_deref()?;
-            Some(("upstream.credential_file", path))
-        });
-        pepper.into_iter().chain(credentials).collect()
-    }
-
-    /// Whether a password can stand in it.
-    pub(crate) fn names_a_server(&self) -> bool {
-        let database = self.storage.database.as_deref();
-        database.is_some_and(|database| database.contains("://"))
-    }
-
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let mut unknown = Vec::new();
-        let parsed = toml::Deserializer::parse(text).and_then(|document| {
-            serde_ignored::deserialize(document, |path| unknown.push(path.to_string()))
-        });
-        let file = parsed.map_err(|error| one_line(&error, text))?;
-        match unknown.first() {
-            None => Ok(file),
-            Some(setting) => Err(unknown_setting(setting)),
+        for (row, values) in rows {
+            let given = |setting, texts| Given {
+                setting,
+                row,
+                place: Place::File,
+                texts,
+            };
+            all.push(given(table, Vec::new()));
+            for (name, value) in values {
+                let name = format!("{table}.{}", name.get_ref());
+                let mut known = settings.iter();
+                let setting = known.find(|setting| setting.name == name);
+                let setting = setting.ok_or_else(|| unknown(&name, settings))?;
+                let texts = texts(setting.kind, value.get_ref(), folder).ok_or_else(|| {
+                    not_understood(text, value.span(), &wrong_type(setting, value.get_ref()))
+                })?;
+                all.push(given(setting.name, texts));
+            }
         }
     }
+    Ok(all)
 }
 
-fn unknown_setting(path: &str) -> String {
-    // serde counts the tables of an array: `upstream.0.uri`.
-    let name: Vec<&str> = path
-        .split('.')
-        .filter(|part| part.parse::<usize>().is_err())
-        .collect();
-    let name = name.join(".");
-    let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
-    let advice = did_you_mean(&name, &known);
+/// The tables in a value, with their places where there may be several.
+fn rows<'a, 'i>(
+    value: &'a DeValue<'i>,
+    is_list: bool,
+) -> Option<Vec<(Option<usize>, &'a DeTable<'i>)>> {
+    match value {
+        DeValue::Table(table) if !is_list => Some(vec![(None, table)]),
+        DeValue::Array(tables) if is_list => {
+            let rows = tables.iter().enumerate();
+            rows.map(|(row, table)| Some((Some(row), table.get_ref().as_table()?)))
+                .collect()
+        }
+        _ => None,
+    }
+}
+
+fn unknown(name: &str, settings: &[&'static Setting]) -> String {
+    let known: Vec<&str> = settings.iter().map(|setting| setting.name).collect();
+    let advice = did_you_mean(name, &known);
     format!("There is no setting \"{name}\". {advice}")
 }
 
-fn one_line(error: &toml::de::Error, text: &str) -> String {
-    let message = error.message().replace('\n', ", ");
-    // It repeats a text that stands where none is expected, and that may be a database with a password.
-    let message = if message.contains("://") {
-        "an address stands where none is expected".to_owned()
-    } else {
-        message
+fn wrong_type(setting: &Setting, value: &DeValue<'_>) -> String {
+    let found = match value {
+        // What stands where none is expected may be a database with a password.
+        DeValue::String(text) if !text.contains("://") => format!("string {text:?}"),
+        value => value.type_str().to_owned(),
     };
-    match error.span() {
-        Some(span) => {
-            let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
-            format!("Line {line} is not understood: {message}.")
+    let expected = match setting.kind {
+        Kind::Text | Kind::SecretFile => "a string",
+        Kind::Integer => "a whole number",
+        Kind::Number => "a number",
+        Kind::Texts => "a list of strings",
+    };
+    let example = setting.line(setting.example);
+    format!("invalid type: {found}, expected {expected}, like {example}")
+}
+
+/// The text or texts of a value, if it is of this kind.
+fn texts(kind: Kind, value: &DeValue<'_>, folder: &Path) -> Option<Vec<String>> {
+    let text = match (kind, value) {
+        (Kind::Text, DeValue::String(text)) => text.to_string(),
+        (Kind::SecretFile, DeValue::String(path)) => folder.join(&**path).display().to_string(),
+        (Kind::Integer | Kind::Number, DeValue::Integer(integer)) => decimal(integer),
+        (Kind::Number, DeValue::Float(float)) => float.to_string(),
+        (Kind::Texts, DeValue::Array(texts)) => {
+            let texts = texts.iter();
+            return texts
+                .map(|text| text.get_ref().as_str().map(str::to_owned))
+                .collect();
         }
-        None => format!("{message}."),
-    }
+        _ => return None,
+    };
+    Some(vec![text])
+}
+
+/// It may be written in another base. One that is too long says so by its rule.
+fn decimal(integer: &DeInteger<'_>) -> String {
+    i64::from_str_radix(integer.as_str(), integer.radix())
+        .map_or_else(|_| integer.to_string(), |integer| integer.to_string())
+}
+
+fn not_understood(text: &str, span: Range<usize>, why: &str) -> String {
+    let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
+    format!("Line {line} is not understood: {why}.")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::SETTINGS;
+
+    fn parse(text: &str) -> Result<Vec<Given>, String> {
+        super::parse(text, Path::new(""), &SETTINGS)
+    }
 
     #[test]
     fn an_unknown_setting_names_the_nearest() {
@@ -213,29 +160,58 @@ mod tests {
                 "There is no setting \"listen\". Did you mean \"server.listen\"?",
             ),
         ] {
-            assert_eq!(File::parse(text).expect_err(text), expected);
+            assert_eq!(parse(text).err().as_deref(), Some(expected), "{text}");
         }
     }
 
     #[test]
-    fn a_wrong_type_names_its_line() {
-        let error = File::parse("[keys]\n\nmax_active = \"ten\"\n").expect_err("a string");
-        assert!(error.starts_with("Line 3 is not understood: "), "{error}");
-        assert!(!error.contains('\n'), "{error}");
-        File::parse("[keys").expect_err("no TOML");
+    fn a_wrong_type_names_its_line_and_an_example() {
+        for (text, expected) in [
+            (
+                "[keys]\n\nmax_active = \"ten\"\n",
+                "Line 3 is not understood: invalid type: string \"ten\", expected a whole number, like max_active = 10.",
+            ),
+            (
+                "[keys]\nmax_active = 1.5\n",
+                "Line 2 is not understood: invalid type: float, expected a whole number, like max_active = 10.",
+            ),
+            (
+                "[server]\ntrusted_proxies = \"10.0.0.0/8\"",
+                "Line 2 is not understood: invalid type: string \"10.0.0.0/8\", expected a list of strings, like trusted_proxies = [\"10.0.0.0/8\"].",
+            ),
+            (
+                "[upstream]\nurl = \"http://a\"",
+                "Line 1 is not understood: upstream is a table that begins with [[upstream]].",
+            ),
+            (
+                "upstream = [1]",
+                "Line 1 is not understood: upstream is a table that begins with [[upstream]].",
+            ),
+            (
+                "[[server]]\nlisten = \"a\"",
+                "Line 1 is not understood: server is a table that begins with [server].",
+            ),
+        ] {
+            assert_eq!(parse(text).err().as_deref(), Some(expected), "{text}");
+        }
+        parse("[keys").expect_err("no TOML");
     }
 
     #[test]
-    fn every_setting_of_the_reference_is_read() {
-        for setting in SETTINGS {
-            let (table, name) = setting.name.rsplit_once('.').expect("a table and a name");
-            let header = if matches!(table, "upstream" | "route") {
-                format!("[[{table}]]")
-            } else {
-                format!("[{table}]")
-            };
-            let text = format!("{header}\n{name} = {}\n", setting.example);
-            File::parse(&text).expect(&text);
+    fn password_in_the_wrong_place_is_not_repeated() {
+        for text in [
+            "[keys]\nmax_active = \"postgres://user:secret@host/db\"",
+            "storage = \"postgres://user:secret@host/db\"",
+        ] {
+            let why = parse(text).expect_err(text);
+            assert!(why.starts_with("Line ") && !why.contains("secret"), "{why}");
         }
+    }
+
+    #[test]
+    fn numbers_may_be_written_in_any_base() {
+        let given = parse("[keys]\nmax_active = 0x1f\nmax_total = 1_000").expect("valid");
+        let texts: Vec<_> = given.into_iter().flat_map(|given| given.texts).collect();
+        assert_eq!(texts, ["31", "1000"]);
     }
 }

@@ -1,37 +1,38 @@
-use std::{path::Path, time::Duration};
+//! The upstreams.
 
 use keygate_gateway::{InvalidUpstream, Keeping, Patience, Upstream, Upstreams};
 
 use super::{
-    file,
-    resolve::{duration, invalid, read_secret},
+    sections,
+    setting::Given,
+    source::{Section, Source},
+    value::invalid,
 };
 use crate::failure::Failure;
-
-const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const DEFAULT_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-const DEFAULT_RESPONSE_TIMEOUT: Duration = Duration::from_mins(10);
-/// Most servers close what was not used for 5 seconds.
-const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
-const DEFAULT_MAX_CONNECTION_AGE: Duration = Duration::from_mins(1);
 
 /// What stands in the place of a path that is to be probed.
 pub(super) const NOT_PROBED: &str = "off";
 
+impl sections::Upstream {
+    /// Its path, without a slash at its end.
+    pub(super) fn path(&self) -> &str {
+        self.path.trim_end_matches('/')
+    }
+}
+
 /// The `[[upstream]]` sections that hold: one that the command line names takes the place of that for
 /// `/v1`, with all of its settings.
 pub(super) fn sections(
-    mut sections: Vec<file::Upstream>,
-    flag: Option<&str>,
-) -> Result<Vec<file::Upstream>, Failure> {
-    if let Some(url) = flag {
-        sections.retain(|section| path_of(section) != "/v1");
-        sections.push(file::Upstream {
-            url: Some(url.to_owned()),
-            ..file::Upstream::default()
-        });
+    mut sections: Vec<sections::Upstream>,
+    given: &[Given],
+) -> Result<Vec<sections::Upstream>, Failure> {
+    let by_flag = |given: &Given| given.setting == "upstream.url" && given.row.is_none();
+    if given.iter().any(by_flag) {
+        let named = sections::Upstream::read(Source::new(given))?;
+        sections.retain(|section| section.path() != named.path());
+        sections.push(named);
     }
-    let mut paths: Vec<String> = sections.iter().map(path_of).collect();
+    let mut paths: Vec<&str> = sections.iter().map(sections::Upstream::path).collect();
     paths.sort_unstable();
     if let Some([twice, _]) = paths.array_windows().find(|[one, next]| one == next) {
         let rule = "must differ from one [[upstream]] to the next";
@@ -40,35 +41,29 @@ pub(super) fn sections(
     Ok(sections)
 }
 
-/// The path of a section, without a slash at its end.
-pub(super) fn path_of(section: &file::Upstream) -> String {
-    let path = section.path.as_deref().unwrap_or("/v1");
-    path.trim_end_matches('/').to_owned()
-}
-
-pub(super) fn upstreams(sections: &[file::Upstream], folder: &Path) -> Result<Upstreams, Failure> {
-    let upstreams: Result<Vec<_>, _> = sections
-        .iter()
-        .map(|section| upstream(section, &path_of(section), folder))
-        .collect();
+pub(super) fn upstreams(sections: &[sections::Upstream]) -> Result<Upstreams, Failure> {
+    let upstreams: Result<Vec<_>, _> = sections.iter().map(upstream).collect();
     Ok(Upstreams::new(upstreams?))
 }
 
-fn upstream(section: &file::Upstream, path: &str, folder: &Path) -> Result<Upstream, Failure> {
-    let url = section.url.as_deref().ok_or_else(|| {
-        Failure::new("An [[upstream]] lacks its url, like url = \"http://127.0.0.1:11434\".")
-    })?;
-    let credential = section
-        .credential_file
-        .as_deref()
-        .map(|path| read_secret("upstream.credential_file", path, folder))
+fn upstream(section: &sections::Upstream) -> Result<Upstream, Failure> {
+    let credential = section.credential_file.as_ref();
+    let credential = credential
+        .map(|file| file.read("upstream.credential_file"))
         .transpose()?;
     let upstream = Upstream::new(
-        path,
-        url,
+        section.path(),
+        &section.url,
         credential.as_deref(),
-        patience(section)?,
-        keeping(section)?,
+        Patience {
+            connect: section.connect_timeout,
+            write: section.write_timeout,
+            response: section.response_timeout,
+        },
+        Keeping {
+            idle: section.idle_timeout,
+            age: section.max_connection_age,
+        },
     );
     let probe_path = section
         .status_path
@@ -79,9 +74,9 @@ fn upstream(section: &file::Upstream, path: &str, folder: &Path) -> Result<Upstr
         None => upstream,
     };
     upstream.map_err(|why| match &why {
-        InvalidUpstream::Path => invalid("upstream.path", path, &why),
+        InvalidUpstream::Path => invalid("upstream.path", section.path(), &why),
         InvalidUpstream::Url | InvalidUpstream::Certificates(_) => {
-            invalid("upstream.url (--upstream)", url, &why)
+            invalid("upstream.url (--upstream)", &section.url, &why)
         }
         InvalidUpstream::ProbePath => {
             let path = probe_path.unwrap_or_default();
@@ -90,40 +85,5 @@ fn upstream(section: &file::Upstream, path: &str, folder: &Path) -> Result<Upstr
         InvalidUpstream::Credential => {
             Failure::new(format!("The file of upstream.credential_file {why}."))
         }
-    })
-}
-
-fn patience(section: &file::Upstream) -> Result<Patience, Failure> {
-    Ok(Patience {
-        connect: duration(
-            "upstream.connect_timeout",
-            section.connect_timeout.as_deref(),
-            DEFAULT_CONNECT_TIMEOUT,
-        )?,
-        write: duration(
-            "upstream.write_timeout",
-            section.write_timeout.as_deref(),
-            DEFAULT_WRITE_TIMEOUT,
-        )?,
-        response: duration(
-            "upstream.response_timeout",
-            section.response_timeout.as_deref(),
-            DEFAULT_RESPONSE_TIMEOUT,
-        )?,
-    })
-}
-
-fn keeping(section: &file::Upstream) -> Result<Keeping, Failure> {
-    Ok(Keeping {
-        idle: duration(
-            "upstream.idle_timeout",
-            section.idle_timeout.as_deref(),
-            DEFAULT_IDLE_TIMEOUT,
-        )?,
-        age: duration(
-            "upstream.max_connection_age",
-            section.max_connection_age.as_deref(),
-            DEFAULT_MAX_CONNECTION_AGE,
-        )?,
     })
 }

@@ -6,7 +6,7 @@ use super::{
     Finding,
     permissions::{Openness, mode, openness},
 };
-use crate::config::{File, Flags, Settings};
+use crate::config::{Flags, Kind, Place, SETTINGS, Settings};
 
 const CHECK: &str = "configuration";
 const SECRET: &str = "secret";
@@ -26,24 +26,25 @@ pub(super) fn check(flags: &Flags) -> (Vec<Finding>, Option<Settings>) {
             found
         }
     }];
-    if let Some(path) = &flags.config {
-        found.extend(secrets(path));
-    }
+    found.extend(secrets(flags));
     (found, settings.ok())
 }
 
 /// Says of each file with a secret whether others can read it.
-fn secrets(config: &Path) -> Vec<Finding> {
-    let Ok(file) = File::read(config) else {
-        return Vec::new();
-    };
-    let folder = config.parent().unwrap_or(Path::new(""));
+fn secrets(flags: &Flags) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (setting, path) in file.secret_files() {
-        found.extend(secret(setting, &folder.join(path)));
-    }
-    if file.names_a_server() {
-        found.extend(secret("storage.database", config));
+    for given in flags.with_file().unwrap_or_default() {
+        let mut settings = SETTINGS.iter();
+        let setting = settings.find(|setting| setting.name == given.setting);
+        if setting.is_some_and(|setting| setting.kind == Kind::SecretFile) {
+            found.extend(secret(given.setting, Path::new(&given.texts.concat())));
+        }
+        // A password can stand in the configuration itself.
+        let is_written = given.setting == "storage.database" && given.place == Place::File;
+        if is_written && given.texts.concat().contains("://") {
+            let config = flags.config.as_deref();
+            found.extend(config.and_then(|path| secret(given.setting, path)));
+        }
     }
     found
 }

@@ -220,7 +220,7 @@ async fn run_here(
     let control = control(settings, store.clone());
     bind_keys(&control).await?;
     let result = command
-        .execute(&control, &settings.origin(settings.listen))
+        .execute(&control, &settings.origin(settings.server.listen))
         .await;
     store.close().await;
     Ok(result?)

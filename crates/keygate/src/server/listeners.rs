@@ -3,7 +3,7 @@ use std::{io::ErrorKind, net::SocketAddr};
 use tokio::net::TcpListener;
 
 use crate::{
-    config::{MetricsListen, Settings},
+    config::{AddressOrOff, Settings},
     failure::Failure,
     finding::Finding,
     operator::RunningKeygate,
@@ -46,15 +46,15 @@ impl Listeners {
         running: Option<&RunningKeygate>,
     ) -> (Self, Vec<Finding>) {
         const METRICS: &str = "metrics.listen (--metrics-listen)";
-        let http = Place::needed(settings.listen, "--listen");
+        let http = Place::needed(settings.server.listen, "--listen");
         let ext_authz = settings
-            .ext_authz_listen
+            .ext_authz
+            .listen
             .map(|address| Place::needed(address, "ext_authz.listen"));
-        let metrics = match settings.metrics_listen {
-            MetricsListen::Off => None,
-            MetricsListen::At(address) => Some(Place::needed(address, METRICS)),
-            MetricsListen::Default(address) => Some(Place {
-                is_needed: false,
+        let metrics = match settings.metrics.listen.value {
+            AddressOrOff::Off => None,
+            AddressOrOff::At(address) => Some(Place {
+                is_needed: !settings.metrics.listen.is_default,
                 ..Place::needed(address, METRICS)
             }),
         };

@@ -55,7 +55,7 @@ impl Planes {
             request_line: RequestLine::without_keys(settings.format.prefix()),
             traces: ground.traces.clone(),
             clock: Arc::new(SystemClock),
-            keep_alive: settings.keep_alive,
+            keep_alive: settings.server.keep_alive,
         };
         let registry = ground.listeners.metrics.is_some().then(|| {
             let mut registry = metrics::registry();
@@ -71,10 +71,10 @@ impl Planes {
             express,
             authorizer,
             request_ids,
-            trusted_proxies: settings.trusted_proxies,
+            trusted_proxies: TrustedProxies::new(settings.server.trusted_proxies),
             traces: ground.traces.clone(),
             requests,
-            keep_alive: settings.keep_alive,
+            keep_alive: settings.server.keep_alive,
             registry,
         }
     }
@@ -132,7 +132,7 @@ fn serve(
 fn web(settings: &Settings, ground: &Ground, origin: &str, requests: &Requests) -> WebState {
     let site = Site {
         origin: origin.to_owned(),
-        is_configured: settings.public_url.is_some(),
+        is_configured: settings.server.public_url.is_some(),
     };
     WebState::new(
         ground.control.clone(),

@@ -17,7 +17,7 @@ use super::{
     targets::targets,
 };
 use crate::{
-    config::{MetricsListen, Settings},
+    config::Settings,
     failure::Failure,
     noted::note_database,
     operator::{self, Place},
@@ -54,7 +54,7 @@ impl Running {
         let shares = descriptors::shares();
         settings.upstreams.limit_connections(shares.upstreams);
         let ground = Ground::prepare(&mut settings).await?;
-        let addresses = ground.addresses(settings.listen);
+        let addresses = ground.addresses(settings.server.listen);
         let origin = settings.origin(addresses.http);
         let (store, control) = (ground.store.clone(), ground.control.clone());
         let place = Place {
@@ -73,8 +73,8 @@ impl Running {
         )
         .subscribed_to(&*store);
         let targets = targets(&settings, addresses.http, &settings.upstreams);
-        let metrics_are_asked_for = matches!(settings.metrics_listen, MetricsListen::At(_));
-        let drain_delay = settings.drain_delay;
+        let metrics_are_asked_for = !settings.metrics.listen.is_default;
+        let drain_delay = settings.server.drain_delay.0;
         let traces = ground.traces.clone();
         let planes = Planes::new(settings, &ground, &verifier, &origin);
         let web = planes.web.clone();

@@ -47,7 +47,11 @@ fn a_bad_configuration_says_what_to_do() {
         (&["serve", "--upstream", "localhost"], ("X", "")),
         (&["serve", "--log", "a=b=c"], ("X", "")),
         (&["serve", "--log", "inof"], ("X", "")),
+        (&["serve", "--public-url", "keys.example.com"], ("X", "")),
         (&["config", "check"], ("KEYGATE_LISTEN", "nowhere")),
+        (&["config", "check"], ("KEYGATE_SERVER_LISTEN", "nowhere")),
+        (&["config", "check"], ("KEYGATE_KEYS_MAX_ACTIVE", "ten")),
+        (&["account", "list"], ("KEYGATE_KEYS_PREFX", "acme_")),
         (&["serve"], ("KEYGATE_LISEN", "127.0.0.1:0")),
         (&["serve"], ("KEYGATE_XYZ", "x")),
         (&["serve"], ("KEYGATE_LISTEN", "nowhere")),
@@ -86,6 +90,83 @@ fn a_good_configuration_is_said_to_be_valid() {
     let output = output.expect("it runs");
     assert!(output.status.success(), "{output:?}");
     assert_eq!(output.stdout, b"The configuration is valid.\n");
+}
+
+/// Whoever runs it in a container needs no file.
+#[tokio::test(flavor = "multi_thread")]
+async fn variables_give_settings_and_come_before_the_file() {
+    let env = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let program = Program::start(Spawn {
+        config: Some("[keys]\nprefix = \"file_\"\nmax_active = 1\n".to_owned()),
+        env: vec![env("KEYGATE_KEYS_PREFIX", "acme_")],
+        ..Spawn::default()
+    });
+    let account = Account::create(&program).await;
+    let (_, key) = account.key(&["read"]).await;
+    assert!(key.starts_with("acme_"), "{}", &key[..9]);
+    let body = serde_json::json!({"name": "one too many", "scopes": ["read"]});
+    let another = account.call(reqwest::Method::POST, "/api/keys").json(&body);
+    let another = another.send().await.expect("it answers");
+    assert_eq!(another.status(), 409, "the file's limit holds");
+}
+
+#[test]
+fn public_address_is_told_without_a_file() {
+    for (args, name) in [
+        (&["--public-url", "https://keys.example.com"] as &[&str], ""),
+        (&[], "KEYGATE_PUBLIC_URL"),
+        (&[], "KEYGATE_SERVER_PUBLIC_URL"),
+    ] {
+        let env =
+            (!name.is_empty()).then(|| (name.to_owned(), "https://keys.example.com/".to_owned()));
+        let program = Program::start(Spawn {
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            env: env.into_iter().collect(),
+            ..Spawn::default()
+        });
+        assert_eq!(program.url, "https://keys.example.com");
+        assert!(
+            program.greeting.contains("  https://keys.example.com/"),
+            "{}",
+            program.greeting
+        );
+    }
+}
+
+#[test]
+fn files_that_variables_name_are_taken_from_the_working_folder() {
+    let folder = TempDir::new().expect("a temporary folder");
+    std::fs::create_dir(folder.path().join("etc")).expect("made");
+    std::fs::write(folder.path().join("etc/keygate.toml"), "").expect("written");
+    let pepper = "0123456789abcdef0123456789abcdef";
+    std::fs::write(folder.path().join("pepper"), pepper).expect("written");
+    let mut command = keygate(folder.path());
+    command.args(["config", "check", "--config", "etc/keygate.toml"]);
+    command.env("KEYGATE_KEYS_PEPPER_FILE", "pepper");
+    let output = command.output().expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn help_names_the_flag_of_each_setting_and_its_variable() {
+    let folder = TempDir::new().expect("a temporary folder");
+    for command in [&["serve"] as &[&str], &["config", "check"], &["doctor"]] {
+        let mut program = keygate(folder.path());
+        let output = program.args(command).arg("--help").output();
+        let help = String::from_utf8(output.expect("it runs").stdout).expect("UTF-8");
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        for (flag, variable) in [
+            ("--listen <ADDRESS>", "KEYGATE_LISTEN"),
+            ("--public-url <URL>", "KEYGATE_PUBLIC_URL"),
+            ("--metrics-listen <ADDRESS>", "KEYGATE_METRICS_LISTEN"),
+            ("--upstream <URL>", "KEYGATE_UPSTREAM"),
+            ("--status-interval <TIME>", "KEYGATE_STATUS_INTERVAL"),
+            ("--database <DATABASE>", "KEYGATE_DATABASE"),
+        ] {
+            let is_shown = help.contains(flag) && help.contains(&format!("[env: {variable}]"));
+            assert!(is_shown, "{flag} {variable}\n{help}");
+        }
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::support::keygate;
 
-const EMPTY: [&str; 14] = [
+const EMPTY: [&str; 17] = [
     "KEYGATE_DATA",
     "KEYGATE_CONFIG",
     "KEYGATE_DATABASE",
@@ -15,6 +15,9 @@ const EMPTY: [&str; 14] = [
     "KEYGATE_UPSTREAM",
     "KEYGATE_STATUS_INTERVAL",
     "KEYGATE_LOG",
+    "KEYGATE_PUBLIC_URL",
+    "KEYGATE_KEYS_MAX_ACTIVE",
+    "KEYGATE_TRACES_BELIEVE",
     "KEYGATE_NOTHING",
     "PGHOST",
     "PGUSER",

@@ -25,6 +25,8 @@ pub struct Spawn {
     /// How often it looks whether all works; it does not where this is left out.
     pub status_interval: Option<&'static str>,
     pub env: Vec<(String, String)>,
+    /// More flags.
+    pub args: Vec<String>,
     /// The control group in which it is from its beginning.
     pub group: Option<PathBuf>,
     /// How many files and connections it may have open, where that is not as many as it finds.
@@ -112,6 +114,7 @@ impl Program {
                 command.env_remove(METRICS_LISTEN);
             }
         }
+        command.args(&spawn.args);
         command.envs(spawn.env.clone());
         if let Some(group) = &spawn.group {
             let join = r#"echo $$ > "$0/cgroup.procs""#;
