@@ -9,6 +9,5 @@ mod role;
 mod sign_up;
 mod suspend;
 
-pub use invite::OneTimeToken;
 pub use list::parse_account_id;
 pub use sign_up::{SignUp, Signup};

@@ -5,21 +5,9 @@ mod list;
 mod revoke;
 mod update;
 
-pub use issue::{IssueKey, Issued, IssuedKey};
+pub use issue::Issued;
 
-use keygate_core::{Code, Problem, Timestamp, key::KeyName};
-
-use crate::parse_moment;
-
-/// Takes the name that somebody gives a key.
-pub fn parse_key_name(name: &str) -> Result<KeyName, Problem> {
-    KeyName::parse(name).map_err(|rule| Problem::invalid_parameter("name", rule))
-}
-
-/// Takes the end that somebody gives a key, in RFC 3339.
-pub fn parse_expires_at(text: &str) -> Result<Timestamp, Problem> {
-    parse_moment("expires_at", text)
-}
+use keygate_core::{Code, Problem};
 
 fn key_not_found() -> Problem {
     Problem::new(Code::KeyNotFound, "There is no such API key.")

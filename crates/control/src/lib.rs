@@ -9,7 +9,6 @@ mod attempts;
 mod audit;
 mod changes;
 mod keys;
-mod moment;
 mod passwords;
 mod prune;
 mod sessions;
@@ -33,21 +32,22 @@ use sessions::SignInFailures;
 use shares::Shares;
 use status::Board;
 
-pub use accounts::{OneTimeToken, SignUp, Signup, parse_account_id};
+pub use accounts::{SignUp, Signup, parse_account_id};
 pub use audit::AuditFilter;
 pub use changes::CountedChange;
-pub use keygate_core::{INCIDENT_STATES, IncidentEdit};
+pub use keygate_core::{
+    Health, INCIDENT_STATES, IncidentEdit, IssueKey, IssuedKey, OneTimeToken, PostIncident,
+    ScheduleMaintenance,
+};
 pub use keygate_storage::{
     AccountSummary, Action, Actor, Concern, KeyChanges, KeyLimits, KeyStatus, Link, LinkKind,
     RecordedEntry, Session,
 };
-pub use keys::{IssueKey, Issued, IssuedKey, parse_expires_at, parse_key_name};
-pub use moment::parse_moment;
+pub use keys::Issued;
 pub use sessions::{Client, SignedIn, SignedInSession};
 pub use status::{
-    Component, ComponentStatus, Day, Health, Hour, PostIncident, ProbeFault, Probers,
-    ScheduleMaintenance, Status, StatusPolicy, Target, Uptime, parse_incident_message,
-    parse_incident_state, parse_incident_title,
+    Component, ComponentStatus, Day, Hour, ProbeFault, Probers, Status, StatusPolicy, Target,
+    Uptime,
 };
 
 /// How many keys, accounts, links or entries one page of a list has at most.

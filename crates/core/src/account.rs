@@ -2,7 +2,11 @@ use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{AccountId, Timestamp, unicode::is_invisible};
+use crate::{
+    AccountId, Timestamp,
+    serde_text::{as_text, words},
+    unicode::is_invisible,
+};
 
 /// The owner of keys, who signs in to the dashboard.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,36 +23,28 @@ pub struct Account {
     pub created_at: Timestamp,
 }
 
-/// What the owner of an account may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Role {
-    /// Have keys.
-    #[default]
-    Member,
-    /// The same, and look after all accounts.
-    Admin,
+/// An account with how many keys it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountSummary {
+    /// The account.
+    pub account: Account,
+    /// Its keys that are active.
+    pub active_keys: u64,
+    /// All its keys.
+    pub keys: u64,
+    /// When the link to reset its password ends, where there is one.
+    pub reset_ends_at: Option<Timestamp>,
 }
 
-impl Role {
-    /// The role's name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Member => "member",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// The role of this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Member, Self::Admin]
-            .into_iter()
-            .find(|role| role.as_str() == name)
-    }
-}
-
-impl serde::Serialize for Role {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
+words! {
+    /// What the owner of an account may do.
+    #[derive(Default)]
+    Role {
+        /// Have keys.
+        #[default]
+        Member => "member",
+        /// The same, and look after all accounts.
+        Admin => "admin",
     }
 }
 
@@ -114,11 +110,7 @@ impl fmt::Display for EmailAddress {
     }
 }
 
-impl serde::Serialize for EmailAddress {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
+as_text!(EmailAddress, EmailAddress::parse);
 
 #[cfg(test)]
 mod tests {

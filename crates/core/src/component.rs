@@ -1,6 +1,9 @@
 use std::fmt;
 
-use crate::text::{check_line, is_no_xml};
+use crate::{
+    serde_text::{as_text, words},
+    text::{check_line, is_no_xml},
+};
 
 /// Names a part of the service that is probed: `management_api`, `data_plane`, `storage`, or
 /// `upstream:` and the path of an upstream, like `upstream:/v1`.
@@ -88,9 +91,22 @@ impl fmt::Display for ComponentName {
     }
 }
 
-impl serde::Serialize for ComponentName {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+as_text!(ComponentName, ComponentName::parse);
+
+words! {
+    /// How a component does. Later ones weigh more.
+    #[derive(PartialOrd, Ord)]
+    Health {
+        /// Its last probe succeeded.
+        Operational => "operational",
+        /// Nobody knows: it was not probed lately.
+        Unknown => "unknown",
+        /// Maintenance is being done.
+        Maintenance => "maintenance",
+        /// Its last probe failed, or somebody says that something is wrong with it.
+        Degraded => "degraded",
+        /// Three probes in a row failed.
+        Outage => "outage",
     }
 }
 

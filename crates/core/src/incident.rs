@@ -6,11 +6,14 @@ use std::fmt;
 
 use crate::{
     ComponentId, IncidentId, Timestamp, UpdateId,
+    serde_text::{as_text, words},
     text::{LineFault, TURNS_DIRECTION, check_line, is_control, is_no_xml},
     unicode::{is_invisible, turns_direction},
 };
 
-pub use change::{INCIDENT_STATES, IncidentEdit, check_begun, check_order};
+pub use change::{
+    INCIDENT_STATES, IncidentEdit, PostIncident, ScheduleMaintenance, check_begun, check_order,
+};
 
 /// What an incident is called: one line of 1 to 120 Unicode scalar values, trimmed, no control
 /// characters.
@@ -107,35 +110,6 @@ impl IncidentMessage {
 /// What neither a page nor a feed can show as text.
 fn is_out_of_place(c: char) -> bool {
     is_control(c) && !matches!(c, '\n' | '\t') || is_no_xml(c)
-}
-
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident => $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name { $($(#[$variant_doc])* $variant,)* }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            /// The word that stands for it.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-
-            /// What this word stands for.
-            pub fn parse(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$variant),)* _ => None }
-            }
-        }
-
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-    };
 }
 
 words! {
@@ -260,17 +234,8 @@ impl fmt::Display for IncidentMessage {
     }
 }
 
-impl serde::Serialize for IncidentTitle {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl serde::Serialize for IncidentMessage {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
+as_text!(IncidentTitle, IncidentTitle::parse);
+as_text!(IncidentMessage, IncidentMessage::parse);
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,13 @@
 //! What an API key is: its secret, its hash, its visible prefix and its name.
 
 pub mod base62;
+mod change;
 mod format;
 mod hash;
 mod name;
 mod secret;
 
+pub use change::{IssueKey, IssuedKey, KeyChanges, KeyStatus};
 pub use format::{InvalidPrefix, KeyFormat, MalformedKey};
 pub use hash::{KeyHash, KeyHasher};
 pub use name::{InvalidKeyName, KeyName};

@@ -5,36 +5,42 @@
 //! tested at its exact border.
 
 mod account;
+mod audit;
 mod clock;
 mod component;
 mod evaluate;
 mod id;
 mod incident;
 pub mod key;
+mod link;
 mod network;
 mod password;
 mod problem;
 mod random;
 mod scope;
+mod serde_text;
 mod text;
 mod timestamp;
 mod token;
 mod unicode;
 
-pub use account::{Account, EmailAddress, InvalidEmail, Role};
+pub use account::{Account, AccountSummary, EmailAddress, InvalidEmail, Role};
+pub use audit::{Action, RecordedActor, RecordedEntry};
 pub use clock::{Clock, MONOTONIC_LAG, SystemClock};
 #[cfg(feature = "testing")]
 pub use clock::{ManualClock, thread_cpu_time};
-pub use component::{ComponentId, ComponentName, InvalidComponentName};
+pub use component::{ComponentId, ComponentName, Health, InvalidComponentName};
 pub use evaluate::{Attempt, Credential, Decision, Denial, Misuse, evaluate};
 pub use id::{
     AccountId, FormId, IncidentId, KeyId, LinkId, ProberId, RecorderId, SessionId, UpdateId,
 };
 pub use incident::{
     INCIDENT_STATES, Incident, IncidentEdit, IncidentKind, IncidentMessage, IncidentState,
-    IncidentTitle, IncidentUpdate, InvalidMessage, InvalidTitle, check_begun, check_order,
+    IncidentTitle, IncidentUpdate, InvalidMessage, InvalidTitle, PostIncident, ScheduleMaintenance,
+    check_begun, check_order,
 };
-pub use key::{ApiKey, KeyState};
+pub use key::{ApiKey, IssueKey, IssuedKey, KeyChanges, KeyState, KeyStatus};
+pub use link::{Link, LinkKind, OneTimeToken};
 pub use network::{ClientMark, client_network, client_site};
 pub use password::{InvalidPassword, Password};
 pub use problem::{Code, Problem};

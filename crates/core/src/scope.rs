@@ -119,6 +119,17 @@ impl serde::Serialize for Scopes {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for Scopes {
+    fn deserialize<D: serde::Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        let rule = "must be a non-empty array of \"chat\", \"read\", \"write\" and, where a key is changed, \"admin\"";
+        let names = <Vec<String> as serde::Deserialize>::deserialize(reader).ok();
+        let scopes: Option<Self> =
+            names.and_then(|names| names.iter().map(|name| Scope::parse(name)).collect());
+        let scopes = scopes.filter(|scopes| !scopes.is_empty());
+        scopes.ok_or_else(|| serde::de::Error::custom(rule))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

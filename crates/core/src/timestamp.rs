@@ -5,6 +5,8 @@ use jiff::{
     civil::{Date, DateTime},
 };
 
+use crate::serde_text::as_text;
+
 /// A moment in UTC, in whole milliseconds since 1970-01-01T00:00:00Z.
 ///
 /// Shown as the contract writes it: `2026-06-10T08:00:00.000Z`.
@@ -135,11 +137,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-impl serde::Serialize for Timestamp {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+as_text!(Timestamp, Timestamp::parse_rfc3339);
 
 #[cfg(test)]
 mod tests {

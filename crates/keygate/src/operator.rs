@@ -14,10 +14,12 @@ mod pages;
 
 pub(crate) use client::{RunningKeygate, find_running, is_running, locate, run};
 pub(crate) use command::Command;
-pub(crate) use incidents::IncidentFields;
 pub(crate) use listener::{Listener, Place};
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -39,6 +41,15 @@ struct Named {
     name: String,
     /// What it is the same by under another name; left out where it takes a connection to tell.
     identity: Option<String>,
+}
+
+/// Which database a keygate uses, and where it is found.
+#[derive(Serialize, Deserialize)]
+struct Served {
+    is_file: bool,
+    name: String,
+    /// Nothing, where it is of a version that does not say.
+    addresses: Option<Vec<SocketAddr>>,
 }
 
 /// What a command gives: its result, or the line that says why not.

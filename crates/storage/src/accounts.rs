@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use keygate_core::{Account, AccountId, EmailAddress, Role, Timestamp, TokenHash};
+use keygate_core::{Account, AccountId, AccountSummary, EmailAddress, Role, Timestamp, TokenHash};
 
 use crate::{AuditEntry, BeginSession, StorageError};
 
@@ -25,19 +25,6 @@ pub struct StoredAccount {
     pub account: Account,
     /// The password's hash, a PHC string.
     pub password_hash: String,
-}
-
-/// An account with how many keys it has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountSummary {
-    /// The account.
-    pub account: Account,
-    /// Its keys that are active.
-    pub active_keys: u64,
-    /// All its keys.
-    pub keys: u64,
-    /// When the link to reset its password ends, where there is one.
-    pub reset_ends_at: Option<Timestamp>,
 }
 
 /// Which part of all accounts to list.

@@ -1,7 +1,5 @@
-use std::fmt;
-
 use async_trait::async_trait;
-use keygate_core::{AccountId, EmailAddress, SessionId, Timestamp};
+use keygate_core::{AccountId, Action, RecordedEntry, SessionId, Timestamp};
 
 use crate::StorageError;
 
@@ -59,116 +57,6 @@ impl Actor {
             Self::Account(_) | Self::Session(..) => "account",
             Self::Operator => "operator",
             Self::Prober => "prober",
-        }
-    }
-}
-
-macro_rules! actions {
-    ($($(#[$doc:meta])* $variant:ident => $name:literal,)*) => {
-        /// What was changed.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Action { $($(#[$doc])* $variant,)* }
-
-        impl Action {
-            /// The name under which the action is kept.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// All actions.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            /// The action of this name.
-            pub fn parse(name: &str) -> Option<Self> {
-                match name { $($name => Some(Self::$variant),)* _ => None }
-            }
-        }
-    };
-}
-
-actions! {
-    /// An account was made.
-    AccountCreate => "account.create",
-    /// An account's password was changed; its sessions ended.
-    AccountSetPassword => "account.set_password",
-    /// An account was suspended; its sessions ended.
-    AccountSuspend => "account.suspend",
-    /// An account's suspension was lifted.
-    AccountResume => "account.resume",
-    /// An account was given another role; its sessions ended.
-    AccountSetRole => "account.set_role",
-    /// A one-time link for a new account was made.
-    InvitationCreate => "invitation.create",
-    /// A one-time link for a new password was made.
-    PasswordResetCreate => "password_reset.create",
-    /// A one-time link for a new account was withdrawn.
-    InvitationWithdraw => "invitation.withdraw",
-    /// A one-time link for a new password was withdrawn.
-    PasswordResetWithdraw => "password_reset.withdraw",
-    /// Somebody signed in.
-    SessionCreate => "session.create",
-    /// Somebody signed out.
-    SessionDelete => "session.delete",
-    /// All sessions of an account but one were ended.
-    SessionDeleteOthers => "session.delete_others",
-    /// A key was issued.
-    KeyIssue => "key.issue",
-    /// A key's name, scopes or switch was changed.
-    KeyUpdate => "key.update",
-    /// A key was revoked for good.
-    KeyRevoke => "key.revoke",
-    /// An incident was posted, or maintenance scheduled.
-    IncidentCreate => "incident.create",
-    /// Something was said of an incident.
-    IncidentUpdate => "incident.update",
-    /// An incident, or something that was said of it, was changed.
-    IncidentEdit => "incident.edit",
-    /// A backup was put in the place of the database; all sessions and links ended.
-    DatabaseRestore => "database.restore",
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// An entry as it is kept. By which session somebody acted is not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordedEntry {
-    /// Its number; later entries have greater ones.
-    pub id: u64,
-    /// When.
-    pub at: Timestamp,
-    /// Who made the change.
-    pub actor: RecordedActor,
-    /// The name of what was done, which a later version may have given.
-    pub action: String,
-    /// The address of the account that it concerns.
-    pub account: Option<EmailAddress>,
-    /// The id of the key, session, link or incident that it concerns.
-    pub subject_id: Option<String>,
-    /// The new values, as JSON.
-    pub detail: Option<String>,
-}
-
-/// Who made a change, as far as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RecordedActor {
-    /// The owner of the account with this address.
-    Account(EmailAddress),
-    /// Whoever may run keygate's commands.
-    Operator,
-    /// keygate itself.
-    Prober,
-}
-
-impl fmt::Display for RecordedActor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Account(email) => email.fmt(f),
-            Self::Operator => f.write_str("operator"),
-            Self::Prober => f.write_str("prober"),
         }
     }
 }

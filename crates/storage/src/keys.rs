@@ -2,8 +2,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keygate_core::{
-    AccountId, ApiKey, Credential, FormId, KeyId, Scopes, Timestamp,
-    key::{KeyHash, KeyName},
+    AccountId, ApiKey, Credential, FormId, KeyChanges, KeyId, KeyStatus, Timestamp, key::KeyHash,
 };
 
 use crate::{AuditEntry, StorageError};
@@ -44,17 +43,6 @@ pub enum InsertKey {
     Repeated(KeyId),
 }
 
-/// What is to be different about a key; `None` leaves a field as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct KeyChanges {
-    /// The new name.
-    pub name: Option<KeyName>,
-    /// The new scopes.
-    pub scopes: Option<Scopes>,
-    /// The new position of the owner's switch.
-    pub is_active: Option<bool>,
-}
-
 /// What became of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpdateKey {
@@ -66,44 +54,6 @@ pub enum UpdateKey {
     LimitReached,
     /// An expired key cannot be switched on.
     Expired,
-}
-
-/// Which keys to list, by [`keygate_core::KeyState`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum KeyStatus {
-    /// Those that count toward the limit.
-    #[default]
-    Active,
-    /// Those that are switched off.
-    Inactive,
-    /// Those whose time is over.
-    Expired,
-    /// All of them.
-    All,
-}
-
-impl KeyStatus {
-    /// Its name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Inactive => "inactive",
-            Self::Expired => "expired",
-            Self::All => "all",
-        }
-    }
-
-    /// Whether keys come to have it, or have it no more, as time goes by.
-    pub const fn depends_on_time(self) -> bool {
-        matches!(self, Self::Active | Self::Expired)
-    }
-
-    /// The status of this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Active, Self::Inactive, Self::Expired, Self::All]
-            .into_iter()
-            .find(|status| status.as_str() == name)
-    }
 }
 
 /// Which part of an account's keys to list.

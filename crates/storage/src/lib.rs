@@ -32,22 +32,23 @@ use async_trait::async_trait;
 use prometheus_client::registry::Registry;
 
 pub use accounts::{
-    AccountPage, AccountStore, AccountSummary, Admission, ChangeAccount, InsertAccount, NewAccount,
-    NewPassword, SetPassword, StoredAccount,
+    AccountPage, AccountStore, Admission, ChangeAccount, InsertAccount, NewAccount, NewPassword,
+    SetPassword, StoredAccount,
 };
-pub use audit::{Action, Actor, AuditEntry, AuditPage, AuditStore, RecordedActor, RecordedEntry};
+pub use audit::{Actor, AuditEntry, AuditPage, AuditStore};
 pub use change::{ChangeListener, ChangeListeners};
 pub use concern::{Concern, Concerns};
 pub use error::{Cause, StorageError};
 pub use feed::{ChangeFeed, ChangeMark, Continuity, FeedPage, FeedPosition, FeedReader};
+pub use keygate_core::{
+    AccountSummary, Action, KeyChanges, KeyStatus, Link, LinkKind, RecordedActor, RecordedEntry,
+};
 pub use keys::{
-    CredentialStore, HasherBinding, InsertKey, KeyBindings, KeyChanges, KeyLimits, KeyPage,
-    KeyRules, KeyStatus, KeyStore, NewKey, PrefixBinding, REMEMBER_FORMS, UpdateKey,
+    CredentialStore, HasherBinding, InsertKey, KeyBindings, KeyLimits, KeyPage, KeyRules, KeyStore,
+    NewKey, PrefixBinding, REMEMBER_FORMS, UpdateKey,
 };
 pub use lease::{AsOf, Lease};
-pub use links::{
-    Invitation, InvitationKind, Link, LinkKind, LinkPage, LinkStore, MAX_SETUP_LINKS, PasswordReset,
-};
+pub use links::{Invitation, InvitationKind, LinkPage, LinkStore, MAX_SETUP_LINKS, PasswordReset};
 pub use metrics::{FeedMetrics, Latencies, Operation};
 pub use patience::patiently;
 pub use prune::{Prunable, PruneStore};

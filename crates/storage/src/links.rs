@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use keygate_core::{Account, AccountId, EmailAddress, LinkId, SessionId, Timestamp, TokenHash};
+use keygate_core::{Account, AccountId, Link, LinkId, LinkKind, SessionId, Timestamp, TokenHash};
 
 use crate::{AuditEntry, InsertAccount, StorageError};
 
@@ -78,50 +78,6 @@ impl InvitationKind {
         [Self::Setup, Self::Invite]
             .into_iter()
             .find(|kind| kind.as_str() == name)
-    }
-}
-
-/// A one-time link as it is listed: everything but its token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// Its id.
-    pub id: LinkId,
-    /// What it is good for.
-    pub kind: LinkKind,
-    /// Whose password it resets, if it does.
-    pub account_id: Option<AccountId>,
-    /// The address of that account.
-    pub account: Option<EmailAddress>,
-    /// The address of whoever made it; `None` for the operator.
-    pub created_by: Option<EmailAddress>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// The first moment at which it is no longer taken.
-    pub expires_at: Timestamp,
-}
-
-/// What a one-time link is good for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkKind {
-    /// Making the first account.
-    Setup,
-    /// Making an account.
-    Invitation,
-    /// Giving an account a new password.
-    PasswordReset,
-}
-
-impl LinkKind {
-    /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Setup, Self::Invitation, Self::PasswordReset];
-
-    /// The name under which the kind is shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Setup => "setup",
-            Self::Invitation => "invitation",
-            Self::PasswordReset => "password_reset",
-        }
     }
 }
 

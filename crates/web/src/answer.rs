@@ -1,12 +1,9 @@
 use axum::{
-    Json,
     body::Body,
     response::{IntoResponse, Response},
 };
 use keygate_core::{Code, Problem};
 use keygate_http::problem_response;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 /// What a handler answers: something, or the contract's error.
 pub(crate) type Answer<T> = Result<T, ApiError>;
@@ -30,18 +27,6 @@ impl IntoResponse for ApiError {
 /// What a request gets that comes as the program ends.
 pub(crate) fn shutting_down() -> Problem {
     Problem::new(Code::Overloaded, "keygate is shutting down.")
-}
-
-/// A change was made.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Success {
-    /// `true`.
-    success: bool,
-}
-
-/// `{"success":true}`
-pub(crate) fn success() -> Json<Success> {
-    Json(Success { success: true })
 }
 
 pub(crate) fn not_found() -> Problem {

@@ -4,7 +4,6 @@ pub(crate) mod account;
 pub(crate) mod accounts;
 pub(crate) mod admin;
 pub(crate) mod audit;
-pub(crate) mod incident;
 pub(crate) mod keys;
 pub(crate) mod session;
 pub(crate) mod status;

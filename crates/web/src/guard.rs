@@ -21,7 +21,7 @@ use keygate_http::ClientAddress;
 
 use crate::{
     answer::Answer,
-    fields::BODY_TIMEOUT,
+    body::BODY_TIMEOUT,
     origin::{as_browsers_write, host, is_plain, seen},
     pages::{frame::Frame, message, sign_in},
     state::{Site, WebState},

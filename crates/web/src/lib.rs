@@ -4,13 +4,12 @@
 mod answer;
 mod api;
 mod assets;
+mod body;
 mod client;
 mod cookie;
 mod count;
-mod fields;
 mod guard;
 mod health;
-mod links;
 mod openapi;
 mod origin;
 mod pages;
@@ -21,12 +20,6 @@ mod routes;
 mod state;
 mod status_words;
 
-pub use api::{
-    admin::links::ListedLinkResponse,
-    incident::IncidentResponse,
-    keys::{CreateKeyResponse, KeyResponse},
-};
-pub use links::{password_link, signup_link};
 pub use openapi::openapi_json;
 pub use routes::{Access, Route, matched_route, router, routes};
 pub use state::{Site, WebState};

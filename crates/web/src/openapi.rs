@@ -4,17 +4,11 @@
 //! forgotten: what the guards before a handler answer, and what is an extension to the API that
 //! keygate was built after.
 
-mod bodies;
 mod errors;
 pub(crate) mod examples;
 mod extensions;
 mod guards;
-pub(crate) mod types;
 
-pub(crate) use bodies::{
-    ChangePassword, CreateKey, EditIncidentBody, EditUpdateBody, PostIncidentBody, ResetPassword,
-    ScheduleMaintenanceBody, SignIn, SignUp, UpdateIncidentBody, UpdateKey,
-};
 pub(crate) use errors::{PasswordLimits, list};
 
 use std::sync::LazyLock;
@@ -78,8 +72,10 @@ pub(crate) fn document() -> OpenApi {
     let mut document = parts.into_iter().fold(document, OpenApi::merge_from);
     let components = document.components.get_or_insert_default();
     components.add_security_scheme(SESSION, session_cookie());
+    let examples = examples::take(components);
     for route in routes() {
         if let Some(operation) = operation(&mut document, &route) {
+            examples::show(operation, &examples);
             guards::describe(operation, &route);
             extensions::mark(operation, &route);
             errors::shape(operation);

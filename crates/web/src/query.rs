@@ -6,8 +6,7 @@ use std::ops::RangeInclusive;
 use http::Uri;
 use keygate_control::PAGE;
 use keygate_core::Problem;
-
-use crate::fields::unknown_parameter;
+use keygate_wire::{duplicate_parameter, unknown_parameter};
 
 /// How many items of a page can be asked for.
 const LIMITS: RangeInclusive<u32> = 1..=1_000;
@@ -25,7 +24,7 @@ impl QueryFields {
                 return Err(unknown_parameter(&name, known));
             };
             if fields.iter().any(|(there, _)| there == known) {
-                return Err(Problem::invalid_parameter(known, "is there twice"));
+                return Err(duplicate_parameter(known));
             }
             fields.push((name.into_owned(), value.into_owned()));
         }

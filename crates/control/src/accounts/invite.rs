@@ -1,21 +1,10 @@
 use std::time::Duration;
 
-use keygate_core::{Code, LinkId, Problem, Timestamp, Token};
+use keygate_core::{Code, LinkId, OneTimeToken, Problem, Token};
 use keygate_storage::{Action, Actor, AuditEntry, Invitation, InvitationKind};
 
 use super::{Signup, sign_up::not_set_up};
 use crate::{Control, unavailable};
-
-/// A token that works once, to be sent to somebody as a link.
-#[derive(Debug)]
-pub struct OneTimeToken {
-    /// The link's id, by which it can be withdrawn.
-    pub id: LinkId,
-    /// The token.
-    pub token: Token,
-    /// The first moment at which it no longer works.
-    pub expires_at: Timestamp,
-}
 
 const SETUP_LIFETIME: Duration = Duration::from_hours(24);
 const INVITE_LIFETIME: Duration = Duration::from_hours(7 * 24);

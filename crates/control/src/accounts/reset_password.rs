@@ -1,12 +1,10 @@
 use std::{net::IpAddr, time::Duration};
 
-use keygate_core::{Account, AccountId, Code, LinkId, Problem, Token};
+use keygate_core::{Account, AccountId, Code, LinkId, OneTimeToken, Problem, Token};
 use keygate_storage::{Action, Actor, BeginSession, NewPassword, PasswordReset};
 use serde_json::json;
 
-use super::{
-    invite::OneTimeToken, list::account_not_found, sign_up::parse_new_password, suspend::refuse_own,
-};
+use super::{list::account_not_found, sign_up::parse_new_password, suspend::refuse_own};
 use crate::{Client, Control, SignedIn, unavailable};
 
 const LIFETIME: Duration = Duration::from_hours(24);

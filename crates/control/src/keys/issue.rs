@@ -1,52 +1,13 @@
 use std::time::Duration;
 
 use keygate_core::{
-    AccountId, ApiKey, Code, FormId, KeyId, Problem, Scope, Scopes, Timestamp,
-    key::{KeyName, KeySecret},
+    AccountId, ApiKey, Code, FormId, IssueKey, IssuedKey, KeyId, Problem, Scope, Scopes, Timestamp,
 };
 use keygate_storage::{Action, Actor, InsertKey, NewKey};
 use serde_json::json;
 
 use super::{key_limit_reached, key_total_reached};
 use crate::{Control, unavailable};
-
-/// Somebody wants a key.
-#[derive(Debug, Clone)]
-pub struct IssueKey {
-    /// What it is called.
-    pub name: KeyName,
-    /// What it opens; `None` for chat and read. Never `admin`, which is given to a key later.
-    pub scopes: Option<Scopes>,
-    /// Until when.
-    pub expires_at: Option<Timestamp>,
-}
-
-impl IssueKey {
-    fn refuse_unissuable(&self, now: Timestamp) -> Result<(), Problem> {
-        if self.expires_at.is_some_and(|end| end <= now) {
-            let rule = "must lie in the future";
-            return Err(Problem::invalid_parameter("expires_at", rule));
-        }
-        if self
-            .scopes
-            .is_some_and(|scopes| scopes.contains(Scope::Admin))
-        {
-            let rule =
-                "may hold chat, read and write for a new key; admin can be given to it afterwards";
-            return Err(Problem::invalid_parameter("scopes", rule));
-        }
-        Ok(())
-    }
-}
-
-/// A key that has just been issued, with its secret.
-#[derive(Debug)]
-pub struct IssuedKey {
-    /// The key.
-    pub key: ApiKey,
-    /// Its secret, for its owner and nobody else.
-    pub secret: KeySecret,
-}
 
 /// What came of a form for a new key.
 #[derive(Debug)]

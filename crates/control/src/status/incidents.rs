@@ -5,46 +5,25 @@ mod list;
 mod post;
 mod update;
 
-pub use post::{PostIncident, ScheduleMaintenance};
-
 use std::sync::Arc;
 
 use keygate_core::{
-    Code, ComponentId, Incident, IncidentId, IncidentMessage, IncidentState, IncidentTitle,
-    IncidentUpdate, Problem, Timestamp, UpdateId,
+    Code, ComponentId, Incident, IncidentId, IncidentMessage, IncidentState, IncidentUpdate,
+    Problem, Timestamp, UpdateId,
 };
 use keygate_storage::{Action, Actor, AuditEntry, ChangeIncident, IncidentRule, StorageError};
 use serde_json::{Value, json};
 
 use crate::{Control, unavailable};
 
-/// Takes what an incident is to be called.
-pub fn parse_incident_title(text: &str) -> Result<IncidentTitle, Problem> {
-    IncidentTitle::parse(text).map_err(|rule| Problem::invalid_parameter("title", rule))
-}
-
-/// Takes what is to be said of an incident.
-pub fn parse_incident_message(text: &str) -> Result<IncidentMessage, Problem> {
-    IncidentMessage::parse(text).map_err(|rule| Problem::invalid_parameter("message", rule))
-}
-
-/// Takes how far an incident is to be. Not every state suits every incident.
-pub fn parse_incident_state(word: &str) -> Result<IncidentState, Problem> {
-    let known: Vec<&str> = IncidentState::ALL
-        .iter()
-        .map(|state| state.as_str())
-        .collect();
-    let rule = || format!("must be one of {}", known.join(", "));
-    IncidentState::parse(word).ok_or_else(|| Problem::invalid_parameter("state", rule()))
-}
-
 impl Control {
     /// The components with these ids, among those that there are.
-    pub fn parse_components<'a>(
+    pub fn parse_components(
         &self,
-        ids: impl IntoIterator<Item = &'a str>,
+        ids: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Result<Vec<ComponentId>, Problem> {
-        ids.into_iter().map(|id| self.parse_component(id)).collect()
+        let ids = ids.into_iter();
+        ids.map(|id| self.parse_component(id.as_ref())).collect()
     }
 
     fn parse_component(&self, id: &str) -> Result<ComponentId, Problem> {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use keygate_core::{ComponentId, Incident, IncidentKind, IncidentState, Timestamp};
+use keygate_core::{ComponentId, Health, Incident, IncidentKind, IncidentState, Timestamp};
 use keygate_storage::{LatestProbe, Period, Rollup, StatusHistory, Tally};
 
 use super::{
@@ -10,43 +10,6 @@ use super::{
 
 /// After so many failed probes in a row a component is out.
 pub(super) const OUT_AFTER: u32 = 3;
-
-/// How a component does. Later ones weigh more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Health {
-    /// Its last probe succeeded.
-    Operational,
-    /// Nobody knows: it was not probed lately.
-    Unknown,
-    /// Maintenance is being done.
-    Maintenance,
-    /// Its last probe failed, or somebody says that something is wrong with it.
-    Degraded,
-    /// Three probes in a row failed.
-    Outage,
-}
-
-impl Health {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Operational,
-        Self::Unknown,
-        Self::Maintenance,
-        Self::Degraded,
-        Self::Outage,
-    ];
-
-    /// The word that stands for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Operational => "operational",
-            Self::Unknown => "unknown",
-            Self::Maintenance => "maintenance",
-            Self::Degraded => "degraded",
-            Self::Outage => "outage",
-        }
-    }
-}
 
 /// How the service does.
 #[derive(Debug, Clone)]

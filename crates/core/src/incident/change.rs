@@ -16,6 +16,36 @@ pub const INCIDENT_STATES: [IncidentState; 4] = [
     IncidentState::Resolved,
 ];
 
+/// Something is wrong, or was.
+#[derive(Debug, Clone)]
+pub struct PostIncident {
+    /// What it is called.
+    pub title: IncidentTitle,
+    /// What is said of it.
+    pub message: IncidentMessage,
+    /// What it concerns; everything if it is empty.
+    pub components: Vec<ComponentId>,
+    /// How far it is; `investigating` if it is left out.
+    pub state: Option<IncidentState>,
+    /// When it began; now if it is left out.
+    pub starts_at: Option<Timestamp>,
+}
+
+/// Something is to be done.
+#[derive(Debug, Clone)]
+pub struct ScheduleMaintenance {
+    /// What it is called.
+    pub title: IncidentTitle,
+    /// What is said of it.
+    pub message: IncidentMessage,
+    /// What it concerns; everything if it is empty.
+    pub components: Vec<ComponentId>,
+    /// When it is to begin.
+    pub starts_at: Timestamp,
+    /// When it is to be over.
+    pub ends_at: Timestamp,
+}
+
 /// What is to be different about an incident; what is `None` stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IncidentEdit {

@@ -3,6 +3,7 @@ use std::fmt;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::{
+    serde_text::as_text,
     text::{LineFault, TURNS_DIRECTION, check_line},
     unicode::is_direction_mark,
 };
@@ -72,11 +73,7 @@ impl fmt::Display for KeyName {
     }
 }
 
-impl serde::Serialize for KeyName {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
+as_text!(KeyName, KeyName::parse);
 
 #[cfg(test)]
 mod tests {

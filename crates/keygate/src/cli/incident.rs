@@ -1,10 +1,11 @@
 use clap::{Args, Subcommand};
+use keygate_wire::Fields;
 
 use super::{account::Format, input::standard_input};
 use crate::{
     config::Settings,
     failure::Failure,
-    operator::{self, Command, IncidentFields},
+    operator::{self, Command},
 };
 
 /// What is said of it, shown on the status page as plain text.
@@ -143,45 +144,41 @@ impl Incident {
                 return format.table(&incidents, COLUMNS, "There are no incidents.");
             }
             Self::Post(post) => {
-                let fields = IncidentFields {
-                    state: post.state,
-                    starts_at: post.starts_at,
-                    ..post.announcement.fields()?
-                };
+                let fields = post.announcement.fields()?;
+                let fields = fields
+                    .with("state", post.state)
+                    .with("starts_at", post.starts_at);
                 let sentence = "The incident {id} is on the status page: {title} ({state}).";
-                (Command::PostIncident(fields), post.format, sentence)
+                (Command::PostIncident(fields.read()?), post.format, sentence)
             }
             Self::Schedule(planned) => {
-                let fields = IncidentFields {
-                    starts_at: Some(planned.starts_at),
-                    ends_at: Some(planned.ends_at),
-                    ..planned.announcement.fields()?
-                };
+                let fields = planned.announcement.fields()?;
+                let fields = fields
+                    .with("starts_at", Some(planned.starts_at))
+                    .with("ends_at", Some(planned.ends_at));
                 let sentence = "The maintenance {id} is on the status page: {title}, {starts_at} to {ends_at}.";
-                let command = Command::ScheduleMaintenance(fields);
+                let command = Command::ScheduleMaintenance(fields.read()?);
                 (command, planned.format, sentence)
             }
             Self::Update(update) => {
+                let fields = update.message.fields()?.with("state", update.state);
                 let command = Command::UpdateIncident {
                     id: update.id,
-                    message: update.message.read()?,
-                    state: update.state,
+                    request: fields.read()?,
                 };
                 (command, update.format, "{title} is now: {state}.")
             }
             Self::Edit(edit) => {
                 let components = Some(edit.components)
                     .filter(|components| edit.all_components || !components.is_empty());
-                let fields = IncidentFields {
-                    title: edit.title,
-                    components,
-                    starts_at: edit.starts_at,
-                    ends_at: edit.ends_at,
-                    ..IncidentFields::default()
-                };
+                let fields = Fields::default()
+                    .with("title", edit.title)
+                    .with("components", components)
+                    .with("starts_at", edit.starts_at)
+                    .with("ends_at", edit.ends_at);
                 let command = Command::EditIncident {
                     id: edit.id,
-                    fields,
+                    request: fields.read()?,
                 };
                 (command, edit.format, "The incident {id} is corrected.")
             }
@@ -189,7 +186,7 @@ impl Incident {
                 let command = Command::EditIncidentUpdate {
                     id: edit.id,
                     update: edit.update,
-                    message: edit.message.read()?,
+                    request: edit.message.fields()?.read()?,
                 };
                 (command, edit.format, "The incident {id} is corrected.")
             }
@@ -200,22 +197,21 @@ impl Incident {
 }
 
 impl Announcement {
-    fn fields(self) -> Result<IncidentFields, Failure> {
-        Ok(IncidentFields {
-            title: Some(self.title),
-            message: Some(self.message.read()?),
-            components: Some(self.components),
-            ..IncidentFields::default()
-        })
+    fn fields(self) -> Result<Fields, Failure> {
+        let fields = self.message.fields()?;
+        Ok(fields
+            .with("title", Some(self.title))
+            .with("components", Some(self.components)))
     }
 }
 
 impl Message {
     /// The text, or what stands on standard input.
-    fn read(self) -> Result<String, Failure> {
-        match &*self.message {
-            "-" => standard_input("message"),
-            _ => Ok(self.message),
-        }
+    fn fields(self) -> Result<Fields, Failure> {
+        let message = match &*self.message {
+            "-" => standard_input("message")?,
+            _ => self.message,
+        };
+        Ok(Fields::default().with("message", Some(message)))
     }
 }

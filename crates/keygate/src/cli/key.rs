@@ -1,4 +1,5 @@
 use clap::{Args, Subcommand, ValueEnum};
+use keygate_wire::Fields;
 use serde_json::Value;
 
 use super::{account::Format, output};
@@ -95,11 +96,14 @@ impl Key {
             }
             Self::Issue(issue) => {
                 let account = issue.owner.account;
+                let scopes: Vec<_> = issue.scopes.into_iter().map(IssuableScope::name).collect();
+                let fields = Fields::default()
+                    .with("name", Some(issue.name))
+                    .with("scopes", Some(scopes).filter(|scopes| !scopes.is_empty()))
+                    .with("expires_at", issue.expires_at);
                 let command = Command::IssueKey {
                     account: account.clone(),
-                    name: issue.name,
-                    scopes: issue.scopes.into_iter().map(IssuableScope::name).collect(),
-                    expires_at: issue.expires_at,
+                    request: fields.read()?,
                 };
                 output::check()?;
                 let key = operator::run(settings, command).await?;

@@ -7,7 +7,7 @@ use tokio::{
     net::UnixStream,
 };
 
-use super::{Command, Named, Reply, Request, database_name, socket_path};
+use super::{Command, Named, Reply, Request, Served, database_name, socket_path};
 use crate::{
     config::{Database, Settings},
     failure::Failure,
@@ -56,9 +56,8 @@ pub(crate) async fn locate(settings: &mut Settings) -> Result<Database, Failure>
         choose_database(settings)?;
         return Ok(settings.database.clone());
     };
-    let found = ask(settings, stream, None).await?;
-    let name = found["name"].as_str().unwrap_or_default();
-    if found["is_file"] == true {
+    let Served { is_file, name, .. } = read_served(ask(settings, stream, None).await?)?;
+    if is_file {
         return Ok(Database::Sqlite(name.into()));
     }
     Database::at(&format!("postgres://{name}"), Path::new(""))
@@ -93,18 +92,23 @@ async fn ask_running(settings: &Settings) -> Result<Option<RunningKeygate>, Fail
         database: None,
         command: None,
     };
-    let Reply::Done(mut said) = exchange(stream, &request).await? else {
+    let Reply::Done(said) = exchange(stream, &request).await? else {
         return Err(broken(ErrorKind::InvalidData.into()));
     };
     let is_of_database = match connect(&settings.data).await? {
         Some(stream) => ask(settings, stream, None).await.is_ok(),
         None => return Ok(None),
     };
+    let served = read_served(said)?;
     Ok(Some(RunningKeygate {
-        database: said["name"].as_str().unwrap_or_default().to_owned(),
+        database: served.name,
         is_of_database,
-        addresses: serde_json::from_value(said["addresses"].take()).ok(),
+        addresses: served.addresses,
     }))
+}
+
+fn read_served(said: Value) -> Result<Served, Failure> {
+    serde_json::from_value(said).map_err(|_| broken(ErrorKind::InvalidData.into()))
 }
 
 /// Whether a keygate runs on this data folder.

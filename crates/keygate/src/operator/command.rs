@@ -1,16 +1,14 @@
-use keygate_control::{
-    AccountSummary, Actor, Control, IssueKey, IssuedKey, KeyStatus, Link, PAGE, parse_expires_at,
-    parse_key_name,
+use keygate_control::{Actor, Control, PAGE};
+use keygate_core::{Account, AccountSummary, ApiKey, KeyStatus, Link, Problem, Role};
+use keygate_wire::{
+    AccountSummaryResponse, CreateKeyRequest, CreateKeyResponse, EditIncidentRequest,
+    EditIncidentUpdateRequest, KeyResponse, LinkResponse, ListedLinkResponse, PostIncidentRequest,
+    ScheduleMaintenanceRequest, UpdateIncidentRequest,
 };
-use keygate_core::{Account, ApiKey, Problem, Role, Scope, Scopes};
-use keygate_web::{CreateKeyResponse, KeyResponse, ListedLinkResponse, password_link, signup_link};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{
-    incidents::{self, IncidentFields},
-    pages::all_pages,
-};
+use super::{incidents, pages::all_pages};
 
 /// What an operator can ask for. It can hold a password, so it cannot be printed.
 #[derive(Serialize, Deserialize)]
@@ -49,30 +47,27 @@ pub(crate) enum Command {
     },
     IssueKey {
         account: String,
-        name: String,
-        scopes: Vec<String>,
-        expires_at: Option<String>,
+        request: CreateKeyRequest,
     },
     RevokeKey {
         account: String,
         id: String,
     },
     ListIncidents,
-    PostIncident(IncidentFields),
-    ScheduleMaintenance(IncidentFields),
+    PostIncident(PostIncidentRequest),
+    ScheduleMaintenance(ScheduleMaintenanceRequest),
     UpdateIncident {
         id: String,
-        message: String,
-        state: Option<String>,
+        request: UpdateIncidentRequest,
     },
     EditIncident {
         id: String,
-        fields: IncidentFields,
+        request: EditIncidentRequest,
     },
     EditIncidentUpdate {
         id: String,
         update: String,
-        message: String,
+        request: EditIncidentUpdateRequest,
     },
 }
 
@@ -93,37 +88,36 @@ impl Command {
             Self::SetRole { email, is_admin } => {
                 let account = control.get_account(&email).await?;
                 control.set_role(account.id, role(is_admin)).await?;
-                let account = control.get_account(&email).await?;
                 with_admins(control, &account).await
             }
             Self::SetPassword { email, password } => {
                 let account = control.get_account(&email).await?;
                 control.set_password(&account, &password).await?;
-                Ok(account_json(&account))
+                account_json(control, &account).await
             }
             Self::LinkToResetPassword { email } => {
                 let account = control.get_account(&email).await?;
                 let reset = control.create_password_reset(Actor::Operator, account.id);
-                let made = reset.await?;
-                let link = password_link(origin, &made.token);
-                Ok(json!({"email": account.email, "id": made.id, "link": link}))
+                let made = LinkResponse::to_reset_password(origin, &reset.await?);
+                let mut shown = json!(made);
+                shown["email"] = account.email.as_str().into();
+                Ok(shown)
             }
             Self::SuspendAccount { email } => {
                 let account = control.get_account(&email).await?;
                 let operator = Actor::Operator;
                 control.suspend_account(operator, account.id).await?;
-                Ok(account_json(&control.get_account(&email).await?))
+                account_json(control, &account).await
             }
             Self::ResumeAccount { email } => {
                 let account = control.get_account(&email).await?;
                 let operator = Actor::Operator;
                 control.resume_account(operator, account.id).await?;
-                Ok(account_json(&control.get_account(&email).await?))
+                account_json(control, &account).await
             }
             Self::Invite => {
                 let made = control.create_invitation(Actor::Operator).await?;
-                let link = signup_link(origin, &made.token);
-                Ok(json!({"id": made.id, "link": link}))
+                Ok(json!(LinkResponse::to_sign_up(origin, &made)))
             }
             Self::ListLinks => list_links(control).await,
             Self::WithdrawLink { id } => {
@@ -131,29 +125,22 @@ impl Command {
                 Ok(json!({"id": id}))
             }
             Self::ListKeys { account } => list_keys(control, &account).await,
-            Self::IssueKey {
-                account,
-                name,
-                scopes,
-                expires_at,
-            } => issue_key(control, &account, &name, &scopes, expires_at.as_deref()).await,
+            Self::IssueKey { account, request } => issue_key(control, &account, request).await,
             Self::RevokeKey { account, id } => {
                 let account = control.get_account(&account).await?;
                 control.revoke_key(Actor::Operator, account.id, &id).await?;
                 Ok(json!({"id": id}))
             }
             Self::ListIncidents => incidents::list(control).await,
-            Self::PostIncident(fields) => fields.post(control).await,
-            Self::ScheduleMaintenance(fields) => fields.schedule(control).await,
-            Self::UpdateIncident { id, message, state } => {
-                incidents::update(control, &id, &message, state.as_deref()).await
-            }
-            Self::EditIncident { id, fields } => fields.edit(control, &id).await,
+            Self::PostIncident(request) => incidents::post(control, request).await,
+            Self::ScheduleMaintenance(request) => incidents::schedule(control, request).await,
+            Self::UpdateIncident { id, request } => incidents::update(control, &id, request).await,
+            Self::EditIncident { id, request } => incidents::edit(control, &id, request).await,
             Self::EditIncidentUpdate {
                 id,
                 update,
-                message,
-            } => incidents::edit_update(control, &id, &update, &message).await,
+                request,
+            } => incidents::edit_update(control, &id, &update, request).await,
         }
     }
 }
@@ -166,13 +153,8 @@ fn role(is_admin: bool) -> Role {
 async fn list_accounts(control: &Control) -> Result<Value, Problem> {
     let page = |after| control.list_accounts("", after);
     let accounts = all_pages(page, |last: &AccountSummary| last.account.id).await?;
-    let shown = accounts.iter().map(|found| {
-        let mut shown = account_json(&found.account);
-        shown["active_keys"] = found.active_keys.into();
-        shown["keys"] = found.keys.into();
-        shown
-    });
-    Ok(shown.collect())
+    let shown = accounts.into_iter().map(AccountSummaryResponse::from);
+    Ok(shown.map(|account| json!(account)).collect())
 }
 
 /// All one-time links that still work.
@@ -185,7 +167,7 @@ async fn list_links(control: &Control) -> Result<Value, Problem> {
 
 /// An account, and whether anybody is an admin now that it is as it is.
 async fn with_admins(control: &Control, account: &Account) -> Result<Value, Problem> {
-    let mut shown = account_json(account);
+    let mut shown = account_json(control, account).await?;
     shown["admin_exists"] = (!control.lacks_admin().await?).into();
     Ok(shown)
 }
@@ -209,31 +191,16 @@ fn key_json(key: ApiKey) -> Value {
 async fn issue_key(
     control: &Control,
     account: &str,
-    name: &str,
-    scopes: &[String],
-    expires_at: Option<&str>,
+    request: CreateKeyRequest,
 ) -> Result<Value, Problem> {
     let account = control.get_account(account).await?;
-    let scopes: Option<Scopes> = scopes.iter().map(|name| Scope::parse(name)).collect();
-    let scopes = scopes
-        .ok_or_else(|| Problem::invalid_parameter("scopes", "must be chat, read or write"))?;
-    let request = IssueKey {
-        name: parse_key_name(name)?,
-        scopes: (!scopes.is_empty()).then_some(scopes),
-        expires_at: expires_at.map(parse_expires_at).transpose()?,
-    };
-    let issued: IssuedKey = control
-        .issue_key(Actor::Operator, account.id, request)
-        .await?;
-    Ok(json!(CreateKeyResponse::from(issued)))
+    let issued = control.issue_key(Actor::Operator, account.id, request.into());
+    Ok(json!(CreateKeyResponse::from(issued.await?)))
 }
 
-fn account_json(account: &Account) -> Value {
-    json!({
-        "id": account.id,
-        "email": account.email,
-        "role": account.role,
-        "suspended_at": account.suspended_at,
-        "created_at": account.created_at,
-    })
+/// An account as it is now.
+async fn account_json(control: &Control, account: &Account) -> Result<Value, Problem> {
+    let id = account.id.to_string();
+    let summary = control.get_account_summary(&id).await?;
+    Ok(json!(AccountSummaryResponse::from(summary)))
 }

@@ -17,7 +17,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::{Named, Reply, Request, database_name, other_database, socket_path};
+use super::{Named, Reply, Request, Served, database_name, other_database, socket_path};
 use crate::{config::Database, failure::Failure, store};
 
 /// How long to wait when the system has no more descriptors.
@@ -190,10 +190,10 @@ impl Desk {
             return refusal;
         }
         let Some(command) = command else {
-            return Reply::Done(json!({
-                "is_file": matches!(self.served.database, Database::Sqlite(_)),
-                "name": database_name(&self.served.database),
-                "addresses": self.served.addresses,
+            return Reply::Done(json!(Served {
+                is_file: matches!(self.served.database, Database::Sqlite(_)),
+                name: database_name(&self.served.database),
+                addresses: Some(self.served.addresses.clone()),
             }));
         };
         match command.execute(&self.control, &self.served.origin).await {

@@ -6,7 +6,8 @@ use keygate_core::{OsRandom, SystemClock};
 use keygate_storage::{Store, patiently};
 use keygate_traces::Traces;
 use keygate_verify::Verifier;
-use keygate_web::{WebState, signup_link};
+use keygate_web::WebState;
+use keygate_wire::signup_link;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{

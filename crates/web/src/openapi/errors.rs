@@ -29,7 +29,7 @@ struct ErrorFields {
     /// What happened and what to do, for people.
     message: String,
     /// The kind of error, by which OpenAI's clients choose their exception.
-    #[schema(schema_with = super::types::error_type)]
+    #[schema(schema_with = keygate_wire::schema::error_type)]
     r#type: String,
     /// Which error it is, for programs.
     code: String,

@@ -7,7 +7,7 @@ use http_body::Body as _;
 use keygate_core::{Code, Problem};
 
 use super::{Outcome, frame::Frame, message};
-use crate::{fields::read_body, state::WebState};
+use crate::{body::read_body, state::WebState};
 
 /// No page has a form with more fields.
 const MAX_FIELDS: usize = 256;

@@ -1,42 +1,12 @@
 use keygate_core::{
-    Code, ComponentId, INCIDENT_STATES, Incident, IncidentId, IncidentKind, IncidentMessage,
-    IncidentState, IncidentTitle, IncidentUpdate, Problem, Timestamp, UpdateId, check_begun,
+    Code, INCIDENT_STATES, Incident, IncidentId, IncidentKind, IncidentMessage, IncidentState,
+    IncidentUpdate, PostIncident, Problem, ScheduleMaintenance, Timestamp, UpdateId, check_begun,
     check_order,
 };
 use keygate_storage::{Action, Actor};
 
 use super::{detail, sorted};
 use crate::{Control, unavailable};
-
-/// Something is wrong, or was.
-#[derive(Debug, Clone)]
-pub struct PostIncident {
-    /// What it is called.
-    pub title: IncidentTitle,
-    /// What is said of it.
-    pub message: IncidentMessage,
-    /// What it concerns; everything if it is empty.
-    pub components: Vec<ComponentId>,
-    /// How far it is; `investigating` if it is left out.
-    pub state: Option<IncidentState>,
-    /// When it began; now if it is left out.
-    pub starts_at: Option<Timestamp>,
-}
-
-/// Something is to be done.
-#[derive(Debug, Clone)]
-pub struct ScheduleMaintenance {
-    /// What it is called.
-    pub title: IncidentTitle,
-    /// What is said of it.
-    pub message: IncidentMessage,
-    /// What it concerns; everything if it is empty.
-    pub components: Vec<ComponentId>,
-    /// When it is to begin.
-    pub starts_at: Timestamp,
-    /// When it is to be over.
-    pub ends_at: Timestamp,
-}
 
 impl Control {
     /// An id for what a form is to make: it makes one incident, however often it is sent.

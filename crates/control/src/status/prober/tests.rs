@@ -4,7 +4,8 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use keygate_core::{
-    Clock, Incident, IncidentState, ManualClock, SeededRandom, Timestamp,
+    Clock, Incident, IncidentMessage, IncidentState, IncidentTitle, ManualClock, SeededRandom,
+    Timestamp,
     key::{KeyFormat, KeyHasher},
 };
 use keygate_storage::{Actor, RecordedActor, Store};
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     AuditFilter, ComponentStatus, Health, IncidentEdit, PAGE, Policy, PostIncident,
-    ScheduleMaintenance, parse_incident_message, parse_incident_title,
+    ScheduleMaintenance,
 };
 
 const START: Timestamp = Timestamp::from_millis(1_781_078_400_000);
@@ -85,8 +86,8 @@ impl World {
     async fn maintain_for_five_minutes(&self) {
         let now = self.clock.now();
         let planned = ScheduleMaintenance {
-            title: parse_incident_title("New disks").expect("a title"),
-            message: parse_incident_message("Ten minutes.").expect("a message"),
+            title: IncidentTitle::parse("New disks").expect("a title"),
+            message: IncidentMessage::parse("Ten minutes.").expect("a message"),
             components: vec![ComponentId::data_plane()],
             starts_at: now,
             ends_at: now.plus(Duration::from_mins(5)),
@@ -98,8 +99,8 @@ impl World {
     /// Posts an incident of everything; its id.
     async fn post(&self, title: &str, state: IncidentState) -> String {
         let post = PostIncident {
-            title: parse_incident_title(title).expect("a title"),
-            message: parse_incident_message("We look.").expect("a message"),
+            title: IncidentTitle::parse(title).expect("a title"),
+            message: IncidentMessage::parse("We look.").expect("a message"),
             components: Vec::new(),
             state: Some(state),
             starts_at: None,
@@ -551,14 +552,14 @@ async fn an_open_incident_is_there_however_many_were_over_since() {
     assert_eq!(status.current.len(), 1);
     assert_eq!(status.past.len(), PAGE as usize);
     // Somebody ends it while somebody else corrects its title.
-    let message = parse_incident_message("Over.").expect("a message");
+    let message = IncidentMessage::parse("Over.").expect("a message");
     let ended = Some(IncidentState::Resolved);
     let ended = world
         .control
         .update_incident(Actor::Operator, &open, ended, message);
     let ends_at = ended.await.expect("ended").ends_at;
     let edit = IncidentEdit {
-        title: Some(parse_incident_title("Was open").expect("a title")),
+        title: Some(IncidentTitle::parse("Was open").expect("a title")),
         ..IncidentEdit::default()
     };
     let edited = world.control.edit_incident(Actor::Operator, &open, edit);

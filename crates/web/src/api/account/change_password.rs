@@ -2,12 +2,13 @@ use axum::{Extension, extract::State, response::IntoResponse};
 use http::{StatusCode, header::SET_COOKIE};
 use keygate_control::SignedInSession;
 use keygate_core::Code;
+use keygate_wire::ChangePasswordRequest;
 
 use crate::{
     answer::Answer,
+    body::JsonBody,
     client::Sender,
-    fields::Fields,
-    openapi::{ChangePassword, PasswordLimits, list},
+    openapi::{PasswordLimits, list},
     state::WebState,
 };
 
@@ -19,13 +20,7 @@ use crate::{
     operation_id = "changePassword",
     summary = "Change the password",
     description = "All sessions of the account end; the answer's cookie is a new one.",
-    request_body(
-        content = ChangePassword,
-        example = json!({
-            "current_password": "correct horse battery staple",
-            "password": "a wholly different set of words",
-        }),
-    ),
+    request_body = ChangePasswordRequest,
     responses(
         (status = 204, description = "The password is changed.",
             headers(("Set-Cookie" = String, description = "The new session."))),
@@ -37,11 +32,9 @@ pub(crate) async fn change_password(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,
     sender: Sender,
-    fields: Fields,
+    JsonBody(request): JsonBody<ChangePasswordRequest>,
 ) -> Answer<impl IntoResponse> {
-    let mut fields = fields.only(&["current_password", "password"])?;
-    let current = fields.required_string("current_password")?;
-    let new = fields.required_string("password")?;
+    let (current, new) = (request.current_password, request.password);
     let control = state.control();
     let signed_in = control
         .change_password(&signed_in, &current, &new, &sender.client())

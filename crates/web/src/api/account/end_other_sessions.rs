@@ -2,7 +2,7 @@ use axum::{Extension, extract::State, response::IntoResponse};
 use http::StatusCode;
 use keygate_control::SignedInSession;
 
-use crate::{answer::Answer, fields::NoFields, state::WebState};
+use crate::{answer::Answer, body::NoFields, state::WebState};
 
 /// `DELETE /api/account/sessions`: signs everybody out of the account but who asks. An extension.
 #[utoipa::path(

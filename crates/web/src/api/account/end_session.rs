@@ -2,14 +2,9 @@ use axum::{Extension, extract::State, response::IntoResponse};
 use http::StatusCode;
 use keygate_control::SignedInSession;
 use keygate_core::Code;
+use keygate_wire::schema;
 
-use crate::{
-    answer::Answer,
-    fields::NoFields,
-    openapi::{examples, list},
-    path_id::PathId,
-    state::WebState,
-};
+use crate::{answer::Answer, body::NoFields, openapi::list, path_id::PathId, state::WebState};
 
 /// `DELETE /api/account/sessions/{id}`: signs another browser or script out. An extension.
 #[utoipa::path(
@@ -20,7 +15,7 @@ use crate::{
     summary = "End a session",
     description = "Signs another browser or script out.",
     params(
-        ("id" = String, Path, format = "uuid", description = "The id of the session.", example = json!(examples::ID)),
+        ("id" = String, Path, format = "uuid", description = "The id of the session.", example = json!(schema::ID)),
     ),
     responses(
         (status = 204, description = "The session is over."),

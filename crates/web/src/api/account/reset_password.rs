@@ -1,12 +1,9 @@
 use axum::{extract::State, response::IntoResponse};
 use http::StatusCode;
+use keygate_wire::ResetPasswordRequest;
 
 use crate::{
-    answer::Answer,
-    client::Sender,
-    fields::Fields,
-    openapi::{PasswordLimits, ResetPassword, examples},
-    state::WebState,
+    answer::Answer, body::JsonBody, client::Sender, openapi::PasswordLimits, state::WebState,
 };
 
 /// `POST /api/account/password-reset`: a new password, by the token of a one-time link. All sessions of
@@ -19,10 +16,7 @@ use crate::{
     summary = "Choose a new password by a link",
     description = "With the token of a link that an admin or the operator made. It works once; all sessions of the \
         account end.",
-    request_body(
-        content = ResetPassword,
-        example = json!({"token": examples::TOKEN, "password": "a wholly different set of words"}),
-    ),
+    request_body = ResetPasswordRequest,
     responses(
         (status = 204, description = "The password is changed."),
         PasswordLimits,
@@ -31,14 +25,12 @@ use crate::{
 pub(crate) async fn reset_password(
     State(state): State<WebState>,
     sender: Sender,
-    fields: Fields,
+    JsonBody(request): JsonBody<ResetPasswordRequest>,
 ) -> Answer<impl IntoResponse> {
-    let mut fields = fields.only(&["token", "password"])?;
-    let token = fields.required_string("token")?;
-    let password = fields.required_string("password")?;
+    let address = sender.client().address;
     let control = state.control();
     control
-        .reset_password(&token, &password, sender.client().address)
+        .reset_password(&request.token, &request.password, address)
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,35 +1,8 @@
-use std::net::IpAddr;
-
 use axum::{Extension, Json, extract::State, response::IntoResponse};
 use keygate_control::SignedInSession;
-use keygate_core::{SessionId, Timestamp};
-use serde::Serialize;
-use utoipa::ToSchema;
+use keygate_wire::SessionResponse;
 
-use crate::{answer::Answer, openapi::examples, state::WebState};
-
-/// A signed-in browser or script.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Session)]
-struct SessionResponse {
-    /// Unique; it is not the cookie's value.
-    #[schema(value_type = String, format = "uuid")]
-    id: SessionId,
-    /// Whether it is the one that asks.
-    is_current: bool,
-    /// The address from which it began.
-    #[schema(value_type = Option<String>, required)]
-    address: Option<IpAddr>,
-    /// What the browser or script called itself.
-    #[schema(required)]
-    user_agent: Option<String>,
-    /// When it began.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
-    /// When it was last used, to the second.
-    #[schema(value_type = String, format = DateTime)]
-    last_seen_at: Timestamp,
-}
+use crate::{answer::Answer, state::WebState};
 
 /// `GET /api/account/sessions`: the live sessions of the account, the last used first. An extension.
 #[utoipa::path(
@@ -40,7 +13,7 @@ struct SessionResponse {
     summary = "List the account's sessions",
     description = "Those that are live, the last used first.",
     responses(
-        (status = 200, description = "The sessions.", body = [SessionResponse], example = json!([examples::session()])),
+        (status = 200, description = "The sessions.", body = [SessionResponse]),
     ),
 )]
 pub(crate) async fn sessions(

@@ -3,12 +3,12 @@ use http::StatusCode;
 use keygate_control::SignUp;
 use keygate_core::Code;
 use keygate_http::ClientAddress;
+use keygate_wire::{AccountResponse, SignUpRequest};
 
-use super::AccountResponse;
 use crate::{
     answer::Answer,
-    fields::Fields,
-    openapi::{PasswordLimits, SignUp as SignUpBody, examples, list},
+    body::JsonBody,
+    openapi::{PasswordLimits, list},
     state::WebState,
 };
 
@@ -21,16 +21,9 @@ use crate::{
     operation_id = "createAccount",
     summary = "Create an account",
     description = "With the token of a set-up link or an invitation, or without one where sign-up is open.",
-    request_body(
-        content = SignUpBody,
-        example = json!({
-            "email": "ada@example.com",
-            "password": "correct horse battery staple",
-            "invitation": examples::TOKEN,
-        }),
-    ),
+    request_body = SignUpRequest,
     responses(
-        (status = 201, description = "The account.", body = AccountResponse, example = examples::account),
+        (status = 201, description = "The account.", body = AccountResponse),
         (status = 403, description = list(&[Code::SignupClosed])),
         (status = 409, description = list(&[Code::EmailTaken])),
         PasswordLimits,
@@ -39,16 +32,12 @@ use crate::{
 pub(crate) async fn create(
     State(state): State<WebState>,
     Extension(ClientAddress(address)): Extension<ClientAddress>,
-    fields: Fields,
+    JsonBody(request): JsonBody<SignUpRequest>,
 ) -> Answer<impl IntoResponse> {
-    let mut fields = fields.only(&["email", "password", "invitation"])?;
-    let email = fields.required_string("email")?;
-    let password = fields.required_string("password")?;
-    let invitation = fields.optional_string("invitation")?;
     let request = SignUp {
-        email: &email,
-        password: &password,
-        invitation: invitation.as_deref(),
+        email: &request.email,
+        password: &request.password,
+        invitation: request.invitation.as_deref(),
         address,
     };
     let account = state.control().sign_up(request).await?;

@@ -2,11 +2,14 @@ use axum::{Json, extract::State, response::IntoResponse};
 use http::Uri;
 use keygate_control::{Action, AuditFilter};
 use keygate_core::Problem;
+use keygate_wire::{
+    AuditEntryResponse,
+    schema::{self, ActionName},
+};
 
 use crate::{
     answer::Answer,
-    api::audit::{EntryResponse, parse_before},
-    openapi::{examples, types::ActionName},
+    api::audit::{all, parse_before},
     query::QueryFields,
     state::WebState,
 };
@@ -23,14 +26,14 @@ use crate::{
     params(
         ("account" = Option<String>, Query, format = Email, example = json!("ada@example.com"),
             description = "Only what concerns the account of this address."),
-        ("subject" = Option<String>, Query, format = "uuid", example = json!(examples::ID),
+        ("subject" = Option<String>, Query, format = "uuid", example = json!(schema::ID),
             description = "Only what concerns the key, session, link or incident with this id."),
         ("action" = inline(Option<ActionName>), Query, description = "Only this action.", example = json!("key.issue")),
         ("before" = Option<u64>, Query, example = json!(6),
             description = "Goes on after the last page: its last entry's number. Only earlier ones are listed."),
     ),
     responses(
-        (status = 200, description = "The entries.", body = [EntryResponse], example = json!([examples::entry()])),
+        (status = 200, description = "The entries.", body = [AuditEntryResponse]),
     ),
 )]
 pub(crate) async fn audit(State(state): State<WebState>, uri: Uri) -> Answer<impl IntoResponse> {
@@ -44,7 +47,7 @@ pub(crate) async fn audit(State(state): State<WebState>, uri: Uri) -> Answer<imp
         before: parse_before(&mut query)?,
     };
     let entries = state.control().list_audit_entries(filter).await?;
-    Ok(Json(EntryResponse::all(entries)))
+    Ok(Json(all(entries)))
 }
 
 fn parse_action(name: &str) -> Result<Action, Problem> {

@@ -2,11 +2,11 @@ use axum::{Extension, Json, extract::State, response::IntoResponse};
 use http::StatusCode;
 use keygate_control::SignedInSession;
 use keygate_core::Code;
+use keygate_wire::LinkResponse;
 
 use crate::{
     answer::Answer,
-    fields::NoFields,
-    links::LinkResponse,
+    body::NoFields,
     openapi::{examples, list},
     origin::Origin,
     state::WebState,

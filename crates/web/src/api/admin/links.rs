@@ -3,7 +3,6 @@
 mod list;
 mod withdraw;
 
-pub use list::ListedLinkResponse;
 pub(crate) use list::list;
 pub(crate) use withdraw::withdraw;
 

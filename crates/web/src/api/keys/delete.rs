@@ -1,14 +1,9 @@
-use axum::{Extension, extract::State, response::IntoResponse};
+use axum::{Extension, Json, extract::State, response::IntoResponse};
 use keygate_control::SignedInSession;
 use keygate_core::Code;
+use keygate_wire::{SuccessResponse, schema};
 
-use crate::{
-    answer::{Answer, Success, success},
-    fields::NoFields,
-    openapi::{examples, list},
-    path_id::PathId,
-    state::WebState,
-};
+use crate::{answer::Answer, body::NoFields, openapi::list, path_id::PathId, state::WebState};
 
 /// `DELETE /api/keys/{id}`: revokes a key for good.
 #[utoipa::path(
@@ -19,10 +14,10 @@ use crate::{
     summary = "Delete an API key",
     description = "Revokes the key for good: it opens nothing from the moment of the answer. This cannot be undone.",
     params(
-        ("id" = String, Path, format = "uuid", description = "The id of the key.", example = json!(examples::ID)),
+        ("id" = String, Path, format = "uuid", description = "The id of the key.", example = json!(schema::ID)),
     ),
     responses(
-        (status = 200, description = "The key is revoked.", body = Success, example = json!({"success": true})),
+        (status = 200, description = "The key is revoked.", body = SuccessResponse),
         (status = 404, description = list(&[Code::KeyNotFound])),
     ),
 )]
@@ -37,5 +32,5 @@ pub(crate) async fn delete(
     control
         .revoke_key(signed_in.actor(), account_id, &id)
         .await?;
-    Ok(success())
+    Ok(Json(SuccessResponse::DONE))
 }

@@ -2,11 +2,12 @@ use axum::{Extension, Json, extract::State, response::IntoResponse};
 use http::Uri;
 use keygate_control::SignedInSession;
 use keygate_core::Code;
+use keygate_wire::{AuditEntryResponse, schema};
 
 use crate::{
     answer::Answer,
-    api::audit::{EntryResponse, parse_before},
-    openapi::{examples, list},
+    api::audit::{all, parse_before},
+    openapi::list,
     path_id::PathId,
     query::QueryFields,
     state::WebState,
@@ -22,12 +23,12 @@ use crate::{
     summary = "List what was done with an API key",
     description = "Up to 100 entries of the record of changes, newest first.",
     params(
-        ("id" = String, Path, format = "uuid", description = "The id of the key.", example = json!(examples::ID)),
+        ("id" = String, Path, format = "uuid", description = "The id of the key.", example = json!(schema::ID)),
         ("before" = Option<u64>, Query, example = json!(6),
             description = "Goes on after the last page: its last entry's number. Only earlier ones are listed."),
     ),
     responses(
-        (status = 200, description = "The entries.", body = [EntryResponse], example = json!([examples::entry()])),
+        (status = 200, description = "The entries.", body = [AuditEntryResponse]),
         (status = 404, description = list(&[Code::KeyNotFound])),
     ),
 )]
@@ -42,5 +43,5 @@ pub(crate) async fn history(
     let entries = control
         .list_key_history(signed_in.account.id, &id, before)
         .await?;
-    Ok(Json(EntryResponse::all(entries)))
+    Ok(Json(all(entries)))
 }

@@ -2,14 +2,12 @@ use axum::{Extension, Json, extract::State, response::IntoResponse};
 use http::Uri;
 use keygate_control::{KeyStatus, SignedInSession};
 use keygate_core::{KeyId, Problem};
-
-use super::KeyResponse;
-use crate::{
-    answer::Answer,
-    openapi::{examples, types::KeyStatusName},
-    query::QueryFields,
-    state::WebState,
+use keygate_wire::{
+    KeyResponse,
+    schema::{self, KeyStatusName},
 };
+
+use crate::{answer::Answer, query::QueryFields, state::WebState};
 
 /// `GET /api/keys`: up to 100 keys, newest first. Extensions: `?status=`, `?before=`.
 #[utoipa::path(
@@ -22,11 +20,11 @@ use crate::{
     params(
         ("status" = inline(Option<KeyStatusName>), Query, description = "Which keys to list, by their state.",
             example = json!("all")),
-        ("before" = Option<String>, Query, format = "uuid", example = json!(examples::ID),
+        ("before" = Option<String>, Query, format = "uuid", example = json!(schema::ID),
             description = "Goes on after the last page: its last key's id. Only older keys are listed."),
     ),
     responses(
-        (status = 200, description = "The keys.", body = [KeyResponse], example = json!([examples::key()])),
+        (status = 200, description = "The keys.", body = [KeyResponse]),
     ),
 )]
 pub(crate) async fn list(

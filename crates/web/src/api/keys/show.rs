@@ -1,14 +1,9 @@
 use axum::{Extension, Json, extract::State, response::IntoResponse};
 use keygate_control::SignedInSession;
 use keygate_core::Code;
+use keygate_wire::{KeyResponse, schema};
 
-use super::KeyResponse;
-use crate::{
-    answer::Answer,
-    openapi::{examples, list},
-    path_id::PathId,
-    state::WebState,
-};
+use crate::{answer::Answer, openapi::list, path_id::PathId, state::WebState};
 
 /// `GET /api/keys/{id}`: one key, as it stands in the list. An extension.
 #[utoipa::path(
@@ -19,10 +14,10 @@ use crate::{
     summary = "Show an API key",
     description = "One key, as it stands in the list, in whichever state it is.",
     params(
-        ("id" = String, Path, format = "uuid", description = "The id of the key.", example = json!(examples::ID)),
+        ("id" = String, Path, format = "uuid", description = "The id of the key.", example = json!(schema::ID)),
     ),
     responses(
-        (status = 200, description = "The key.", body = KeyResponse, example = examples::key),
+        (status = 200, description = "The key.", body = KeyResponse),
         (status = 404, description = list(&[Code::KeyNotFound])),
     ),
 )]

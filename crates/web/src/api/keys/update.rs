@@ -1,16 +1,9 @@
-use axum::{Extension, extract::State, response::IntoResponse};
-use keygate_control::{KeyChanges, SignedInSession, parse_key_name};
-use keygate_core::{Code, Problem};
-use serde_json::Value;
+use axum::{Extension, Json, extract::State, response::IntoResponse};
+use keygate_control::SignedInSession;
+use keygate_core::Code;
+use keygate_wire::{SuccessResponse, UpdateKeyRequest, schema};
 
-use super::take_scopes;
-use crate::{
-    answer::{Answer, Success, success},
-    fields::Fields,
-    openapi::{UpdateKey, examples, list},
-    path_id::PathId,
-    state::WebState,
-};
+use crate::{answer::Answer, body::JsonBody, openapi::list, path_id::PathId, state::WebState};
 
 /// `PATCH /api/keys/{id}`: changes the fields that are supplied.
 #[utoipa::path(
@@ -22,14 +15,11 @@ use crate::{
     description = "Supply only the fields that are to change. A key that is switched off opens nothing from the \
         moment of the answer.",
     params(
-        ("id" = String, Path, format = "uuid", description = "The id of the key.", example = json!(examples::ID)),
+        ("id" = String, Path, format = "uuid", description = "The id of the key.", example = json!(schema::ID)),
     ),
-    request_body(
-        content = UpdateKey,
-        example = json!({"name": "Staging", "scopes": ["chat", "read", "write"], "is_active": false}),
-    ),
+    request_body = UpdateKeyRequest,
     responses(
-        (status = 200, description = "The key is changed.", body = Success, example = json!({"success": true})),
+        (status = 200, description = "The key is changed.", body = SuccessResponse),
         (status = 404, description = list(&[Code::KeyNotFound])),
         (status = 409, description = list(&[Code::KeyLimitReached, Code::KeyExpired])),
     ),
@@ -38,40 +28,12 @@ pub(crate) async fn update(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,
     PathId(id): PathId,
-    fields: Fields,
+    JsonBody(request): JsonBody<UpdateKeyRequest>,
 ) -> Answer<impl IntoResponse> {
-    let changes = parse_changes(fields)?;
     let account_id = signed_in.account.id;
     let control = state.control();
     control
-        .update_key(signed_in.actor(), account_id, &id, changes)
+        .update_key(signed_in.actor(), account_id, &id, request.try_into()?)
         .await?;
-    Ok(success())
-}
-
-fn parse_changes(fields: Fields) -> Result<KeyChanges, Problem> {
-    let mut fields = fields.only(&["name", "scopes", "is_active"])?;
-    if fields.is_empty() {
-        return Err(Problem::new(
-            Code::MissingParameter,
-            "Give at least one of \"name\", \"scopes\" and \"is_active\".",
-        ));
-    }
-    let name = fields.optional_string("name")?;
-    Ok(KeyChanges {
-        name: name.as_deref().map(parse_key_name).transpose()?,
-        scopes: take_scopes(&mut fields)?,
-        is_active: take_is_active(&mut fields)?,
-    })
-}
-
-fn take_is_active(fields: &mut Fields) -> Result<Option<bool>, Problem> {
-    match fields.take("is_active") {
-        None => Ok(None),
-        Some(Value::Bool(on)) => Ok(Some(on)),
-        Some(_) => Err(Problem::invalid_parameter(
-            "is_active",
-            "must be true or false",
-        )),
-    }
+    Ok(Json(SuccessResponse::DONE))
 }

@@ -1,12 +1,13 @@
 use axum::{extract::State, response::IntoResponse};
 use http::{StatusCode, header::SET_COOKIE};
 use keygate_core::Code;
+use keygate_wire::SignInRequest;
 
 use crate::{
     answer::Answer,
+    body::JsonBody,
     client::Sender,
-    fields::Fields,
-    openapi::{PasswordLimits, SignIn, list},
+    openapi::{PasswordLimits, list},
     state::WebState,
 };
 
@@ -17,10 +18,7 @@ use crate::{
     tag = "Sessions",
     operation_id = "signIn",
     summary = "Sign in",
-    request_body(
-        content = SignIn,
-        example = json!({"email": "ada@example.com", "password": "correct horse battery staple"}),
-    ),
+    request_body = SignInRequest,
     responses(
         (status = 204, description = "A session has begun.",
             headers(("Set-Cookie" = String, description = "The session."))),
@@ -32,11 +30,8 @@ use crate::{
 pub(crate) async fn create(
     State(state): State<WebState>,
     sender: Sender,
-    fields: Fields,
+    JsonBody(SignInRequest { email, password }): JsonBody<SignInRequest>,
 ) -> Answer<impl IntoResponse> {
-    let mut fields = fields.only(&["email", "password"])?;
-    let email = fields.required_string("email")?;
-    let password = fields.required_string("password")?;
     let control = state.control();
     let signed_in = control.sign_in(&email, &password, &sender.client()).await?;
     let cookie = state.cookie().set(&signed_in.token);

@@ -2,7 +2,7 @@ use axum::{Extension, extract::State, response::IntoResponse};
 use http::{StatusCode, header::SET_COOKIE};
 use keygate_control::SignedInSession;
 
-use crate::{answer::Answer, fields::NoFields, state::WebState};
+use crate::{answer::Answer, body::NoFields, state::WebState};
 
 /// `DELETE /api/session`: signs out.
 #[utoipa::path(

@@ -1,7 +1,6 @@
 use axum::{Extension, Json, response::IntoResponse};
 use keygate_control::SignedInSession;
-
-use crate::{api::accounts::AccountResponse, openapi::examples};
+use keygate_wire::AccountResponse;
 
 /// `GET /api/session`: whose session it is.
 #[utoipa::path(
@@ -11,7 +10,7 @@ use crate::{api::accounts::AccountResponse, openapi::examples};
     operation_id = "getSession",
     summary = "Show who is signed in",
     responses(
-        (status = 200, description = "The account.", body = AccountResponse, example = examples::account),
+        (status = 200, description = "The account.", body = AccountResponse),
     ),
 )]
 pub(crate) async fn show(Extension(signed_in): Extension<SignedInSession>) -> impl IntoResponse {

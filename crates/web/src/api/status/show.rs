@@ -4,11 +4,11 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 use keygate_control::Status;
+use keygate_wire::StatusResponse;
 
-use super::{SameStatus, StatusResponse};
+use super::{SameStatus, response};
 use crate::{
     answer::{Answer, shutting_down},
-    openapi::examples,
     state::WebState,
 };
 
@@ -25,7 +25,7 @@ pub(crate) const PUBLIC: &str = "public, max-age=15";
     description = "As the status page shows it, to anybody. It may be kept for 15 seconds. Without the database it says \
         what was known last.",
     responses(
-        (status = 200, description = "How it does.", body = StatusResponse, example = examples::status),
+        (status = 200, description = "How it does.", body = StatusResponse),
     ),
 )]
 pub(crate) async fn show(
@@ -40,6 +40,6 @@ pub(crate) async fn show(
 }
 
 fn render(SameStatus(status): &SameStatus) -> String {
-    let response = StatusResponse::from(Status::clone(status));
+    let response = response(Status::clone(status));
     serde_json::to_string(&response).expect("it serialises")
 }

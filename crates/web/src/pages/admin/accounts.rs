@@ -3,10 +3,10 @@ use axum::{Extension, extract::State, response::Response};
 use http::Uri;
 use keygate_control::{AccountSummary, SignedInSession};
 use keygate_core::{AccountId, Code, EmailAddress, LinkId, Problem, Timestamp};
+use keygate_wire::LinkResponse;
 
 use super::link;
 use crate::{
-    links::LinkResponse,
     origin::Origin,
     pages::{
         form::Form, frame::Frame, go_to, last_of_full, message, moment::Moment, page, with_query,

@@ -2,11 +2,9 @@ use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
 use keygate_core::{EmailAddress, Timestamp};
+use keygate_wire::LinkResponse;
 
-use crate::{
-    links::LinkResponse,
-    pages::{compression::with_secret, frame::Frame, moment::Moment, page},
-};
+use crate::pages::{compression::with_secret, frame::Frame, moment::Moment, page};
 
 #[derive(Template)]
 #[template(path = "admin/link.html")]

@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use keygate_control::parse_expires_at;
 use keygate_core::{Problem, Timestamp};
 
 use crate::pages::form::Form;
@@ -45,7 +44,7 @@ pub(super) fn parse(form: &Form, now: Timestamp) -> Result<Option<Timestamp>, Pr
             }
             let end_of_day = format!("{date}T23:59:59.999Z");
             let end = if exact.is_empty() { &end_of_day } else { exact };
-            parse_expires_at(end)
+            Timestamp::parse_rfc3339(end)
                 .map(Some)
                 .map_err(|_| rule("must be a day, like 2030-01-31"))
         }

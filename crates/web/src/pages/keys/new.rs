@@ -1,8 +1,9 @@
 use askama::Template;
 use axum::{Extension, extract::State, response::Response};
 use http::Uri;
-use keygate_control::{IssueKey, Issued, SignedInSession, parse_key_name};
-use keygate_core::{Code, FormId, Problem, Scope, Timestamp};
+use keygate_control::{Issued, SignedInSession};
+use keygate_core::{Code, FormId, IssueKey, Problem, Scope, Timestamp};
+use keygate_wire::{CreateKeyRequest, read_field};
 
 use super::{
     created,
@@ -71,15 +72,15 @@ fn parse(form: &mut Form, now: Timestamp) -> Option<(FormId, IssueKey)> {
     let id = FormId::parse(form.text("id"));
     let id = id.ok_or_else(|| Problem::new(Code::InvalidRequest, "Load the page again."));
     let id = form.accept(id);
-    let name = form.accept(parse_key_name(form.text("name")));
+    let name = form.accept(read_field("name", form.text("name")));
     let scopes = form.accept(scopes::parse(form));
     let expires_at = form.accept(expiry::parse(form, now));
-    let key = IssueKey {
+    let request = CreateKeyRequest {
         name: name?,
         scopes: Some(scopes?),
         expires_at: expires_at?,
     };
-    Some((id?, key))
+    Some((id?, request.into()))
 }
 
 fn show_form(state: &WebState, signed_in: &SignedInSession, form: Form) -> Response {

@@ -1,8 +1,9 @@
 use askama::Template;
 use axum::{Extension, extract::State, response::Response};
 use http::Uri;
-use keygate_control::{KeyChanges, RecordedEntry, SignedInSession, parse_key_name};
+use keygate_control::{RecordedEntry, SignedInSession};
 use keygate_core::{ApiKey, Code, Problem, Scope};
+use keygate_wire::{UpdateKeyRequest, read_field};
 
 use super::{
     KeyView, names,
@@ -63,36 +64,36 @@ pub(crate) async fn change(
 type Done = Result<Option<String>, Problem>;
 
 async fn update(state: &WebState, signed_in: &SignedInSession, id: &str, form: &mut Form) -> Done {
-    let (changes, done) = match form.text("do") {
+    let (request, done) = match form.text("do") {
         "on" => (switch(true), "on"),
         "off" => (switch(false), "off"),
         "change" => {
-            let name = form.accept(parse_key_name(form.text("name")));
+            let name = form.accept(read_field("name", form.text("name")));
             let scopes = form.accept(scopes::parse(form));
             let (Some(name), Some(scopes)) = (name, scopes) else {
                 return Ok(None);
             };
-            let changes = KeyChanges {
+            let request = UpdateKeyRequest {
                 name: Some(name),
                 scopes: Some(scopes),
                 is_active: None,
             };
-            (changes, "changed")
+            (request, "changed")
         }
         _ => return Err(Problem::new(Code::InvalidRequest, "Nothing was chosen.")),
     };
     let account_id = signed_in.account.id;
     let control = state.control();
     control
-        .update_key(signed_in.actor(), account_id, id, changes)
+        .update_key(signed_in.actor(), account_id, id, request.try_into()?)
         .await?;
     Ok(Some(format!("/keys/{id}?done={done}")))
 }
 
-fn switch(on: bool) -> KeyChanges {
-    KeyChanges {
+fn switch(on: bool) -> UpdateKeyRequest {
+    UpdateKeyRequest {
         is_active: Some(on),
-        ..KeyChanges::default()
+        ..UpdateKeyRequest::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What must be there for an example to work as it stands.
 
-use keygate_control::{Actor, PostIncident, Signup, parse_incident_message, parse_incident_title};
-use keygate_core::{ComponentId, Incident, Role, Token};
+use keygate_control::{Actor, PostIncident, Signup};
+use keygate_core::{ComponentId, Incident, IncidentMessage, IncidentTitle, Role, Token};
 use serde_json::{Value, json};
 
 use super::operation::{Operation, json as json_of, operations};
@@ -117,8 +117,8 @@ impl World {
 
     async fn post_incident(&self) -> Incident {
         let incident = PostIncident {
-            title: parse_incident_title("Slow").expect("a title"),
-            message: parse_incident_message("We look.").expect("a message"),
+            title: IncidentTitle::parse("Slow").expect("a title"),
+            message: IncidentMessage::parse("We look.").expect("a message"),
             components: vec![ComponentId::storage()],
             state: None,
             starts_at: None,

@@ -2,11 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use keygate_control::{
-    Actor, Component, PostIncident, ScheduleMaintenance, StatusPolicy, parse_incident_message,
-    parse_incident_title,
-};
-use keygate_core::{ComponentId, ComponentName, IncidentState};
+use keygate_control::{Actor, Component, PostIncident, ScheduleMaintenance, StatusPolicy};
+use keygate_core::{ComponentId, ComponentName, IncidentMessage, IncidentState, IncidentTitle};
 use keygate_storage::Store;
 use keygate_storage_sqlite::testing::fill_status;
 
@@ -16,8 +13,8 @@ const MARKUP: &str = "<script>alert(1)</script> & \"more\"";
 
 async fn post(app: &TestApp, title: &str, message: &str, state: IncidentState) {
     let post = PostIncident {
-        title: parse_incident_title(title).expect("a title"),
-        message: parse_incident_message(message).expect("a message"),
+        title: IncidentTitle::parse(title).expect("a title"),
+        message: IncidentMessage::parse(message).expect("a message"),
         components: vec![ComponentId::data_plane()],
         state: Some(state),
         starts_at: None,
@@ -114,8 +111,8 @@ async fn the_feed_says_anew_what_begins_and_ends_by_itself() {
     let app = TestApp::new();
     let minutes = |minutes| START.plus(Duration::from_mins(minutes));
     let planned = ScheduleMaintenance {
-        title: parse_incident_title("New disks").expect("a title"),
-        message: parse_incident_message("Ten minutes.").expect("a message"),
+        title: IncidentTitle::parse("New disks").expect("a title"),
+        message: IncidentMessage::parse("Ten minutes.").expect("a message"),
         components: Vec::new(),
         starts_at: minutes(10),
         ends_at: minutes(20),

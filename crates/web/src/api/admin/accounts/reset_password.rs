@@ -2,15 +2,10 @@ use axum::{Extension, Json, extract::State, response::IntoResponse};
 use http::StatusCode;
 use keygate_control::{SignedInSession, parse_account_id};
 use keygate_core::Code;
+use keygate_wire::{LinkResponse, schema};
 
 use crate::{
-    answer::Answer,
-    fields::NoFields,
-    links::LinkResponse,
-    openapi::{examples, list},
-    origin::Origin,
-    path_id::PathId,
-    state::WebState,
+    answer::Answer, body::NoFields, openapi::list, origin::Origin, path_id::PathId, state::WebState,
 };
 
 /// `POST /api/admin/accounts/{id}/password-reset`: makes a link with which the owner of an account
@@ -24,10 +19,10 @@ use crate::{
     description = "The owner of the account chooses a new password there, once, within a day. A link that was made \
         before no longer works.",
     params(
-        ("id" = String, Path, format = "uuid", description = "The id of the account.", example = json!(examples::ID)),
+        ("id" = String, Path, format = "uuid", description = "The id of the account.", example = json!(schema::ID)),
     ),
     responses(
-        (status = 201, description = "The link.", body = LinkResponse, example = examples::password_link),
+        (status = 201, description = "The link.", body = LinkResponse),
         (status = 404, description = list(&[Code::NotFound])),
     ),
 )]

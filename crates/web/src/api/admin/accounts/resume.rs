@@ -2,14 +2,9 @@ use axum::{Extension, extract::State, response::IntoResponse};
 use http::StatusCode;
 use keygate_control::{SignedInSession, parse_account_id};
 use keygate_core::Code;
+use keygate_wire::schema;
 
-use crate::{
-    answer::Answer,
-    fields::NoFields,
-    openapi::{examples, list},
-    path_id::PathId,
-    state::WebState,
-};
+use crate::{answer::Answer, body::NoFields, openapi::list, path_id::PathId, state::WebState};
 
 /// `POST /api/admin/accounts/{id}/resume`: lifts a suspension. An extension.
 #[utoipa::path(
@@ -20,7 +15,7 @@ use crate::{
     summary = "Lift a suspension",
     description = "The account's keys work again, and its owner can sign in.",
     params(
-        ("id" = String, Path, format = "uuid", description = "The id of the account.", example = json!(examples::ID)),
+        ("id" = String, Path, format = "uuid", description = "The id of the account.", example = json!(schema::ID)),
     ),
     responses(
         (status = 204, description = "The account is in good standing."),

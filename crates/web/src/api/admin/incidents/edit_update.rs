@@ -1,13 +1,12 @@
 use axum::{Extension, Json, extract::State, response::IntoResponse};
 use keygate_control::SignedInSession;
 use keygate_core::Code;
+use keygate_wire::{EditIncidentUpdateRequest, IncidentResponse, schema};
 
-use super::required_message;
 use crate::{
     answer::Answer,
-    api::incident::IncidentResponse,
-    fields::Fields,
-    openapi::{EditUpdateBody, examples, list},
+    body::JsonBody,
+    openapi::list,
     path_id::{PathId, PathUpdateId},
     state::WebState,
 };
@@ -20,16 +19,13 @@ use crate::{
     operation_id = "editIncidentUpdate",
     summary = "Correct an update of an incident",
     params(
-        ("id" = String, Path, format = "uuid", description = "The id of the incident.", example = json!(examples::ID)),
+        ("id" = String, Path, format = "uuid", description = "The id of the incident.", example = json!(schema::ID)),
         ("update_id" = String, Path, format = "uuid", description = "The id of the update.",
-            example = json!(examples::LATER_ID)),
+            example = json!(schema::LATER_ID)),
     ),
-    request_body(
-        content = EditUpdateBody,
-        example = json!({"message": "Answers take several seconds. We are looking for the reason."}),
-    ),
+    request_body = EditIncidentUpdateRequest,
     responses(
-        (status = 200, description = "The incident.", body = IncidentResponse, example = examples::incident),
+        (status = 200, description = "The incident.", body = IncidentResponse),
         (status = 404, description = list(&[Code::NotFound])),
     ),
 )]
@@ -38,13 +34,11 @@ pub(crate) async fn edit_update(
     Extension(signed_in): Extension<SignedInSession>,
     PathId(id): PathId,
     PathUpdateId(update_id): PathUpdateId,
-    fields: Fields,
+    JsonBody(request): JsonBody<EditIncidentUpdateRequest>,
 ) -> Answer<impl IntoResponse> {
     let control = state.control();
-    let mut fields = fields.only(&["message"])?;
-    let message = required_message(&mut fields)?;
     let actor = signed_in.actor();
-    let edited = control.edit_incident_update(actor, &id, &update_id, message);
+    let edited = control.edit_incident_update(actor, &id, &update_id, request.message);
     let incident = edited.await?;
     Ok(Json(IncidentResponse::new(incident, control.now())))
 }

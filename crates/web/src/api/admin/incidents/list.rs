@@ -1,11 +1,9 @@
 use axum::{Json, extract::State, response::IntoResponse};
 use http::Uri;
 use keygate_core::{IncidentId, Problem};
+use keygate_wire::{IncidentResponse, schema};
 
-use crate::{
-    answer::Answer, api::incident::IncidentResponse, openapi::examples, query::QueryFields,
-    state::WebState,
-};
+use crate::{answer::Answer, query::QueryFields, state::WebState};
 
 /// `GET /api/admin/incidents`: up to 100 incidents, newest first; `?before=` pages on. An extension.
 #[utoipa::path(
@@ -16,12 +14,11 @@ use crate::{
     summary = "List incidents",
     description = "Up to 100 incidents and maintenance, newest first.",
     params(
-        ("before" = Option<String>, Query, format = "uuid", example = json!(examples::LATER_ID),
+        ("before" = Option<String>, Query, format = "uuid", example = json!(schema::LATER_ID),
             description = "Goes on after the last page: its last incident's id. Only earlier ones are listed."),
     ),
     responses(
-        (status = 200, description = "The incidents.", body = [IncidentResponse],
-            example = json!([examples::incident()])),
+        (status = 200, description = "The incidents.", body = [IncidentResponse]),
     ),
 )]
 pub(crate) async fn list(State(state): State<WebState>, uri: Uri) -> Answer<impl IntoResponse> {

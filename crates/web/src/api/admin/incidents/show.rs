@@ -1,13 +1,8 @@
 use axum::{Json, extract::State, response::IntoResponse};
 use keygate_core::Code;
+use keygate_wire::{IncidentResponse, schema};
 
-use crate::{
-    answer::Answer,
-    api::incident::IncidentResponse,
-    openapi::{examples, list},
-    path_id::PathId,
-    state::WebState,
-};
+use crate::{answer::Answer, openapi::list, path_id::PathId, state::WebState};
 
 /// `GET /api/admin/incidents/{id}`: an incident. An extension.
 #[utoipa::path(
@@ -17,10 +12,10 @@ use crate::{
     operation_id = "getIncident",
     summary = "Look at an incident",
     params(
-        ("id" = String, Path, format = "uuid", description = "The id of the incident.", example = json!(examples::ID)),
+        ("id" = String, Path, format = "uuid", description = "The id of the incident.", example = json!(schema::ID)),
     ),
     responses(
-        (status = 200, description = "The incident.", body = IncidentResponse, example = examples::incident),
+        (status = 200, description = "The incident.", body = IncidentResponse),
         (status = 404, description = list(&[Code::NotFound])),
     ),
 )]

@@ -2,16 +2,9 @@ use axum::{Extension, Json, extract::State, response::IntoResponse};
 use http::StatusCode;
 use keygate_control::SignedInSession;
 use keygate_core::Code;
+use keygate_wire::{IncidentResponse, UpdateIncidentRequest, schema};
 
-use super::{required_message, take_state};
-use crate::{
-    answer::Answer,
-    api::incident::IncidentResponse,
-    fields::Fields,
-    openapi::{UpdateIncidentBody, examples, list},
-    path_id::PathId,
-    state::WebState,
-};
+use crate::{answer::Answer, body::JsonBody, openapi::list, path_id::PathId, state::WebState};
 
 /// `POST /api/admin/incidents/{id}/updates`: says something of an incident. An extension.
 #[utoipa::path(
@@ -23,14 +16,11 @@ use crate::{
     description = "An incident is over with `resolved`, maintenance with `completed`, before its time too. An outage \
         is over when probes succeed. What is over can only be commented on.",
     params(
-        ("id" = String, Path, format = "uuid", description = "The id of the incident.", example = json!(examples::ID)),
+        ("id" = String, Path, format = "uuid", description = "The id of the incident.", example = json!(schema::ID)),
     ),
-    request_body(
-        content = UpdateIncidentBody,
-        example = json!({"message": "A disk is full. We are making room.", "state": "identified"}),
-    ),
+    request_body = UpdateIncidentRequest,
     responses(
-        (status = 201, description = "The incident.", body = IncidentResponse, example = examples::incident),
+        (status = 201, description = "The incident.", body = IncidentResponse),
         (status = 404, description = list(&[Code::NotFound])),
     ),
 )]
@@ -38,12 +28,12 @@ pub(crate) async fn update(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,
     PathId(id): PathId,
-    fields: Fields,
+    JsonBody(UpdateIncidentRequest {
+        message,
+        state: how_far,
+    }): JsonBody<UpdateIncidentRequest>,
 ) -> Answer<impl IntoResponse> {
     let control = state.control();
-    let mut fields = fields.only(&["message", "state"])?;
-    let message = required_message(&mut fields)?;
-    let how_far = take_state(&mut fields)?;
     let actor = signed_in.actor();
     let incident = control
         .update_incident(actor, &id, how_far, message)

@@ -2,14 +2,9 @@ use axum::{Extension, extract::State, response::IntoResponse};
 use http::StatusCode;
 use keygate_control::SignedInSession;
 use keygate_core::Code;
+use keygate_wire::schema;
 
-use crate::{
-    answer::Answer,
-    fields::NoFields,
-    openapi::{examples, list},
-    path_id::PathId,
-    state::WebState,
-};
+use crate::{answer::Answer, body::NoFields, openapi::list, path_id::PathId, state::WebState};
 
 /// `DELETE /api/admin/links/{id}`: withdraws a one-time link. An extension.
 #[utoipa::path(
@@ -20,7 +15,7 @@ use crate::{
     summary = "Withdraw a one-time link",
     description = "It no longer works from the moment of the answer.",
     params(
-        ("id" = String, Path, format = "uuid", description = "The id of the link.", example = json!(examples::ID)),
+        ("id" = String, Path, format = "uuid", description = "The id of the link.", example = json!(schema::ID)),
     ),
     responses(
         (status = 204, description = "The link is withdrawn."),

@@ -1,11 +1,10 @@
 //! The fields of the forms about incidents.
 
-use keygate_control::{
-    Control, parse_incident_message, parse_incident_state, parse_incident_title, parse_moment,
-};
+use keygate_control::Control;
 use keygate_core::{
     ComponentId, IncidentMessage, IncidentState, IncidentTitle, Problem, Timestamp,
 };
+use keygate_wire::read_field;
 
 use crate::pages::{form::Form, status::incident::in_words};
 
@@ -37,11 +36,11 @@ pub(super) fn states(states: &[IncidentState], chosen: &str) -> Vec<Choice> {
 }
 
 pub(super) fn title(form: &mut Form) -> Option<IncidentTitle> {
-    form.accept(parse_incident_title(form.text("title")))
+    form.accept(read_field("title", form.text("title")))
 }
 
 pub(super) fn message(form: &mut Form) -> Option<IncidentMessage> {
-    form.accept(parse_incident_message(form.text("message")))
+    form.accept(read_field("message", form.text("message")))
 }
 
 /// The components that are ticked; none where one of them is none.
@@ -53,8 +52,8 @@ pub(super) fn components(form: &mut Form, control: &Control) -> Vec<ComponentId>
 /// The state; none where it is left out, or wrong.
 pub(super) fn state(form: &mut Form) -> Option<IncidentState> {
     let word = Some(form.text("state")).filter(|word| !word.is_empty());
-    form.accept(word.map(parse_incident_state).transpose())
-        .flatten()
+    let state = word.map(|word| read_field("state", word));
+    form.accept(state.transpose()).flatten()
 }
 
 /// A time in UTC; none where it is left out, or wrong.
@@ -77,7 +76,7 @@ fn parse_typed(name: &'static str, text: &str) -> Result<Timestamp, Problem> {
         "Z"
     };
     let rule = "must be a date and a time, like 2026-06-10T08:00";
-    parse_moment(name, &format!("{text}{seconds}"))
+    Timestamp::parse_rfc3339(&format!("{text}{seconds}"))
         .map_err(|_| Problem::invalid_parameter(name, rule))
 }
 

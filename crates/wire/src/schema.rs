@@ -1,9 +1,8 @@
-//! Schemas of the core's types, which know nothing of the reference.
+//! Schemas of the core's types, which know nothing of the reference, and what examples have in common.
 
-use keygate_control::{Action, Health, INCIDENT_STATES, KeyStatus, LinkKind};
 use keygate_core::{
-    Code, IncidentKind, IncidentMessage, IncidentState, IncidentTitle, Password, Role, Scope,
-    key::KeyName,
+    Action, Code, Health, INCIDENT_STATES, IncidentKind, IncidentMessage, IncidentState,
+    IncidentTitle, KeyStatus, LinkKind, Password, Role, Scope, key::KeyName,
 };
 use utoipa::{
     PartialSchema, ToSchema,
@@ -13,6 +12,17 @@ use utoipa::{
 };
 
 type Built = RefOr<Schema>;
+
+/// The id of a key, an account, a session or a link.
+pub const ID: &str = "019e8232-6000-72db-b3e5-60859d948f9c";
+/// An id that was made after it.
+pub const LATER_ID: &str = "019eb08b-9c00-791a-a31c-ec30cc670184";
+/// The token of a one-time link.
+pub const TOKEN: &str = "8EKHnDDL0exbFKAhaC96SUeFlG1NRcP6t6bRxHWrghO";
+pub(crate) const CREATED_AT: &str = "2026-06-01T08:00:00.000Z";
+/// When something was used, or somebody said something.
+pub const USED_AT: &str = "2026-06-10T08:00:00.000Z";
+pub(crate) const EXPIRES_AT: &str = "2030-01-31T08:00:00.000Z";
 
 /// The scopes that a new key may have.
 const ISSUABLE: [Scope; 3] = [Scope::Chat, Scope::Read, Scope::Write];
@@ -68,48 +78,40 @@ pub(crate) fn new_password() -> Built {
         .into()
 }
 
+/// One of these words.
+fn word<T: Copy>(all: &[T], as_str: fn(T) -> &'static str, description: &str) -> ObjectBuilder {
+    text(description).enum_values(Some(all.iter().map(|one| as_str(*one))))
+}
+
 pub(crate) fn role() -> Built {
-    let names = [Role::Member, Role::Admin].map(Role::as_str);
-    text("What its owner may do.")
-        .enum_values(Some(names))
-        .into()
+    word(Role::ALL, Role::as_str, "What its owner may do.").into()
 }
 
 pub(crate) fn link_kind() -> Built {
-    let names = LinkKind::ALL.map(LinkKind::as_str);
-    text("What it is good for: making the first account, making an account, or giving one a new password.")
-        .enum_values(Some(names))
-        .into()
+    let description = "What it is good for: making the first account, making an account, or giving one a new password.";
+    word(LinkKind::ALL, LinkKind::as_str, description).into()
 }
 
 pub(crate) fn action() -> Built {
-    let names = Action::ALL.iter().map(|action| action.as_str());
-    text("What was done.").enum_values(Some(names)).into()
+    word(Action::ALL, Action::as_str, "What was done.").into()
 }
 
 pub(crate) fn health() -> Built {
-    text("How it does.")
-        .enum_values(Some(Health::ALL.map(Health::as_str)))
-        .into()
+    word(Health::ALL, Health::as_str, "How it does.").into()
 }
 
 pub(crate) fn incident_kind() -> Built {
-    let names = IncidentKind::ALL.iter().map(|kind| kind.as_str());
-    text("How it came to be: found by probes, posted by somebody, or planned.")
-        .enum_values(Some(names))
-        .into()
+    let description = "How it came to be: found by probes, posted by somebody, or planned.";
+    word(IncidentKind::ALL, IncidentKind::as_str, description).into()
 }
 
 pub(crate) fn incident_state() -> Built {
-    let names = IncidentState::ALL.iter().map(|state| state.as_str());
-    text("How far it is.").enum_values(Some(names)).into()
+    word(IncidentState::ALL, IncidentState::as_str, "How far it is.").into()
 }
 
 /// How far a new incident is.
 pub(crate) fn new_incident_state() -> Built {
-    let names = INCIDENT_STATES.map(IncidentState::as_str);
-    text("How far it is.")
-        .enum_values(Some(names))
+    word(&INCIDENT_STATES, IncidentState::as_str, "How far it is.")
         .default(Some(IncidentState::Investigating.as_str().into()))
         .into()
 }
@@ -128,7 +130,8 @@ pub(crate) fn incident_message() -> Built {
         .into()
 }
 
-pub(crate) fn error_type() -> Built {
+/// The `type` of an error.
+pub fn error_type() -> Built {
     let one_of_each = [
         Code::InvalidRequest,
         Code::SessionRequired,
@@ -142,20 +145,12 @@ pub(crate) fn error_type() -> Built {
 }
 
 /// Stands for a parameter that chooses keys by their state.
-pub(crate) struct KeyStatusName;
+pub struct KeyStatusName;
 
 impl PartialSchema for KeyStatusName {
     fn schema() -> Built {
-        let all = [
-            KeyStatus::Active,
-            KeyStatus::Inactive,
-            KeyStatus::Expired,
-            KeyStatus::All,
-        ];
-        let default = KeyStatus::default().as_str();
-        text("")
-            .enum_values(Some(all.map(KeyStatus::as_str)))
-            .default(Some(default.into()))
+        word(KeyStatus::ALL, KeyStatus::as_str, "")
+            .default(Some(KeyStatus::default().as_str().into()))
             .into()
     }
 }
@@ -163,12 +158,11 @@ impl PartialSchema for KeyStatusName {
 impl ToSchema for KeyStatusName {}
 
 /// Stands for a parameter that chooses entries of the record by what was done.
-pub(crate) struct ActionName;
+pub struct ActionName;
 
 impl PartialSchema for ActionName {
     fn schema() -> Built {
-        let names = Action::ALL.iter().map(|action| action.as_str());
-        text("").enum_values(Some(names)).into()
+        word(Action::ALL, Action::as_str, "").into()
     }
 }
 

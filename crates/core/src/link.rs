@@ -1,0 +1,45 @@
+//! One-time links: invitations and links to reset a password.
+
+use crate::{AccountId, EmailAddress, LinkId, Timestamp, Token, serde_text::words};
+
+/// A token that works once, to be sent to somebody as a link.
+#[derive(Debug)]
+pub struct OneTimeToken {
+    /// The link's id, by which it can be withdrawn.
+    pub id: LinkId,
+    /// The token.
+    pub token: Token,
+    /// The first moment at which it no longer works.
+    pub expires_at: Timestamp,
+}
+
+/// A one-time link as it is listed: everything but its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its id.
+    pub id: LinkId,
+    /// What it is good for.
+    pub kind: LinkKind,
+    /// Whose password it resets, if it does.
+    pub account_id: Option<AccountId>,
+    /// The address of that account.
+    pub account: Option<EmailAddress>,
+    /// The address of whoever made it; `None` for the operator.
+    pub created_by: Option<EmailAddress>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The first moment at which it is no longer taken.
+    pub expires_at: Timestamp,
+}
+
+words! {
+    /// What a one-time link is good for.
+    LinkKind {
+        /// Making the first account.
+        Setup => "setup",
+        /// Making an account.
+        Invitation => "invitation",
+        /// Giving an account a new password.
+        PasswordReset => "password_reset",
+    }
+}

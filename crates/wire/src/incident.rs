@@ -1,0 +1,265 @@
+use keygate_core::{
+    Code, ComponentId, Incident, IncidentEdit, IncidentId, IncidentKind, IncidentMessage,
+    IncidentState, IncidentTitle, IncidentUpdate, PostIncident, Problem, ScheduleMaintenance,
+    Timestamp, UpdateId,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    fields::strings,
+    schema::{self, ID, LATER_ID, USED_AT},
+};
+
+/// Something is wrong, or was.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = PostIncident, example = json!({
+    "title": "Slow answers",
+    "message": "Answers take several seconds. We are looking for the reason.",
+    "components": ["data_plane"],
+    "state": "investigating",
+    "starts_at": "2026-06-10T07:30:00Z",
+}))]
+#[serde(deny_unknown_fields)]
+pub struct PostIncidentRequest {
+    /// What it is called.
+    #[schema(schema_with = schema::incident_title)]
+    pub title: IncidentTitle,
+    /// What is to be said of it.
+    #[schema(schema_with = schema::incident_message)]
+    pub message: IncidentMessage,
+    /// The ids of the components that it concerns; everything if it is left out.
+    #[serde(deserialize_with = "strings")]
+    #[schema(nullable = false)]
+    pub components: Option<Vec<String>>,
+    /// How far it is.
+    #[schema(schema_with = schema::new_incident_state)]
+    pub state: Option<IncidentState>,
+    /// When it began: RFC 3339 with an offset, not in the future. Now, if it is left out.
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
+    pub starts_at: Option<Timestamp>,
+}
+
+impl PostIncidentRequest {
+    /// The incident, which concerns these components.
+    pub fn concerning(self, components: Vec<ComponentId>) -> PostIncident {
+        PostIncident {
+            title: self.title,
+            message: self.message,
+            components,
+            state: self.state,
+            starts_at: self.starts_at,
+        }
+    }
+}
+
+/// Something is to be done.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = ScheduleMaintenance, example = json!({
+    "title": "New disks",
+    "message": "No key can be created or changed for some minutes.",
+    "components": ["management_api", "storage"],
+    "starts_at": "2026-07-01T02:00:00Z",
+    "ends_at": "2026-07-01T04:00:00Z",
+}))]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleMaintenanceRequest {
+    /// What it is called.
+    #[schema(schema_with = schema::incident_title)]
+    pub title: IncidentTitle,
+    /// What is to be said of it.
+    #[schema(schema_with = schema::incident_message)]
+    pub message: IncidentMessage,
+    /// The ids of the components that it concerns; everything if it is left out.
+    #[serde(deserialize_with = "strings")]
+    #[schema(nullable = false)]
+    pub components: Option<Vec<String>>,
+    /// When it is to begin: RFC 3339 with an offset.
+    #[schema(value_type = String, format = DateTime)]
+    pub starts_at: Timestamp,
+    /// When it is to be over, in the future.
+    #[schema(value_type = String, format = DateTime)]
+    pub ends_at: Timestamp,
+}
+
+impl ScheduleMaintenanceRequest {
+    /// The maintenance, which concerns these components.
+    pub fn concerning(self, components: Vec<ComponentId>) -> ScheduleMaintenance {
+        ScheduleMaintenance {
+            title: self.title,
+            message: self.message,
+            components,
+            starts_at: self.starts_at,
+            ends_at: self.ends_at,
+        }
+    }
+}
+
+/// What is to be different about an incident: at least one of these.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = EditIncident, min_properties = 1, example = json!({
+    "title": "Slow answers",
+    "components": ["data_plane"],
+    "starts_at": "2026-06-10T07:30:00Z",
+}))]
+#[serde(deny_unknown_fields)]
+pub struct EditIncidentRequest {
+    /// What it is called.
+    #[schema(schema_with = schema::incident_title)]
+    pub title: Option<IncidentTitle>,
+    /// The ids of the components that it concerns; everything if it is empty.
+    #[serde(deserialize_with = "strings")]
+    #[schema(nullable = false)]
+    pub components: Option<Vec<String>>,
+    /// When it began, or is to begin: RFC 3339 with an offset.
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
+    pub starts_at: Option<Timestamp>,
+    /// When maintenance is to be over, or an incident was, if it is.
+    #[schema(value_type = Option<String>, format = DateTime, nullable = false)]
+    pub ends_at: Option<Timestamp>,
+}
+
+impl EditIncidentRequest {
+    /// The change, by which the incident concerns these components, if they change.
+    pub fn concerning(
+        self,
+        components: Option<Vec<ComponentId>>,
+    ) -> Result<IncidentEdit, Problem> {
+        if self == Self::default() {
+            let message =
+                "Give at least one of \"title\", \"components\", \"starts_at\", \"ends_at\".";
+            return Err(Problem::new(Code::MissingParameter, message));
+        }
+        Ok(IncidentEdit {
+            title: self.title,
+            components,
+            starts_at: self.starts_at,
+            ends_at: self.ends_at,
+        })
+    }
+}
+
+/// What there is to say of an incident.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = UpdateIncident, example = json!({
+    "message": "A disk is full. We are making room.",
+    "state": "identified",
+}))]
+#[serde(deny_unknown_fields)]
+pub struct UpdateIncidentRequest {
+    /// What is to be said of it.
+    #[schema(schema_with = schema::incident_message)]
+    pub message: IncidentMessage,
+    /// How far it is.
+    #[schema(schema_with = schema::incident_state)]
+    pub state: Option<IncidentState>,
+}
+
+/// What should have been said of an incident.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = EditIncidentUpdate, example = json!({
+    "message": "Answers take several seconds. We are looking for the reason.",
+}))]
+#[serde(deny_unknown_fields)]
+pub struct EditIncidentUpdateRequest {
+    /// What is to be said of it.
+    #[schema(schema_with = schema::incident_message)]
+    pub message: IncidentMessage,
+}
+
+/// Something that went wrong, or maintenance.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Incident, example = json!({
+    "id": ID,
+    "kind": "incident",
+    "state": "investigating",
+    "title": "Slow answers",
+    "components": ["data_plane"],
+    "starts_at": "2026-06-10T07:30:00.000Z",
+    "ends_at": null,
+    "updates": [{
+        "id": LATER_ID,
+        "at": USED_AT,
+        "state": "investigating",
+        "message": "Answers take several seconds. We are looking for the reason.",
+    }],
+}))]
+pub struct IncidentResponse {
+    /// Unique.
+    #[schema(value_type = String, format = "uuid")]
+    id: IncidentId,
+    #[schema(schema_with = schema::incident_kind)]
+    kind: IncidentKind,
+    #[schema(schema_with = schema::incident_state)]
+    state: IncidentState,
+    /// What it is called.
+    #[schema(value_type = String)]
+    title: IncidentTitle,
+    /// What it concerns; everything if it is empty.
+    #[schema(value_type = Vec<String>)]
+    components: Vec<ComponentId>,
+    /// When it began, or is to begin.
+    #[schema(value_type = String, format = DateTime)]
+    starts_at: Timestamp,
+    /// When it was over, or maintenance is to be; null where that is not known.
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    ends_at: Option<Timestamp>,
+    /// What was said of it, oldest first.
+    updates: Vec<IncidentUpdateResponse>,
+}
+
+/// Something that was said of an incident.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = IncidentUpdate)]
+pub struct IncidentUpdateResponse {
+    /// Unique.
+    #[schema(value_type = String, format = "uuid")]
+    id: UpdateId,
+    /// When it was said.
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    #[schema(schema_with = schema::incident_state)]
+    state: IncidentState,
+    /// What was said: plain text, whose lines end with LF.
+    #[schema(value_type = String)]
+    message: IncidentMessage,
+}
+
+impl IncidentResponse {
+    /// How an incident is at `now`.
+    pub fn new(incident: Incident, now: Timestamp) -> Self {
+        Self {
+            state: incident.state(now),
+            id: incident.id,
+            kind: incident.kind,
+            title: incident.title,
+            components: incident.components,
+            starts_at: incident.starts_at,
+            ends_at: incident.ends_at,
+            updates: incident
+                .updates
+                .into_iter()
+                .map(IncidentUpdateResponse::from)
+                .collect(),
+        }
+    }
+
+    /// How these are at `now`.
+    pub fn all(incidents: Vec<Incident>, now: Timestamp) -> Vec<Self> {
+        let shown = incidents
+            .into_iter()
+            .map(|incident| Self::new(incident, now));
+        shown.collect()
+    }
+}
+
+impl From<IncidentUpdate> for IncidentUpdateResponse {
+    fn from(update: IncidentUpdate) -> Self {
+        Self {
+            id: update.id,
+            at: update.at,
+            state: update.state,
+            message: update.message,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What stands on the wire: each request and answer of the management API as one type.
+//!
+//! The struct that is read or written is the schema of the reference, and has its example. What a
+//! request says is validated by the types of its fields while it is read ([`Fields`]), so that whoever
+//! has one, by the API, a page or a command, has one that is sound in itself.
+
+mod account;
+mod audit;
+mod fields;
+mod health;
+mod incident;
+mod key;
+mod link;
+pub mod schema;
+mod session;
+mod status;
+
+pub use account::{
+    AccountResponse, AccountSummaryResponse, ChangePasswordRequest, ResetPasswordRequest,
+    SignInRequest, SignUpRequest,
+};
+pub use audit::AuditEntryResponse;
+pub use fields::{Fields, NoRequest, duplicate_parameter, read_field, unknown_parameter};
+pub use health::{ConcernResponse, HealthResponse, ReadinessResponse};
+pub use incident::{
+    EditIncidentRequest, EditIncidentUpdateRequest, IncidentResponse, IncidentUpdateResponse,
+    PostIncidentRequest, ScheduleMaintenanceRequest, UpdateIncidentRequest,
+};
+pub use key::{
+    CreateKeyRequest, CreateKeyResponse, KeyResponse, KeyUsageResponse, SuccessResponse,
+    UpdateKeyRequest,
+};
+pub use link::{LinkPageResponse, LinkResponse, ListedLinkResponse, password_link, signup_link};
+pub use session::SessionResponse;
+pub use status::{
+    ComponentResponse, DayResponse, HourResponse, StatusResponse, UptimeResponse, UptimesResponse,
+};
