@@ -8,6 +8,7 @@ mod account;
 mod audit;
 mod clock;
 mod component;
+mod denial;
 mod evaluate;
 mod id;
 mod incident;

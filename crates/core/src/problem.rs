@@ -1,9 +1,5 @@
 use std::{borrow::Cow, time::Duration};
 
-use serde::Serialize;
-
-use crate::{Denial, Misuse};
-
 /// What went wrong, in the contract's words: every error of either plane is one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
@@ -78,52 +74,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// The HTTP status.
-    pub const fn status(self) -> u16 {
-        match self {
-            Self::InvalidRequest
-            | Self::MissingParameter
-            | Self::InvalidParameter
-            | Self::UnknownParameter => 400,
-            Self::SessionRequired
-            | Self::SessionExpired
-            | Self::InvalidCredentials
-            | Self::InvalidApiKey
-            | Self::ApiKeyRevoked
-            | Self::ApiKeyExpired => 401,
-            Self::InsufficientScope
-            | Self::OriginNotAllowed
-            | Self::CrossOriginRequest
-            | Self::AccountSuspended
-            | Self::AdminRequired
-            | Self::SignupClosed
-            | Self::ForwardAuthRefused => 403,
-            Self::KeyNotFound | Self::NotFound => 404,
-            Self::MethodNotAllowed => 405,
-            Self::RequestTimeout => 408,
-            Self::KeyLimitReached | Self::KeyExpired | Self::EmailTaken | Self::LastAdmin => 409,
-            Self::BodyTooLarge => 413,
-            Self::UnsupportedMediaType => 415,
-            Self::RateLimitExceeded => 429,
-            Self::InternalError => 500,
-            Self::UpstreamUnreachable | Self::UpstreamRefusedCredential => 502,
-            Self::Overloaded | Self::StorageUnavailable => 503,
-            Self::UpstreamTimeout => 504,
-        }
-    }
-
-    /// The `type` in the body, from which OpenAI's clients choose their exception's text.
-    pub const fn kind(self) -> &'static str {
-        match self.status() {
-            401 => "authentication_error",
-            403 => "permission_error",
-            429 => "rate_limit_error",
-            500.. => "server_error",
-            _ => "invalid_request_error",
-        }
-    }
-
-    /// The `code` in the body.
+    /// The word that stands for it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InvalidRequest => "invalid_request",
@@ -156,6 +107,7 @@ impl Code {
             Self::RateLimitExceeded => "rate_limit_exceeded",
             Self::InternalError => "internal_error",
             Self::UpstreamUnreachable => "upstream_unreachable",
+            Self::UpstreamRefusedCredential => "upstream_refused_credential",
             Self::UpstreamRefusedCredential => "upstream_refused_credential",
             Self::Overloaded => "overloaded",
             Self::StorageUnavailable => "storage_unavailable",
@@ -236,95 +188,5 @@ impl Problem {
         let message = "Something in keygate failed. Trying again will not help: tell the operator of \
             this service, who finds the cause in the log.";
         Self::new(Code::InternalError, message).because(cause.to_string())
-    }
-
-    /// The body: `{"error":{"message","type","code","param"}}`.
-    pub fn to_json(&self) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            error: Fields<'a>,
-        }
-        #[derive(Serialize)]
-        struct Fields<'a> {
-            message: &'a str,
-            r#type: &'a str,
-            code: &'a str,
-            param: Option<&'a str>,
-        }
-        let body = Body {
-            error: Fields {
-                message: &self.message,
-                r#type: self.code.kind(),
-                code: self.code.as_str(),
-                param: self.param.as_deref(),
-            },
-        };
-        serde_json::to_vec(&body).expect("strings serialise")
-    }
-}
-
-impl From<Denial> for Problem {
-    fn from(denial: Denial) -> Self {
-        match denial {
-            Denial::Missing => Self::new(
-                Code::InvalidApiKey,
-                "No API key was given. Send it as \"Authorization: Bearer <key>\".",
-            ),
-            Denial::Misused(misuse) => Self::new(Code::InvalidApiKey, advice(misuse)),
-            Denial::Invalid => Self::new(
-                Code::InvalidApiKey,
-                "The API key is not valid. Check that it is complete and was not deleted.",
-            ),
-            Denial::Revoked => Self::new(
-                Code::ApiKeyRevoked,
-                "The API key is switched off. Its owner can switch it on again.",
-            ),
-            Denial::Expired => Self::new(
-                Code::ApiKeyExpired,
-                "The API key has expired. Create a new one.",
-            ),
-            Denial::AccountSuspended => Self::new(
-                Code::AccountSuspended,
-                "The account is suspended. Ask the operator of this service.",
-            ),
-            Denial::InsufficientScope(scope) => Self::new(
-                Code::InsufficientScope,
-                format!("This needs an API key with the scope \"{scope}\"."),
-            ),
-        }
-    }
-}
-
-/// What a client can do about how it presents its key.
-const fn advice(misuse: Misuse) -> &'static str {
-    match misuse {
-        Misuse::OtherScheme => {
-            "The Authorization header has another scheme than Bearer. Send the API key as \"Authorization: Bearer <key>\"."
-        }
-        Misuse::NotAlone => {
-            "There is something around the API key: quotes, a second key or other words. Send the key alone."
-        }
-        Misuse::HeaderTwice => "The header with the API key was sent twice. Send it once.",
-        Misuse::TwoKeys => "Two different API keys were sent in two headers. Send one.",
-        Misuse::InAddress => {
-            "An API key stands in the address, where logs keep it. Send it in a header instead, and replace this key."
-        }
-        Misuse::InOtherHeader => {
-            "An API key stands in a header that is not meant for it. Send it in one of Authorization, x-api-key, api-key and x-goog-api-key alone."
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_body_has_the_contracts_shape() {
-        let problem = Problem::invalid_parameter("name", "must not be empty");
-        assert_eq!(
-            String::from_utf8(problem.to_json()).expect("UTF-8"),
-            r#"{"error":{"message":"\"name\" must not be empty.","type":"invalid_request_error","code":"invalid_parameter","param":"name"}}"#
-        );
     }
 }

@@ -5,14 +5,15 @@ use http::{
     header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS},
 };
 use keygate_core::{Code, Problem};
+use keygate_wire::{ErrorResponse, status_of};
 
 /// The answer that tells a client of a problem: the contract's JSON, never to be stored or taken for anything
 /// else, with `Retry-After` in whole seconds where there is one. After a body that stalled the connection is of
 /// no use.
 pub fn problem_response<B: From<Vec<u8>>>(problem: &Problem) -> Response<B> {
-    let mut response = Response::new(B::from(problem.to_json()));
+    let mut response = Response::new(B::from(ErrorResponse::from(problem).to_json()));
     *response.status_mut() =
-        StatusCode::from_u16(problem.code.status()).expect("the list has valid statuses");
+        StatusCode::from_u16(status_of(problem.code)).expect("the list has valid statuses");
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -46,7 +47,7 @@ pub fn failure_of<B>(response: &Response<B>) -> Option<&ServerFailure> {
 impl ServerFailure {
     /// What goes with the answer that tells of this problem, if that is none of the client's.
     pub fn of(problem: &Problem) -> Option<Self> {
-        (problem.code.status() >= 500).then(|| Self {
+        (status_of(problem.code) >= 500).then(|| Self {
             code: problem.code,
             cause: problem.cause.as_deref().map(Arc::from),
         })

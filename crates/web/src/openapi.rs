@@ -50,7 +50,7 @@ const SESSION: &str = "session";
         (name = "Status", description = "How the service does, and what is said of it."),
         (name = "Probes", description = "For machines that look after keygate."),
     ),
-    components(schemas(errors::Error)),
+    components(schemas(keygate_wire::ErrorResponse)),
 )]
 struct Base;
 

@@ -40,6 +40,7 @@ use http::{
 use keygate_control::PAGE;
 use keygate_core::Problem;
 use keygate_http::{ServerFailure, retry_after};
+use keygate_wire::status_of;
 
 use pieces::Pieces;
 
@@ -67,7 +68,7 @@ impl From<StatusCode> for Outcome {
 
 impl From<&Problem> for Outcome {
     fn from(problem: &Problem) -> Self {
-        let status = StatusCode::from_u16(problem.code.status());
+        let status = StatusCode::from_u16(status_of(problem.code));
         Self {
             status: status.unwrap_or(StatusCode::BAD_REQUEST),
             retry_after: problem.retry_after,

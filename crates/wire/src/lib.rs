@@ -6,6 +6,7 @@
 
 mod account;
 mod audit;
+mod error;
 mod fields;
 mod health;
 mod incident;
@@ -20,6 +21,7 @@ pub use account::{
     SignInRequest, SignUpRequest,
 };
 pub use audit::AuditEntryResponse;
+pub use error::{ErrorResponse, status_of};
 pub use fields::{Fields, NoRequest, duplicate_parameter, read_field, unknown_parameter};
 pub use health::{ConcernResponse, HealthResponse, ReadinessResponse};
 pub use incident::{

@@ -1,8 +1,8 @@
 //! Schemas of the core's types, which know nothing of the reference, and what examples have in common.
 
 use keygate_core::{
-    Action, Code, Health, INCIDENT_STATES, IncidentKind, IncidentMessage, IncidentState,
-    IncidentTitle, KeyStatus, LinkKind, Password, Role, Scope, key::KeyName,
+    Action, Health, INCIDENT_STATES, IncidentKind, IncidentMessage, IncidentState, IncidentTitle,
+    KeyStatus, LinkKind, Password, Role, Scope, key::KeyName,
 };
 use utoipa::{
     PartialSchema, ToSchema,
@@ -11,7 +11,7 @@ use utoipa::{
     },
 };
 
-type Built = RefOr<Schema>;
+pub(crate) type Built = RefOr<Schema>;
 
 /// The id of a key, an account, a session or a link.
 pub const ID: &str = "019e8232-6000-72db-b3e5-60859d948f9c";
@@ -27,7 +27,7 @@ pub(crate) const EXPIRES_AT: &str = "2030-01-31T08:00:00.000Z";
 /// The scopes that a new key may have.
 const ISSUABLE: [Scope; 3] = [Scope::Chat, Scope::Read, Scope::Write];
 
-fn text(description: &str) -> ObjectBuilder {
+pub(crate) fn text(description: &str) -> ObjectBuilder {
     let text = ObjectBuilder::new().schema_type(Type::String);
     text.description((!description.is_empty()).then_some(description))
 }
@@ -127,20 +127,6 @@ pub(crate) fn incident_message() -> Built {
     text("What is to be said of it: plain text, which may have several lines.")
         .min_length(Some(1))
         .max_length(Some(IncidentMessage::MAX_CHARS))
-        .into()
-}
-
-/// The `type` of an error.
-pub fn error_type() -> Built {
-    let one_of_each = [
-        Code::InvalidRequest,
-        Code::SessionRequired,
-        Code::AdminRequired,
-        Code::RateLimitExceeded,
-        Code::StorageUnavailable,
-    ];
-    text("The kind of error, by which OpenAI's clients choose their exception.")
-        .enum_values(Some(one_of_each.map(Code::kind)))
         .into()
 }
 

@@ -1,42 +1,14 @@
 use std::collections::BTreeMap;
 
 use keygate_core::Code;
+use keygate_wire::status_of;
 use utoipa::{
-    IntoResponses, ToSchema,
+    IntoResponses,
     openapi::{
         ContentBuilder, Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response,
         ResponseBuilder, path::Operation, schema::Type,
     },
 };
-
-/// What every error answers with.
-#[derive(ToSchema)]
-#[schema(examples(json!({"error": {
-    "message": "\"name\" must not be empty.",
-    "type": "invalid_request_error",
-    "code": "invalid_parameter",
-    "param": "name",
-}})))]
-#[expect(dead_code, reason = "keygate_core::Problem writes it")]
-pub(super) struct Error {
-    #[schema(inline)]
-    error: ErrorFields,
-}
-
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "keygate_core::Problem writes it")]
-struct ErrorFields {
-    /// What happened and what to do, for people.
-    message: String,
-    /// The kind of error, by which OpenAI's clients choose their exception.
-    #[schema(schema_with = keygate_wire::schema::error_type)]
-    r#type: String,
-    /// Which error it is, for programs.
-    code: String,
-    /// The field or parameter at fault.
-    #[schema(required)]
-    param: Option<String>,
-}
 
 /// Errors as the description of a response: a line for each.
 pub(crate) fn list(codes: &[Code]) -> String {
@@ -51,7 +23,7 @@ fn line(code: Code) -> String {
 /// Adds an error to the responses of a call.
 pub(super) fn add(operation: &mut Operation, code: Code) {
     let responses = &mut operation.responses.responses;
-    let status = code.status().to_string();
+    let status = status_of(code).to_string();
     let response = responses
         .entry(status)
         .or_insert_with(|| empty(code).into());

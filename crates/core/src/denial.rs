@@ -1,0 +1,55 @@
+//! What is told to whoever is denied.
+
+use crate::{Code, Denial, Misuse, Problem};
+
+impl From<Denial> for Problem {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Missing => Self::new(
+                Code::InvalidApiKey,
+                "No API key was given. Send it as \"Authorization: Bearer <key>\".",
+            ),
+            Denial::Misused(misuse) => Self::new(Code::InvalidApiKey, advice(misuse)),
+            Denial::Invalid => Self::new(
+                Code::InvalidApiKey,
+                "The API key is not valid. Check that it is complete and was not deleted.",
+            ),
+            Denial::Revoked => Self::new(
+                Code::ApiKeyRevoked,
+                "The API key is switched off. Its owner can switch it on again.",
+            ),
+            Denial::Expired => Self::new(
+                Code::ApiKeyExpired,
+                "The API key has expired. Create a new one.",
+            ),
+            Denial::AccountSuspended => Self::new(
+                Code::AccountSuspended,
+                "The account is suspended. Ask the operator of this service.",
+            ),
+            Denial::InsufficientScope(scope) => Self::new(
+                Code::InsufficientScope,
+                format!("This needs an API key with the scope \"{scope}\"."),
+            ),
+        }
+    }
+}
+
+/// What a client can do about how it presents its key.
+const fn advice(misuse: Misuse) -> &'static str {
+    match misuse {
+        Misuse::OtherScheme => {
+            "The Authorization header has another scheme than Bearer. Send the API key as \"Authorization: Bearer <key>\"."
+        }
+        Misuse::NotAlone => {
+            "There is something around the API key: quotes, a second key or other words. Send the key alone."
+        }
+        Misuse::HeaderTwice => "The header with the API key was sent twice. Send it once.",
+        Misuse::TwoKeys => "Two different API keys were sent in two headers. Send one.",
+        Misuse::InAddress => {
+            "An API key stands in the address, where logs keep it. Send it in a header instead, and replace this key."
+        }
+        Misuse::InOtherHeader => {
+            "An API key stands in a header that is not meant for it. Send it in one of Authorization, x-api-key, api-key and x-goog-api-key alone."
+        }
+    }
+}
