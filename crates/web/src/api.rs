@@ -3,7 +3,6 @@
 pub(crate) mod account;
 pub(crate) mod accounts;
 pub(crate) mod admin;
-pub(crate) mod audit;
 pub(crate) mod keys;
 pub(crate) mod session;
 pub(crate) mod status;

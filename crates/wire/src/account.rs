@@ -1,8 +1,11 @@
 use keygate_core::{Account, AccountId, AccountSummary, EmailAddress, Role, Timestamp};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use crate::schema::{self, TOKEN};
+use crate::{
+    fields::parsed,
+    schema::{self, ID, TOKEN},
+};
 
 /// Somebody wants an account.
 #[derive(Deserialize, ToSchema)]
@@ -101,6 +104,23 @@ impl From<Account> for AccountResponse {
             created_at: account.created_at,
         }
     }
+}
+
+/// Which accounts to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListAccountsQuery {
+    /// Only accounts with this in their address.
+    #[param(example = json!("ada@"))]
+    pub search: Option<String>,
+    /// Goes on after the last page: its last account's id. Only later ones are listed.
+    #[serde(deserialize_with = "after")]
+    #[param(value_type = Option<String>, format = "uuid", example = json!(ID))]
+    pub after: Option<AccountId>,
+}
+
+fn after<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<AccountId>, D::Error> {
+    parsed(reader, AccountId::parse, "must be the id of an account")
 }
 
 /// An account, to an admin.

@@ -1,9 +1,52 @@
-use keygate_core::{EmailAddress, RecordedEntry, Timestamp};
-use serde::Serialize;
+use keygate_core::{Action, EmailAddress, RecordedEntry, Timestamp};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::schema::{self, CREATED_AT, EXPIRES_AT, ID};
+use crate::{
+    fields::parsed,
+    schema::{self, ActionName, CREATED_AT, EXPIRES_AT, ID},
+};
+
+/// Which entries of the record of changes to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListAuditQuery {
+    /// Only what concerns the account of this address.
+    #[param(format = Email, example = json!("ada@example.com"))]
+    pub account: Option<String>,
+    /// Only what concerns the key, session, link or incident with this id.
+    #[param(format = "uuid", example = json!(ID))]
+    pub subject: Option<String>,
+    /// Only this action.
+    #[serde(deserialize_with = "action")]
+    #[param(inline, value_type = Option<ActionName>, example = json!("key.issue"))]
+    pub action: Option<Action>,
+    /// Goes on after the last page: its last entry's number. Only earlier ones are listed.
+    #[serde(deserialize_with = "before")]
+    #[param(example = json!(6))]
+    pub before: Option<u64>,
+}
+
+/// Which entries to list of those about a key.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListKeyHistoryQuery {
+    /// Goes on after the last page: its last entry's number. Only earlier ones are listed.
+    #[serde(deserialize_with = "before")]
+    #[param(example = json!(6))]
+    pub before: Option<u64>,
+}
+
+fn action<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<Action>, D::Error> {
+    let rule = "must be an action, like key.issue";
+    parsed(reader, Action::parse, rule)
+}
+
+fn before<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<u64>, D::Error> {
+    let rule = "must be the number of an entry";
+    parsed(reader, |number| number.parse().ok(), rule)
+}
 
 /// A line of the record of changes.
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,6 +78,13 @@ pub struct AuditEntryResponse {
     /// The new values; which there are depends on the action.
     #[schema(value_type = Option<Object>, required)]
     detail: Option<Value>,
+}
+
+impl AuditEntryResponse {
+    /// Entries as they are answered.
+    pub fn all(entries: Vec<RecordedEntry>) -> Vec<Self> {
+        entries.into_iter().map(Self::from).collect()
+    }
 }
 
 impl From<RecordedEntry> for AuditEntryResponse {

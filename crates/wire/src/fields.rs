@@ -14,7 +14,7 @@ use serde::{
 };
 use serde_json::Value;
 
-/// The fields of a request, none of them twice. They may be secret, so it cannot be printed.
+/// The fields of a request, none of them twice once it is read. They may be secret, so it cannot be printed.
 #[derive(Default)]
 pub struct Fields(Vec<(String, Value)>);
 
@@ -83,15 +83,26 @@ pub(crate) fn strings<'de, D: Deserializer<'de>>(
     Option::deserialize(reader).map_err(rule)
 }
 
+/// Reads a text that may be left out by `parse`.
+pub(crate) fn parsed<'de, D: Deserializer<'de>, T>(
+    reader: D,
+    parse: impl Fn(&str) -> Option<T>,
+    rule: &str,
+) -> Result<Option<T>, D::Error> {
+    let text = Option::<String>::deserialize(reader)?;
+    let value = text.map(|text| parse(&text).ok_or_else(|| de::Error::custom(rule)));
+    value.transpose()
+}
+
 /// A field that is there twice.
-pub fn duplicate_parameter(name: &str) -> Problem {
+fn duplicate_parameter(name: &str) -> Problem {
     let name = shortened(name);
     let message = format!("\"{name}\" is there twice.");
     Problem::new(Code::InvalidParameter, message).with_param(name)
 }
 
 /// A field that is none of those that there are.
-pub fn unknown_parameter(name: &str, known: &[&str]) -> Problem {
+fn unknown_parameter(name: &str, known: &[&str]) -> Problem {
     let name = shortened(name);
     let message = if known.is_empty() {
         format!("There is no \"{name}\" here, nor any other field.")
@@ -161,10 +172,16 @@ impl<'de> Deserializer<'de> for Whole {
         known: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        let is_unknown = |(name, _): &&(String, Value)| !known.contains(&name.as_str());
         let Self(fields) = self;
-        if let Some((unknown, _)) = fields.0.iter().find(is_unknown) {
-            return Err(Fault::Problem(unknown_parameter(unknown, known)));
+        let mut seen = Vec::with_capacity(known.len());
+        for (name, _) in &fields.0 {
+            if !known.contains(&name.as_str()) {
+                return Err(Fault::Problem(unknown_parameter(name, known)));
+            }
+            if seen.contains(&name) {
+                return Err(Fault::Problem(duplicate_parameter(name)));
+            }
+            seen.push(name);
         }
         visitor.visit_map(InOrder {
             fields,

@@ -3,11 +3,11 @@ use keygate_core::{
     IncidentState, IncidentTitle, IncidentUpdate, PostIncident, Problem, ScheduleMaintenance,
     Timestamp, UpdateId,
 };
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    fields::strings,
+    fields::{parsed, strings},
     schema::{self, ID, LATER_ID, USED_AT},
 };
 
@@ -121,10 +121,7 @@ pub struct EditIncidentRequest {
 
 impl EditIncidentRequest {
     /// The change, by which the incident concerns these components, if they change.
-    pub fn concerning(
-        self,
-        components: Option<Vec<ComponentId>>,
-    ) -> Result<IncidentEdit, Problem> {
+    pub fn concerning(self, components: Option<Vec<ComponentId>>) -> Result<IncidentEdit, Problem> {
         if self == Self::default() {
             let message =
                 "Give at least one of \"title\", \"components\", \"starts_at\", \"ends_at\".";
@@ -165,6 +162,20 @@ pub struct EditIncidentUpdateRequest {
     /// What is to be said of it.
     #[schema(schema_with = schema::incident_message)]
     pub message: IncidentMessage,
+}
+
+/// Which incidents to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListIncidentsQuery {
+    /// Goes on after the last page: its last incident's id. Only earlier ones are listed.
+    #[serde(deserialize_with = "before")]
+    #[param(value_type = Option<String>, format = "uuid", example = json!(LATER_ID))]
+    pub before: Option<IncidentId>,
+}
+
+fn before<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<IncidentId>, D::Error> {
+    parsed(reader, IncidentId::parse, "must be the id of an incident")
 }
 
 /// Something that went wrong, or maintenance.

@@ -1,13 +1,13 @@
 use keygate_core::{
-    ApiKey, Code, IssueKey, IssuedKey, KeyChanges, KeyId, Problem, Scopes, Timestamp,
+    ApiKey, Code, IssueKey, IssuedKey, KeyChanges, KeyId, KeyStatus, Problem, Scopes, Timestamp,
     key::{KeyName, KeySecret},
 };
-use serde::{Deserialize, Serialize, Serializer};
-use utoipa::ToSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    fields::nullable,
-    schema::{self, CREATED_AT, EXPIRES_AT, ID, USED_AT},
+    fields::{nullable, parsed},
+    schema::{self, CREATED_AT, EXPIRES_AT, ID, KeyStatusName, USED_AT},
 };
 
 /// What a new key is made from.
@@ -77,6 +77,29 @@ impl TryFrom<UpdateKeyRequest> for KeyChanges {
             is_active: request.is_active,
         })
     }
+}
+
+/// Which keys to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListKeysQuery {
+    /// Which keys to list, by their state.
+    #[serde(deserialize_with = "status")]
+    #[param(inline, value_type = Option<KeyStatusName>, example = json!("all"))]
+    pub status: Option<KeyStatus>,
+    /// Goes on after the last page: its last key's id. Only older keys are listed.
+    #[serde(deserialize_with = "before")]
+    #[param(value_type = Option<String>, format = "uuid", example = json!(ID))]
+    pub before: Option<KeyId>,
+}
+
+fn status<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<KeyStatus>, D::Error> {
+    let rule = "must be active, inactive, expired or all";
+    parsed(reader, KeyStatus::parse, rule)
+}
+
+fn before<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<KeyId>, D::Error> {
+    parsed(reader, KeyId::parse, "must be the id of a key")
 }
 
 /// A key in a list, the fields in the contract's order.

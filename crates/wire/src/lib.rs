@@ -17,22 +17,24 @@ mod session;
 mod status;
 
 pub use account::{
-    AccountResponse, AccountSummaryResponse, ChangePasswordRequest, ResetPasswordRequest,
-    SignInRequest, SignUpRequest,
+    AccountResponse, AccountSummaryResponse, ChangePasswordRequest, ListAccountsQuery,
+    ResetPasswordRequest, SignInRequest, SignUpRequest,
 };
-pub use audit::AuditEntryResponse;
+pub use audit::{AuditEntryResponse, ListAuditQuery, ListKeyHistoryQuery};
 pub use error::{ErrorResponse, status_of};
-pub use fields::{Fields, NoRequest, duplicate_parameter, read_field, unknown_parameter};
+pub use fields::{Fields, NoRequest, read_field};
 pub use health::{ConcernResponse, HealthResponse, ReadinessResponse};
 pub use incident::{
     EditIncidentRequest, EditIncidentUpdateRequest, IncidentResponse, IncidentUpdateResponse,
-    PostIncidentRequest, ScheduleMaintenanceRequest, UpdateIncidentRequest,
+    ListIncidentsQuery, PostIncidentRequest, ScheduleMaintenanceRequest, UpdateIncidentRequest,
 };
 pub use key::{
-    CreateKeyRequest, CreateKeyResponse, KeyResponse, KeyUsageResponse, SuccessResponse,
-    UpdateKeyRequest,
+    CreateKeyRequest, CreateKeyResponse, KeyResponse, KeyUsageResponse, ListKeysQuery,
+    SuccessResponse, UpdateKeyRequest,
 };
-pub use link::{LinkPageResponse, LinkResponse, ListedLinkResponse, password_link, signup_link};
+pub use link::{
+    LinkPageResponse, LinkResponse, ListLinksQuery, ListedLinkResponse, password_link, signup_link,
+};
 pub use session::SessionResponse;
 pub use status::{
     ComponentResponse, DayResponse, HourResponse, StatusResponse, UptimeResponse, UptimesResponse,

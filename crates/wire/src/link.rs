@@ -1,8 +1,11 @@
 use keygate_core::{Link, LinkId, LinkKind, OneTimeToken, Timestamp, Token};
-use serde::Serialize;
-use utoipa::ToSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use crate::schema::{self, CREATED_AT, ID, TOKEN};
+use crate::{
+    fields::parsed,
+    schema::{self, CREATED_AT, ID, LATER_ID, TOKEN},
+};
 
 /// Where somebody makes an account, with a set-up link or an invitation.
 pub fn signup_link(origin: &str, token: &Token) -> String {
@@ -87,6 +90,30 @@ impl From<Link> for ListedLinkResponse {
             expires_at: link.expires_at,
         }
     }
+}
+
+/// Which links to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListLinksQuery {
+    /// Goes on after an earlier page: what that said as `next`.
+    #[serde(deserialize_with = "cursor")]
+    #[param(value_type = Option<String>, example = json!(LATER_ID))]
+    pub cursor: Option<LinkId>,
+    /// How many at most; 100 where it is not said.
+    #[serde(deserialize_with = "limit")]
+    #[param(minimum = 1, maximum = 1000, example = json!(100))]
+    pub limit: Option<u32>,
+}
+
+fn cursor<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<LinkId>, D::Error> {
+    let rule = "must be what an earlier page gave as next";
+    parsed(reader, LinkId::parse, rule)
+}
+
+fn limit<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<u32>, D::Error> {
+    let parse = |text: &str| text.parse().ok().filter(|limit| (1..=1_000).contains(limit));
+    parsed(reader, parse, "must be a number from 1 to 1000")
 }
 
 /// A page of links.

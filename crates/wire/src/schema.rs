@@ -131,7 +131,7 @@ pub(crate) fn incident_message() -> Built {
 }
 
 /// Stands for a parameter that chooses keys by their state.
-pub struct KeyStatusName;
+pub(crate) struct KeyStatusName;
 
 impl PartialSchema for KeyStatusName {
     fn schema() -> Built {
@@ -144,7 +144,7 @@ impl PartialSchema for KeyStatusName {
 impl ToSchema for KeyStatusName {}
 
 /// Stands for a parameter that chooses entries of the record by what was done.
-pub struct ActionName;
+pub(crate) struct ActionName;
 
 impl PartialSchema for ActionName {
     fn schema() -> Built {

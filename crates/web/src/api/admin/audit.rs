@@ -1,18 +1,8 @@
 use axum::{Json, extract::State, response::IntoResponse};
-use http::Uri;
-use keygate_control::{Action, AuditFilter};
-use keygate_core::Problem;
-use keygate_wire::{
-    AuditEntryResponse,
-    schema::{self, ActionName},
-};
+use keygate_control::AuditFilter;
+use keygate_wire::{AuditEntryResponse, ListAuditQuery};
 
-use crate::{
-    answer::Answer,
-    api::audit::{all, parse_before},
-    query::QueryFields,
-    state::WebState,
-};
+use crate::{answer::Answer, query::Query, state::WebState};
 
 /// `GET /api/admin/audit`: up to 100 entries of the record of changes, newest first; `?account=`,
 /// `?subject=` and `?action=` filter, `?before=` pages on. An extension.
@@ -23,34 +13,21 @@ use crate::{
     operation_id = "listAuditEntries",
     summary = "List the record of changes",
     description = "Up to 100 entries, newest first.",
-    params(
-        ("account" = Option<String>, Query, format = Email, example = json!("ada@example.com"),
-            description = "Only what concerns the account of this address."),
-        ("subject" = Option<String>, Query, format = "uuid", example = json!(schema::ID),
-            description = "Only what concerns the key, session, link or incident with this id."),
-        ("action" = inline(Option<ActionName>), Query, description = "Only this action.", example = json!("key.issue")),
-        ("before" = Option<u64>, Query, example = json!(6),
-            description = "Goes on after the last page: its last entry's number. Only earlier ones are listed."),
-    ),
+    params(ListAuditQuery),
     responses(
         (status = 200, description = "The entries.", body = [AuditEntryResponse]),
     ),
 )]
-pub(crate) async fn audit(State(state): State<WebState>, uri: Uri) -> Answer<impl IntoResponse> {
-    let mut query = QueryFields::only(&uri, &["account", "subject", "action", "before"])?;
-    let (email, subject_id) = (query.take("account"), query.take("subject"));
-    let action = query.take("action");
+pub(crate) async fn audit(
+    State(state): State<WebState>,
+    Query(query): Query<ListAuditQuery>,
+) -> Answer<impl IntoResponse> {
     let filter = AuditFilter {
-        email: email.as_deref(),
-        subject_id: subject_id.as_deref(),
-        action: action.map(|name| parse_action(&name)).transpose()?,
-        before: parse_before(&mut query)?,
+        email: query.account.as_deref(),
+        subject_id: query.subject.as_deref(),
+        action: query.action,
+        before: query.before,
     };
     let entries = state.control().list_audit_entries(filter).await?;
-    Ok(Json(all(entries)))
-}
-
-fn parse_action(name: &str) -> Result<Action, Problem> {
-    let rule = "must be an action, like key.issue";
-    Action::parse(name).ok_or_else(|| Problem::invalid_parameter("action", rule))
+    Ok(Json(AuditEntryResponse::all(entries)))
 }
