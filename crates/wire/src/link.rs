@@ -112,7 +112,11 @@ fn cursor<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<LinkId>, D::Err
 }
 
 fn limit<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<u32>, D::Error> {
-    let parse = |text: &str| text.parse().ok().filter(|limit| (1..=1_000).contains(limit));
+    let parse = |text: &str| {
+        text.parse::<u32>()
+            .ok()
+            .filter(|limit| (1..=1_000).contains(limit))
+    };
     parsed(reader, parse, "must be a number from 1 to 1000")
 }
 
