@@ -1,6 +1,6 @@
 use keygate_core::{AccountId, Code, KeyId, Problem};
 use keygate_storage::{Action, Actor, KeyChanges, UpdateKey};
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::{key_limit_reached, key_not_found};
 use crate::{Control, unavailable};
@@ -18,7 +18,7 @@ impl Control {
         let key_id = KeyId::parse(key_id).ok_or_else(key_not_found)?;
         let mut audit = self.entry(actor, Action::KeyUpdate, account_id);
         audit.subject_id = Some(key_id.to_string());
-        audit.detail = Some(detail(&changes));
+        audit.detail = Some(json!(changes).to_string());
         let max_active = self.policy.key_limits.active;
         let updated = self
             .store
@@ -38,18 +38,4 @@ fn key_expired() -> Problem {
         Code::KeyExpired,
         "The API key has expired and cannot be switched on again. Create a new one.",
     )
-}
-
-fn detail(changes: &KeyChanges) -> String {
-    let mut detail = Map::new();
-    if let Some(name) = &changes.name {
-        detail.insert("name".into(), json!(name));
-    }
-    if let Some(scopes) = changes.scopes {
-        detail.insert("scopes".into(), json!(scopes));
-    }
-    if let Some(is_active) = changes.is_active {
-        detail.insert("is_active".into(), json!(is_active));
-    }
-    serde_json::Value::Object(detail).to_string()
 }

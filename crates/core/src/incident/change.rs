@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::{
     Incident, IncidentKind, IncidentMessage, IncidentState, IncidentTitle, IncidentUpdate,
 };
@@ -46,16 +48,20 @@ pub struct ScheduleMaintenance {
     pub ends_at: Timestamp,
 }
 
-/// What is to be different about an incident; what is `None` stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What is to be different about an incident; what is `None` stays, and is not written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct IncidentEdit {
     /// Its title.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<IncidentTitle>,
     /// What it concerns; everything if it is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub components: Option<Vec<ComponentId>>,
     /// When it began, or is to begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub starts_at: Option<Timestamp>,
     /// When it was over, or maintenance is to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ends_at: Option<Timestamp>,
 }
 

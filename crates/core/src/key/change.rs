@@ -1,5 +1,7 @@
 //! What may be asked for of keys, and which of them.
 
+use serde::Serialize;
+
 use super::{ApiKey, KeyName, KeySecret};
 use crate::{Problem, Scope, Scopes, Timestamp, serde_text::words};
 
@@ -42,14 +44,17 @@ pub struct IssuedKey {
     pub secret: KeySecret,
 }
 
-/// What is to be different about a key; `None` leaves a field as it is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What is to be different about a key; `None` leaves a field as it is, and is not written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct KeyChanges {
     /// The new name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<KeyName>,
     /// The new scopes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Scopes>,
     /// The new position of the owner's switch.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub is_active: Option<bool>,
 }
 

@@ -1,6 +1,6 @@
 use keygate_core::{Incident, IncidentEdit, IncidentMessage, Problem, UpdateId};
 use keygate_storage::{Action, Actor};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{changed, parse_id, sorted};
 use crate::Control;
@@ -21,7 +21,7 @@ impl Control {
         };
         let edited = self.change_incident(actor, Action::IncidentEdit, id, move |incident, now| {
             incident.edit(edit.clone(), now.at)?;
-            Ok(detail(&edit))
+            Ok(json!(edit))
         });
         changed(edited.await)
     }
@@ -45,21 +45,4 @@ impl Control {
         });
         changed(edited.await)
     }
-}
-
-fn detail(edit: &IncidentEdit) -> Value {
-    let mut detail = serde_json::Map::new();
-    if let Some(title) = &edit.title {
-        detail.insert("title".into(), json!(title));
-    }
-    if let Some(components) = &edit.components {
-        detail.insert("components".into(), json!(components));
-    }
-    if let Some(starts_at) = edit.starts_at {
-        detail.insert("starts_at".into(), json!(starts_at));
-    }
-    if let Some(ends_at) = edit.ends_at {
-        detail.insert("ends_at".into(), json!(ends_at));
-    }
-    Value::Object(detail)
 }
