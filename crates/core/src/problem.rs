@@ -108,7 +108,6 @@ impl Code {
             Self::InternalError => "internal_error",
             Self::UpstreamUnreachable => "upstream_unreachable",
             Self::UpstreamRefusedCredential => "upstream_refused_credential",
-            Self::UpstreamRefusedCredential => "upstream_refused_credential",
             Self::Overloaded => "overloaded",
             Self::StorageUnavailable => "storage_unavailable",
             Self::UpstreamTimeout => "upstream_timeout",
