@@ -16,10 +16,11 @@ mod pages;
 mod path_id;
 mod query;
 mod rendered;
+mod route;
 mod routes;
 mod state;
 mod status_words;
 
-pub use openapi::openapi_json;
-pub use routes::{Access, Route, matched_route, router, routes};
+pub use route::{Access, Route};
+pub use routes::{matched_route, openapi_json, router, routes};
 pub use state::{Site, WebState};

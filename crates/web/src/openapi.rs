@@ -13,7 +13,7 @@ pub(crate) use errors::{PasswordLimits, list};
 
 use std::sync::LazyLock;
 
-use axum::response::IntoResponse;
+use axum::{Extension, response::IntoResponse};
 use http::{Method, header::CONTENT_TYPE};
 use serde_json::Value;
 use utoipa::{
@@ -25,10 +25,7 @@ use utoipa::{
     },
 };
 
-use crate::{
-    api, health,
-    routes::{Route, routes},
-};
+use crate::{api, health, route::Route};
 
 /// The name of the one security scheme.
 const SESSION: &str = "session";
@@ -55,7 +52,33 @@ const SESSION: &str = "session";
 struct Base;
 
 /// The whole document.
-pub(crate) fn document() -> OpenApi {
+pub(crate) struct Document {
+    document: OpenApi,
+    json: String,
+}
+
+/// It is put together when somebody asks for it.
+pub(crate) type LazyDocument = &'static LazyLock<Document>;
+
+impl Document {
+    /// Says of these routes what there is to say.
+    pub(crate) fn of(routes: &[Route]) -> Self {
+        let document = assemble(routes);
+        let json = document.to_pretty_json();
+        let json = json.expect("the document serialises") + "\n";
+        Self { document, json }
+    }
+
+    pub(crate) fn json(&self) -> &str {
+        &self.json
+    }
+
+    pub(crate) fn value(&self) -> Value {
+        serde_json::to_value(&self.document).expect("the document serialises")
+    }
+}
+
+fn assemble(routes: &[Route]) -> OpenApi {
     let parts = [
         api::keys::Reference::openapi(),
         api::accounts::Reference::openapi(),
@@ -73,11 +96,11 @@ pub(crate) fn document() -> OpenApi {
     let components = document.components.get_or_insert_default();
     components.add_security_scheme(SESSION, session_cookie());
     let examples = examples::take(components);
-    for route in routes() {
-        if let Some(operation) = operation(&mut document, &route) {
+    for route in routes {
+        if let Some(operation) = operation(&mut document, route) {
             examples::show(operation, &examples);
-            guards::describe(operation, &route);
-            extensions::mark(operation, &route);
+            guards::describe(operation, route);
+            extensions::mark(operation, route);
             errors::shape(operation);
         }
     }
@@ -105,22 +128,7 @@ fn session_cookie() -> SecurityScheme {
     )))
 }
 
-static TEXT: LazyLock<String> = LazyLock::new(|| {
-    let text = document().to_pretty_json();
-    text.expect("the document serialises") + "\n"
-});
-
-/// The document as JSON, as it stands in `docs/openapi.json`.
-pub fn openapi_json() -> &'static str {
-    &TEXT
-}
-
 /// `GET /openapi.json`
-pub(crate) async fn show() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/json")], openapi_json())
-}
-
-/// The document as a value.
-pub(crate) fn value() -> Value {
-    serde_json::to_value(document()).expect("the document serialises")
+pub(crate) async fn show(Extension(document): Extension<LazyDocument>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], document.json())
 }

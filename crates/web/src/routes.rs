@@ -1,62 +1,31 @@
+use std::sync::LazyLock;
+
 use axum::{
-    Router,
+    Extension, Router,
     extract::{MatchedPath, Request},
-    handler::Handler,
     middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
-    routing::{MethodFilter, MethodRouter, on},
+    routing::MethodRouter,
 };
 use http::Method;
 use tower_http::compression::CompressionLayer;
 
 use crate::{
     api::{account, accounts, admin, keys, session, status},
-    assets, count, guard, health, openapi,
+    assets, count, guard, health,
+    openapi::{self, Document, LazyDocument},
     pages::{self, notice},
+    route::{Access, Route, route},
     state::WebState,
 };
 
 use Access::{Admin, AdminPage, Page, Public, Session};
 
-/// Who may call a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Whoever has a live session.
-    Session,
-    /// Whoever has a live session and is an admin.
-    Admin,
-    /// A page, for whoever has a live session; others are asked to sign in.
-    Page,
-    /// The same, for admins.
-    AdminPage,
-    /// Anybody.
-    Public,
-}
+static DOCUMENT: LazyLock<Document> = LazyLock::new(|| Document::of(&routes()));
 
-/// One method of one path.
-pub struct Route {
-    /// The method; GET takes HEAD as well.
-    pub method: Method,
-    /// The path, with its variables in braces.
-    pub path: &'static str,
-    /// Who may call it.
-    pub access: Access,
-    handler: MethodRouter<WebState>,
-}
-
-fn route<T: 'static>(
-    access: Access,
-    method: Method,
-    path: &'static str,
-    handler: impl Handler<T, WebState>,
-) -> Route {
-    let filter = MethodFilter::try_from(method.clone()).expect("a method of HTTP");
-    Route {
-        method,
-        path,
-        access,
-        handler: on(filter, handler),
-    }
+/// The OpenAPI document of all routes as JSON, as it stands in `docs/openapi.json`.
+pub fn openapi_json() -> &'static str {
+    DOCUMENT.json()
 }
 
 /// Every route there is.
@@ -176,6 +145,7 @@ pub fn router(state: WebState) -> Router {
         // Around everything, so that refusals are not kept either.
         .layer(from_fn(guard::no_store))
         .layer(from_fn_with_state(state.clone(), count::answers))
+        .layer(Extension::<LazyDocument>(&DOCUMENT))
         .with_state(state)
 }
 

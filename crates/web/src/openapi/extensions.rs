@@ -4,7 +4,7 @@ use utoipa::openapi::{
     path::{Operation, ParameterIn},
 };
 
-use crate::routes::Route;
+use crate::route::Route;
 
 /// The calls of the API that keygate was built after. They have no query parameters there.
 const ORIGINAL: [(&str, &str); 4] = [

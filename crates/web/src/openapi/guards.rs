@@ -7,7 +7,7 @@ use utoipa::openapi::{
 };
 
 use super::{SESSION, errors};
-use crate::routes::{Access, Route};
+use crate::route::{Access, Route};
 
 /// Says who may make a call, and with what it is refused before its handler does anything: by its
 /// guards, or because of its body or its query.

@@ -2,20 +2,24 @@ mod pretty;
 mod reference;
 mod schema;
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use askama::Template;
-use axum::{extract::State, response::Response};
+use axum::{Extension, extract::State, response::Response};
 use http::{HeaderMap, StatusCode};
 
 use super::{frame::Frame, html_page, message};
 use crate::{
-    answer::shutting_down, openapi, origin::Origin, rendered::RenderedLast, state::WebState,
+    answer::shutting_down,
+    openapi::{Document, LazyDocument},
+    origin::Origin,
+    rendered::RenderedLast,
+    state::WebState,
 };
 
 use reference::Reference;
 
-static REFERENCE: LazyLock<Reference> = LazyLock::new(|| Reference::of(&openapi::value()));
+static REFERENCE: OnceLock<Reference> = OnceLock::new();
 
 #[derive(Template)]
 #[template(path = "docs.html")]
@@ -32,21 +36,23 @@ static PAGES: RenderedLast<(Frame, String)> = RenderedLast::keeping(8);
 /// `GET /docs`: the reference of the management API, for people.
 pub(crate) async fn show(
     State(state): State<WebState>,
+    Extension(document): Extension<LazyDocument>,
     Origin(origin): Origin,
     headers: HeaderMap,
 ) -> Response {
     let frame = Frame::public(&state, &headers, "docs").await;
+    let render = move |key: &_| render(document, key);
     let Some(rendered) = PAGES.get((frame.clone(), origin), render).await else {
         return message::show(frame, &shutting_down());
     };
     rendered.answer(&headers, |body| html_page(StatusCode::OK, body))
 }
 
-fn render((frame, origin): &(Frame, String)) -> String {
+fn render(document: &Document, (frame, origin): &(Frame, String)) -> String {
     let docs = DocsPage {
         frame: frame.clone(),
         origin,
-        reference: &REFERENCE,
+        reference: REFERENCE.get_or_init(|| Reference::of(&document.value())),
     };
     docs.render().expect("the templates render from memory")
 }
