@@ -21,10 +21,10 @@ use tokio::{
 };
 
 use crate::{
-    body::RequestBody,
     connector::Stream,
     framing::MAX_READ,
     pool::{Kept, Pool, Reusable},
+    request_body::RequestBody,
 };
 
 /// How long a connection may take to be done with a request whose answer is over.

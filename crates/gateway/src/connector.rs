@@ -20,8 +20,8 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use crate::{
+    address::{InvalidUpstream, default_port},
     pool::{Kept, Place},
-    upstream::{InvalidUpstream, default_port},
 };
 use names::Name;
 

@@ -28,8 +28,9 @@ use tokio::sync::watch;
 use crate::{
     Authorizer, ForwardAuth, Gateway,
     forward_auth::{Question, is_forward_auth},
-    gateway::{Destination, Passage, client_gone},
+    gateway::{Destination, client_gone},
     is_data_plane,
+    passage::Passage,
     path::{AmbiguousPath, path_of},
 };
 

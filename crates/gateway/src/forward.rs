@@ -1,19 +1,8 @@
-use std::{
-    error::Error,
-    future::poll_fn,
-    io,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::Poll,
-    time::Duration,
-};
+use std::{error::Error, future::poll_fn, io, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
+    HeaderMap, Method, Request, Response, StatusCode, Uri, Version,
     header::{CONTENT_LENGTH, HOST},
     uri::PathAndQuery,
 };
@@ -21,7 +10,7 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, ext::ReasonPhrase};
 use keygate_core::{Code, Problem};
-use keygate_http::{ClientBody, Presence, problem_response};
+use keygate_http::{ClientBody, Presence};
 use keygate_traces::RequestSpan;
 use tokio::{
     task::yield_now,
@@ -29,109 +18,18 @@ use tokio::{
 };
 
 use crate::{
-    body::{Exchanged, RequestBody},
+    body::Exchanged,
     connection::Connection,
-    connector::ConnectError,
+    faults::{broken_body, connect_problem, late_problem, timeout_problem, unreachable_problem},
     framing::check_answer,
-    gateway::Passage,
     headers, identity,
-    own_credential::{JUDGING, MAX_JUDGED, Verdict, refused_problem},
+    own_credential::{JUDGING, MAX_JUDGED, Verdict},
+    passage::Passage,
     pool::{Kept, announced},
+    progress::Progress,
+    request_body::RequestBody,
     upstream::Upstream,
 };
-
-/// How long a client may wait where there are as many requests as there can be.
-const OVERLOADED: Duration = Duration::from_secs(1);
-/// How long a client may send nothing of a body that it has announced.
-const BODY_SILENCE: Duration = Duration::from_secs(30);
-
-/// Who an exchange waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Waiting {
-    /// It is to send more.
-    Client,
-    /// It is to take what there is.
-    Upstream,
-    /// All of the request is sent, and the upstream is to answer.
-    Answer,
-    /// The client broke off, or sent what is no HTTP.
-    Nobody,
-}
-
-const WAITINGS: [Waiting; 4] = [
-    Waiting::Client,
-    Waiting::Upstream,
-    Waiting::Answer,
-    Waiting::Nobody,
-];
-
-/// What is wrong if nothing comes in time.
-type Late = fn(&Upstream) -> Problem;
-
-/// How far a request is, and since when.
-pub(crate) struct Progress {
-    began: Instant,
-    /// The milliseconds since it began, times four, and one of [`WAITINGS`].
-    state: AtomicU64,
-}
-
-impl Progress {
-    fn begin() -> Arc<Self> {
-        Arc::new(Self {
-            began: Instant::now(),
-            state: AtomicU64::new(Waiting::Upstream as u64),
-        })
-    }
-
-    fn note(&self, waiting: Waiting) {
-        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX / 4);
-        let state = (millis << 2) | waiting as u64;
-        self.state.store(state, Ordering::Relaxed);
-    }
-
-    fn waiting(&self) -> (Waiting, Instant) {
-        let state = self.state.load(Ordering::Relaxed);
-        let since = self.began + Duration::from_millis(state >> 2);
-        (WAITINGS[(state & 3) as usize], since)
-    }
-
-    pub(crate) fn wait_for_client(&self) {
-        // It may be asked more than once for the same piece.
-        if self.waiting().0 != Waiting::Client {
-            self.note(Waiting::Client);
-        }
-    }
-
-    pub(crate) fn wait_for_upstream(&self) {
-        self.note(Waiting::Upstream);
-    }
-
-    pub(crate) fn note_all_sent(&self) {
-        self.note(Waiting::Answer);
-    }
-
-    pub(crate) fn note_client_failure(&self) {
-        self.note(Waiting::Nobody);
-    }
-
-    pub(crate) fn is_all_sent(&self) -> bool {
-        self.waiting().0 == Waiting::Answer
-    }
-
-    /// Until when something must have come, and what is wrong if it has not.
-    fn deadline(&self, upstream: &Upstream) -> Option<(Instant, Late)> {
-        let (waiting, since) = self.waiting();
-        match waiting {
-            Waiting::Client => {
-                let silence = BODY_SILENCE.min(upstream.response_timeout);
-                Some((since + silence, |_| stalled_body()))
-            }
-            Waiting::Answer => Some((since + upstream.response_timeout, timeout_problem)),
-            // The connection itself is watched.
-            Waiting::Upstream | Waiting::Nobody => None,
-        }
-    }
-}
 
 /// Sends a request to its upstream and gives the answer as soon as its head is there.
 ///
@@ -241,7 +139,7 @@ impl Call<'_> {
         }
         let mut sent = std::pin::pin!(kept.connection.sender.try_send_request(request));
         let mut failed = loop {
-            let due = self.progress.deadline(self.upstream);
+            let due = self.progress.deadline(self.upstream.response_timeout);
             let late = async {
                 match due {
                     Some((deadline, _)) => sleep_until(deadline).await,
@@ -256,17 +154,17 @@ impl Call<'_> {
                 },
                 () = late => {}
             }
-            if let Some((deadline, problem)) = self.progress.deadline(self.upstream)
+            if let Some((deadline, late)) = self.progress.deadline(self.upstream.response_timeout)
                 && deadline <= Instant::now()
             {
-                return Sent::Failed(problem(self.upstream));
+                return Sent::Failed(late_problem(self.upstream, late));
             }
         };
         if let Some(request) = failed.take_message() {
             return Sent::NotBegun(request);
         }
         let error = failed.into_error();
-        if self.progress.waiting().0 == Waiting::Nobody {
+        if self.progress.has_client_failed() {
             Sent::Failed(broken_body())
         } else if is_timeout(&error) {
             Sent::Failed(timeout_problem(self.upstream))
@@ -291,12 +189,14 @@ impl Call<'_> {
             Verdict::Passes => come_already(&mut body)
                 .await
                 .map_err(|error| unreachable_problem(upstream, &error))?,
-            Verdict::Refused => return Err(refused_problem(upstream, parts.status)),
+            Verdict::Refused => {
+                return Err(upstream.own_credential.refused(upstream, parts.status));
+            }
             Verdict::DependsOnBody => {
                 let beginning = read_beginning(&mut body).await;
                 let beginning = beginning.map_err(|error| unreachable_problem(upstream, &error))?;
                 if upstream.own_credential.is_named_in(&beginning) {
-                    return Err(refused_problem(upstream, parts.status));
+                    return Err(upstream.own_credential.refused(upstream, parts.status));
                 }
                 beginning
             }
@@ -404,7 +304,7 @@ fn prepare(
 ) -> Result<Request<RequestBody>, Problem> {
     let (mut parts, client) = request.into_parts();
     let upstream = passage.upstream;
-    let target = upstream.target(target).map_err(|_| {
+    let target = upstream.address.target(target).map_err(|_| {
         Problem::new(
             Code::InvalidRequest,
             "The path is too long for the upstream.",
@@ -425,64 +325,4 @@ fn prepare(
     parts.extensions.clear();
     let client = Some(client);
     Ok(Request::from_parts(parts, RequestBody { client, progress }))
-}
-
-fn broken_body() -> Problem {
-    Problem::new(Code::InvalidRequest, "The body broke off or is malformed.")
-}
-
-fn stalled_body() -> Problem {
-    Problem::new(
-        Code::RequestTimeout,
-        "Nothing more of the body has come for too long. It is not known whether the service behind this gateway has acted on its beginning.",
-    )
-}
-
-/// What OpenAI's and Anthropic's clients go by, before anything else, when they decide whether to send a request
-/// again by themselves.
-const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
-
-/// The answer that tells a client of what failed. What the upstream may be about to do all the same is not
-/// to be asked for twice.
-pub(crate) fn failure_response<B: From<Vec<u8>>>(
-    problem: &Problem,
-    method: &Method,
-) -> Response<B> {
-    let mut response = problem_response(problem);
-    if problem.code == Code::UpstreamTimeout && !method.is_safe() {
-        let never = HeaderValue::from_static("false");
-        response.headers_mut().insert(X_SHOULD_RETRY, never);
-    }
-    response
-}
-
-pub(crate) fn unreachable_problem(upstream: &Upstream, error: &dyn Error) -> Problem {
-    let message = "The service behind this gateway cannot be reached, or broke off. It is not known whether it has acted on the request.";
-    Problem::new(Code::UpstreamUnreachable, message)
-        .because(format!("{upstream}: {}", causes(error)))
-}
-
-pub(crate) fn connect_problem(upstream: &Upstream, error: &ConnectError) -> Problem {
-    if matches!(error, ConnectError::TooMany) {
-        let message = "There are too many requests under way. Try again later.";
-        return Problem::new(Code::Overloaded, message)
-            .with_retry_after(OVERLOADED)
-            .because(error.to_string());
-    }
-    unreachable_problem(upstream, error)
-}
-
-fn causes(error: &dyn Error) -> String {
-    let (mut causes, mut next) = (error.to_string(), error.source());
-    while let Some(error) = next {
-        causes.push_str(": ");
-        causes.push_str(&error.to_string());
-        next = error.source();
-    }
-    causes
-}
-
-pub(crate) fn timeout_problem(upstream: &Upstream) -> Problem {
-    let message = "The service behind this gateway did not answer in time.";
-    Problem::new(Code::UpstreamTimeout, message).because(upstream.to_string())
 }

@@ -8,7 +8,7 @@ use http::{
 };
 use http_body::Body;
 use http_body_util::{Either, Full};
-use keygate_core::{Code, Credential, Problem};
+use keygate_core::{Code, Problem};
 use keygate_http::{
     ClientBody, Headers, NO_ROUTE, Peer, Plane, Requests, RouteRequests, problem_response,
 };
@@ -20,10 +20,12 @@ use crate::{
     Authorizer, ResponseBody, Upstream, Upstreams,
     authorizer::{AMBIGUOUS_PATH, Refused},
     body::Streamed,
-    forward::{failure_response, forward},
+    faults::failure_response,
+    forward::forward,
     framing::parse_length,
+    passage::Passage,
     path::{AmbiguousPath, Readings, path_of},
-    streams::{OpenStream, OpenStreams},
+    streams::OpenStreams,
 };
 
 /// The data plane. One of it serves all connections.
@@ -42,18 +44,6 @@ pub(crate) struct Destination<'g, 't> {
     path: Readings<'t>,
     pub(crate) upstream: Option<&'g Upstream>,
     answers: &'g RouteRequests,
-}
-
-/// A request that was let through.
-pub(crate) struct Passage<'g> {
-    pub(crate) key: Credential,
-    /// From where it comes.
-    pub(crate) peer: Peer<'g>,
-    pub(crate) upstream: &'g Upstream,
-    /// What counts its answer.
-    pub(crate) answers: &'g RouteRequests,
-    /// Kept until the answer is over.
-    pub(crate) open: OpenStream,
 }
 
 impl Gateway {

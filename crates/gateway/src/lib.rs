@@ -1,12 +1,14 @@
 //! The data plane over HTTP: a streaming reverse proxy that lets a request through to its
 //! upstream if the request's key opens the door.
 
+mod address;
 mod authorizer;
 mod body;
 mod connection;
 mod connector;
 mod express;
 mod ext_authz;
+mod faults;
 mod forward;
 mod forward_auth;
 mod forwarding;
@@ -15,13 +17,17 @@ mod gateway;
 mod headers;
 mod identity;
 mod own_credential;
+mod passage;
 mod path;
 mod pool;
 mod probe;
+mod progress;
+mod request_body;
 mod routes;
 mod streams;
 mod upstream;
 
+pub use address::InvalidUpstream;
 pub use authorizer::{Authorizer, X_KEYGATE_STALE};
 pub use body::{ResponseBody, Streamed};
 pub use express::{ClientStream, Express, Outcome};
@@ -32,7 +38,7 @@ pub use path::{InvalidPattern, Pattern};
 pub use pool::Keeping;
 pub use probe::{Probe, ProbeError, USER_AGENT};
 pub use routes::{Route, RouteTable};
-pub use upstream::{InvalidUpstream, Patience, Upstream, Upstreams};
+pub use upstream::{Patience, Upstream, Upstreams};
 
 /// Whether a path belongs to the data plane.
 pub fn is_data_plane(path: &str) -> bool {

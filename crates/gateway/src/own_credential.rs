@@ -2,14 +2,13 @@
 //! client, whose own key is another one, can make nothing.
 
 use std::{
+    fmt::Display,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
 use http::{HeaderValue, StatusCode};
 use keygate_core::{Code, Problem};
-
-use crate::Upstream;
 
 /// How much of a body is read to judge it, and how long it is waited for.
 pub(crate) const MAX_JUDGED: usize = 16 * 1024;
@@ -60,22 +59,21 @@ impl OwnCredential {
                 .any(|name| small.contains(name))
     }
 
+    /// Notes that the upstream has refused it, and says so.
+    pub(crate) fn refused(&self, upstream: &impl Display, status: StatusCode) -> Problem {
+        self.was_refused.store(true, Ordering::Relaxed);
+        let message = "The service behind this gateway refused the credential that this gateway has for it. Your API key is not the reason: tell the operator of this service.";
+        let cause = format!(
+            "{upstream} answered {} to its configured credential",
+            status.as_u16()
+        );
+        Problem::new(Code::UpstreamRefusedCredential, message).because(cause)
+    }
+
     /// Whether it was refused since this was asked last.
     pub(crate) fn take_refused(&self) -> bool {
         self.was_refused.swap(false, Ordering::Relaxed)
     }
-}
-
-/// Notes that an upstream has refused keygate's credential, and says so.
-pub(crate) fn refused_problem(upstream: &Upstream, status: StatusCode) -> Problem {
-    let refused = &upstream.own_credential.was_refused;
-    refused.store(true, Ordering::Relaxed);
-    let message = "The service behind this gateway refused the credential that this gateway has for it. Your API key is not the reason: tell the operator of this service.";
-    let cause = format!(
-        "{upstream} answered {} to its configured credential",
-        status.as_u16()
-    );
-    Problem::new(Code::UpstreamRefusedCredential, message).because(cause)
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ impl Upstream {
     }
 
     async fn ask(&self) -> Result<Probe, ProbeError> {
-        let target = self.target(&self.probe_path).map_err(other)?;
+        let target = self.address.target(&self.probe_path).map_err(other)?;
         let mut request = Request::new(Empty::<Bytes>::new());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = Uri::from(target);

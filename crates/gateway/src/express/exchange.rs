@@ -19,14 +19,14 @@ use super::{
     outbox::Outbox,
 };
 use crate::{
-    forward::{
-        connect_problem, failure_response, may_be_repeated, timeout_problem, unreachable_problem,
-    },
+    faults::{connect_problem, failure_response, timeout_problem, unreachable_problem},
+    forward::may_be_repeated,
     forwarding,
     framing::Malformed,
-    gateway::{Passage, client_gone},
+    gateway::client_gone,
     headers,
-    own_credential::{JUDGING, MAX_JUDGED, Verdict, refused_problem},
+    own_credential::{JUDGING, MAX_JUDGED, Verdict},
+    passage::Passage,
     pool::Kept,
     upstream::Upstream,
 };
@@ -70,7 +70,11 @@ impl Exchange<'_> {
         {
             Ok(false) => {}
             Ok(true) => {
-                let problem = refused_problem(self.passage.upstream, answer.status);
+                let problem = self
+                    .passage
+                    .upstream
+                    .own_credential
+                    .refused(self.passage.upstream, answer.status);
                 return self.fail(&problem, client, outbox).await;
             }
             Err(interrupted) => return self.give_up(&interrupted, client, outbox).await,
@@ -219,13 +223,13 @@ impl Exchange<'_> {
         for part in [
             self.request.method(),
             b" ",
-            upstream.base_path().as_bytes(),
+            upstream.address.base_path().as_bytes(),
             self.target.as_bytes(),
             b" HTTP/1.1\r\n",
         ] {
             outbox.push(part);
         }
-        outbox.header(&header::HOST, upstream.authority().as_bytes());
+        outbox.header(&header::HOST, upstream.address.authority().as_bytes());
         for (name, value) in self.request.headers() {
             let is_replaced = self.span.is_some() && is_trace_context(name);
             if headers::is_for_upstream(name) && !is_replaced {

@@ -5,6 +5,7 @@ mod support;
 
 mod backup;
 mod canary;
+mod circles;
 mod client_addresses;
 mod commands;
 mod configuration;

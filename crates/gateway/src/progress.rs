@@ -1,0 +1,113 @@
+//! How far an exchange is, and who has to go on with it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// How long a client may send nothing of a body that it has announced.
+const BODY_SILENCE: Duration = Duration::from_secs(30);
+
+/// Who an exchange waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// It is to send more.
+    Client,
+    /// It is to take what there is.
+    Upstream,
+    /// All of the request is sent, and the upstream is to answer.
+    Answer,
+    /// The client broke off, or sent what is no HTTP.
+    Nobody,
+}
+
+const WAITINGS: [Waiting; 4] = [
+    Waiting::Client,
+    Waiting::Upstream,
+    Waiting::Answer,
+    Waiting::Nobody,
+];
+
+/// What has not come in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Late {
+    /// More of the body, from the client.
+    Body,
+    /// The upstream's answer.
+    Answer,
+}
+
+/// How far a request is, and since when.
+pub(crate) struct Progress {
+    began: Instant,
+    /// The milliseconds since it began, times four, and one of [`WAITINGS`].
+    state: AtomicU64,
+}
+
+impl Progress {
+    pub(crate) fn begin() -> Arc<Self> {
+        Arc::new(Self {
+            began: Instant::now(),
+            state: AtomicU64::new(Waiting::Upstream as u64),
+        })
+    }
+
+    fn note(&self, waiting: Waiting) {
+        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX / 4);
+        let state = (millis << 2) | waiting as u64;
+        self.state.store(state, Ordering::Relaxed);
+    }
+
+    fn waiting(&self) -> (Waiting, Instant) {
+        let state = self.state.load(Ordering::Relaxed);
+        let since = self.began + Duration::from_millis(state >> 2);
+        (WAITINGS[(state & 3) as usize], since)
+    }
+
+    pub(crate) fn wait_for_client(&self) {
+        // It may be asked more than once for the same piece.
+        if self.waiting().0 != Waiting::Client {
+            self.note(Waiting::Client);
+        }
+    }
+
+    pub(crate) fn wait_for_upstream(&self) {
+        self.note(Waiting::Upstream);
+    }
+
+    pub(crate) fn note_all_sent(&self) {
+        self.note(Waiting::Answer);
+    }
+
+    pub(crate) fn note_client_failure(&self) {
+        self.note(Waiting::Nobody);
+    }
+
+    pub(crate) fn is_all_sent(&self) -> bool {
+        self.waiting().0 == Waiting::Answer
+    }
+
+    /// Whether the client broke off.
+    pub(crate) fn has_client_failed(&self) -> bool {
+        self.waiting().0 == Waiting::Nobody
+    }
+
+    /// Until when something must have come, and what.
+    pub(crate) fn deadline(&self, response_timeout: Duration) -> Option<(Instant, Late)> {
+        let (waiting, since) = self.waiting();
+        match waiting {
+            Waiting::Client => {
+                let silence = BODY_SILENCE.min(response_timeout);
+                Some((since + silence, Late::Body))
+            }
+            Waiting::Answer => Some((since + response_timeout, Late::Answer)),
+            // The connection itself is watched.
+            Waiting::Upstream | Waiting::Nobody => None,
+        }
+    }
+}
