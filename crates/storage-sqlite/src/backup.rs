@@ -1,6 +1,10 @@
 //! A backup: one state of a database, in one file, checked.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
 
 use keygate_storage::StorageError;
 use rusqlite::{
@@ -14,7 +18,7 @@ use crate::{
     files::beside,
     generation::{Generations, SUFFIX, folder_of, has_generation, renew_copy, sync_folder},
     lock::DatabaseLock,
-    migrations,
+    migrations::{self, APPLICATION_ID},
     workspace::Workspace,
 };
 
@@ -27,7 +31,7 @@ pub type BackupProgress<'a> = &'a mut dyn FnMut(u64, u64);
 /// Writes a backup of the database at `database`, which another process may go on changing, to `file`,
 /// for this user alone. Nothing is at `file` before all of it is there, on the disk and checked.
 ///
-/// Fails where there is a file already, unless it may be replaced.
+/// Fails where there is a file already, unless it is a backup that may be replaced.
 pub fn back_up(
     database: &Path,
     file: &Path,
@@ -74,7 +78,19 @@ fn refuse_own_files(database: &Path, file: &Path) -> Result<(), StorageError> {
     if place == self::place(database) || place.is_some_and(|place| own.contains(&place)) {
         return Err(is_there("is the database's own: choose another name"));
     }
+    // Keys cannot be checked without the pepper that was replaced by mistake.
+    if file.exists() && !is_database(file).map_err(|error| cannot_write(file, &error))? {
+        return Err(is_there("is no backup of keygate's: choose another name"));
+    }
     Ok(())
+}
+
+/// Whether a file is empty, or a database of keygate's by its head.
+fn is_database(file: &Path) -> io::Result<bool> {
+    let mut head = Vec::new();
+    File::open(file)?.take(100).read_to_end(&mut head)?;
+    let is_ours = head.get(68..72) == Some(&APPLICATION_ID.to_be_bytes()[4..]);
+    Ok(head.is_empty() || is_ours && head.starts_with(b"SQLite format 3\0"))
 }
 
 /// Where a file is, whatever way leads there; a link is not followed.

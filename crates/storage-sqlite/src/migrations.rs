@@ -19,7 +19,7 @@ const MIGRATIONS: &[&str] = &[
 ];
 
 /// "KGAT": marks the file as keygate's (`PRAGMA application_id`).
-const APPLICATION_ID: i64 = 0x4b47_4154;
+pub(crate) const APPLICATION_ID: i64 = 0x4b47_4154;
 
 /// Brings the schema up to date, under a lock, all or nothing. Where it is, nothing is written: a server
 /// starts on a full disk, too.

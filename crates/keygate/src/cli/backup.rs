@@ -16,7 +16,7 @@ use crate::{
 pub(super) struct Backup {
     /// Where to write it
     file: PathBuf,
-    /// Replace a file that is there
+    /// Replace an older backup
     #[arg(long)]
     force: bool,
     #[command(flatten)]

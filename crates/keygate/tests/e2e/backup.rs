@@ -152,6 +152,16 @@ async fn a_backup_takes_the_place_of_nothing_that_is_not_a_file_of_its_own() {
         assert!(is_clear, "{file}: {said}");
         assert!(!said.contains("unavailable"), "{file}: {said}");
     }
+    let pepper = program.folder().join("pepper");
+    for text in [
+        "a secret that is kept nowhere else",
+        "SQLite format 3\0 of another program",
+    ] {
+        std::fs::write(&pepper, text).expect("written");
+        let said = refused(&program.cli(&["backup", "pepper", "--force"], ""));
+        assert!(said.contains("is no backup"), "{said}");
+        assert_eq!(std::fs::read_to_string(&pepper).expect("it is there"), text);
+    }
     account.key(&["read"]).await;
     assert!(is_sound(&data.join("keygate.db")));
 }
