@@ -1,4 +1,4 @@
-//! What went wrong, or is planned, and what is said of it.
+//! Incidents and maintenance, with their updates.
 
 mod change;
 

@@ -61,11 +61,11 @@ pub enum Code {
     RateLimitExceeded,
     /// A fault of keygate's own.
     InternalError,
-    /// The upstream does not answer the door.
+    /// The upstream cannot be reached.
     UpstreamUnreachable,
     /// The upstream does not take the operator's credential.
     UpstreamRefusedCredential,
-    /// keygate has its hands full.
+    /// keygate is too busy.
     Overloaded,
     /// The database does not answer.
     StorageUnavailable,

@@ -27,10 +27,10 @@ use tokio::sync::watch;
 
 use crate::{
     Authorizer, ForwardAuth, Gateway,
+    admitted::Admitted,
     forward_auth::{Question, is_forward_auth},
     gateway::{Destination, client_gone},
     is_data_plane,
-    passage::Passage,
     path::{AmbiguousPath, path_of},
 };
 
@@ -79,7 +79,7 @@ enum Fate {
 
 /// Where a request goes, and whose it is.
 enum Decision<'a> {
-    Forward(Passage<'a>),
+    Forward(Admitted<'a>),
     Allow(Credential),
     Refuse(Response<Bytes>),
 }
@@ -190,12 +190,12 @@ impl Express {
             return Fate::Last;
         };
         let answered = match decided {
-            Decision::Forward(passage) => {
+            Decision::Forward(admitted) => {
                 let exchange = Exchange {
                     method: &method,
                     request,
                     target,
-                    passage: &passage,
+                    admitted: &admitted,
                     id: &id,
                     span,
                 };
@@ -271,7 +271,7 @@ impl Express {
                 let gateway = &self.gateway;
                 let admitted = gateway.admit(destination, method, target, &request, peer, span);
                 match admitted.await {
-                    Ok(passage) => Decision::Forward(passage),
+                    Ok(admitted) => Decision::Forward(admitted),
                     Err(refusal) => Decision::Refuse(refusal),
                 }
             }

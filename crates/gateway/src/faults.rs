@@ -10,6 +10,7 @@ use crate::{connector::ConnectError, progress::Late, upstream::Upstream};
 
 /// How long a client may wait where there are as many requests as there can be.
 const OVERLOADED: Duration = Duration::from_secs(1);
+
 pub(crate) fn broken_body() -> Problem {
     Problem::new(Code::InvalidRequest, "The body broke off or is malformed.")
 }

@@ -18,13 +18,13 @@ use tokio::{
 };
 
 use crate::{
+    admitted::Admitted,
     body::Exchanged,
     connection::Connection,
     faults::{broken_body, connect_problem, late_problem, timeout_problem, unreachable_problem},
     framing::check_answer,
     headers, identity,
     own_credential::{JUDGING, MAX_JUDGED, Verdict},
-    passage::Passage,
     pool::{Kept, announced},
     progress::Progress,
     request_body::RequestBody,
@@ -39,13 +39,13 @@ use crate::{
 pub(crate) async fn forward(
     request: Request<ClientBody>,
     target: &PathAndQuery,
-    passage: &Passage<'_>,
+    admitted: &Admitted<'_>,
     span: Option<&RequestSpan>,
 ) -> Result<Response<Exchanged>, Problem> {
-    let upstream = passage.upstream;
+    let upstream = admitted.upstream;
     let presence = request.extensions().get::<Presence>().cloned();
     let progress = Progress::begin();
-    let mut request = prepare(request, target, passage, progress.clone())?;
+    let mut request = prepare(request, target, admitted, progress.clone())?;
     if let Some(span) = span {
         let mut told = HeaderMap::new();
         upstream.begin_span(span, identity::into(&mut told));
@@ -299,11 +299,11 @@ fn is_timeout(error: &hyper::Error) -> bool {
 fn prepare(
     request: Request<ClientBody>,
     target: &PathAndQuery,
-    passage: &Passage<'_>,
+    admitted: &Admitted<'_>,
     progress: Arc<Progress>,
 ) -> Result<Request<RequestBody>, Problem> {
     let (mut parts, client) = request.into_parts();
-    let upstream = passage.upstream;
+    let upstream = admitted.upstream;
     let target = upstream.address.target(target).map_err(|_| {
         Problem::new(
             Code::InvalidRequest,
@@ -315,9 +315,9 @@ fn prepare(
     let authorization = upstream.own_credential.authorization.as_ref();
     headers::for_upstream(
         &mut parts.headers,
-        passage.peer,
+        admitted.peer,
         received,
-        &passage.key,
+        &admitted.key,
         authorization,
     );
     parts.headers.insert(HOST, upstream.host_header.clone());

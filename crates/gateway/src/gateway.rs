@@ -18,12 +18,12 @@ use prometheus_client::registry::Registry;
 
 use crate::{
     Authorizer, ResponseBody, Upstream, Upstreams,
+    admitted::Admitted,
     authorizer::{AMBIGUOUS_PATH, Refused},
     body::Streamed,
     faults::failure_response,
     forward::forward,
     framing::parse_length,
-    passage::Passage,
     path::{AmbiguousPath, Readings, path_of},
     streams::OpenStreams,
 };
@@ -100,8 +100,8 @@ impl Gateway {
         let (method, headers) = (request.method(), request.headers());
         let mut awaited = Awaited(Some(self.answers_to(&destination)));
         let admitted = self.admit(destination, method, target.as_str(), headers, peer, span);
-        let passage = match admitted.await {
-            Ok(passage) => passage,
+        let admitted = match admitted.await {
+            Ok(admitted) => admitted,
             Err(refusal) => {
                 awaited.answered();
                 return Err(refusal);
@@ -110,21 +110,21 @@ impl Gateway {
         let mut request = request;
         if let Some(answer) = last_hop(&mut request) {
             awaited.answered();
-            passage.answers.count(answer.status());
+            admitted.answers.count(answer.status());
             return Err(answer);
         }
         let method = request.method().clone();
-        let answer = forward(request, &target, &passage, span).await;
+        let answer = forward(request, &target, &admitted, span).await;
         let answer = answer.map_err(|problem| failure_response(&problem, &method));
         let status = match &answer {
             Ok(answer) => answer.status(),
             Err(failure) => failure.status(),
         };
         awaited.answered();
-        passage.answers.count(status);
+        admitted.answers.count(status);
         Ok(answer?.map(|exchange| Streamed {
             exchange,
-            _open: passage.open,
+            _open: admitted.open,
         }))
     }
 
@@ -160,7 +160,7 @@ impl Gateway {
         headers: &impl Headers,
         peer: Peer<'g>,
         span: Option<&RequestSpan>,
-    ) -> Result<Passage<'g>, Response<Bytes>> {
+    ) -> Result<Admitted<'g>, Response<Bytes>> {
         let answers = self.answers_to(&destination);
         let admitted = async {
             let destination = destination.map_err(|ambiguous| refused(ambiguous.into()))?;
@@ -176,7 +176,7 @@ impl Gateway {
                 .authorizer
                 .authorize(method, target, &path, headers, client);
             let key = key.await.map_err(refused)?;
-            Ok(Passage {
+            Ok(Admitted {
                 key,
                 peer,
                 upstream: upstream.ok_or_else(|| problem_response(&no_upstream()))?,

@@ -2,6 +2,7 @@
 //! upstream if the request's key opens the door.
 
 mod address;
+mod admitted;
 mod authorizer;
 mod body;
 mod connection;
@@ -17,7 +18,6 @@ mod gateway;
 mod headers;
 mod identity;
 mod own_credential;
-mod passage;
 mod path;
 mod pool;
 mod probe;
@@ -38,7 +38,7 @@ pub use path::{InvalidPattern, Pattern};
 pub use pool::Keeping;
 pub use probe::{Probe, ProbeError, USER_AGENT};
 pub use routes::{Route, RouteTable};
-pub use upstream::{Patience, Upstream, Upstreams};
+pub use upstream::{Upstream, UpstreamTimeouts, Upstreams};
 
 /// Whether a path belongs to the data plane.
 pub fn is_data_plane(path: &str) -> bool {

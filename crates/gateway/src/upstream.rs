@@ -33,7 +33,7 @@ pub struct Upstream {
 
 /// How long an upstream may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub struct UpstreamTimeouts {
     /// To be connected to: its name, the connection and TLS together.
     pub connect: Duration,
     /// To take anything more of a request.
@@ -50,7 +50,7 @@ impl Upstream {
         path: &str,
         url: &str,
         credential: Option<&str>,
-        patience: Patience,
+        timeouts: UpstreamTimeouts,
         keeping: Keeping,
     ) -> Result<Self, InvalidUpstream> {
         let path = path.trim_end_matches('/');
@@ -61,15 +61,15 @@ impl Upstream {
         let address = Address::parse(url)?;
         Ok(Self {
             pattern,
-            connector: Connector::new(&address.scheme, &address.authority, patience.connect)?,
+            connector: Connector::new(&address.scheme, &address.authority, timeouts.connect)?,
             connections: Arc::new(Pool::new(keeping)),
             sockets: Pool::new(keeping),
             host_header: HeaderValue::from_str(address.authority())
                 .map_err(|_| InvalidUpstream::Url)?,
             address,
             own_credential: OwnCredential::new(credential.map(bearer).transpose()?),
-            response_timeout: patience.response,
-            write_timeout: patience.write,
+            response_timeout: timeouts.response,
+            write_timeout: timeouts.write,
             probe_path: default_probe_path(path)?,
         })
     }
@@ -199,7 +199,7 @@ pub(crate) mod tests {
 
     pub(crate) fn upstream(path: &str, url: &str) -> Result<Upstream, InvalidUpstream> {
         let second = Duration::from_secs(1);
-        let patience = Patience {
+        let timeouts = UpstreamTimeouts {
             connect: second,
             write: second,
             response: second,
@@ -208,7 +208,7 @@ pub(crate) mod tests {
             idle: second,
             age: second,
         };
-        Upstream::new(path, url, None, patience, keeping)
+        Upstream::new(path, url, None, timeouts, keeping)
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What went wrong or is planned, and what is said of it.
+//! Incidents and maintenance, with their updates.
 
 use keygate_core::{ComponentId, Incident, IncidentId, IncidentKind, IncidentUpdate, Timestamp};
 use keygate_storage::{AuditEntry, ChangeIncident, IncidentPage, IncidentRule, StorageError};

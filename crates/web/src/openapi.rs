@@ -44,7 +44,7 @@ const SESSION: &str = "session";
         (name = "Account", description = "Making an account, and its password."),
         (name = "Sessions", description = "Signing in and out."),
         (name = "Admin", description = "What admins do for all accounts."),
-        (name = "Status", description = "How the service does, and what is said of it."),
+        (name = "Status", description = "The status of the service, and its incidents."),
         (name = "Probes", description = "For machines that look after keygate."),
     ),
     components(schemas(keygate_wire::ErrorResponse)),

@@ -15,7 +15,7 @@ pub(crate) fn sentence(status: &Status) -> String {
     let is_all = names.len() == status.components.len();
     match status.health {
         Health::Operational if status.components.is_empty() => "No incident is open.".into(),
-        Health::Operational => "Everything works.".into(),
+        Health::Operational => "All systems operational.".into(),
         Health::Outage if is_all => "Nothing works.".into(),
         Health::Unknown if is_all => "How the service does is not known.".into(),
         Health::Maintenance if is_all || names.is_empty() => "Maintenance is being done.".into(),

@@ -25,14 +25,14 @@ pub struct PostIncidentRequest {
     /// What it is called.
     #[schema(schema_with = schema::incident_title)]
     pub title: IncidentTitle,
-    /// What is to be said of it.
+    /// The message.
     #[schema(schema_with = schema::incident_message)]
     pub message: IncidentMessage,
     /// The ids of the components that it concerns; everything if it is left out.
     #[serde(deserialize_with = "strings")]
     #[schema(nullable = false)]
     pub components: Option<Vec<String>>,
-    /// How far it is.
+    /// The status.
     #[schema(schema_with = schema::new_incident_state)]
     pub state: Option<IncidentState>,
     /// When it began: RFC 3339 with an offset, not in the future. Now, if it is left out.
@@ -67,7 +67,7 @@ pub struct ScheduleMaintenanceRequest {
     /// What it is called.
     #[schema(schema_with = schema::incident_title)]
     pub title: IncidentTitle,
-    /// What is to be said of it.
+    /// The message.
     #[schema(schema_with = schema::incident_message)]
     pub message: IncidentMessage,
     /// The ids of the components that it concerns; everything if it is left out.
@@ -144,22 +144,22 @@ impl EditIncidentRequest {
 }))]
 #[serde(deny_unknown_fields)]
 pub struct UpdateIncidentRequest {
-    /// What is to be said of it.
+    /// The message.
     #[schema(schema_with = schema::incident_message)]
     pub message: IncidentMessage,
-    /// How far it is.
+    /// The status.
     #[schema(schema_with = schema::incident_state)]
     pub state: Option<IncidentState>,
 }
 
-/// What should have been said of an incident.
+/// The corrected message of an update.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = EditIncidentUpdate, example = json!({
     "message": "Answers take several seconds. We are looking for the reason.",
 }))]
 #[serde(deny_unknown_fields)]
 pub struct EditIncidentUpdateRequest {
-    /// What is to be said of it.
+    /// The message.
     #[schema(schema_with = schema::incident_message)]
     pub message: IncidentMessage,
 }
@@ -215,23 +215,23 @@ pub struct IncidentResponse {
     /// When it was over, or maintenance is to be; null where that is not known.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     ends_at: Option<Timestamp>,
-    /// What was said of it, oldest first.
+    /// The updates, oldest first.
     updates: Vec<IncidentUpdateResponse>,
 }
 
-/// Something that was said of an incident.
+/// An update of an incident.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = IncidentUpdate)]
 pub struct IncidentUpdateResponse {
     /// Unique.
     #[schema(value_type = String, format = "uuid")]
     id: UpdateId,
-    /// When it was said.
+    /// When it was posted.
     #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     #[schema(schema_with = schema::incident_state)]
     state: IncidentState,
-    /// What was said: plain text, whose lines end with LF.
+    /// The message: plain text, whose lines end with LF.
     #[schema(value_type = String)]
     message: IncidentMessage,
 }

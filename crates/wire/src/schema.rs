@@ -106,12 +106,12 @@ pub(crate) fn incident_kind() -> Built {
 }
 
 pub(crate) fn incident_state() -> Built {
-    word(IncidentState::ALL, IncidentState::as_str, "How far it is.").into()
+    word(IncidentState::ALL, IncidentState::as_str, "The status.").into()
 }
 
 /// How far a new incident is.
 pub(crate) fn new_incident_state() -> Built {
-    word(&INCIDENT_STATES, IncidentState::as_str, "How far it is.")
+    word(&INCIDENT_STATES, IncidentState::as_str, "The status.")
         .default(Some(IncidentState::Investigating.as_str().into()))
         .into()
 }
@@ -124,7 +124,7 @@ pub(crate) fn incident_title() -> Built {
 }
 
 pub(crate) fn incident_message() -> Built {
-    text("What is to be said of it: plain text, which may have several lines.")
+    text("The message: plain text, which may have several lines.")
         .min_length(Some(1))
         .max_length(Some(IncidentMessage::MAX_CHARS))
         .into()

@@ -11,7 +11,7 @@ use crate::{
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Status, example = json!({
     "status": "operational",
-    "message": "Everything works.",
+    "message": "All systems operational.",
     "at": USED_AT,
     "stale_since": null,
     "components": [{

@@ -23,11 +23,11 @@ pub const INCIDENT_STATES: [IncidentState; 4] = [
 pub struct PostIncident {
     /// What it is called.
     pub title: IncidentTitle,
-    /// What is said of it.
+    /// The message.
     pub message: IncidentMessage,
     /// What it concerns; everything if it is empty.
     pub components: Vec<ComponentId>,
-    /// How far it is; `investigating` if it is left out.
+    /// The status; `investigating` if it is left out.
     pub state: Option<IncidentState>,
     /// When it began; now if it is left out.
     pub starts_at: Option<Timestamp>,
@@ -38,7 +38,7 @@ pub struct PostIncident {
 pub struct ScheduleMaintenance {
     /// What it is called.
     pub title: IncidentTitle,
-    /// What is said of it.
+    /// The message.
     pub message: IncidentMessage,
     /// What it concerns; everything if it is empty.
     pub components: Vec<ComponentId>,

@@ -19,6 +19,7 @@ use super::{
     outbox::Outbox,
 };
 use crate::{
+    admitted::Admitted,
     faults::{connect_problem, failure_response, timeout_problem, unreachable_problem},
     forward::may_be_repeated,
     forwarding,
@@ -26,7 +27,6 @@ use crate::{
     gateway::client_gone,
     headers,
     own_credential::{JUDGING, MAX_JUDGED, Verdict},
-    passage::Passage,
     pool::Kept,
     upstream::Upstream,
 };
@@ -39,7 +39,7 @@ pub(super) struct Exchange<'a> {
     pub(super) method: &'a Method,
     pub(super) request: Request<'a>,
     pub(super) target: &'a str,
-    pub(super) passage: &'a Passage<'a>,
+    pub(super) admitted: &'a Admitted<'a>,
     pub(super) id: &'a RequestId,
     pub(super) span: Option<&'a RequestSpan>,
 }
@@ -71,10 +71,10 @@ impl Exchange<'_> {
             Ok(false) => {}
             Ok(true) => {
                 let problem = self
-                    .passage
+                    .admitted
                     .upstream
                     .own_credential
-                    .refused(self.passage.upstream, answer.status);
+                    .refused(self.admitted.upstream, answer.status);
                 return self.fail(&problem, client, outbox).await;
             }
             Err(interrupted) => return self.give_up(&interrupted, client, outbox).await,
@@ -84,7 +84,7 @@ impl Exchange<'_> {
         let piece = match framing.follow(&inbound) {
             Ok(piece) => piece,
             Err(malformed) => {
-                let problem = unreachable_problem(self.passage.upstream, &malformed);
+                let problem = unreachable_problem(self.admitted.upstream, &malformed);
                 return self.fail(&problem, client, outbox).await;
             }
         };
@@ -93,12 +93,12 @@ impl Exchange<'_> {
             is_clean: piece.length == inbound.len(),
         };
         push_piece(outbox, framing, &inbound, &piece);
-        self.passage.answers.count(outbox.status());
+        self.admitted.answers.count(outbox.status());
         client.send(outbox).await?;
         body.pass(&mut upstream.connection, inbound, client, outbox)
             .await?;
         if body.is_clean && answer.is_reusable {
-            let sockets = &self.passage.upstream.sockets;
+            let sockets = &self.admitted.upstream.sockets;
             sockets.give_back(upstream, answer.announced);
         }
         Ok(())
@@ -114,11 +114,11 @@ impl Exchange<'_> {
     where
         S: ClientStream,
     {
-        let upstream = self.passage.upstream;
+        let upstream = self.admitted.upstream;
         let problem = match interrupted {
             Interrupted::ClientGone => {
                 outbox.note_status(client_gone());
-                self.passage.answers.count(client_gone());
+                self.admitted.answers.count(client_gone());
                 return Err(io::ErrorKind::ConnectionAborted.into());
             }
             Interrupted::TimedOut => timeout_problem(upstream),
@@ -140,7 +140,7 @@ impl Exchange<'_> {
     where
         S: ClientStream,
     {
-        let own = &self.passage.upstream.own_credential;
+        let own = &self.admitted.upstream.own_credential;
         match own.judge(answer.status) {
             Verdict::Passes => return Ok(false),
             Verdict::Refused => return Ok(true),
@@ -167,14 +167,14 @@ impl Exchange<'_> {
         S: ClientStream,
     {
         self.write_request(outbox);
-        if let Some(mut kept) = self.passage.upstream.sockets.take() {
+        if let Some(mut kept) = self.admitted.upstream.sockets.take() {
             let asked = self.ask_over(&mut kept, client, outbox, inbound).await;
             match asked {
                 Err(Interrupted::Failed(_)) if inbound.is_empty() && self.may_be_repeated() => {}
                 asked => return asked.map(|answer| (kept, answer)),
             }
         }
-        let connecting = self.passage.upstream.connector.connect_plain();
+        let connecting = self.admitted.upstream.connector.connect_plain();
         let connected = client.accompany(connecting).await;
         let connected = connected.ok_or(Interrupted::ClientGone)?;
         let mut kept = connected.map_err(Interrupted::NotConnected)?;
@@ -196,7 +196,7 @@ impl Exchange<'_> {
     where
         S: ClientStream,
     {
-        let upstream = self.passage.upstream;
+        let upstream = self.admitted.upstream;
         client.look().await?;
         client.allow(upstream.write_timeout);
         client.watch(connection.write_all(outbox.bytes())).await?;
@@ -218,7 +218,7 @@ impl Exchange<'_> {
     }
 
     fn write_request(&self, outbox: &mut Outbox) {
-        let upstream = self.passage.upstream;
+        let upstream = self.admitted.upstream;
         outbox.clear();
         for part in [
             self.request.method(),
@@ -240,10 +240,15 @@ impl Exchange<'_> {
             upstream.begin_span(span, |name, value| outbox.header(name, value));
         }
         let received = Version::HTTP_11;
-        forwarding::write(&self.request, self.passage.peer, received, |name, value| {
-            outbox.raw_header(name, value);
-        });
-        outbox.identity(&self.passage.key);
+        forwarding::write(
+            &self.request,
+            self.admitted.peer,
+            received,
+            |name, value| {
+                outbox.raw_header(name, value);
+            },
+        );
+        outbox.identity(&self.admitted.key);
         outbox.header(&X_REQUEST_ID, self.id.as_bytes());
         if let Some(authorization) = &upstream.own_credential.authorization {
             outbox.header(&header::AUTHORIZATION, authorization.as_bytes());
@@ -265,7 +270,7 @@ impl Exchange<'_> {
             span.note_upstream_failure(problem.code.as_str());
         }
         outbox.response(&failure_response(problem, self.method), self.id);
-        self.passage.answers.count(outbox.status());
+        self.admitted.answers.count(outbox.status());
         client.send(outbox).await
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     operator::{self, Command},
 };
 
-/// What is said of it, shown on the status page as plain text.
+/// The message, shown on the status page as plain text
 #[derive(Args)]
 struct Message {
     /// What to say, in plain text; "-" reads it from standard input
@@ -24,11 +24,11 @@ pub(super) enum Incident {
     Post(Post),
     /// Announce maintenance on the status page
     Schedule(Schedule),
-    /// Say more of an incident, and how far it is
+    /// Post an update of an incident, with its status
     Update(Update),
     /// Correct an incident's title, components or times
     Edit(Edit),
-    /// Correct what was said of an incident
+    /// Correct an update of an incident
     EditUpdate(EditUpdate),
 }
 
@@ -52,7 +52,7 @@ struct Announcement {
 pub(super) struct Post {
     #[command(flatten)]
     announcement: Announcement,
-    /// How far it is: investigating, identified, monitoring or resolved [default: investigating]
+    /// Status: investigating, identified, monitoring or resolved [default: investigating]
     #[arg(long)]
     state: Option<String>,
     /// When it began, like 2026-06-10T08:00:00Z [default: now]
@@ -82,7 +82,7 @@ pub(super) struct Update {
     id: String,
     #[command(flatten)]
     message: Message,
-    /// How far it is: investigating, identified, monitoring, resolved; for maintenance completed
+    /// Status: investigating, identified, monitoring, resolved; for maintenance completed
     /// [default: as before]
     #[arg(long)]
     state: Option<String>,
@@ -119,7 +119,7 @@ pub(super) struct Edit {
 pub(super) struct EditUpdate {
     /// The incident's id
     id: String,
-    /// The id of what was said, as keygate incident list --json shows it
+    /// The id of the update, as keygate incident list --json shows it
     update: String,
     #[command(flatten)]
     message: Message,

@@ -13,7 +13,7 @@ configuration file.
 The variable of a setting is `KEYGATE_`, its table and its name: `KEYGATE_KEYS_MAX_ACTIVE`. One with a flag has the
 flag's name as well, which comes first: `KEYGATE_LISTEN` before `KEYGATE_SERVER_LISTEN`. A list is separated by commas,
 files are taken from the working folder, and a variable that is empty is not set. There may be several `[[upstream]]`
-and `[[route]]`, so their settings stand in the file, but for the flag `--upstream`.
+and `[[route]]`, so their settings stand in the file, but for `--upstream` and `KEYGATE_UPSTREAM`.
 
 This page is made from the code: `cargo xtask docs configuration`.
 ";

@@ -1,6 +1,6 @@
 //! The upstreams.
 
-use keygate_gateway::{InvalidUpstream, Keeping, Patience, Upstream, Upstreams};
+use keygate_gateway::{InvalidUpstream, Keeping, Upstream, UpstreamTimeouts, Upstreams};
 
 use super::{
     sections,
@@ -55,7 +55,7 @@ fn upstream(section: &sections::Upstream) -> Result<Upstream, Failure> {
         section.path(),
         &section.url,
         credential.as_deref(),
-        Patience {
+        UpstreamTimeouts {
             connect: section.connect_timeout,
             write: section.write_timeout,
             response: section.response_timeout,

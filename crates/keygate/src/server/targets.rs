@@ -37,7 +37,7 @@ pub(super) fn targets(
         let found = upstreams.find(|to| *id == ComponentId::upstream(to.path()))?;
         Some(Arc::new(Behind {
             upstream: found.clone(),
-            patience: status.timeout,
+            timeout: status.timeout,
         }))
     };
     let components = status.components.iter();
@@ -86,7 +86,7 @@ impl Target for DataPlane {
 
 struct Behind {
     upstream: Arc<Upstream>,
-    patience: Duration,
+    timeout: Duration,
 }
 
 #[async_trait]
@@ -94,7 +94,7 @@ impl Target for Behind {
     async fn probe(&self) -> Result<(), ProbeFault> {
         // What clients met since the last probe: probes may ask for what needs no credential.
         let was_refused = self.upstream.has_refused_credential();
-        let answer = self.upstream.probe(self.patience).await;
+        let answer = self.upstream.probe(self.timeout).await;
         let status = answer
             .map_err(|error| fault(&self.upstream, &error))?
             .status;

@@ -45,15 +45,15 @@ async fn keys_are_created_changed_and_revoked(options: Options) {
     browser.click("Save changes").await;
     browser.see("scopes: write, admin").await;
     assert_eq!(caller.call(&secret).await.expect("answers"), 200);
-    browser.click("Switch off").await;
-    browser.see("The key is switched off.").await;
+    browser.click("Deactivate").await;
+    browser.see("The key is deactivated.").await;
     assert_eq!(caller.call(&secret).await.expect("answers"), 401);
     browser.click("API keys").await;
     browser.see("No key is like that.").await;
     browser.click("Inactive 1").await;
     browser.click("Staging").await;
-    browser.click("Switch on").await;
-    browser.see("The key is switched on.").await;
+    browser.click("Activate").await;
+    browser.see("The key is activated.").await;
     assert_eq!(caller.call(&secret).await.expect("answers"), 200);
 
     if !options.javascript {

@@ -93,7 +93,7 @@ async fn the_status_page_is_fit_to_be_seen() {
     let program = program_with_a_past(&upstream, 1).await;
     let somebody = Person::at(&program, Options::default()).await;
     somebody.browser.goto("/status").await;
-    somebody.browser.see("Everything works.").await;
+    somebody.browser.see("All systems operational.").await;
     look(&somebody.browser, "status").await;
     let program = program_with_a_past(&upstream, UPSTREAMS.len()).await;
     let somebody = Person::at(&program, Options::default()).await;
@@ -153,7 +153,7 @@ async fn post(browser: &Browser) {
     browser.goto("/admin/incidents").await;
     browser.click("Post an incident").await;
     browser.fill("Title", "Slow <i>answers</i>").await;
-    browser.fill("What is said of it", "We look.").await;
+    browser.fill("Message", "We look.").await;
     browser.check("Storage", true).await;
     browser.click("Post").await;
     browser.see("It is on the status page.").await;
@@ -178,12 +178,12 @@ async fn an_admin_posts_and_resolves_an_incident() {
         browser.see("Storage").await;
         browser.goto("/admin/incidents").await;
         browser.click("Slow <i>answers</i>").await;
-        browser.fill("What there is to say", "It is over.").await;
-        browser.fill("How far it is", "resolved").await;
-        browser.click("Say so").await;
-        browser.see("The status page says so.").await;
+        browser.fill("Message", "It is over.").await;
+        browser.fill("Status", "resolved").await;
+        browser.click("Post update").await;
+        browser.see("The update is on the status page.").await;
         browser.goto("/status").await;
-        browser.see("Everything works.").await;
+        browser.see("All systems operational.").await;
         ada.nothing_was_amiss().await;
     }
 }

@@ -64,7 +64,7 @@ async fn an_upstream_that_dies_and_comes_back_is_seen_and_counted() {
     assert!(
         text(&program, "/status")
             .await
-            .contains("Everything works.")
+            .contains("All systems operational.")
     );
     drop(running);
     eventually("the page says that it is down", async || {

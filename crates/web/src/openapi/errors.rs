@@ -121,7 +121,7 @@ fn meaning(code: Code) -> &'static str {
         Code::RateLimitExceeded => {
             "too many passwords were tried, or the account makes too many changes"
         }
-        Code::Overloaded => "keygate has its hands full",
+        Code::Overloaded => "keygate is too busy",
         Code::InternalError => "keygate is at fault; its log has the cause",
         Code::StorageUnavailable => {
             "the database does not answer, or not whether a change was made"

@@ -53,8 +53,8 @@ fn values(json: &str) -> Vec<String> {
         return Vec::new();
     };
     let shown = values.iter().map(|(name, value)| match (&**name, value) {
-        ("is_active", Value::Bool(true)) => "switched on".into(),
-        ("is_active", Value::Bool(false)) => "switched off".into(),
+        ("is_active", Value::Bool(true)) => "activated".into(),
+        ("is_active", Value::Bool(false)) => "deactivated".into(),
         ("expires_at", Value::Null) => "never expires".into(),
         ("expires_at", Value::String(end)) => format!("expires: {}", exact(end)),
         (name, value) => format!("{name}: {}", plain(value)),
@@ -82,7 +82,7 @@ mod tests {
         );
         assert_eq!(
             values(r#"{"is_active":false,"expires_at":"2027-01-31T23:59:59.999Z"}"#),
-            ["switched off", "expires: 31 Jan 2027, 23:59 UTC"]
+            ["deactivated", "expires: 31 Jan 2027, 23:59 UTC"]
         );
         assert_eq!(values("no JSON"), [""; 0]);
     }

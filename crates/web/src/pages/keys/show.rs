@@ -113,8 +113,8 @@ async fn revoke(state: &WebState, signed_in: &SignedInSession, id: &str, form: &
 fn notice(done: &str) -> Option<&'static str> {
     match done {
         "changed" => Some("The changes are saved."),
-        "on" => Some("The key is switched on."),
-        "off" => Some("The key is switched off. It opens nothing."),
+        "on" => Some("The key is activated."),
+        "off" => Some("The key is deactivated. It opens nothing."),
         "before" => Some(
             "The form was sent before, and made this key. What was changed in it since then is not saved. If you have not copied its secret, revoke it and create another.",
         ),

@@ -30,14 +30,12 @@ pub(crate) async fn update(
     PathId(id): PathId,
     JsonBody(UpdateIncidentRequest {
         message,
-        state: how_far,
+        state: status,
     }): JsonBody<UpdateIncidentRequest>,
 ) -> Answer<impl IntoResponse> {
     let control = state.control();
     let actor = signed_in.actor();
-    let incident = control
-        .update_incident(actor, &id, how_far, message)
-        .await?;
+    let incident = control.update_incident(actor, &id, status, message).await?;
     let shown = IncidentResponse::new(incident, control.now());
     Ok((StatusCode::CREATED, Json(shown)))
 }

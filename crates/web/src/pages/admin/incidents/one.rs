@@ -87,12 +87,12 @@ async fn act(
     let (control, actor) = (state.control(), signed_in.actor());
     match form.text("do") {
         "update" => {
-            let (message, how_far) = (fields::message(form), fields::state(form));
+            let (message, status) = (fields::message(form), fields::state(form));
             let (Some(message), true) = (message, form.is_fine()) else {
                 return Ok(None);
             };
             let latest = form.text("latest").to_owned();
-            let said = control.update_incident_by_form(actor, id, &latest, how_far, message);
+            let said = control.update_incident_by_form(actor, id, &latest, status, message);
             said.await?;
             Ok(Some("updated"))
         }
@@ -155,7 +155,7 @@ async fn edit(
 fn notice(done: &str) -> Option<&'static str> {
     match done {
         "posted" => Some("It is on the status page."),
-        "updated" => Some("The status page says so."),
+        "updated" => Some("The update is on the status page."),
         "corrected" => Some("It is corrected."),
         _ => None,
     }

@@ -4,7 +4,7 @@ use keygate_http::{Peer, RouteRequests};
 use crate::{Upstream, streams::OpenStream};
 
 /// A request that was let through.
-pub(crate) struct Passage<'g> {
+pub(crate) struct Admitted<'g> {
     pub(crate) key: Credential,
     /// From where it comes.
     pub(crate) peer: Peer<'g>,
