@@ -24,7 +24,8 @@ pub struct Authorizer {
 /// Why a request is not let through.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    AmbiguousPath,
+    /// Servers may take it for different requests, and why.
+    Ambiguous(&'static str),
     Key(Refusal),
 }
 
@@ -51,6 +52,13 @@ impl Authorizer {
         headers: &impl Headers,
         client: impl FnOnce() -> Option<IpAddr>,
     ) -> Result<Credential, Refused> {
+        // To some servers it is the same method as in capitals, with which routes are compared.
+        if method
+            .as_str()
+            .contains(|one: char| one.is_ascii_lowercase())
+        {
+            return Err(Refused::Ambiguous(AMBIGUOUS_METHOD));
+        }
         let scope = self.routes.required_scope(method, path)?;
         let verified = self.verifier.verify(headers, target, scope, client).await;
         verified.map_err(Refused::Key)
@@ -67,10 +75,10 @@ impl Authorizer {
     ) -> Result<Credential, Response<Bytes>> {
         let verified = match Readings::of(path_of(target)) {
             Ok(path) => self.authorize(method, target, &path, headers, client).await,
-            Err(AmbiguousPath) => Err(Refused::AmbiguousPath),
+            Err(ambiguous) => Err(ambiguous.into()),
         };
         verified.map_err(|refused| match refused {
-            Refused::AmbiguousPath => forbidden(AMBIGUOUS_PATH),
+            Refused::Ambiguous(why) => forbidden(why),
             Refused::Key(refusal) => refusal_response(&refusal),
         })
     }
@@ -80,6 +88,9 @@ pub(crate) const UNTRUSTED: &str = "What this address says of the original reque
 
 pub(crate) const AMBIGUOUS_PATH: &str = "The path can be read in more than one way. Send it without empty or dot segments, backslashes, or needless percent-encoding.";
 
+const AMBIGUOUS_METHOD: &str =
+    "The method can be read in more than one way. Send it in capital letters.";
+
 /// The refusal of a request about which it is not clear what it is.
 pub(crate) fn forbidden(message: &'static str) -> Response<Bytes> {
     problem_response(&Problem::new(Code::ForwardAuthRefused, message))
@@ -87,6 +98,6 @@ pub(crate) fn forbidden(message: &'static str) -> Response<Bytes> {
 
 impl From<AmbiguousPath> for Refused {
     fn from(AmbiguousPath: AmbiguousPath) -> Self {
-        Self::AmbiguousPath
+        Self::Ambiguous(AMBIGUOUS_PATH)
     }
 }

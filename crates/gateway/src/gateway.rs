@@ -19,7 +19,7 @@ use prometheus_client::registry::Registry;
 use crate::{
     Authorizer, ResponseBody, Upstream, Upstreams,
     admitted::Admitted,
-    authorizer::{AMBIGUOUS_PATH, Refused},
+    authorizer::Refused,
     body::Streamed,
     faults::failure_response,
     forward::forward,
@@ -234,7 +234,7 @@ const ALLOWED: HeaderValue = HeaderValue::from_static("GET,HEAD,POST,PUT,PATCH,D
 
 fn refused(refused: Refused) -> Response<Bytes> {
     match refused {
-        Refused::AmbiguousPath => problem_response(&ambiguous_path()),
+        Refused::Ambiguous(why) => problem_response(&Problem::new(Code::InvalidRequest, why)),
         Refused::Key(refusal) => refusal_response(&refusal),
     }
 }
@@ -266,10 +266,6 @@ fn method_not_allowed() -> Response<Bytes> {
     let mut response = problem_response(&problem);
     response.headers_mut().insert(ALLOW, ALLOWED);
     response
-}
-
-fn ambiguous_path() -> Problem {
-    Problem::new(Code::InvalidRequest, AMBIGUOUS_PATH)
 }
 
 fn v1_twice() -> Problem {

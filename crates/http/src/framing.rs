@@ -11,10 +11,11 @@ pub struct AmbiguousFraming;
 /// Refuses what two servers may read as different requests: a length in two ways, a coding other
 /// than `chunked`, a host that is not there or there twice (RFC 9112 sections 3.2 and 6.3).
 pub fn refuse_ambiguous_framing<B>(request: &Request<B>) -> Result<(), Problem> {
-    if request.version() > Version::HTTP_11 {
-        return Ok(());
-    }
     let headers = request.headers();
+    if request.version() > Version::HTTP_11 {
+        let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
+        return (lengths < 2).then_some(()).ok_or_else(ambiguous_framing);
+    }
     let hosts = headers.get_all(HOST).iter().count();
     let host_is_clear = hosts == 1 || (hosts == 0 && request.version() == Version::HTTP_10);
     let was_clear = request.extensions().get::<AmbiguousFraming>().is_none();
@@ -88,5 +89,8 @@ mod tests {
         }
         assert!(is_clear(Version::HTTP_10, &[]));
         assert!(is_clear(Version::HTTP_2, &[]));
+        let length = ("content-length", "2");
+        assert!(is_clear(Version::HTTP_2, &[length]));
+        assert!(!is_clear(Version::HTTP_2, &[length, length]));
     }
 }

@@ -4,7 +4,11 @@ use std::{
 };
 
 use axum::{Router, body::Body};
-use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{CONNECTION, CONTENT_LENGTH},
+};
+use http_body::Body as _;
 use http_body_util::Either;
 use keygate_core::Problem;
 use keygate_gateway::{
@@ -107,12 +111,13 @@ impl App {
         if let Err(problem) = refuse_ambiguous_framing(&request) {
             close_with(&problem)
         } else if is_data_plane(request.uri().path()) {
-            let gateway = &self.express.gateway;
-            self.on_the_data_plane(gateway.handle(request, self.peer(peer), span).await)
+            let (gateway, method) = (&self.express.gateway, request.method().clone());
+            let answer = gateway.handle(request, self.peer(peer), span).await;
+            self.on_the_data_plane(&method, answer)
         } else if is_forward_auth(request.uri().path()) {
             let forward_auth = &self.express.forward_auth;
             let answer = forward_auth.handle(&request, self.peer(peer), span).await;
-            self.on_the_data_plane(answer.map(Either::Left))
+            self.on_the_data_plane(request.method(), answer.map(Either::Left))
         } else {
             let answer = self.manage(peer, request).await;
             if let (Some(span), Some(route)) = (span, matched_route(&answer)) {
@@ -122,7 +127,20 @@ impl App {
         }
     }
 
-    fn on_the_data_plane(&self, mut answer: Response<ResponseBody>) -> Response<AppBody> {
+    fn on_the_data_plane(
+        &self,
+        method: &Method,
+        mut answer: Response<ResponseBody>,
+    ) -> Response<AppBody> {
+        if method == Method::HEAD
+            && let Either::Left(words) = answer.body_mut()
+        {
+            // Over HTTP/2 the library would send them (RFC 9110 section 9.3.2).
+            let length = std::mem::take(words).size_hint().exact();
+            if let Some(length) = length.filter(|length| *length > 0) {
+                answer.headers_mut().insert(CONTENT_LENGTH, length.into());
+            }
+        }
         if let Some(seconds) = self.express.authorizer.stale_seconds() {
             answer.headers_mut().insert(X_KEYGATE_STALE, seconds);
         }

@@ -353,6 +353,39 @@ async fn methods_that_would_show_or_tunnel_are_not_passed_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_method_that_some_servers_read_in_capitals_is_refused() {
+    let world = world().await;
+    for lane in ["", "Transfer-Encoding: chunked\r\n"] {
+        for method in ["delete", "Post", "trace", "propfind"] {
+            let line = format!("{method} /v1/models/a HTTP/1.1\r\nHost: x\r\n");
+            let key = &world.key;
+            let request = format!("{line}Authorization: Bearer {key}\r\n{lane}\r\n0\r\n\r\n");
+            let answer = world.program.raw(request.as_bytes());
+            assert!(answer.starts_with("HTTP/1.1 400"), "{request} {answer}");
+            assert!(answer.contains("Send it in capital letters"), "{answer}");
+        }
+    }
+    assert_eq!(world.upstream.seen().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_to_head_has_no_content_over_http2_either() {
+    let world = world().await;
+    let client = Client::builder().http2_prior_knowledge().build();
+    let client = client.expect("a client");
+    for path in ["/v1/models", "/verify", "/v1//models"] {
+        for _ in 0..2 {
+            let url = format!("{}{path}", world.program.url);
+            let answer = client.head(url).send().await.expect("an answer");
+            assert!(answer.status().is_client_error(), "{path}");
+            let length = answer.headers()["content-length"].to_str().expect("ASCII");
+            assert_ne!(length, "0", "{path}");
+            assert_eq!(answer.bytes().await.expect("its end").len(), 0, "{path}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_malformed_is_the_clients_fault() {
     let world = world().await;
     let rest = "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n";
