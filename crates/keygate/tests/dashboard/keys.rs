@@ -111,7 +111,7 @@ async fn the_list_is_searched_and_sorted_and_the_limit_is_said() {
     browser.goto("/keys").await;
     browser.see("10 of 10 active keys used").await;
     browser
-        .see("Switch a key off or revoke one to create another.")
+        .see("Deactivate or revoke a key to create another.")
         .await;
     browser.goto("/keys/new").await;
     browser.fill("Name", "one too many").await;
