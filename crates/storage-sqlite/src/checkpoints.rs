@@ -47,6 +47,11 @@ impl Checkpoints {
         })
     }
 
+    /// Refuses where the log no longer belongs to the file.
+    pub(crate) fn refuse_overwritten(&mut self) -> Result<(), StorageError> {
+        self.generations.refuse_overwritten()
+    }
+
     /// Whether the last commit has written anything: one that changes nothing writes nothing.
     pub(crate) fn has_grown(&mut self, connection: &Connection) -> bool {
         // Where it was begun anew, it can be as long as before by accident; then there is no proof.

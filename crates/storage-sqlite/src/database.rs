@@ -6,11 +6,12 @@ use std::{
 };
 
 use keygate_storage::{Concerns, StorageError};
-use rusqlite::Connection;
+use rusqlite::{Connection, config::DbConfig};
 
 use crate::{
     checkpoints::Checkpoints,
     connection::{OpenReader, open_as_it_lies, open_reader, open_writer},
+    error::storage_error,
     files::{DatabaseFiles, FileId, same},
     generation::Generations,
     lookups::Lookups,
@@ -62,8 +63,13 @@ impl OpenDatabase {
     }
 
     /// Refuses where what is written would be in files that nobody finds any more.
-    pub(crate) fn check_files(&self) -> Result<(), StorageError> {
-        self.files.check()
+    pub(crate) fn check_files(&mut self) -> Result<(), StorageError> {
+        let checked = self.files.check();
+        let checked = checked.and_then(|()| self.checkpoints.refuse_overwritten());
+        // Closed, SQLite would write the log into a file to which it does not belong.
+        let keeps_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        let set = self.connection.set_db_config(keeps_log, checked.is_err());
+        checked.and_then(|()| set.map(|_| ()).map_err(storage_error))
     }
 }
 

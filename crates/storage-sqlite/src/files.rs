@@ -73,7 +73,7 @@ pub(crate) fn beside(database: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
-fn gone(path: &Path, why: &str) -> StorageError {
+pub(crate) fn gone(path: &Path, why: &str) -> StorageError {
     StorageError::unavailable(format!(
         "{} was removed, moved or replaced while it was in use ({why}): put it back, or restart keygate",
         path.display()

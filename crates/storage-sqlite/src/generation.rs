@@ -8,7 +8,7 @@
 //! file itself.
 
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::Write,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -21,7 +21,7 @@ use tempfile::NamedTempFile;
 use crate::{
     connection::{has_log, open_unchanging, open_untouched},
     error::storage_error,
-    files::beside,
+    files::{beside, gone},
     lock::DatabaseLock,
 };
 
@@ -49,6 +49,26 @@ pub(crate) struct Generations {
     database: PathBuf,
     known: Vec<String>,
     pub(crate) origin: Origin,
+    /// How the file was when it was last known to be its own.
+    seen: Option<Stamp>,
+}
+
+/// By what it shows that a file was written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    bytes: u64,
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+impl Stamp {
+    fn of(file: &Metadata) -> Self {
+        Self {
+            bytes: file.len(),
+            seconds: file.mtime(),
+            nanoseconds: file.mtime_nsec(),
+        }
+    }
 }
 
 /// What the file beside a database says.
@@ -118,6 +138,7 @@ impl Generations {
             database: database.to_owned(),
             known: record.generations,
             origin,
+            seen: None,
         }
     }
 
@@ -127,6 +148,8 @@ impl Generations {
         if !self.known.contains(&current) {
             self.known.push(current);
         }
+        // It was looked at before it was opened, and what power has torn there is mended by its log.
+        self.seen = self.database.metadata().ok().map(|file| Stamp::of(&file));
         self.note(false)
     }
 
@@ -138,6 +161,23 @@ impl Generations {
         self.known.push(next.clone());
         self.note(false)?;
         connection.execute(SET, [next]).map_err(storage_error)?;
+        Ok(())
+    }
+
+    /// Refuses where another file was copied over the open one. It has a generation of its own, whoever else
+    /// may have written the log back.
+    pub(crate) fn refuse_overwritten(&mut self) -> Result<(), StorageError> {
+        let path = &self.database;
+        let file = path.metadata();
+        let stamp = Stamp::of(&file.map_err(|error| gone(path, &error.to_string()))?);
+        if self.seen == Some(stamp) {
+            return Ok(());
+        }
+        let found = as_it_lies(path).map_err(|error| gone(path, &error.to_string()))?;
+        if !self.known.contains(&found) {
+            return Err(gone(path, "another file was copied over it"));
+        }
+        self.seen = Some(stamp);
         Ok(())
     }
 

@@ -36,6 +36,28 @@ async fn in_a_folder_that_was_moved_nothing_is_acknowledged() {
     world.assert_that_it_recovers().await;
 }
 
+/// What `cp` does, unlike `mv`: the same file has other content.
+#[tokio::test(flavor = "multi_thread")]
+async fn over_a_backup_that_was_copied_in_its_place_nothing_is_acknowledged() {
+    let (mut world, data, _) = world().await;
+    let backup = world.program.folder().join("backup.db");
+    let written = world.program.cli(&["backup", "backup.db"], "");
+    assert!(written.status.success(), "{written:?}");
+    assert_eq!(world.create("later").await.0, StatusCode::CREATED);
+    std::fs::copy(&backup, data.join("keygate.db")).expect("copied");
+    let (status, said) = world.create("lost").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{said}");
+    assert_eq!(world.ready().await.0, StatusCode::SERVICE_UNAVAILABLE);
+    let said = world.program.log();
+    assert!(said.contains("another file was copied over it"), "{said}");
+    // Nor is the log written into it at the end.
+    world.program.terminate();
+    let log = data.join("keygate.db-wal").metadata();
+    assert!(log.expect("it is there").len() > 0);
+    let began = world.program.cli(&["key", "list"], "");
+    assert!(!began.status.success(), "{began:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_folder_that_was_removed_nothing_is_acknowledged() {
     let (world, data, _) = world().await;
