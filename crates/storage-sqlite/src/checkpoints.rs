@@ -1,6 +1,7 @@
 //! When the log is written back into the database file.
 
 use std::{
+    fs::Metadata,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -48,8 +49,8 @@ impl Checkpoints {
     }
 
     /// Refuses where the log no longer belongs to the file.
-    pub(crate) fn refuse_overwritten(&mut self) -> Result<(), StorageError> {
-        self.generations.refuse_overwritten()
+    pub(crate) fn refuse_overwritten(&mut self, file: &Metadata) -> Result<(), StorageError> {
+        self.generations.refuse_overwritten(file)
     }
 
     /// Whether the last commit has written anything: one that changes nothing writes nothing.

@@ -11,7 +11,6 @@ use rusqlite::{Connection, config::DbConfig};
 use crate::{
     checkpoints::Checkpoints,
     connection::{OpenReader, open_as_it_lies, open_reader, open_writer},
-    error::storage_error,
     files::{DatabaseFiles, FileId, same},
     generation::Generations,
     lookups::Lookups,
@@ -64,12 +63,8 @@ impl OpenDatabase {
 
     /// Refuses where what is written would be in files that nobody finds any more.
     pub(crate) fn check_files(&mut self) -> Result<(), StorageError> {
-        let checked = self.files.check();
-        let checked = checked.and_then(|()| self.checkpoints.refuse_overwritten());
-        // Closed, SQLite would write the log into a file to which it does not belong.
-        let keeps_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-        let set = self.connection.set_db_config(keeps_log, checked.is_err());
-        checked.and_then(|()| set.map(|_| ()).map_err(storage_error))
+        let file = self.files.check()?;
+        self.checkpoints.refuse_overwritten(&file)
     }
 }
 
@@ -106,6 +101,19 @@ impl Database {
 
     pub(crate) fn lookups(&self) -> Arc<Lookups> {
         self.lookups.clone()
+    }
+
+    /// Writes the log back, so that the file alone is all of the database, if nobody else reads it.
+    pub(crate) fn close(&mut self) {
+        let keeps_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        if let Ok(open) = self.writable() {
+            open.checkpoints.close(&open.connection);
+        } else if let Some(open) = &self.open
+            && let Err(error) = open.connection.set_db_config(keeps_log, true)
+        {
+            // SQLite will write the log into a file to which it does not belong.
+            tracing::error!(%error, "the write-ahead log cannot be kept as it is");
+        }
     }
 
     /// The database, open for writing; it is opened where it is not.

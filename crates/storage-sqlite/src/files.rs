@@ -21,10 +21,6 @@ impl FileId {
         file.metadata().map(|metadata| Self::new(&metadata))
     }
 
-    fn of_path(path: &Path) -> std::io::Result<Self> {
-        path.metadata().map(|metadata| Self::new(&metadata))
-    }
-
     fn new(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
@@ -37,30 +33,41 @@ impl FileId {
 ///
 /// A file that was removed or moved away can still be written to, and nobody would find there what
 /// was acknowledged. So each commit asks whether the paths still lead to the open files.
-pub(crate) struct DatabaseFiles(Vec<(PathBuf, FileId)>);
+pub(crate) struct DatabaseFiles([(PathBuf, FileId); 3]);
 
 impl DatabaseFiles {
     /// The database that is open as `id`, and the files that SQLite has made beside it.
     pub(crate) fn of_open(database: &Path, id: FileId) -> Result<Self, StorageError> {
-        let mut files = vec![(database.to_owned(), id)];
-        for suffix in ["-wal", "-shm"] {
+        let made = |suffix| {
             let path = beside(database, suffix);
-            let id = FileId::of_path(&path).map_err(|error| gone(&path, &error.to_string()))?;
-            files.push((path, id));
-        }
-        Ok(Self(files))
+            let found = path.metadata();
+            let found = found.map_err(|error| gone(&path, &error.to_string()))?;
+            Ok((path, FileId::new(&found)))
+        };
+        Ok(Self([
+            (database.to_owned(), id),
+            made("-wal")?,
+            made("-shm")?,
+        ]))
     }
 
-    /// Refuses where a path leads to no file any more, or to another one.
-    pub(crate) fn check(&self) -> Result<(), StorageError> {
-        self.0.iter().try_for_each(|(path, id)| same(path, *id))
+    /// Refuses where a path leads to no file any more, or to another one. What the file system says of the
+    /// database.
+    pub(crate) fn check(&self) -> Result<Metadata, StorageError> {
+        let [database, beside @ ..] = &self.0;
+        let found = same(&database.0, database.1)?;
+        for (path, id) in beside {
+            same(path, *id)?;
+        }
+        Ok(found)
     }
 }
 
-/// Refuses where `path` no longer leads to the file that is open as `id`.
-pub(crate) fn same(path: &Path, id: FileId) -> Result<(), StorageError> {
-    match FileId::of_path(path) {
-        Ok(found) if found == id => Ok(()),
+/// What the file system says of the file at `path`. Refuses where that is no longer the one that is open as
+/// `id`.
+pub(crate) fn same(path: &Path, id: FileId) -> Result<Metadata, StorageError> {
+    match path.metadata() {
+        Ok(found) if FileId::new(&found) == id => Ok(found),
         Ok(_) => Err(gone(path, "another file is in its place")),
         Err(error) => Err(gone(path, &error.to_string())),
     }

@@ -166,13 +166,12 @@ impl Generations {
 
     /// Refuses where another file was copied over the open one. It has a generation of its own, whoever else
     /// may have written the log back.
-    pub(crate) fn refuse_overwritten(&mut self) -> Result<(), StorageError> {
-        let path = &self.database;
-        let file = path.metadata();
-        let stamp = Stamp::of(&file.map_err(|error| gone(path, &error.to_string()))?);
+    pub(crate) fn refuse_overwritten(&mut self, file: &Metadata) -> Result<(), StorageError> {
+        let stamp = Stamp::of(file);
         if self.seen == Some(stamp) {
             return Ok(());
         }
+        let path = &self.database;
         let found = as_it_lies(path).map_err(|error| gone(path, &error.to_string()))?;
         if !self.known.contains(&found) {
             return Err(gone(path, "another file was copied over it"));

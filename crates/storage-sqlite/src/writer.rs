@@ -153,14 +153,7 @@ impl Thread {
                 self.write_back();
             }
         }
-        self.close();
-    }
-
-    /// So that the file alone is all of the database, if nobody else reads it.
-    fn close(&mut self) {
-        if let Ok(database) = self.database.writable() {
-            database.checkpoints.close(&database.connection);
-        }
+        self.database.close();
     }
 
     fn note(&mut self, committed: &Result<(), StorageError>) {
