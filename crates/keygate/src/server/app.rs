@@ -88,7 +88,11 @@ impl App {
             line,
             is_answered: false,
         };
+        let is_head = *request.method() == Method::HEAD;
         let mut response = self.dispatch(peer, request, span.as_ref()).await;
+        if is_head {
+            response = without_content(response);
+        }
         let failure = failure_of(&response);
         if let Some(failure) = failure {
             failure.log(&id);
@@ -111,13 +115,12 @@ impl App {
         if let Err(problem) = refuse_ambiguous_framing(&request) {
             close_with(&problem)
         } else if is_data_plane(request.uri().path()) {
-            let (gateway, method) = (&self.express.gateway, request.method().clone());
-            let answer = gateway.handle(request, self.peer(peer), span).await;
-            self.on_the_data_plane(&method, answer)
+            let gateway = &self.express.gateway;
+            self.on_the_data_plane(gateway.handle(request, self.peer(peer), span).await)
         } else if is_forward_auth(request.uri().path()) {
             let forward_auth = &self.express.forward_auth;
             let answer = forward_auth.handle(&request, self.peer(peer), span).await;
-            self.on_the_data_plane(request.method(), answer.map(Either::Left))
+            self.on_the_data_plane(answer.map(Either::Left))
         } else {
             let answer = self.manage(peer, request).await;
             if let (Some(span), Some(route)) = (span, matched_route(&answer)) {
@@ -127,20 +130,7 @@ impl App {
         }
     }
 
-    fn on_the_data_plane(
-        &self,
-        method: &Method,
-        mut answer: Response<ResponseBody>,
-    ) -> Response<AppBody> {
-        if method == Method::HEAD
-            && let Either::Left(words) = answer.body_mut()
-        {
-            // Over HTTP/2 the library would send them (RFC 9110 section 9.3.2).
-            let length = std::mem::take(words).size_hint().exact();
-            if let Some(length) = length.filter(|length| *length > 0) {
-                answer.headers_mut().insert(CONTENT_LENGTH, length.into());
-            }
-        }
+    fn on_the_data_plane(&self, mut answer: Response<ResponseBody>) -> Response<AppBody> {
         if let Some(seconds) = self.express.authorizer.stale_seconds() {
             answer.headers_mut().insert(X_KEYGATE_STALE, seconds);
         }
@@ -185,6 +175,19 @@ impl Drop for Awaited<'_> {
             self.answered(client_gone());
         }
     }
+}
+
+/// The answer to HEAD: over HTTP/2 the library would send the content of one that is not an upstream's
+/// (RFC 9110 section 9.3.2).
+fn without_content(response: Response<AppBody>) -> Response<AppBody> {
+    let (mut parts, body) = response.into_parts();
+    if matches!(body, Either::Left(Either::Right(_))) {
+        return Response::from_parts(parts, body);
+    }
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        parts.headers.insert(CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(parts, Either::Right(Body::empty()))
 }
 
 /// Refuses a request and whatever may come after it on the same connection.
