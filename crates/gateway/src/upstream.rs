@@ -83,7 +83,7 @@ impl Upstream {
 
     /// Whether there is a credential for it, and it has refused that to a client's request since this was asked
     /// last.
-    pub fn has_refused_credential(&self) -> bool {
+    pub fn take_refused_credential(&self) -> bool {
         self.own_credential.take_refused()
     }
 

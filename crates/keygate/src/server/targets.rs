@@ -93,7 +93,7 @@ struct Behind {
 impl Target for Behind {
     async fn probe(&self) -> Result<(), ProbeFault> {
         // What clients met since the last probe: probes may ask for what needs no credential.
-        let was_refused = self.upstream.has_refused_credential();
+        let was_refused = self.upstream.take_refused_credential();
         let answer = self.upstream.probe(self.timeout).await;
         let status = answer
             .map_err(|error| fault(&self.upstream, &error))?
