@@ -32,6 +32,7 @@ use crate::{
     Authorizer, X_KEYGATE_STALE,
     authorizer::{UNTRUSTED, forbidden},
     forward_auth::parse_target,
+    headers::is_override,
     identity,
 };
 
@@ -203,15 +204,20 @@ fn headers(request: &HttpRequest) -> HeaderMap {
 }
 
 /// Lets the request through, with the identity in place of the credentials and of what the client
-/// passed off as identity.
+/// passed off as identity, and as the one that was authorized.
 fn allowed(sent: &HeaderMap, identity: &HeaderMap, for_client: &HeaderMap) -> CheckResponse {
-    let spoofed = identity::spoofed(sent).map(ToString::to_string);
+    let overrides = sent
+        .keys()
+        .filter(|name| is_override(name.as_str().as_bytes()));
+    let gone = identity::spoofed(sent)
+        .chain(overrides)
+        .map(ToString::to_string);
     let credentials = credential_headers().chain([header::COOKIE]);
     let mut for_upstream = identity.clone();
     for_upstream.insert(X_REQUEST_ID, for_client[X_REQUEST_ID].clone());
     let changes = OkHttpResponse {
         headers: options(&for_upstream),
-        headers_to_remove: spoofed
+        headers_to_remove: gone
             .filter(|name| !identity.contains_key(name))
             .chain(credentials.map(|name| name.to_string()))
             .collect(),

@@ -1,13 +1,13 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode,
+    HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{ALLOW, CONNECTION, MAX_FORWARDS},
     uri::PathAndQuery,
 };
-use http_body::Body;
-use http_body_util::{Either, Full};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Either, Full};
 use keygate_core::{Code, Problem};
 use keygate_http::{
     ClientBody, Headers, NO_ROUTE, Peer, Plane, Requests, RouteRequests, problem_response,
@@ -15,6 +15,7 @@ use keygate_http::{
 use keygate_traces::RequestSpan;
 use keygate_verify::refusal_response;
 use prometheus_client::registry::Registry;
+use tokio::time::timeout;
 
 use crate::{
     Authorizer, ResponseBody, Upstream, Upstreams,
@@ -86,14 +87,14 @@ impl Gateway {
 
     async fn admit_and_forward(
         &self,
-        request: Request<ClientBody>,
+        mut request: Request<ClientBody>,
         peer: Peer<'_>,
         span: Option<&RequestSpan>,
     ) -> Result<Response<Streamed>, Response<Bytes>> {
         let target = request.uri().path_and_query().cloned();
         let target = target.unwrap_or_else(|| PathAndQuery::from_static("/"));
         let destination = self.destination(target.as_str());
-        if let Some(refusal) = refusal_by_form(&request) {
+        if let Some(refusal) = refusal_by_form(&mut request).await {
             self.answers_to(&destination).count(refusal.status());
             return Err(refusal);
         }
@@ -107,7 +108,6 @@ impl Gateway {
                 return Err(refusal);
             }
         };
-        let mut request = request;
         if let Some(answer) = last_hop(&mut request) {
             awaited.answered();
             admitted.answers.count(answer.status());
@@ -240,12 +240,35 @@ fn refused(refused: Refused) -> Response<Bytes> {
 }
 
 /// What is refused whoever asks.
-fn refusal_by_form(request: &Request<ClientBody>) -> Option<Response<Bytes>> {
-    match *request.method() {
+async fn refusal_by_form(request: &mut Request<ClientBody>) -> Option<Response<Bytes>> {
+    match request.method().clone() {
         Method::TRACE | Method::CONNECT => Some(method_not_allowed()),
-        Method::GET | Method::HEAD if !request.body().is_end_stream() => Some(content_of_get()),
+        Method::GET | Method::HEAD if has_content(request).await => Some(content_of_get()),
         _ => None,
     }
+}
+
+/// How long the end of a request without content may come after its head.
+const END_OF_HEAD: Duration = Duration::from_secs(1);
+
+/// Whether there is content, however short. HTTP/2 can say that there is none by a frame after the head (RFC
+/// 9113 section 8.1).
+async fn has_content(request: &mut Request<ClientBody>) -> bool {
+    let is_http2 = request.version() == Version::HTTP_2;
+    let body = request.body_mut();
+    if !is_http2 {
+        return !body.is_end_stream();
+    }
+    let read = async {
+        while let Some(frame) = body.frame().await {
+            let is_empty = |frame: Frame<Bytes>| frame.data_ref().is_none_or(Bytes::is_empty);
+            if !frame.is_ok_and(is_empty) {
+                return true;
+            }
+        }
+        false
+    };
+    timeout(END_OF_HEAD, read).await.unwrap_or(true)
 }
 
 /// Upstreams have taken the content of a GET for the next request on the connection (RFC 9110

@@ -49,9 +49,14 @@ pub(crate) fn is_for_upstream(name: &[u8]) -> bool {
     !is_any_of(&HOP_BY_HOP, name)
         && !is_any_of(&FOR_KEYGATE, name)
         && !is_credential_header(name)
-        && !OVERRIDES.iter().any(|known| is_spelling_of(name, known))
+        && !is_override(name)
         && !identity::is_ours(name)
         && !is_forwarding(name)
+}
+
+/// Whether by a header a framework takes a request for another one.
+pub(crate) fn is_override(name: &[u8]) -> bool {
+    OVERRIDES.iter().any(|known| is_spelling_of(name, known))
 }
 
 /// Whether an upstream's header goes on to the client.

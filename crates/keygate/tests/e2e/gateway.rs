@@ -385,6 +385,22 @@ async fn an_error_to_head_has_no_content_over_http2_either() {
     }
 }
 
+/// Clients that learn only after the head that there is no content say so by an empty frame.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_get_over_http2_that_ends_after_its_head_has_no_content() {
+    let world = world().await;
+    let client = Client::builder().http2_prior_knowledge().build();
+    let client = client.expect("a client");
+    for (content, expected) in [(vec![], 200), (vec!["", ""], 200), (vec!["", "a"], 400)] {
+        let pieces = content.into_iter().map(Ok::<_, std::io::Error>);
+        let body = Body::wrap_stream(futures_util::stream::iter(pieces));
+        let get = client.get(format!("{}/v1/models", world.program.url));
+        let answer = get.bearer_auth(&world.key).body(body).send().await;
+        assert_eq!(answer.expect("an answer").status(), expected);
+    }
+    assert_eq!(world.upstream.seen().len(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_malformed_is_the_clients_fault() {
     let world = world().await;

@@ -53,6 +53,7 @@ impl World {
         self.good_key_passes_with_its_identity(proxy).await;
         self.bad_keys_are_refused(proxy).await;
         self.missing_scope_is_refused(proxy).await;
+        self.keys_and_overrides_do_not_reach_the_api(proxy).await;
         self.identity_cannot_be_spoofed(proxy).await;
         self.original_request_cannot_be_spoofed(proxy).await;
         self.encoded_path_is_the_one_that_was_authorised(proxy)
@@ -114,6 +115,27 @@ impl World {
             "Bearer realm=\"keygate\", error=\"insufficient_scope\", scope=\"read\""
         );
         assert_refused(refused, 403, "insufficient_scope").await;
+    }
+
+    async fn keys_and_overrides_do_not_reach_the_api(&self, proxy: &Proxy) {
+        let (_, key) = self.account.key(&["read"]).await;
+        for name in ["x-api-key", "api-key", "x-goog-api-key"] {
+            let request = self.get(proxy, "/v1/models").header(name, &key);
+            assert_eq!(send(request).await.status(), 200, "{name}");
+            let seen = self.upstream.last_seen();
+            assert!(!seen.headers.contains_key(name), "{name} reached the API");
+        }
+        for name in [
+            "x-http-method-override",
+            "x-http-method",
+            "x-method-override",
+            "x-rewrite-url",
+        ] {
+            let request = self.get(proxy, "/v1/models").bearer_auth(&key);
+            assert_eq!(send(request.header(name, "DELETE")).await.status(), 200);
+            let seen = self.upstream.last_seen();
+            assert!(!seen.headers.contains_key(name), "{name} reached the API");
+        }
     }
 
     async fn identity_cannot_be_spoofed(&self, proxy: &Proxy) {
