@@ -22,8 +22,8 @@ pub enum InvalidKeyName {
     /// More than 255 characters are left.
     #[error("must have at most {} characters", KeyName::MAX_CHARS)]
     TooLong,
-    /// It holds a control character.
-    #[error("must not contain control characters")]
+    /// It holds a control character, or what ends a line or a paragraph.
+    #[error("must not contain line ends, tabs or other control characters")]
     ControlCharacter,
     /// It holds a character that turns the direction of the text around it.
     #[error("{TURNS_DIRECTION}")]
