@@ -43,13 +43,18 @@ struct Named {
     identity: Option<String>,
 }
 
-/// Which database a keygate uses, and where it is found.
+/// Which database a keygate uses, where it is found, and how it is. What versions before did not say is left out.
 #[derive(Serialize, Deserialize)]
 struct Served {
     is_file: bool,
     name: String,
-    /// Nothing, where it is of a version that does not say.
     addresses: Option<Vec<SocketAddr>>,
+    /// Why it is not ready.
+    #[serde(default)]
+    unready: Option<String>,
+    /// What an operator has to know.
+    #[serde(default)]
+    concerns: Vec<String>,
 }
 
 /// What a command gives: its result, or the line that says why not.

@@ -3,6 +3,8 @@
 
 mod database;
 
+use std::iter;
+
 use keygate_http::RequestLine;
 use keygate_storage::StorageError;
 use keygate_traces::Traces;
@@ -22,6 +24,7 @@ pub(crate) use database::Inspected;
 const DATA_FOLDER: &str = "data folder";
 const DATABASE: &str = "database";
 const SOCKET: &str = "operator socket";
+const RUNNING: &str = "running keygate";
 
 /// What was found, and what was made for it outside the data.
 pub(crate) struct Preflight {
@@ -50,7 +53,7 @@ pub(crate) async fn look(settings: &mut Settings, viewer: Viewer) -> Preflight {
     let is_usable = data_folder(settings, &mut found);
     let running = running(settings, viewer, &mut found).await;
     let database = if is_usable && choose(settings, &mut found) {
-        database::look(settings, running.as_ref(), &mut found).await
+        database::look(settings, viewer, running.as_ref(), &mut found).await
     } else {
         None
     };
@@ -123,7 +126,28 @@ async fn running(
             "What is said here of the database is said of the one that is configured.",
         ));
     }
+    if viewer == Viewer::Doctor {
+        found.extend(health(&running));
+    }
     Some(running)
+}
+
+/// What a keygate that runs says of itself.
+fn health(running: &RunningKeygate) -> Vec<Finding> {
+    let state = match &running.unready {
+        None => Finding::ok(RUNNING, "A keygate runs on this data, and is ready."),
+        Some(why) => Finding::wrong(
+            RUNNING,
+            format!("The keygate that runs is not ready: {why}"),
+            "Keys that it knows are checked all the same. Its log says more.",
+        ),
+    };
+    let concern = |message: &String| Finding {
+        state: State::Warning,
+        ..Finding::ok(RUNNING, message.clone())
+    };
+    let concerns = running.concerns.iter().map(concern);
+    iter::once(state).chain(concerns).collect()
 }
 
 /// Whether it is known which database it is.

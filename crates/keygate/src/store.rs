@@ -7,10 +7,15 @@ use keygate_storage::{StorageError, Store};
 
 use crate::config::Database;
 
+pub(crate) use keygate_storage_sqlite::Opener;
+
 /// Opens the database; makes it where there is none.
-pub(crate) async fn open(database: &Database) -> Result<Arc<dyn Store>, StorageError> {
+pub(crate) async fn open(
+    database: &Database,
+    opener: Opener,
+) -> Result<Arc<dyn Store>, StorageError> {
     Ok(match database {
-        Database::Sqlite(path) => Arc::new(keygate_storage_sqlite::open(path)?),
+        Database::Sqlite(path) => Arc::new(keygate_storage_sqlite::open_for(opener, path)?),
         Database::Postgres(options) => {
             Arc::new(keygate_storage_postgres::open(options, Arc::new(SystemClock)).await?)
         }

@@ -8,9 +8,8 @@ mod support;
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     sync::LazyLock,
 };
 
@@ -206,34 +205,6 @@ async fn an_upgrade_of_sqlite_that_is_killed_has_changed_all_or_nothing() {
     all_is_as_it_was(&Program::start_with_data(spawn, fill)).await;
 }
 
-/// A session of PostgreSQL that holds a lock on a table until it is dropped.
-struct Lock(Child);
-
-impl Lock {
-    fn on(table: &str, database: &str) -> Self {
-        let url = SERVER.url(database, SERVER.port());
-        let mut psql = Command::new("psql");
-        psql.args(["-X", "-q", "-A", "-t", &url]);
-        let psql = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut psql = psql.expect("psql runs");
-        let lock = format!("BEGIN; LOCK TABLE {table}; SELECT 'held';\n");
-        let input = psql.stdin.as_mut().expect("piped");
-        input.write_all(lock.as_bytes()).expect("psql reads");
-        let mut said = String::new();
-        let output = psql.stdout.as_mut().expect("piped");
-        BufReader::new(output).read_line(&mut said).expect("text");
-        assert_eq!(said.trim(), "held");
-        Self(psql)
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn sessions(database: &str, which: &str) -> u32 {
     let sql = format!(
         "SELECT count(*) FROM pg_stat_activity \
@@ -269,7 +240,7 @@ async fn an_upgrade_of_postgres_that_is_killed_has_changed_nothing() {
     ] {
         let (url, database) = postgres(&first);
         let before = columns(&database);
-        let lock = Lock::on(table, &database);
+        let lock = SERVER.lock_table(&database, table);
         let folder = TempDir::new().expect("a temporary folder");
         let starting = Starting::on(&folder.path().join("data"), Some(&url));
         eventually("it waits in the middle of the upgrade", async || {

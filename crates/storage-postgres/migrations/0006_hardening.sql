@@ -39,6 +39,11 @@ CREATE TABLE write_probe (
   writes BIGINT NOT NULL
 );
 
+-- Has a row while another database is being copied into this one.
+CREATE TABLE unfinished_copy (
+  singleton INTEGER PRIMARY KEY CHECK (singleton = 1)
+);
+
 -- Links are listed and withdrawn by an id, which opens nothing, and end with the session that made them.
 -- Nodes of the version before make links, too, and give them none.
 ALTER TABLE invitations ADD COLUMN id UUID NOT NULL UNIQUE DEFAULT gen_random_uuid();

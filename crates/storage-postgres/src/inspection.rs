@@ -12,7 +12,7 @@ use crate::{
     migrations,
     pooling::refuse_shared_sessions,
     query::optional,
-    requirements::{Met, require_for_node},
+    requirements::require_for_node,
     statements::statements,
     tx::Reading,
     watch,
@@ -28,8 +28,6 @@ pub struct Inspection {
     pub server: String,
     /// Why the server can lose what it has acknowledged, if it can.
     pub risks: Vec<LossRisk>,
-    /// Whether it takes no changes at present.
-    pub is_read_only: bool,
     /// How many connections there are.
     pub capacity: Capacity,
     /// The time by the server's clock.
@@ -83,10 +81,7 @@ pub async fn identity(options: &PostgresOptions) -> Result<String, StorageError>
 }
 
 async fn inspect(db: &mut PgConnection, name: &str) -> Result<Inspection, StorageError> {
-    let Met {
-        version,
-        is_read_only,
-    } = require_for_node(db, name).await?;
+    let version = require_for_node(db, name).await?;
     let look = watch::look(db).await?;
     let server = optional(db, query(SERVER), |row| row.some_text("server"));
     let server = server.await?.unwrap_or_default();
@@ -104,7 +99,6 @@ async fn inspect(db: &mut PgConnection, name: &str) -> Result<Inspection, Storag
         // Some add where they come from: "15.14 (Debian 15.14-0+deb12u1)".
         server: server.split(' ').next().unwrap_or_default().to_owned(),
         risks: look.risks(),
-        is_read_only,
         capacity,
         now: look.now,
         version: version.into(),

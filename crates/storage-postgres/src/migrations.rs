@@ -9,6 +9,7 @@ use crate::{
     query::{execute, exists, optional},
     row::column,
     statements::statements,
+    write,
 };
 
 /// A step of the schema.
@@ -70,7 +71,7 @@ statements! {
 
 /// Brings the schema up to date, all or nothing. `name` is the database's, for errors.
 pub(crate) async fn run(database: &Database, name: &str) -> Result<(), StorageError> {
-    let mut connection = database.begin("BEGIN").await?;
+    let mut connection = database.begin(write::BEGIN).await?;
     if recorded(&mut connection, name).await?.0 >= known_version() {
         // Versions only grow: there is nothing to wait for, and nothing to make.
         return connection.end("COMMIT").await;

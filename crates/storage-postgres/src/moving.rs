@@ -8,6 +8,7 @@ use keygate_storage::{
     ChangeListeners, StorageError,
     tables::{RowKey, Table, TableReader, TableRow, TableStore},
 };
+use keygate_storage_sql::{mark_unfinished_copy, refuse_unfinished_copy};
 use sqlx::PgConnection;
 use tokio::sync::Mutex;
 
@@ -19,6 +20,7 @@ use crate::{
     requirements::require,
     shares::Purpose,
     tables,
+    tx::Reading,
     usage_lock::{self, Taken},
     write::{self, Write},
 };
@@ -40,6 +42,9 @@ impl PostgresReader {
         let name = options.name();
         let current = migrations::require_current(&mut snapshot, &name);
         database.in_time(current).await?;
+        database
+            .in_time(refuse_unfinished_copy(&mut Reading(&mut snapshot)))
+            .await?;
         Ok(Self {
             snapshot: Mutex::new(snapshot),
             database,
@@ -188,6 +193,11 @@ impl TableStore for PostgresTarget {
             .boxed()
         })
         .await
+    }
+
+    async fn mark_unfinished(&self, is_unfinished: bool) -> Result<(), StorageError> {
+        self.write(move |db| mark_unfinished_copy(db, is_unfinished).boxed())
+            .await
     }
 }
 

@@ -1,13 +1,14 @@
 //! What has to be so before a node uses a database. Nothing is changed by looking.
 
 use keygate_storage::StorageError;
-use keygate_storage_sql::Columns;
+use keygate_storage_sql::{Columns, refuse_unfinished_copy};
 use sqlx::{PgConnection, query};
 
 use crate::{
     migrations,
     query::{exists, optional},
     statements::statements,
+    tx::Reading,
     usage_lock,
 };
 
@@ -19,12 +20,12 @@ statements! {
             AND has_table_privilege(oid, 'DELETE')), TRUE) AS may_use, \
         coalesce(bool_and(pg_has_role(relowner, 'USAGE')), TRUE) AS may_alter, \
         coalesce(has_schema_privilege(current_schema(), 'CREATE'), FALSE) AS may_create, \
-        count(*) AS tables, pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' AS is_read_only \
+        count(*) AS tables \
         FROM unnest($1::text[]) AS name JOIN pg_class ON oid = to_regclass(name)";
 }
 
 /// What the schema consists of.
-pub(crate) const TABLES: [&str; 20] = [
+pub(crate) const TABLES: [&str; 21] = [
     "accounts",
     "api_keys",
     "audit_entries",
@@ -43,6 +44,7 @@ pub(crate) const TABLES: [&str; 20] = [
     "probe_rollups",
     "probes",
     "sessions",
+    "unfinished_copy",
     "usage_flushes",
     "write_probe",
 ];
@@ -52,37 +54,31 @@ const MAY_NOT_MAKE: &str = "it has to get tables, which this user may not make: 
 const MAY_NOT_ALTER: &str = "its tables have to be changed for this version, and they are another user's: start this version once as their owner, or give them to this user (REASSIGN OWNED BY owner TO user)";
 const MAY_NOT_USE: &str = "this user may not read and write all of its tables (GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO user)";
 const LACKS_TABLES: &str = "it says that its schema is up to date, and lacks some of the tables: it was changed by hand. Take that back, or restore a backup (pg_restore)";
-const IS_READ_ONLY: &str = "its tables have to be made or changed for this version, and the server takes no changes: it is a standby, or default_transaction_read_only is on";
 
-/// What there is where nothing stands in the way.
-pub(crate) struct Met {
-    /// The schema version; 0 where nothing of keygate's is there yet.
-    pub(crate) version: i32,
-    /// Whether the server takes no changes at present.
-    pub(crate) is_read_only: bool,
-}
-
-#[expect(clippy::struct_excessive_bools, reason = "each is a right of its own")]
 struct Rights {
     /// How many of the tables are there.
     tables: u64,
     may_use: bool,
     may_alter: bool,
     may_create: bool,
-    is_read_only: bool,
 }
 
-/// Refuses a database that a node cannot use. `name` is its name, for errors.
+/// Refuses a database that a node cannot use. `name` is its name, for errors. The schema version; 0 where
+/// nothing of keygate's is there yet.
 pub(crate) async fn require_for_node(
     db: &mut PgConnection,
     name: &str,
-) -> Result<Met, StorageError> {
+) -> Result<i32, StorageError> {
     usage_lock::look(db).await?;
-    require(db, name).await
+    let version = require(db, name).await?;
+    if version == migrations::known_version() {
+        refuse_unfinished_copy(&mut Reading(db)).await?;
+    }
+    Ok(version)
 }
 
 /// The same for a copy, which has the database alone.
-pub(crate) async fn require(db: &mut PgConnection, name: &str) -> Result<Met, StorageError> {
+pub(crate) async fn require(db: &mut PgConnection, name: &str) -> Result<i32, StorageError> {
     if !exists(db, query(IS_UNICODE)).await? {
         return Err(StorageError::unsuitable(NOT_UNICODE));
     }
@@ -92,7 +88,6 @@ pub(crate) async fn require(db: &mut PgConnection, name: &str) -> Result<Met, St
             may_use: row.flag("may_use")?,
             may_alter: row.flag("may_alter")?,
             may_create: row.flag("may_create")?,
-            is_read_only: row.flag("is_read_only")?,
         })
     });
     let rights = rights.await?.ok_or(StorageError::Corrupt("server"))?;
@@ -107,16 +102,12 @@ pub(crate) async fn require(db: &mut PgConnection, name: &str) -> Result<Met, St
     } else if version == migrations::known_version() && rights.tables < TABLES.len() as u64 {
         return Err(StorageError::unsuitable(LACKS_TABLES));
     }
-    Ok(Met {
-        version,
-        is_read_only: rights.is_read_only,
-    })
+    Ok(version)
 }
 
 /// Refuses where the schema could not be brought up to date.
 fn refuse_to_change(is_ours: bool, rights: &Rights) -> Result<(), StorageError> {
     let why = match rights {
-        rights if rights.is_read_only => IS_READ_ONLY,
         rights if is_ours && !rights.may_alter => MAY_NOT_ALTER,
         rights if !rights.may_create => MAY_NOT_MAKE,
         _ => return Ok(()),

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{BufRead, BufReader, Write},
     net::TcpListener,
     os::unix::fs::{PermissionsExt, chown},
     path::{Path, PathBuf},
@@ -28,6 +28,16 @@ pub struct PostgresServer {
 struct User {
     id: u32,
     group: u32,
+}
+
+/// A session that holds a lock on a table until it is dropped.
+pub struct TableLock(Child);
+
+impl Drop for TableLock {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Waits for the end of its input, which is that of whoever started it, and ends the server. The folder
@@ -285,6 +295,22 @@ impl PostgresServer {
             .expect("UTF-8")
             .trim_end()
             .to_owned()
+    }
+
+    /// Locks a table against everybody else until what is returned is dropped.
+    pub fn lock_table(&self, database: &str, table: &str) -> TableLock {
+        let mut psql = Command::new("psql");
+        psql.args(["-X", "-q", "-A", "-t", &self.url(database, self.port)]);
+        let psql = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut psql = psql.expect("psql runs");
+        let lock = format!("BEGIN; LOCK TABLE {table}; SELECT 'held';\n");
+        let input = psql.stdin.as_mut().expect("piped");
+        input.write_all(lock.as_bytes()).expect("psql reads");
+        let mut said = String::new();
+        let output = psql.stdout.as_mut().expect("piped");
+        BufReader::new(output).read_line(&mut said).expect("text");
+        assert_eq!(said.trim(), "held");
+        TableLock(psql)
     }
 
     fn command(&self, program: &str, args: &[&str]) -> Command {

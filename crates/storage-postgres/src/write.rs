@@ -24,7 +24,8 @@ use crate::{
 /// Of how many keys each is named to the other nodes. They take more for all of them.
 const MAX_NAMED: usize = 1_000;
 
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+/// Whatever a transaction may do by default.
+pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 /// How often the server is asked whether it is still about a write that it does not answer.
 const ASK_EVERY: Duration = Duration::from_secs(1);

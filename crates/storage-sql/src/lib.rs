@@ -17,6 +17,7 @@ mod sessions;
 mod statement;
 mod status;
 mod tx;
+mod unfinished_copy;
 mod usage;
 mod value;
 
@@ -26,6 +27,7 @@ pub use engine::{Engine, SqlStore};
 pub use keys::{bindings, lookup_credential};
 pub use statement::{Statement, numbered, text};
 pub use tx::{Dialect, Read, RowReader, Tx, all, exists, optional};
+pub use unfinished_copy::{mark_unfinished_copy, refuse_unfinished_copy};
 pub use value::{Value, signed};
 
 /// All statements that there are, for the tests that have each engine prepare them.
@@ -40,6 +42,7 @@ pub fn statements() -> Vec<&'static Statement> {
         prune::STATEMENTS,
         sessions::STATEMENTS,
         status::STATEMENTS,
+        unfinished_copy::STATEMENTS,
         usage::STATEMENTS,
     ]
     .concat()

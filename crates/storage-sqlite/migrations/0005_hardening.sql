@@ -40,6 +40,11 @@ CREATE TABLE write_probe (
 ) STRICT;
 INSERT INTO write_probe (singleton, writes) VALUES (1, 0);
 
+-- Has a row while another database is being copied into this one.
+CREATE TABLE unfinished_copy (
+  singleton INTEGER PRIMARY KEY CHECK (singleton = 1)
+) STRICT;
+
 -- A random number, drawn anew each time before the write-ahead log is written back: by it is told whether a
 -- log belongs to this file.
 CREATE TABLE generation (

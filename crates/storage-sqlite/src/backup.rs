@@ -13,10 +13,10 @@ use rusqlite::{
 };
 
 use crate::{
-    connection::open_reader,
+    connection::open_source,
     error::storage_error,
-    files::beside,
-    generation::{Generations, SUFFIX, folder_of, has_generation, renew_copy, sync_folder},
+    files::{beside, folder_of, sync_folder},
+    generation::{Generations, SUFFIX, has_generation, renew_copy},
     lock::DatabaseLock,
     migrations::{self, APPLICATION_ID},
     workspace::Workspace,
@@ -52,7 +52,7 @@ pub fn back_up(
         Err(StorageError::InUse(_)) => None,
         Err(error) => return Err(error),
     };
-    let source = open_reader(database)?;
+    let source = open_source(database)?;
     migrations::refuse_unknown_or_empty(&source, database)?;
     let copied = copy(&source, folder_of(file), progress)?;
     drop(source);

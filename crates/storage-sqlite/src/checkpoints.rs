@@ -88,19 +88,19 @@ impl Checkpoints {
 }
 
 impl Checkpoints {
-    /// Writes the log back for the last time. What fails here is done by the next start.
-    pub(crate) fn close(&mut self, connection: &Connection) {
-        let is_complete = self.write_back(connection);
-        let closed = is_complete.and_then(|is_complete| {
+    /// Writes the log back for the last time. Whether the file alone is all of the database then, and that is
+    /// noted; if not, the log has to stay for the next start.
+    pub(crate) fn close(&mut self, connection: &Connection) -> bool {
+        let closed = self.write_back(connection).and_then(|is_complete| {
             if is_complete {
-                self.generations.close()
-            } else {
-                Ok(())
+                self.generations.close()?;
             }
+            Ok(is_complete)
         });
-        if let Err(error) = closed {
+        closed.unwrap_or_else(|error| {
             tracing::warn!(%error, "the write-ahead log is left for the next start");
-        }
+            false
+        })
     }
 
     /// Whether all of the log is in the file afterwards.

@@ -3,8 +3,15 @@ use std::{fs::File, io::ErrorKind, os::unix::fs::OpenOptionsExt, path::Path};
 use keygate_storage::StorageError;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rusqlite::{Connection, MAIN_DB, OpenFlags, config::DbConfig};
+use rustix::{
+    fs::{Access, access},
+    io::Errno,
+};
 
-use crate::{error::storage_error, files::beside};
+use crate::{
+    error::storage_error,
+    files::{beside, folder_of},
+};
 
 /// SQLite before 3.51.3 can corrupt a database in WAL mode when a checkpoint races a writer.
 const OLDEST_LIBRARY: i32 = 3_051_003;
@@ -69,6 +76,15 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, StorageError> {
     let connection = Connection::open_with_flags(path, flags).map_err(storage_error)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Opens a database that is read for long, which another process may go on changing.
+pub(crate) fn open_source(path: &Path) -> Result<Connection, StorageError> {
+    // Nobody changes anything there, and SQLite could not make the files by which readers and writers agree.
+    if matches!(access(folder_of(path), Access::WRITE_OK), Err(Errno::ROFS)) {
+        return open_untouched(path);
+    }
+    open_reader(path)
 }
 
 const IN_A_PATH: &AsciiSet = &NON_ALPHANUMERIC

@@ -18,6 +18,9 @@ use crate::{
     readers::Readers,
 };
 
+/// Begins the log: the probe's row changes each time.
+const BEGIN_LOG: &str = "UPDATE write_probe SET writes = writes + 1";
+
 /// The process that probed what before is gone: this one has the database to itself.
 const RELEASE_CLAIMS: &str = "DELETE FROM probe_claims";
 
@@ -50,6 +53,8 @@ impl OpenDatabase {
         same(path, file)?;
         let mut connection = open_writer(path)?;
         migrations::run(&mut connection, path)?;
+        // A log is what tells a database that was killed from a copy without its log.
+        let _ = connection.execute(BEGIN_LOG, []);
         // On a full disk it is noted before the log is written back, or that is not done.
         let _ = generations.open(&connection);
         // Nothing is lost where they stay: they are taken over once they have not moved for a while.
@@ -106,12 +111,14 @@ impl Database {
     /// Writes the log back, so that the file alone is all of the database, if nobody else reads it.
     pub(crate) fn close(&mut self) {
         let keeps_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
-        if let Ok(open) = self.writable() {
-            open.checkpoints.close(&open.connection);
-        } else if let Some(open) = &self.open
+        let is_whole = self
+            .writable()
+            .is_ok_and(|open| open.checkpoints.close(&open.connection));
+        if !is_whole
+            && let Some(open) = &self.open
             && let Err(error) = open.connection.set_db_config(keeps_log, true)
         {
-            // SQLite will write the log into a file to which it does not belong.
+            // SQLite will write it back, be it into a file to which it does not belong.
             tracing::error!(%error, "the write-ahead log cannot be kept as it is");
         }
     }

@@ -80,6 +80,19 @@ pub(crate) fn beside(database: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
+/// Where a file lies.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent();
+    folder
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
+}
+
+/// So that what was renamed is found under its new name after a loss of power.
+pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
 pub(crate) fn gone(path: &Path, why: &str) -> StorageError {
     StorageError::unavailable(format!(
         "{} was removed, moved or replaced while it was in use ({why}): put it back, or restart keygate",

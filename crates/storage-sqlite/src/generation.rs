@@ -8,25 +8,29 @@
 //! file itself.
 
 use std::{
-    fs::{File, Metadata},
+    fs::{File, Metadata, Permissions},
     io::Write,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
 };
 
 use keygate_storage::StorageError;
 use rusqlite::Connection;
-use tempfile::NamedTempFile;
+use rustix::process::geteuid;
 
 use crate::{
     connection::{has_log, open_unchanging, open_untouched},
     error::storage_error,
-    files::{beside, gone},
+    files::{beside, folder_of, gone, sync_folder},
     lock::DatabaseLock,
 };
 
 /// What the file beside the database ends with.
 pub(crate) const SUFFIX: &str = "-generation";
+/// The same of the one that is to take its place.
+const NEXT: &str = "-generation-next";
+const CLOSED: &str = "closed";
+const UNSAID: &str = "brought";
 /// Stands for a file from before there were generations, or with nothing in it.
 const NONE: &str = "none";
 
@@ -49,6 +53,8 @@ pub(crate) struct Generations {
     database: PathBuf,
     known: Vec<String>,
     pub(crate) origin: Origin,
+    /// Whether it was said where it comes from, if that is elsewhere.
+    pub(crate) is_said: bool,
     /// How the file was when it was last known to be its own.
     seen: Option<Stamp>,
 }
@@ -79,6 +85,8 @@ struct Record {
     is_closed: bool,
     /// Whether it is the very file that was written, and not a copy.
     is_original: bool,
+    /// Whether the database was brought here, and no server has said so yet.
+    is_unsaid: bool,
 }
 
 impl Generations {
@@ -112,7 +120,7 @@ impl Generations {
             return Ok(Self::begun(database, Record::of(found), Origin::Elsewhere));
         };
         if record.generations.contains(&found) {
-            let is_here = record.is_original && (record.is_closed || has_log);
+            let is_here = record.is_original && !record.is_unsaid && (record.is_closed || has_log);
             let origin = if is_here {
                 Origin::Here
             } else {
@@ -138,6 +146,7 @@ impl Generations {
             database: database.to_owned(),
             known: record.generations,
             origin,
+            is_said: false,
             seen: None,
         }
     }
@@ -197,13 +206,24 @@ impl Generations {
     }
 
     fn note(&self, is_closed: bool) -> Result<(), StorageError> {
-        write_record(&self.database, &self.known, is_closed)
+        let record = Record {
+            generations: self.known.clone(),
+            is_closed,
+            is_original: true,
+            is_unsaid: self.origin == Origin::Elsewhere && !self.is_said,
+        };
+        record.write(&self.database)
     }
 }
 
-/// Notes a database that was put in its place as a whole.
-pub(crate) fn note_whole(database: &Path, generation: String) -> Result<(), StorageError> {
-    write_record(database, &[generation], true)
+/// Notes a backup that was put in a database's place. The next server says so.
+pub(crate) fn note_restored(database: &Path, generation: String) -> Result<(), StorageError> {
+    let record = Record {
+        is_closed: true,
+        is_unsaid: true,
+        ..Record::of(generation)
+    };
+    record.write(database)
 }
 
 /// Gives a copy a generation that no log belongs to.
@@ -280,13 +300,49 @@ impl Record {
         let text = std::fs::read_to_string(&path).ok()?;
         let inode = path.metadata().ok()?.ino();
         let mut lines = text.lines();
-        let (state, written_as) = lines.next()?.split_once(' ')?;
+        let mut head = lines.next()?.split(' ');
         Some(Self {
-            is_closed: state == "closed",
-            is_original: written_as.parse() == Ok(inode),
+            is_closed: head.next()? == CLOSED,
+            is_original: head.next()?.parse() == Ok(inode),
+            is_unsaid: head.next() == Some(UNSAID),
             generations: lines.map(str::to_owned).collect(),
         })
     }
+
+    /// Writes the file anew, whole or not at all. Whoever has the database has its name for this alone.
+    fn write(&self, database: &Path) -> Result<(), StorageError> {
+        let path = beside(database, SUFFIX);
+        let next = beside(database, NEXT);
+        let write = || {
+            let mut file = File::create(&next)?;
+            let inode = give_to_owner(&file, database)?;
+            let state = if self.is_closed { CLOSED } else { "open" };
+            let unsaid = if self.is_unsaid { UNSAID } else { "" };
+            writeln!(file, "{}", format!("{state} {inode} {unsaid}").trim_end())?;
+            for generation in &self.generations {
+                writeln!(file, "{generation}")?;
+            }
+            file.sync_all()?;
+            std::fs::rename(&next, &path)?;
+            sync_folder(folder_of(database))
+        };
+        write().map_err(|error: std::io::Error| {
+            StorageError::unavailable(format!("{} cannot be written: {error}", path.display()))
+        })
+    }
+}
+
+/// Gives a file the mode of the database, and its owner: a command that root runs beside it makes none that
+/// the server cannot read. The file's inode.
+fn give_to_owner(file: &File, database: &Path) -> std::io::Result<u64> {
+    let owner = database.metadata()?;
+    let own = file.metadata()?;
+    file.set_permissions(Permissions::from_mode(owner.mode() & 0o777))?;
+    if geteuid().is_root() {
+        // There are disks on which root may not. The file is as good as another there.
+        let _ = fchown(file, Some(owner.uid()), Some(owner.gid()));
+    }
+    Ok(own.ino())
 }
 
 /// Whether a keygate has had a database there.
@@ -308,42 +364,4 @@ pub(crate) fn refuse_emptied(database: &Path) -> Result<(), StorageError> {
         }
         _ => Ok(()),
     }
-}
-
-/// Writes the file anew, whole or not at all.
-fn write_record(
-    database: &Path,
-    generations: &[String],
-    is_closed: bool,
-) -> Result<(), StorageError> {
-    let path = beside(database, SUFFIX);
-    let folder = folder_of(database);
-    let write = || {
-        let mut file = NamedTempFile::with_prefix_in(".generation-", folder)?;
-        let state = if is_closed { "closed" } else { "open" };
-        let inode = file.as_file().metadata()?.ino();
-        writeln!(file, "{state} {inode}")?;
-        for generation in generations {
-            writeln!(file, "{generation}")?;
-        }
-        file.as_file().sync_all()?;
-        file.persist(&path)?;
-        sync_folder(folder)
-    };
-    write().map_err(|error: std::io::Error| {
-        StorageError::unavailable(format!("{} cannot be written: {error}", path.display()))
-    })
-}
-
-/// Where a file lies.
-pub(crate) fn folder_of(path: &Path) -> &Path {
-    let folder = path.parent();
-    folder
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
-}
-
-/// So that what was renamed is found under its new name after a loss of power.
-pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    File::open(folder)?.sync_all()
 }

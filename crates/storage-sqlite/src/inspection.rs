@@ -4,7 +4,7 @@ use std::{path::Path, time::SystemTime};
 
 use keygate_core::Timestamp;
 use keygate_storage::{KeyBindings, StorageError};
-use keygate_storage_sql::bindings;
+use keygate_storage_sql::{bindings, refuse_unfinished_copy};
 use rusqlite::Connection;
 
 use crate::{
@@ -47,6 +47,7 @@ impl Inspection {
         let is_in_use = generation::refuse_foreign_log(path)?;
         let mut connection = open(path, is_in_use)?;
         let version = refuse_unreadable(&connection, path)?;
+        refuse_unfinished(&mut connection, path)?;
         let (bindings, newest_entry) = if version > 0 {
             let mut reading = Reading(&mut connection);
             let bindings = at_once(bindings(&mut reading, version >= NOTES_PREFIX))?;
@@ -89,6 +90,18 @@ pub(crate) fn refuse_unreadable(connection: &Connection, path: &Path) -> Result<
         read.map_err(storage_error)?;
     }
     Ok(version)
+}
+
+/// Refuses a database that is not yet all of what is copied into it.
+pub(crate) fn refuse_unfinished(
+    connection: &mut Connection,
+    path: &Path,
+) -> Result<(), StorageError> {
+    // Before this version nothing marked it.
+    if migrations::version(connection, path)? < migrations::known_version() {
+        return Ok(());
+    }
+    at_once(refuse_unfinished_copy(&mut Reading(connection)))
 }
 
 /// Tables, and the indexes that have all of their rows.

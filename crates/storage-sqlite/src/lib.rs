@@ -54,7 +54,7 @@ use writer::Writer;
 pub use backup::{BackupProgress, back_up};
 pub use inspection::{Inspection, find_damage};
 pub use reading::SqliteReader;
-pub use restore::{Restoration, Revived};
+pub use restore::{Restoration, RestoreError, Revived};
 
 /// The code of the concern about a database that was brought here.
 const RESTORED: &str = "database_restored";
@@ -77,18 +77,40 @@ pub struct SqliteEngine {
 ///
 /// Fails, changing nothing, where another process has it open, where it is no keygate
 /// database, where a later version wrote it, where it is damaged, and where this user may not write
-/// to it. Where its disk cannot be written to, it is opened
+/// to it, and where a copy into it is unfinished. Where its disk cannot be written to, it is opened
 /// for reading, and for writing as soon as it can be.
 pub fn open(path: &Path) -> Result<SqliteStore, StorageError> {
+    open_for(Opener::Server, path)
+}
+
+/// For what a database is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opener {
+    /// To serve from it, and to say where it was brought here from elsewhere.
+    Server,
+    /// For one change, beside no server. What is to be said is left for the next one.
+    Command,
+    /// To copy another database into it, be it that an earlier copy was not finished.
+    Copy,
+}
+
+/// As [`open`].
+pub fn open_for(opener: Opener, path: &Path) -> Result<SqliteStore, StorageError> {
     connection::check_library_version(rusqlite::version_number())?;
     inspection::refuse_files(path)?;
     connection::make_private(path)?;
     let lock = DatabaseLock::take(path)?;
     let concerns = Arc::<Concerns>::default();
-    let generations = Generations::of(path)?;
-    inspection::refuse_unreadable(&connection::open_untouched(path)?, path)?;
+    let mut generations = Generations::of(path)?;
+    let mut untouched = connection::open_untouched(path)?;
+    inspection::refuse_unreadable(&untouched, path)?;
+    if opener != Opener::Copy {
+        inspection::refuse_unfinished(&mut untouched, path)?;
+    }
+    drop(untouched);
     if generations.origin == Origin::Elsewhere {
         concerns.raise(Concern::warning(RESTORED, WAS_RESTORED));
+        generations.is_said = opener == Opener::Server;
     }
     let database = Database::open(path, lock.file(), concerns.clone(), generations)?;
     let engine = SqliteEngine {

@@ -3,11 +3,7 @@ use std::{collections::BTreeSet, path::Path};
 use keygate_storage::StorageError;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
-use crate::{
-    connection::{open_reader, prepare_writer},
-    error::storage_error,
-    generation,
-};
+use crate::{connection::prepare_writer, error::storage_error, generation};
 
 /// What makes schema version 1, 2 and so on. Released ones are never edited.
 const MIGRATIONS: &[&str] = &[
@@ -45,11 +41,6 @@ pub(crate) fn run(connection: &mut Connection, path: &Path) -> Result<(), Storag
 }
 
 /// Refuses a database that is not at this program's schema version.
-pub(crate) fn require_current(path: &Path) -> Result<(), StorageError> {
-    refuse_other_version(&open_reader(path)?, path)
-}
-
-/// The same for a database that is open already.
 pub(crate) fn refuse_other_version(
     connection: &Connection,
     path: &Path,

@@ -8,7 +8,14 @@ use keygate_storage::{
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
-use crate::{connection::open_reader, error::storage_error, generation, migrations, tables};
+use keygate_storage_sql::refuse_unfinished_copy;
+
+use crate::{
+    connection::open_source,
+    error::storage_error,
+    generation, migrations, tables,
+    tx::{Reading, at_once},
+};
 
 /// One state of a database, for as long as this lives, while another process may go on changing it.
 pub struct SqliteReader {
@@ -23,12 +30,13 @@ impl SqliteReader {
             return Err(StorageError::unavailable(why));
         }
         generation::refuse_foreign_log(path)?;
-        migrations::require_current(path)?;
-        let connection = open_reader(path)?;
+        let mut connection = open_source(path)?;
+        migrations::refuse_other_version(&connection, path)?;
         // A transaction has its snapshot from its first reading on.
         connection
             .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")
             .map_err(storage_error)?;
+        at_once(refuse_unfinished_copy(&mut Reading(&mut connection)))?;
         Ok(Self {
             connection: Arc::new(Mutex::new(connection)),
         })

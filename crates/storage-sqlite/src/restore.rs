@@ -11,8 +11,8 @@ use crate::{
     backup,
     connection::{make_private, open_as_it_lies, path_uri},
     error::storage_error,
-    files::beside,
-    generation::{self, Generations, folder_of, sync_folder},
+    files::{beside, folder_of, sync_folder},
+    generation::{self, Generations},
     lock::DatabaseLock,
     migrations,
     tx::{Write, at_once},
@@ -52,18 +52,13 @@ impl Restoration {
     /// and links that were alive when it was made, as they are rights from before.
     ///
     /// Fails, changing nothing, where the database is in use, or where the backup is none.
-    pub fn prepare(backup: &Path, database: &Path, now: Timestamp) -> Result<Self, StorageError> {
-        refuse_unfinished(backup)?;
-        let source = open_as_it_lies(backup)?;
-        migrations::refuse_unknown_or_empty(&source, backup)?;
+    pub fn prepare(backup: &Path, database: &Path, now: Timestamp) -> Result<Self, RestoreError> {
+        let copied = copy_backup(backup, folder_of(database));
+        let copied = copied.map_err(|error| RestoreError::of_backup(backup, error))?;
         make_private(database)?;
         let lock = DatabaseLock::take(database)?;
-        let copied = backup::copy(&source, folder_of(database), &mut |_, _| {})?;
         let file = &copied.file;
         let mut copy = Connection::open(file.path()).map_err(storage_error)?;
-        migrations::run(&mut copy, backup)?;
-        copy.pragma_update(None, "journal_mode", "delete")
-            .map_err(storage_error)?;
         let revived = Generations::of(database)
             .ok()
             .and_then(|_| compare(&copy, database, now).ok());
@@ -105,17 +100,63 @@ impl Restoration {
             sync_folder(folder_of(&database))
         };
         replace().map_err(|error: std::io::Error| backup::cannot_write(&database, &error))?;
-        generation::note_whole(&database, generation)?;
+        generation::note_restored(&database, generation)?;
         drop(lock);
         Ok(aside)
     }
 }
 
+/// Why no backup was put in a database's place.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// It is about the backup.
+    #[error("the backup {file} cannot be restored: {why}")]
+    Backup {
+        /// Where it is.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// It is about the database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl RestoreError {
+    fn of_backup(file: &Path, error: StorageError) -> Self {
+        let why = match error {
+            // Elsewhere these speak of the database.
+            StorageError::Damaged(cause) | StorageError::Unavailable(cause) => cause.to_string(),
+            StorageError::Corrupt(_) => "it is damaged".to_owned(),
+            error => error.to_string(),
+        };
+        Self::Backup {
+            file: file.display().to_string(),
+            why,
+        }
+    }
+}
+
+/// Copies a backup into a folder, and brings the copy's schema up to date.
+fn copy_backup(backup: &Path, folder: &Path) -> Result<Workspace, StorageError> {
+    refuse_unfinished(backup)?;
+    let source = open_as_it_lies(backup)?;
+    migrations::refuse_unknown_or_empty(&source, backup)?;
+    let copied = backup::copy(&source, folder, &mut |_, _| {})?;
+    let mut copy = Connection::open(copied.file.path()).map_err(storage_error)?;
+    migrations::run(&mut copy, backup)?;
+    copy.pragma_update(None, "journal_mode", "delete")
+        .map_err(storage_error)?;
+    copy.close().map_err(|(_, error)| storage_error(error))?;
+    Ok(copied)
+}
+
 /// Refuses a file that is not all of a database.
 fn refuse_unfinished(backup: &Path) -> Result<(), StorageError> {
-    if !backup.is_file() {
-        let why = format!("{} is no file", backup.display());
-        return Err(StorageError::unavailable(why));
+    match backup.metadata() {
+        Ok(found) if !found.is_file() => return Err(StorageError::unavailable("it is no file")),
+        Err(error) => return Err(StorageError::unavailable(error)),
+        Ok(_) => {}
     }
     for suffix in ["-wal", "-journal"] {
         let log = beside(backup, suffix);

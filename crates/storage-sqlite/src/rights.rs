@@ -9,7 +9,7 @@ use rustix::{
     process::geteuid,
 };
 
-use crate::{files::beside, generation::folder_of};
+use crate::files::{beside, folder_of};
 
 /// Refuses files that this user may not read and write, and a folder in which it may not make any. That a
 /// disk is full or can only be read is no matter of rights, and need not be so for long.

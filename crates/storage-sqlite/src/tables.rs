@@ -3,13 +3,13 @@ use keygate_storage::{
     StorageError,
     tables::{Kind, RowKey, Table, TableReader, TableRow, TableStore, Value},
 };
-use keygate_storage_sql::Columns;
+use keygate_storage_sql::{Columns, mark_unfinished_copy};
 use rusqlite::{
     Connection, ToSql, params_from_iter,
     types::{ToSqlOutput, ValueRef},
 };
 
-use crate::{SqliteEngine, query, row::Row};
+use crate::{SqliteEngine, query, row::Row, tx::at_once};
 
 /// A value on its way into the database.
 struct Bound<'a>(&'a Value);
@@ -126,5 +126,10 @@ impl TableStore for SqliteEngine {
             Ok(())
         })
         .await
+    }
+
+    async fn mark_unfinished(&self, is_unfinished: bool) -> Result<(), StorageError> {
+        self.on_writer(move |db| at_once(mark_unfinished_copy(db, is_unfinished)))
+            .await
     }
 }

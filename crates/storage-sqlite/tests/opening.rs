@@ -1,13 +1,13 @@
 //! What may and what may not be opened, and what a commit carries.
 
-use std::path::Path;
+use std::{os::unix::fs::MetadataExt, path::Path};
 
 use keygate_core::{AccountId, EmailAddress, OsRandom, Role, Timestamp};
 use keygate_storage::{
     AccountPage, AccountStore, Action, Actor, Admission, AuditEntry, NewAccount, StorageError,
-    Store,
+    Store, tables::TableStore,
 };
-use keygate_storage_sqlite::SqliteStore;
+use keygate_storage_sqlite::{Opener, Restoration, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -44,6 +44,72 @@ async fn add_account(store: &SqliteStore, email: &str) -> Result<(), StorageErro
         .insert_account(account, Admission::Free, None, audit)
         .await;
     inserted.map(|_| ())
+}
+
+#[tokio::test]
+async fn what_a_copy_was_not_finished_into_is_opened_to_finish_it_only() {
+    let folder = folder();
+    let path = folder.path().join("keygate.db");
+    let target =
+        keygate_storage_sqlite::open_for(Opener::Copy, &path).expect("a new database opens");
+    target.mark_unfinished(true).await.expect("marked");
+    target.close().await;
+    drop(target);
+    let refused = refusal(&path).to_string();
+    assert!(
+        refused.contains("a copy into it was broken off"),
+        "{refused}"
+    );
+    let inspected = keygate_storage_sqlite::Inspection::of(&path);
+    assert!(matches!(inspected, Err(StorageError::Unsuitable(_))));
+    assert!(keygate_storage_sqlite::SqliteReader::open(&path).is_err());
+    let target = keygate_storage_sqlite::open_for(Opener::Copy, &path).expect("a copy goes on");
+    target.mark_unfinished(false).await.expect("the mark goes");
+    target.close().await;
+    drop(target);
+    keygate_storage_sqlite::open(&path).expect("it is all there");
+}
+
+#[tokio::test]
+async fn what_was_brought_here_is_said_by_the_next_server_once() {
+    let folder = folder();
+    let path = folder.path().join("keygate.db");
+    let says = async |opener| {
+        let store = keygate_storage_sqlite::open_for(opener, &path).expect("it opens");
+        let concerns = store.concerns();
+        store.close().await;
+        concerns
+            .iter()
+            .any(|found| found.code == "database_restored")
+    };
+    assert!(!says(Opener::Server).await, "it is new");
+    let copy = folder.path().join("copy.db");
+    keygate_storage_sqlite::back_up(&path, &copy, false, &mut |_, _| {}).expect("written");
+    std::fs::copy(&copy, &path).expect("copied");
+    assert!(says(Opener::Command).await);
+    assert!(says(Opener::Server).await);
+    assert!(!says(Opener::Server).await);
+    let restored = Restoration::prepare(&copy, &path, NOW).expect("it can be restored");
+    restored.complete().expect("restored");
+    assert!(says(Opener::Server).await);
+    assert!(!says(Opener::Server).await);
+}
+
+#[tokio::test]
+async fn what_a_command_of_root_notes_belongs_to_the_databases_owner() {
+    let folder = folder();
+    let path = folder.path().join("keygate.db");
+    let open = || keygate_storage_sqlite::open_for(Opener::Command, &path).expect("it opens");
+    open().close().await;
+    // Whoever is not root has no other owner to give it to.
+    let nobody = 65_534;
+    let _ = std::os::unix::fs::chown(&path, Some(nobody), Some(nobody));
+    open().close().await;
+    let owner = |name: &str| {
+        let found = folder.path().join(name).metadata().expect("it is there");
+        (found.uid(), found.gid(), found.mode())
+    };
+    assert_eq!(owner("keygate.db-generation"), owner("keygate.db"));
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ pub enum CopyError {
 }
 
 /// Makes the target the same as the source: what is missing or different is written, what is too
-/// much is deleted. What an earlier copy has written is left as it is, so that one that was
+/// much is deleted. Until all of it is there, the target is marked as unfinished. What an earlier copy has written is left as it is, so that one that was
 /// interrupted goes on, and a second one takes as long as it takes to compare. At the end both sides
 /// are read again, and their numbers of rows and checksums must agree.
 ///
@@ -65,6 +65,7 @@ pub async fn copy(
     progress: &mut (dyn FnMut(CopyProgress) + Send),
 ) -> Result<Vec<CopiedTable>, CopyError> {
     refuse_other_data(from, to).await?;
+    to.mark_unfinished(true).await?;
     let mut differences = Vec::new();
     for table in TABLES {
         differences.push(write_missing(table, from, to, progress).await?);
@@ -89,6 +90,7 @@ pub async fn copy(
             checksum: here.checksum,
         });
     }
+    to.mark_unfinished(false).await?;
     Ok(copied)
 }
 

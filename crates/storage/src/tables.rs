@@ -283,4 +283,8 @@ pub trait TableStore: TableReader {
         table: &'static Table,
         keys: Vec<RowKey>,
     ) -> Result<(), StorageError>;
+
+    /// Marks it as one that is not yet the same as another, so that nobody opens it to serve from; or takes
+    /// the mark away.
+    async fn mark_unfinished(&self, is_unfinished: bool) -> Result<(), StorageError>;
 }

@@ -5,7 +5,7 @@ use std::{
 
 use clap::Args;
 use keygate_core::{Clock, SystemClock};
-use keygate_storage_sqlite::{Restoration, Revived};
+use keygate_storage_sqlite::{Restoration, RestoreError, Revived};
 use serde_json::{Value, json};
 
 use super::{account::Format, output};
@@ -66,6 +66,17 @@ impl Restore {
         let done = json!({ "moved_aside": aside, "revived": revived });
         let sentence = "It is restored. What was there before is {moved_aside}.";
         format.print(&done, sentence)
+    }
+}
+
+impl From<RestoreError> for Failure {
+    fn from(error: RestoreError) -> Self {
+        match error {
+            RestoreError::Storage(error) => error.into(),
+            RestoreError::Backup { .. } => Self::new(format!(
+                "Nothing was changed: {error}. Choose another backup."
+            )),
+        }
     }
 }
 

@@ -12,7 +12,11 @@ use keygate_storage_sqlite::SqliteReader;
 use serde_json::{Value, json};
 
 use super::{account::Format, output};
-use crate::{config::Database, failure::Failure};
+use crate::{
+    config::Database,
+    failure::Failure,
+    store::{self, Opener},
+};
 
 #[derive(Subcommand)]
 pub(super) enum Storage {
@@ -57,7 +61,10 @@ impl Storage {
         // Not by the command line's parser, which would print a password that it does not understand.
         let [from, to] = [from, to].map(|place| Database::at(&place, Path::new("")));
         let (from, to) = (from?, to?);
-        if from.to_string() == to.to_string() {
+        // That nothing answers there shows at once; the copy itself has all its time.
+        let source = store::identity(&from).await?;
+        let target = store::identity(&to).await?;
+        if source.is_some() && source == target || from.to_string() == to.to_string() {
             return Err(Failure::new(format!("{from} cannot be copied to itself.")));
         }
         let source: Box<dyn TableReader> = match &from {
@@ -66,7 +73,7 @@ impl Storage {
         };
         let copied = match &to {
             Database::Sqlite(path) => {
-                let target = keygate_storage_sqlite::open(path)?;
+                let target = keygate_storage_sqlite::open_for(Opener::Copy, path)?;
                 let copied = copy_into(&*source, &*target).await;
                 // So that all of it is in its file.
                 target.close().await;

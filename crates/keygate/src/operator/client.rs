@@ -1,4 +1,7 @@
-use std::{io::ErrorKind, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    io::ErrorKind, net::SocketAddr, os::unix::fs::MetadataExt, path::Path, sync::Arc,
+    time::Duration,
+};
 
 use keygate_storage::{StorageError, Store};
 use serde_json::Value;
@@ -13,7 +16,7 @@ use crate::{
     failure::Failure,
     noted::choose_database,
     server::create_data_folder,
-    store,
+    store::{self, Opener},
     use_cases::{bind_keys, control},
 };
 
@@ -40,7 +43,7 @@ pub(crate) async fn run(settings: &mut Settings, command: Command) -> Result<Val
         if matches!(settings.database, Database::Sqlite(_)) {
             create_data_folder(&settings.data)?;
         }
-        match store::open(&settings.database).await {
+        match store::open(&settings.database, Opener::Command).await {
             Ok(store) => return run_here(settings, store, command).await,
             Err(StorageError::InUse(_)) => tokio::time::sleep(PAUSE).await,
             Err(error) => return Err(error.into()),
@@ -71,6 +74,10 @@ pub(crate) struct RunningKeygate {
     pub(crate) is_of_database: bool,
     /// All that it listens on; nothing, where it is of a version that does not say.
     pub(crate) addresses: Option<Vec<SocketAddr>>,
+    /// Why it is not ready.
+    pub(crate) unready: Option<String>,
+    /// What an operator has to know.
+    pub(crate) concerns: Vec<String>,
 }
 
 /// The keygate that runs on the data folder, if there is one. Fails where it says nothing.
@@ -104,6 +111,8 @@ async fn ask_running(settings: &Settings) -> Result<Option<RunningKeygate>, Fail
         database: served.name,
         is_of_database,
         addresses: served.addresses,
+        unready: served.unready,
+        concerns: served.concerns,
     }))
 }
 
@@ -128,10 +137,16 @@ async fn connect(data: &Path) -> Result<Option<UnixStream>, Failure> {
         {
             Ok(None)
         }
-        Err(error) => Err(Failure::new(format!(
-            "The running keygate cannot be reached at {} ({error}). Run the command as the user that runs keygate.",
-            path.display()
-        ))),
+        Err(error) => {
+            let owner = path
+                .metadata()
+                .map(|found| format!(", of user {}", found.uid()));
+            Err(Failure::new(format!(
+                "Whether a keygate runs cannot be told: its socket {}{} cannot be reached ({error}). Run this as the user that runs keygate, or remove the socket if none runs.",
+                path.display(),
+                owner.unwrap_or_default()
+            )))
+        }
     }
 }
 

@@ -185,16 +185,24 @@ impl Desk {
         Some(Reply::Refused(other_database(&own, &name)))
     }
 
+    async fn served(&self) -> Served {
+        let unready = self.control.check_store().await.err();
+        let concerns = self.control.concerns().into_iter();
+        Served {
+            is_file: matches!(self.served.database, Database::Sqlite(_)),
+            name: database_name(&self.served.database),
+            addresses: Some(self.served.addresses.clone()),
+            unready: unready.map(|problem| Failure::from(problem).to_string()),
+            concerns: concerns.map(|concern| concern.message).collect(),
+        }
+    }
+
     async fn carry_out(&self, Request { database, command }: Request) -> Reply {
         if let Some(refusal) = self.refuse_other(database).await {
             return refusal;
         }
         let Some(command) = command else {
-            return Reply::Done(json!(Served {
-                is_file: matches!(self.served.database, Database::Sqlite(_)),
-                name: database_name(&self.served.database),
-                addresses: Some(self.served.addresses.clone()),
-            }));
+            return Reply::Done(json!(self.served().await));
         };
         match command.execute(&self.control, &self.served.origin).await {
             Ok(value) => Reply::Done(value),

@@ -10,7 +10,7 @@ use keygate_storage::{KeyBindings, StorageError};
 use keygate_storage_postgres as postgres;
 use keygate_storage_sqlite as sqlite;
 
-use super::DATABASE;
+use super::{DATABASE, Viewer};
 use crate::{
     config::{Database, Settings},
     finding::Finding,
@@ -69,14 +69,31 @@ impl Inspected {
     }
 }
 
+/// How often, and how long apart, a server looks again while a command has the database.
+const TRIES: u32 = 30;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Looks until no other process has it, or what has it is no command.
+async fn inspect(settings: &Settings, viewer: Viewer) -> Result<Inspected, StorageError> {
+    for _ in 1..TRIES {
+        let inspected = Inspected::of(&settings.database, &settings.data).await?;
+        if viewer == Viewer::Doctor || !inspected.is_in_use() {
+            return Ok(inspected);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Inspected::of(&settings.database, &settings.data).await
+}
+
 /// Looks at the database that is configured, beside a keygate that runs there.
 pub(super) async fn look(
     settings: &Settings,
+    viewer: Viewer,
     running: Option<&RunningKeygate>,
     found: &mut Vec<Finding>,
 ) -> Option<Inspected> {
     let name = settings.database.to_string();
-    let inspected = match Inspected::of(&settings.database, &settings.data).await {
+    let inspected = match inspect(settings, viewer).await {
         Ok(inspected) => inspected,
         Err(error) => {
             found.push(Finding::failure(DATABASE, &error.into()));

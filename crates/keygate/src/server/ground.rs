@@ -12,7 +12,7 @@ use crate::{
     config::Settings,
     failure::Failure,
     preflight::{self, Preflight, Viewer},
-    store,
+    store::{self, Opener},
     use_cases::{bind_keys, control},
 };
 
@@ -59,7 +59,8 @@ impl Ground {
         let http = listeners.http.take();
         create_data_folder(&settings.data)?;
         // The database was there a moment ago, so what fails now may pass.
-        let open = async || Ok::<_, Failure>(store::open(&settings.database).await?);
+        let open =
+            async || Ok::<_, Failure>(store::open(&settings.database, Opener::Server).await?);
         let store = patiently("opening the database", Failure::may_pass, open).await?;
         let control = control(settings, store.clone());
         let bind = async || bind_keys(&control).await;

@@ -25,6 +25,13 @@ async fn on_a_full_disk_keys_are_checked_and_nothing_is_acknowledged() {
     assert!(world.program.log().contains("was not committed"));
     disk.free();
     world.assert_that_it_recovers().await;
+    // What it cannot note when it stops is not taken for another database at the next start.
+    disk.fill();
+    let mut world = world;
+    world.program.terminate();
+    disk.free();
+    let world = world.restart();
+    assert!(!world.program.log().contains("was restored"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

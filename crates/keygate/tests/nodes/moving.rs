@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     cluster::Cluster,
-    support::{Account, Caller, EMAIL, Program, Spawn, Upstream, keygate},
+    support::{Account, Caller, EMAIL, PASSWORD, Program, Spawn, Upstream, eventually, keygate},
 };
 
 fn copy(folder: &Path, from: &str, to: &str) -> Output {
@@ -200,6 +200,58 @@ async fn what_nodes_use_is_not_written_to() {
     let refused = copy(old.folder(), &file, &url);
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(said.contains("the target holds accounts"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_was_killed_is_not_served_from_until_it_is_finished() {
+    let cluster = Cluster::start(1).await;
+    let upstream = Upstream::start().await;
+    let old = Program::with_upstream(&upstream.url());
+    let (_, kept) = Account::create(&old).await.key(&["read"]).await;
+    let file = format!("sqlite:{}", old.data().join("keygate.db").display());
+    let url = cluster.server.create_database();
+    let database = url.rsplit('/').next().expect("a path");
+    let database = database.split('?').next().expect("a name");
+    copied(&copy(old.folder(), &file, &url));
+    let another = ["account", "create", "bob@example.com", "--password-stdin"];
+    assert!(old.cli(&another, PASSWORD).status.success());
+
+    // It has come to the last tables, and no further.
+    let lock = cluster.server.lock_table(database, "incidents");
+    let mut killed = keygate(old.folder());
+    killed.args(["storage", "copy", "--from", &file, "--to", &url]);
+    let mut killed = killed.spawn().expect("it runs");
+    eventually("the copy waits", async || {
+        let accounts = cluster
+            .server
+            .sql(database, "SELECT count(*) FROM accounts");
+        accounts == "2"
+    })
+    .await;
+    killed.kill().expect("killed");
+    killed.wait().expect("it has ended");
+    drop(lock);
+
+    for command in [&["serve"][..], &["doctor"], &["account", "list"]] {
+        let mut refused = keygate(&old.folder().join("elsewhere"));
+        std::fs::create_dir_all(old.folder().join("elsewhere")).expect("made");
+        refused.args(command).args(["--database", &url]);
+        let refused = refused.output().expect("it ends");
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        let said = [refused.stdout, refused.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains("a copy into it was broken off"), "{said}");
+    }
+    let refused = copy(old.folder(), &url, "sqlite:third.db");
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+
+    copied(&copy(old.folder(), &file, &url));
+    let new = Program::start(Spawn {
+        upstream: Some(upstream.url()),
+        database: Some(url.clone()),
+        ..Spawn::default()
+    });
+    assert_eq!(status(&new.url, &kept).await, 200);
 }
 
 /// How many keys there are, and how many were issued by the record of changes.

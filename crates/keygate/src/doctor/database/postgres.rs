@@ -47,15 +47,6 @@ fn connections(options: &PostgresOptions, Capacity { most, free }: Capacity) -> 
 
 fn server(inspection: &Inspection) -> Vec<Finding> {
     let version = &inspection.server;
-    if inspection.is_read_only {
-        return vec![Finding::warning(
-            SERVER,
-            format!(
-                "PostgreSQL {version} takes no changes: it is a standby, or default_transaction_read_only is on."
-            ),
-            "keygate starts, and checks keys, and changes nothing until it does. Name the primary.",
-        )];
-    }
     if inspection.risks.is_empty() {
         return vec![Finding::ok(
             SERVER,
