@@ -117,6 +117,8 @@ struct Ending {
     /// Whether an answer is on its way of which there may be nothing to send for long. A client that
     /// ends what it sends only then is taken for one that has gone.
     is_streaming: bool,
+    /// Whether some of the answer was sent.
+    is_begun: bool,
 }
 
 impl<'a, S> Client<'a, S> {
@@ -148,6 +150,7 @@ impl<S: ClientStream> Client<'_, S> {
     ) -> Next {
         let mut last = None;
         self.ending.is_streaming = false;
+        self.ending.is_begun = false;
         loop {
             let progress = inbox.progress();
             let is_idle = inbox.buffer.is_empty();
@@ -251,6 +254,7 @@ impl<S: ClientStream> Client<'_, S> {
     /// Notes that an answer is sent of which there may be nothing to send for long.
     pub(super) fn begin_stream(&mut self) {
         self.ending.is_streaming = true;
+        self.ending.is_begun = true;
     }
 
     /// Sends what is in the outbox.
@@ -269,11 +273,17 @@ impl<S: ClientStream> Client<'_, S> {
     }
 }
 
-/// Ends when the client goes, or sends more than is kept for later.
+/// Ends when the client goes. What it sends beyond what is kept for later is read when there is room.
 async fn hear(stream: &mut impl ClientStream, early: &mut Vec<u8>, ending: &mut Ending) {
     while ending.came_at.is_none() {
         if early.len() >= MAX_REQUEST {
-            return;
+            // That it goes is not seen behind what is not read. With something unread on its side, the system
+            // refuses it for the client.
+            let knocks = !std::mem::replace(&mut ending.is_begun, true);
+            if knocks && stream.knock().is_err() {
+                return;
+            }
+            break;
         }
         match stream.read_buf(early).await {
             Ok(0) if ending.is_streaming => return,

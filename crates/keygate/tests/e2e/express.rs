@@ -56,6 +56,25 @@ async fn get(program: &Program, key: &str) -> reqwest::Result<String> {
 
 const WHOLE: usize = 4_096;
 
+/// What is sent ahead is more than is kept of it while an answer is awaited.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_are_sent_ahead_are_answered_in_their_order() {
+    const AHEAD: usize = 1_000;
+    let world = World::with_scopes(&["read"]).await;
+    let targets: Vec<String> = (0..AHEAD).map(|n| format!("/v1/models/{n}")).collect();
+    let request = |target: &String| {
+        let last = if *target == targets[AHEAD - 1] { "close" } else { "keep-alive" };
+        let key = &world.key;
+        format!("GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nConnection: {last}\r\n\r\n")
+    };
+    let requests: String = targets.iter().map(request).collect();
+    assert!(requests.len() > 100_000);
+    let answers = world.program.raw(requests.as_bytes());
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), AHEAD);
+    let seen = world.upstream.seen().into_iter();
+    assert!(seen.map(|seen| seen.target).eq(targets));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_ends_with_its_connection_comes_whole() {
     let (program, key) = before(WHOLE, b"HTTP/1.1 200 OK\r\n\r\nall of it").await;
