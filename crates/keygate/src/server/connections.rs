@@ -35,7 +35,8 @@ pub(super) trait Handler: Send + Sync + 'static {
 /// Accepts connections until `stop`, then lets those under way finish.
 ///
 /// While they do, new ones are still taken, so that whoever asks hears from `/readyz` that the
-/// program is to end, and nobody is turned away before that is known.
+/// program is to end, and nobody is turned away before that is known. They are to end from their
+/// beginning, or those that say nothing would be waited for once more.
 pub(super) async fn serve(
     listener: TcpListener,
     handler: Arc<impl Handler>,
@@ -46,10 +47,12 @@ pub(super) async fn serve(
         listener,
         handler,
         crowd,
+        is_draining: false,
         complained_at: None,
     };
     let before = Drain::new();
     acceptor.accept_until(stop, &before).await;
+    acceptor.is_draining = true;
     let after = Drain::new();
     let drained = tokio::time::timeout(DRAIN_TIMEOUT, async {
         acceptor.accept_until(before.drain(), &after).await;
@@ -80,6 +83,7 @@ struct Acceptor<H> {
     listener: TcpListener,
     handler: Arc<H>,
     crowd: Arc<Crowd>,
+    is_draining: bool,
     complained_at: Option<Instant>,
 }
 
@@ -111,7 +115,10 @@ impl<H: Handler> Acceptor<H> {
 
     fn serve(&mut self, stream: TcpStream, peer: SocketAddr, drain: &Drain) {
         let handler = self.handler.clone();
-        let draining = drain.0.subscribe();
+        let mut draining = drain.0.subscribe();
+        if self.is_draining {
+            draining.mark_changed();
+        }
         let is_admitted = self.crowd.admit(|seat| {
             let stream = TimeoutStream::accepted(stream, seat);
             handler.serve(stream, peer, draining)
