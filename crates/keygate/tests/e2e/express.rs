@@ -63,9 +63,15 @@ async fn requests_that_are_sent_ahead_are_answered_in_their_order() {
     let world = World::with_scopes(&["read"]).await;
     let targets: Vec<String> = (0..AHEAD).map(|n| format!("/v1/models/{n}")).collect();
     let request = |target: &String| {
-        let last = if *target == targets[AHEAD - 1] { "close" } else { "keep-alive" };
+        let last = if *target == targets[AHEAD - 1] {
+            "close"
+        } else {
+            "keep-alive"
+        };
         let key = &world.key;
-        format!("GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nConnection: {last}\r\n\r\n")
+        format!(
+            "GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nConnection: {last}\r\n\r\n"
+        )
     };
     let requests: String = targets.iter().map(request).collect();
     assert!(requests.len() > 100_000);
