@@ -20,6 +20,7 @@ mod hostile_world;
 mod idle;
 mod lanes;
 mod life_of_a_key;
+mod named_paths;
 mod openai_sdk;
 mod own_credential;
 mod presented_keys;
