@@ -10,6 +10,7 @@ mod disk;
 mod open_files;
 mod permissions;
 mod privacy;
+mod public_address;
 mod upstreams;
 
 use std::{path::PathBuf, time::Duration};
@@ -64,6 +65,7 @@ async fn examine_all(mut settings: Settings) -> Vec<Finding> {
         traces.close().await;
     }
     found.extend(privacy::of_folder(&settings.data));
+    found.extend(public_address::check(&settings));
     if let Some(database) = database {
         found.extend(database::check(&settings.database, &database, &mut clocks).await);
     }

@@ -83,8 +83,9 @@ pub(crate) async fn own_host(
     next: Next,
 ) -> Response {
     if is_rebound(&request, state.site()) {
-        let why = "The Host of this request is not this service. If it is, set server.public_url to the address in the browser.";
-        let problem = Problem::new(Code::OriginNotAllowed, why);
+        let host = host(request.uri(), request.headers());
+        let called = host.and_then(|host| named(&format!("http://{host}")));
+        let problem = not_called_so("The Host of this request is not this service.", called);
         return message::refuse(request.uri(), request.headers(), &problem);
     }
     next.run(request).await
@@ -207,10 +208,29 @@ fn refuse_cross_origin(request: &Request, site: &Site) -> Result<(), Problem> {
     if headers.get_all(ORIGIN).iter().all(is_own) {
         return Ok(());
     }
-    Err(Problem::new(
-        Code::OriginNotAllowed,
-        "The Origin of this request is not this service. If it is, set server.public_url to the address in the browser.",
+    let origin = headers
+        .get(ORIGIN)
+        .and_then(|origin| named(origin.to_str().ok()?));
+    Err(not_called_so(
+        "The Origin of this request is not this service.",
+        origin,
     ))
+}
+
+/// What the operator is to do, if that is how the service is called.
+fn not_called_so(what: &str, called: Option<String>) -> Problem {
+    let called = called.as_deref().unwrap_or("URL");
+    let message = format!(
+        "{what} If it is, its operator starts it with --public-url {called}, or sets server.public_url."
+    );
+    Problem::new(Code::OriginNotAllowed, message)
+}
+
+/// An origin that can be put in a command as it stands.
+fn named(origin: &str) -> Option<String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:/[]".contains(&byte);
+    let origin = as_browsers_write(origin)?;
+    origin.bytes().all(is_plain).then_some(origin)
 }
 
 fn is_own(origin: &HeaderValue, request: &Request, site: &Site) -> bool {

@@ -1,8 +1,12 @@
+use std::iter;
+
+use keygate_wire::signup_link;
+
 use super::{output, stop_signal::StopSignal};
 use crate::{
     config::{Flags, Settings},
     failure::Failure,
-    server::{Running, open_files},
+    server::{Network, Running, open_files},
 };
 
 /// Runs the server until it is to stop.
@@ -10,8 +14,10 @@ pub(super) async fn run(flags: &Flags) -> Result<(), Failure> {
     let settings = Settings::load(flags)?;
     let upstreams = settings.upstreams.to_string();
     let stop = StopSignal::of_server()?;
+    let public_url = settings.server.public_url.clone();
     let running = Running::start(settings).await?;
-    let greeting = greeting(&running, &upstreams).await?;
+    let network = Network::of(public_url.as_ref(), running.addresses.http);
+    let greeting = greeting(&running, network.as_ref(), &upstreams).await?;
     // Who starts it in the background may well have closed what it greets on.
     if let Err(failure) = greeting.iter().try_for_each(|text| output::line(text)) {
         tracing::warn!("the greeting was not shown: {failure}");
@@ -26,11 +32,17 @@ pub(super) async fn run(flags: &Flags) -> Result<(), Failure> {
 }
 
 /// What there is to know, and last that the program is ready.
-async fn greeting(running: &Running, upstreams: &str) -> Result<Vec<String>, Failure> {
+async fn greeting(
+    running: &Running,
+    network: Option<&Network>,
+    upstreams: &str,
+) -> Result<Vec<String>, Failure> {
     let mut lines = Vec::new();
-    if let Some(link) = running.setup_link().await? {
+    if let Some(token) = running.setup_token().await? {
         lines.push("Make the first account here; the link works once, within a day:".to_owned());
-        lines.push(format!("  {link}"));
+        let others = network.iter().flat_map(|network| &network.urls);
+        let urls = iter::once(&running.origin).chain(others);
+        lines.extend(urls.map(|url| format!("  {}", signup_link(url, &token))));
     }
     if running.lacks_admin().await? {
         output::line(
@@ -51,6 +63,19 @@ async fn greeting(running: &Running, upstreams: &str) -> Result<Vec<String>, Fai
     {
         lines.push(format!("Metrics are served on http://{address}/metrics"));
     }
+    lines.extend(network.iter().flat_map(|network| reached_by(network)));
     lines.push(format!("keygate listens on {}", running.origin));
     Ok(lines)
+}
+
+/// What people on other machines need to know.
+fn reached_by(network: &Network) -> Vec<String> {
+    let urls = network.urls.join(", ");
+    vec![
+        format!("From other machines it is reached at {urls}"),
+        format!(
+            "If they know it by a name, start it with that: --public-url {}",
+            network.by_name
+        ),
+    ]
 }

@@ -2,12 +2,11 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use keygate_control::{Control, Probers};
-use keygate_core::{OsRandom, SystemClock};
+use keygate_core::{OsRandom, SystemClock, Token};
 use keygate_storage::{Store, patiently};
 use keygate_traces::Traces;
 use keygate_verify::Verifier;
 use keygate_web::WebState;
-use keygate_wire::signup_link;
 use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::{
@@ -101,11 +100,10 @@ impl Running {
         })
     }
 
-    /// The address of the page for the first account, while there is none.
-    pub(crate) async fn setup_link(&self) -> Result<Option<String>, Failure> {
+    /// What opens the page for the first account, while there is none.
+    pub(crate) async fn setup_token(&self) -> Result<Option<Token>, Failure> {
         let create = async || Ok::<_, Failure>(self.control.create_setup_link().await?);
-        let token = patiently("looking for the first account", Failure::may_pass, create).await?;
-        Ok(token.map(|token| signup_link(&self.origin, &token)))
+        patiently("looking for the first account", Failure::may_pass, create).await
     }
 
     /// Whether there are accounts, and none of an admin.

@@ -1,6 +1,6 @@
 //! What keeps the program from starting: one line on what to do, and nothing changed.
 
-use std::path::Path;
+use std::{net::Ipv4Addr, path::Path};
 
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -131,6 +131,61 @@ fn public_address_is_told_without_a_file() {
             program.greeting
         );
     }
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A machine in a closet, and a browser somewhere else.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_machines_are_told_by_which_addresses_and_how_by_a_name() {
+    let program = Program::start(Spawn {
+        host: Some(Ipv4Addr::UNSPECIFIED.into()),
+        ..Spawn::default()
+    });
+    let port = program.address().port();
+    let links: Vec<&str> = program
+        .greeting
+        .lines()
+        .filter_map(|line| line.strip_prefix("  "))
+        .collect();
+    let client = reqwest::Client::new();
+    assert!(!links.is_empty(), "{}", program.greeting);
+    for link in links {
+        let page = client.get(link).send().await.expect("an answer");
+        assert_eq!(page.status(), 200, "{link}");
+        let (page, token) = link.split_once("?token=").expect("a token");
+        let origin = page.strip_suffix("/signup").expect("a page");
+        let sent = client.post(page).header("origin", origin);
+        let form = format!("token={token}&email=ada%40example.com&password=short");
+        let sent = sent.header("content-type", FORM).body(form);
+        let refused = sent.send().await.expect("an answer");
+        assert_eq!(refused.status(), 400, "{link}");
+    }
+    assert!(
+        program
+            .greeting
+            .contains("start it with that: --public-url http://")
+    );
+
+    // By a name that nobody told it.
+    let name = format!("gpubox:{port}");
+    let origin = format!("http://{name}");
+    let sent = client.post(format!("{}/signup", program.url));
+    let sent = sent.header("host", name).header("origin", &origin);
+    let sent = sent.header("content-type", FORM).body("email=a");
+    let refused = sent.send().await.expect("an answer");
+    assert_eq!(refused.status(), 403);
+    let said = refused.text().await.expect("text");
+    assert!(said.contains(&format!("--public-url {origin}")), "{said}");
+    let doctor = program.cli(&["doctor", "--listen", &format!("0.0.0.0:{port}")], "");
+    let said = String::from_utf8_lossy(&doctor.stdout);
+    assert!(said.contains("warning  public address"), "{said}");
+    let doctor = program.cli(&["doctor", "--public-url", &origin], "");
+    let said = String::from_utf8_lossy(&doctor.stdout);
+    assert!(
+        said.contains(&format!("reach the pages at {origin}")),
+        "{said}"
+    );
 }
 
 #[test]

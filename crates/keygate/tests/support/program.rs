@@ -2,7 +2,7 @@ use std::{
     ffi::OsStr,
     fs::{DirBuilder, File},
     io::{BufRead, BufReader, Read, Write},
-    net::{IpAddr, SocketAddr, TcpStream},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
@@ -14,7 +14,9 @@ use tempfile::TempDir;
 #[derive(Default)]
 pub struct Spawn {
     pub upstream: Option<String>,
-    /// The port on 127.0.0.1, where it must not be any.
+    /// Where it listens, if that is not on 127.0.0.1.
+    pub host: Option<IpAddr>,
+    /// The port there, where it must not be any.
     pub port: u16,
     /// The text of a configuration file.
     pub config: Option<String>,
@@ -85,7 +87,9 @@ impl Program {
     /// Starts the program in a folder, its data in the folder `data` there.
     pub fn start_in(spawn: Spawn, folder: TempDir) -> Self {
         let mut command = keygate(folder.path());
-        command.args(["serve", "--listen", &format!("127.0.0.1:{}", spawn.port)]);
+        let host = spawn.host.unwrap_or(Ipv4Addr::LOCALHOST.into());
+        let listen = SocketAddr::new(host, spawn.port);
+        command.args(["serve", "--listen", &listen.to_string()]);
         command.arg("--data");
         command.arg(folder.path().join("data"));
         if let Some(url) = &spawn.upstream {
