@@ -28,15 +28,19 @@ pub struct RouteTable {
 }
 
 /// What POSTs for inference go to.
-const INFERENCE: [&str; 10] = [
+const INFERENCE: [&str; 14] = [
     "/v1/chat/completions",
     "/v1/completions",
-    "/v1/responses",
+    "/v1/responses/**",
     "/v1/messages",
+    "/v1/messages/count_tokens",
     "/v1/embeddings",
     "/v1/moderations",
     "/v1/moderate",
     "/v1/rerank",
+    "/v1/score",
+    "/v1/tokenize",
+    "/v1/detokenize",
     "/v1/audio/**",
     "/v1/images/**",
 ];
@@ -93,11 +97,18 @@ mod tests {
             "chat/completions",
             "completions",
             "responses",
+            "responses/input_tokens",
+            "responses/compact",
+            "responses/r/cancel",
             "messages",
+            "messages/count_tokens",
             "embeddings",
             "moderations",
             "moderate",
             "rerank",
+            "score",
+            "tokenize",
+            "detokenize",
             "audio/speech",
             "audio/transcriptions",
             "images/generations",
@@ -109,7 +120,7 @@ mod tests {
             "fine_tuning/jobs",
             "models/x",
             "chat",
-            "responses/r/cancel",
+            "messages/batches",
         ];
         for path in inference.iter().chain(&others) {
             let path = format!("/v1/{path}");
