@@ -17,8 +17,8 @@ fn key_total_reached(max_total: u32) -> Problem {
     Problem::new(
         Code::KeyLimitReached,
         format!(
-            "The account has {max_total} API keys, which is the most it may have, those that are switched off or have expired \
-             included. Delete some that are not needed any more first."
+            "The account has {max_total} API keys, which is the most it may have, including inactive and expired \
+             ones. Delete some that are no longer needed first."
         ),
     )
 }
@@ -27,7 +27,7 @@ fn key_limit_reached(max_active: u32) -> Problem {
     Problem::new(
         Code::KeyLimitReached,
         format!(
-            "The account has {max_active} active API keys, which is the most it may have. Switch one off or delete it first."
+            "The account has {max_active} active API keys, which is the most it may have. Deactivate or delete one first."
         ),
     )
 }

@@ -16,7 +16,7 @@ impl From<Denial> for Problem {
             ),
             Denial::Revoked => Self::new(
                 Code::ApiKeyRevoked,
-                "The API key is switched off. Its owner can switch it on again.",
+                "The API key is inactive. Its owner can activate it again.",
             ),
             Denial::Expired => Self::new(
                 Code::ApiKeyExpired,
@@ -38,18 +38,18 @@ impl From<Denial> for Problem {
 const fn advice(misuse: Misuse) -> &'static str {
     match misuse {
         Misuse::OtherScheme => {
-            "The Authorization header has another scheme than Bearer. Send the API key as \"Authorization: Bearer <key>\"."
+            "The Authorization header does not have the scheme Bearer. Send the API key as \"Authorization: Bearer <key>\"."
         }
         Misuse::NotAlone => {
-            "There is something around the API key: quotes, a second key or other words. Send the key alone."
+            "The header contains more than the API key: quotes, a second key or other words. Send the key alone."
         }
         Misuse::HeaderTwice => "The header with the API key was sent twice. Send it once.",
         Misuse::TwoKeys => "Two different API keys were sent in two headers. Send one.",
         Misuse::InAddress => {
-            "An API key stands in the address, where logs keep it. Send it in a header instead, and replace this key."
+            "The address contains an API key, and addresses end up in logs. Send the key in a header instead, and replace this one."
         }
         Misuse::InOtherHeader => {
-            "An API key stands in a header that is not meant for it. Send it in one of Authorization, x-api-key, api-key and x-goog-api-key alone."
+            "An API key was sent in a header that is not meant for it. Send it only in Authorization, x-api-key, api-key or x-goog-api-key."
         }
     }
 }

@@ -46,7 +46,7 @@ pub enum Denial {
     #[error("the API key is not valid")]
     Invalid,
     /// The key is switched off.
-    #[error("the API key is switched off")]
+    #[error("the API key is inactive")]
     Revoked,
     /// The key's time is over.
     #[error("the API key has expired")]
@@ -63,7 +63,7 @@ pub enum Denial {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Misuse {
     /// The `Authorization` header has no scheme, or another than Bearer.
-    #[error("the Authorization header has another scheme than Bearer")]
+    #[error("the Authorization header does not have the scheme Bearer")]
     OtherScheme,
     /// The header has more in it than the key.
     #[error("the header has quotes or words around the API key")]
@@ -75,10 +75,10 @@ pub enum Misuse {
     #[error("two different API keys were given")]
     TwoKeys,
     /// The path or the query has a key.
-    #[error("an API key stands in the address")]
+    #[error("the address contains an API key")]
     InAddress,
     /// A header that is none for keys has one.
-    #[error("an API key stands in another header")]
+    #[error("an API key was sent in another header")]
     InOtherHeader,
 }
 

@@ -18,7 +18,7 @@ pub(crate) enum LineFault {
 }
 
 /// What is said of a text that holds such a character.
-pub(crate) const TURNS_DIRECTION: &str = "must not contain characters that turn the direction of text (U+202A to U+202E, U+2066 to U+2069)";
+pub(crate) const TURNS_DIRECTION: &str = "must not contain characters that change the direction of text (U+202A to U+202E, U+2066 to U+2069)";
 
 /// A line of 1 to `max` Unicode scalar values, without the white space around it.
 pub(crate) fn check_line(text: &str, max: usize) -> Result<&str, LineFault> {

@@ -84,7 +84,7 @@ impl Authorizer {
     }
 }
 
-pub(crate) const UNTRUSTED: &str = "What this address says of the original request is not believed. The operator lists proxies in server.trusted_proxies.";
+pub(crate) const UNTRUSTED: &str = "This address is not a trusted proxy. The operator lists the proxies in server.trusted_proxies.";
 
 pub(crate) const AMBIGUOUS_PATH: &str = "The path can be read in more than one way. Send it without empty or dot segments, backslashes, or needless percent-encoding.";
 

@@ -164,7 +164,7 @@ impl ExtAuthz {
     }
 }
 
-const MALFORMED: &str = "The original method or path is none.";
+const MALFORMED: &str = "The original method or path is malformed.";
 
 /// The address that the request came to Envoy from.
 fn client_address(request: &CheckRequest) -> Option<IpAddr> {

@@ -12,13 +12,13 @@ use crate::{connector::ConnectError, progress::Late, upstream::Upstream};
 const OVERLOADED: Duration = Duration::from_secs(1);
 
 pub(crate) fn broken_body() -> Problem {
-    Problem::new(Code::InvalidRequest, "The body broke off or is malformed.")
+    Problem::new(Code::InvalidRequest, "The body is incomplete or malformed.")
 }
 
 fn stalled_body() -> Problem {
     Problem::new(
         Code::RequestTimeout,
-        "Nothing more of the body has come for too long. It is not known whether the service behind this gateway has acted on its beginning.",
+        "The rest of the body did not arrive in time. It is not known whether the service behind this gateway has acted on its beginning.",
     )
 }
 
@@ -41,14 +41,14 @@ pub(crate) fn failure_response<B: From<Vec<u8>>>(
 }
 
 pub(crate) fn unreachable_problem(upstream: &Upstream, error: &dyn Error) -> Problem {
-    let message = "The service behind this gateway cannot be reached, or broke off. It is not known whether it has acted on the request.";
+    let message = "The service behind this gateway cannot be reached, or closed the connection. It is not known whether it has acted on the request.";
     Problem::new(Code::UpstreamUnreachable, message)
         .because(format!("{upstream}: {}", causes(error)))
 }
 
 pub(crate) fn connect_problem(upstream: &Upstream, error: &ConnectError) -> Problem {
     if matches!(error, ConnectError::TooMany) {
-        let message = "There are too many requests under way. Try again later.";
+        let message = "Too many requests are in progress. Try again later.";
         return Problem::new(Code::Overloaded, message)
             .with_retry_after(OVERLOADED)
             .because(error.to_string());

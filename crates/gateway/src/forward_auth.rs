@@ -139,12 +139,11 @@ fn with_error_header(mut refusal: Response<Bytes>) -> Response<Bytes> {
 struct Unclear(&'static str);
 
 const NOTHING_SAID: Unclear = Unclear(
-    "The original request is not named. The proxy sends its method and URI in X-Original-Method and X-Original-URI, or in X-Forwarded-Method and X-Forwarded-Uri, or asks for /verify and the original path.",
+    "The original request is missing. The proxy must send its method and URI in X-Original-Method and X-Original-URI, or in X-Forwarded-Method and X-Forwarded-Uri, or ask for /verify followed by the original path.",
 );
-const MALFORMED: Unclear =
-    Unclear("The original method or URI is given twice, by half, or is none.");
+const MALFORMED: Unclear = Unclear("The original method or URI is missing, repeated or malformed.");
 const CONTRADICTION: Unclear = Unclear(
-    "The headers that name the original request contradict each other. The proxy overwrites those that clients send.",
+    "The headers that name the original request contradict each other. The proxy must overwrite those that clients send.",
 );
 
 type Original = (Method, PathAndQuery);

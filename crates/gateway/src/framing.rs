@@ -15,7 +15,7 @@ pub(crate) const MAX_READ: usize = 2 * MAX_HEAD;
 
 /// What an upstream sent is no answer that could be passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the answer is no HTTP, or its length is not clear")]
+#[error("the answer is not valid HTTP, or its length is ambiguous")]
 pub(crate) struct Malformed;
 
 /// What an answer's headers say of where its body ends.

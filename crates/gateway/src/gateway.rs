@@ -285,7 +285,7 @@ fn content_of_get() -> Response<Bytes> {
 /// TRACE would show the client what the upstream gets, credential included (RFC 9110 section
 /// 9.3.8), and CONNECT asks for a tunnel.
 fn method_not_allowed() -> Response<Bytes> {
-    let problem = Problem::new(Code::MethodNotAllowed, "This method is not passed on.");
+    let problem = Problem::new(Code::MethodNotAllowed, "This method is not allowed.");
     let mut response = problem_response(&problem);
     response.headers_mut().insert(ALLOW, ALLOWED);
     response

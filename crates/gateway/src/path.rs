@@ -96,7 +96,7 @@ pub struct Pattern {
 
 /// The pattern does not begin with `/`, or has a `*` other than in `/**` at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a path, like /v1/models, or end in /** for all below, like /v1/files/**")]
+#[error("must be a path, which may end in /** for all below it")]
 pub struct InvalidPattern;
 
 impl Pattern {

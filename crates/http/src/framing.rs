@@ -29,7 +29,7 @@ pub fn refuse_ambiguous_framing<B>(request: &Request<B>) -> Result<(), Problem> 
 pub fn ambiguous_framing() -> Problem {
     Problem::new(
         Code::InvalidRequest,
-        "The request's host or length is given twice, in two ways, or not at all.",
+        "The request's host or length is missing, repeated or contradictory.",
     )
 }
 

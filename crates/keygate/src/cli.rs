@@ -63,28 +63,28 @@ struct Global {
 enum Command {
     /// Run the server
     Serve,
-    /// Try it: a server with an echo upstream, an account and a key, all thrown away on Ctrl-C
+    /// Try keygate: a server with an echo upstream, an account and a key, all deleted on Ctrl-C
     Demo,
-    /// Make, list, suspend accounts
+    /// Create, list and suspend accounts
     #[command(subcommand)]
     Account(account::Account),
-    /// Issue, list, revoke keys
+    /// Issue, list and revoke keys
     #[command(subcommand)]
     Key(key::Key),
-    /// Post incidents on the status page, say more of them, schedule maintenance
+    /// Post and update incidents on the status page, schedule maintenance
     #[command(subcommand)]
     Incident(incident::Incident),
-    /// Move from one database to another
+    /// Copy one database to another
     #[command(subcommand)]
     Storage(storage::Storage),
     /// Write a backup of the database to a file, also while the server runs
     Backup(backup::Backup),
-    /// Put a backup in the place of the database; says first what comes back to life with it
+    /// Replace the database with a backup; first lists which keys and accounts come back
     Restore(restore::Restore),
-    /// Check the configuration, or read about it
+    /// Check the configuration, or print the reference of all settings
     #[command(subcommand)]
     Config(config::Config),
-    /// Look for what is wrong with the configuration, the data and what stands around; changes nothing
+    /// Check the configuration, the data and the environment for problems; changes nothing
     Doctor(doctor::Doctor),
     /// Print the reference of the management API, in OpenAPI
     #[command(hide = true)]
@@ -124,7 +124,7 @@ pub(crate) fn run() -> ExitCode {
 fn without_empty_variables() -> Result<(), Failure> {
     variables::drop_empty().map_err(|error| {
         Failure::new(format!(
-            "The program cannot begin without the variables that are empty ({error}). Unset them."
+            "The program cannot ignore environment variables that are empty ({error}). Unset them."
         ))
     })
 }

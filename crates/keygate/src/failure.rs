@@ -96,16 +96,16 @@ impl From<StorageError> for Failure {
                 "Check that the database's disk is not full; that a file's folder can be written to; that a server runs, and that its address, user and password are right."
             }
             StorageError::Unsuitable(_) | StorageError::Occupied(_) => "Nothing was changed.",
-            StorageError::Uncertain(_) => "Look whether it is made before you try again.",
+            StorageError::Uncertain(_) => "Check whether it was made before you try again.",
             StorageError::Internal(_) => {
-                "Trying again will not help. Where somebody changed the database by hand, take it back; otherwise report this."
+                "Trying again will not help. If somebody changed the database by hand, undo that; otherwise report this."
             }
             StorageError::Mixed(_) => {
                 "Nothing was changed. If a backup was copied there, copy it elsewhere and run keygate restore on that, which moves the old log away. If not, put back the file that was there."
             }
             StorageError::Corrupt(_) => "Restore the database from a backup.",
             StorageError::Damaged(_) => {
-                "Look after the disk, and put the newest backup in its place (keygate restore FILE, or the tools of the database server). Nothing was changed."
+                "Check the disk, and restore the newest backup (keygate restore FILE, or the tools of the database server). Nothing was changed."
             }
         };
         Self {

@@ -84,7 +84,7 @@ pub(crate) fn check_socket(data: &Path) -> Result<(), Failure> {
     }
     if path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
         return Err(Failure::new(format!(
-            "The socket {} for the operator's commands cannot be made: there is a folder of this name. Move it away.",
+            "The socket {} for the operator's commands cannot be created: there is a folder with this name. Move it away.",
             path.display()
         )));
     }

@@ -123,7 +123,7 @@ async fn running(
                 data.display(),
                 running.database
             ),
-            "What is said here of the database is said of the one that is configured.",
+            "What is reported here about the database is about the one in the configuration.",
         ));
     }
     if viewer == Viewer::Doctor {
@@ -138,8 +138,8 @@ fn health(running: &RunningKeygate) -> Vec<Finding> {
         None => Finding::ok(RUNNING, "A keygate runs on this data, and is ready."),
         Some(why) => Finding::wrong(
             RUNNING,
-            format!("The keygate that runs is not ready: {why}"),
-            "Keys that it knows are checked all the same. Its log says more.",
+            format!("The running keygate is not ready: {why}"),
+            "Keys in memory are still checked. Its log says more.",
         ),
     };
     let concern = |message: &String| Finding {

@@ -18,7 +18,7 @@ pub(crate) fn start(filter: &str) -> Result<(), Failure> {
         });
     let filter = understood.ok_or_else(|| {
         Failure::new(format!(
-            "The log filter \"{filter}\" is not understood. Give off, error, warn, info, debug or trace, or parts like keygate_gateway=debug,info."
+            "The log filter \"{filter}\" is not valid. Use off, error, warn, info, debug or trace, or parts like keygate_gateway=debug,info."
         ))
     })?;
     let builder = tracing_subscriber::fmt()

@@ -68,7 +68,7 @@ pub(crate) fn settings(others: &[String]) -> Result<Vec<Given>, Failure> {
         Some(match text {
             Ok(text) => Ok(Given::once(setting, Place::Variable(variable), text)),
             Err(_) => Err(Failure::new(format!(
-                "The variable {variable} of the setting {setting} must be UTF-8, and is not."
+                "The variable {variable} of the setting {setting} is not valid UTF-8."
             ))),
         })
     });

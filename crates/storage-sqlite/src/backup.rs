@@ -68,7 +68,7 @@ fn refuse_own_files(database: &Path, file: &Path) -> Result<(), StorageError> {
     let is_there = |why: &str| StorageError::Occupied(format!("{} {why}", file.display()));
     let found = file.symlink_metadata();
     if found.is_ok_and(|found| !found.is_file() && !found.is_symlink()) {
-        return Err(is_there("is no file"));
+        return Err(is_there("is not a file"));
     }
     let real = database
         .canonicalize()

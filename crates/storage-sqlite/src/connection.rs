@@ -54,7 +54,7 @@ pub(crate) fn make_private(path: &Path) -> Result<(), StorageError> {
     let made = options.write(true).create_new(true).mode(0o600).open(path);
     match made {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(StorageError::unavailable(
-            format!("{} cannot be made: {error}", path.display()),
+            format!("{} cannot be created: {error}", path.display()),
         )),
         _ => Ok(()),
     }

@@ -33,7 +33,7 @@ pub struct Restoration {
 /// What was ended since the backup was made and comes back to life with it, and what goes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Revived {
-    /// Keys that open something again, as `name (prefix…) of address`.
+    /// Keys that work again, as `name (prefix…) of address`.
     pub keys: Vec<String>,
     /// Accounts that are no longer suspended, by their addresses.
     pub accounts: Vec<String>,
@@ -154,7 +154,7 @@ fn copy_backup(backup: &Path, folder: &Path) -> Result<Workspace, StorageError> 
 /// Refuses a file that is not all of a database.
 fn refuse_unfinished(backup: &Path) -> Result<(), StorageError> {
     match backup.metadata() {
-        Ok(found) if !found.is_file() => return Err(StorageError::unavailable("it is no file")),
+        Ok(found) if !found.is_file() => return Err(StorageError::unavailable("it is not a file")),
         Err(error) => return Err(StorageError::unavailable(error)),
         Ok(_) => {}
     }

@@ -17,7 +17,7 @@ pub(crate) fn refuse_without_rights(database: &Path) -> Result<(), StorageError>
     let folder = folder_of(database);
     match folder.metadata() {
         Ok(found) if found.is_dir() => {}
-        Ok(_) => return Err(no_folder(folder, "is no folder")),
+        Ok(_) => return Err(no_folder(folder, "is not a folder")),
         Err(error) => return Err(no_folder(folder, &reason(&error))),
     }
     for suffix in ["", "-wal", "-shm"] {
@@ -34,7 +34,7 @@ pub(crate) fn refuse_without_rights(database: &Path) -> Result<(), StorageError>
 fn file(path: &Path) -> Result<(), StorageError> {
     match path.metadata() {
         Ok(found) if !found.is_file() => Err(StorageError::unsuitable(format!(
-            "{} is no file: choose another, or move away what is there",
+            "{} is not a file: choose another, or move it away",
             path.display()
         ))),
         Ok(_) => match access(path, Access::READ_OK | Access::WRITE_OK) {
@@ -44,7 +44,7 @@ fn file(path: &Path) -> Result<(), StorageError> {
         // A link that leads nowhere is made no file by SQLite, but one where it leads.
         Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => Ok(()),
         Err(error) => Err(StorageError::unsuitable(format!(
-            "{} cannot be looked at: {error}",
+            "{} cannot be accessed: {error}",
             path.display()
         ))),
     }
@@ -53,7 +53,7 @@ fn file(path: &Path) -> Result<(), StorageError> {
 fn reason(error: &std::io::Error) -> String {
     match error.kind() {
         ErrorKind::NotFound => "is not there".to_owned(),
-        _ => format!("cannot be looked at ({error})"),
+        _ => format!("cannot be accessed ({error})"),
     }
 }
 

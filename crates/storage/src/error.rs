@@ -15,18 +15,18 @@ pub enum StorageError {
     #[error("the database did not say whether a change was made: {0}")]
     Uncertain(#[source] Cause),
     /// Others changed the same at the same time, again and again. Nothing was changed.
-    #[error("the database gave way to other changes: {0}")]
+    #[error("the database could not make the change because of others at the same time: {0}")]
     Conflict(#[source] Cause),
     /// The database answered what it never should: a fault of this program, or of who changed the
     /// database by hand. Trying again does not help.
-    #[error("the database refused what it was asked: {0}")]
+    #[error("the database rejected a statement: {0}")]
     Internal(#[source] Cause),
     /// Another process has the database open.
     #[error("{0} is in use by another process")]
     InUse(String),
     /// The database was written by a later version of keygate.
     #[error(
-        "the database has schema version {found}, and this keygate knows versions up to {known}"
+        "the database has schema version {found}, and this keygate supports versions up to {known}"
     )]
     Newer {
         /// The database's schema version.

@@ -23,7 +23,7 @@ async function send(form) {
   const answer = form.querySelector("pre");
   const body = form.querySelector("textarea")?.value;
   const headers = body === undefined ? {} : { "Content-Type": "application/json" };
-  status.textContent = "Waiting for the answer…";
+  status.textContent = "Waiting for the response…";
   answer.hidden = true;
   try {
     const response = await fetch(target(form), { method: form.dataset.method, headers, body });
@@ -31,7 +31,7 @@ async function send(form) {
     answer.hidden = answer.textContent === "";
     status.textContent = `${response.status} ${response.statusText}`;
   } catch {
-    status.textContent = "There was no answer. Is keygate running?";
+    status.textContent = "There was no response. Is keygate running?";
   }
 }
 

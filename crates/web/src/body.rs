@@ -68,7 +68,10 @@ pub(crate) async fn read_body(request: Request) -> Result<Vec<u8>, Problem> {
     match tokio::time::timeout(BODY_TIMEOUT, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes().into()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(body_too_large(max_kib)),
-        Ok(Err(_)) => Err(Problem::new(Code::InvalidRequest, "The body broke off.")),
+        Ok(Err(_)) => Err(Problem::new(
+            Code::InvalidRequest,
+            "The body is incomplete.",
+        )),
         Err(_) => Err(Problem::new(
             Code::RequestTimeout,
             "The body did not arrive within 10 seconds.",

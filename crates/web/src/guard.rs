@@ -185,7 +185,10 @@ fn refuse_members(signed_in: &SignedInSession) -> Result<(), Problem> {
     if signed_in.account.role == Role::Admin {
         return Ok(());
     }
-    Err(Problem::new(Code::AdminRequired, "This is for admins."))
+    Err(Problem::new(
+        Code::AdminRequired,
+        "Only admins may do this.",
+    ))
 }
 
 fn is_write(method: &Method) -> bool {
@@ -198,7 +201,7 @@ fn refuse_cross_origin(request: &Request, site: &Site) -> Result<(), Problem> {
     if fetch_site.is_some_and(|from| from != "same-origin" && from != "none") {
         return Err(Problem::new(
             Code::CrossOriginRequest,
-            "Another web page began this request (Sec-Fetch-Site). Only keygate's own pages may.",
+            "Another website sent this request (Sec-Fetch-Site). Only keygate's own pages may.",
         ));
     }
     // Settings for privacy hide the origin of a page's own form, too; what the browser itself says of it is

@@ -20,7 +20,7 @@ pub(crate) struct Reference;
     path = "/healthz",
     tag = "Probes",
     operation_id = "isAlive",
-    summary = "Ask whether the process is alive",
+    summary = "Check whether the process is alive",
     responses(
         (status = 200, description = "It answers.", body = HealthResponse),
     ),
@@ -35,7 +35,7 @@ pub(crate) async fn healthz() -> Json<HealthResponse> {
     path = "/readyz",
     tag = "Probes",
     operation_id = "isReady",
-    summary = "Ask whether it takes work",
+    summary = "Check whether it is ready",
     description = "Its database takes changes, or keys are decided about without it. `concerns` is there if an \
         operator has to know something nevertheless.",
     responses(
@@ -56,7 +56,7 @@ pub(crate) async fn readyz(State(state): State<WebState>) -> Answer<Json<Readine
     path = "/readyz/checks",
     tag = "Probes",
     operation_id = "isReadyForChecks",
-    summary = "Ask whether it can check keys",
+    summary = "Check whether it can check keys",
     description = "What a load balancer asks: keys are checked also while no change can be made, which `/readyz` \
         answers with 503.",
     responses(

@@ -1,8 +1,8 @@
-//! How the service does, in a sentence.
+//! The status of the service, in a sentence.
 
 use keygate_control::{Health, Status};
 
-/// What stands above everything else.
+/// The headline of the status page.
 pub(crate) fn sentence(status: &Status) -> String {
     let concerned = |health| {
         let components = status.components.iter();
@@ -16,14 +16,14 @@ pub(crate) fn sentence(status: &Status) -> String {
     match status.health {
         Health::Operational if status.components.is_empty() => "No incident is open.".into(),
         Health::Operational => "All systems operational.".into(),
-        Health::Outage if is_all => "Nothing works.".into(),
-        Health::Unknown if is_all => "How the service does is not known.".into(),
-        Health::Maintenance if is_all || names.is_empty() => "Maintenance is being done.".into(),
-        Health::Degraded if is_all || names.is_empty() => "There is trouble.".into(),
+        Health::Outage if is_all => "All systems are down.".into(),
+        Health::Unknown if is_all => "The status of the service is unknown.".into(),
+        Health::Maintenance if is_all || names.is_empty() => "Maintenance is in progress.".into(),
+        Health::Degraded if is_all || names.is_empty() => "The service has problems.".into(),
         Health::Outage => format!("{} {} down.", enumerated(&names), are(&names)),
-        Health::Unknown => format!("How {} {} is not known.", enumerated(&names), do_(&names)),
-        Health::Maintenance => format!("{} {} in maintenance.", enumerated(&names), are(&names)),
-        Health::Degraded => format!("There is trouble with {}.", enumerated(&names)),
+        Health::Unknown => format!("The status of {} is unknown.", enumerated(&names)),
+        Health::Maintenance => format!("{} {} under maintenance.", enumerated(&names), are(&names)),
+        Health::Degraded => format!("{} {} problems.", enumerated(&names), have(&names)),
     }
 }
 
@@ -31,8 +31,8 @@ fn are(names: &[&str]) -> &'static str {
     if names.len() == 1 { "is" } else { "are" }
 }
 
-fn do_(names: &[&str]) -> &'static str {
-    if names.len() == 1 { "does" } else { "do" }
+fn have(names: &[&str]) -> &'static str {
+    if names.len() == 1 { "has" } else { "have" }
 }
 
 /// `A`, `A and B`, `A, B and C`

@@ -179,7 +179,7 @@ fn signup_closed() -> Problem {
 pub(super) fn not_set_up() -> Problem {
     Problem::new(
         Code::SignupClosed,
-        "This service is not set up yet. Its operator makes the first account, with the link that keygate \
+        "This service is not set up yet. Its operator creates the first account with the link that keygate \
          printed when it started or with `keygate account create --admin`.",
     )
 }
@@ -195,7 +195,7 @@ fn invitation_invalid() -> Problem {
 fn email_taken() -> Problem {
     Problem::new(
         Code::EmailTaken,
-        "There is an account with this e-mail address already.",
+        "An account with this e-mail address already exists.",
     )
     .with_param("email")
 }

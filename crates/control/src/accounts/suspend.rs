@@ -42,8 +42,8 @@ pub(super) fn changed(changed: ChangeAccount) -> Result<(), Problem> {
         ChangeAccount::NotFound => Err(account_not_found()),
         ChangeAccount::LastAdmin => Err(Problem::new(
             Code::LastAdmin,
-            "This is the last admin's account: nobody could look after the others. Make another one an admin \
-             before: keygate account set-role E-MAIL admin.",
+            "This is the last admin. Make another account an admin first: \
+             keygate account set-role E-MAIL admin.",
         )),
     }
 }

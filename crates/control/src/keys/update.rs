@@ -36,6 +36,6 @@ impl Control {
 fn key_expired() -> Problem {
     Problem::new(
         Code::KeyExpired,
-        "The API key has expired and cannot be switched on again. Create a new one.",
+        "The API key has expired and cannot be activated again. Create a new one.",
     )
 }

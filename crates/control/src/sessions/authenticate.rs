@@ -53,10 +53,13 @@ impl Control {
 fn session_required() -> Problem {
     Problem::new(
         Code::SessionRequired,
-        "Sign in first: POST /api/session gives the session cookie. API keys are not taken here.",
+        "Sign in first: POST /api/session gives the session cookie. API keys are not accepted here.",
     )
 }
 
 pub(crate) fn session_expired() -> Problem {
-    Problem::new(Code::SessionExpired, "The session is over. Sign in again.")
+    Problem::new(
+        Code::SessionExpired,
+        "The session has ended. Sign in again.",
+    )
 }

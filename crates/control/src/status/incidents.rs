@@ -31,7 +31,7 @@ impl Control {
         let found = components.iter().find(|one| one.id.as_str() == id);
         found.map(|one| one.id.clone()).ok_or_else(|| {
             let known: Vec<&str> = components.iter().map(|one| one.id.as_str()).collect();
-            let rule = format!("must be among {}", known.join(", "));
+            let rule = format!("must be one of {}", known.join(", "));
             Problem::invalid_parameter("components", rule)
         })
     }

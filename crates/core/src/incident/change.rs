@@ -116,7 +116,10 @@ impl Incident {
         ends_at: Timestamp,
     ) -> Result<(), Problem> {
         if self.ends_at.is_some() {
-            return Err(Problem::new(Code::InvalidParameter, "It is over."));
+            return Err(Problem::new(
+                Code::InvalidParameter,
+                "The incident is over.",
+            ));
         }
         self.end(ends_at);
         self.updates.push(update);
@@ -172,8 +175,8 @@ impl Incident {
 
     fn not_allowed(&self, allowed: &[IncidentState], now: Timestamp) -> Problem {
         let why = match self.kind {
-            _ if self.is_over(now) => " It is over.",
-            IncidentKind::Maintenance => " Its times say so.",
+            _ if self.is_over(now) => " The incident is over.",
+            IncidentKind::Maintenance => " Its start and end decide this.",
             IncidentKind::Outage => " It was opened by probes, and is closed when they succeed.",
             IncidentKind::Incident => "",
         };
@@ -212,7 +215,7 @@ pub fn check_begun(starts_at: Timestamp, now: Timestamp) -> Result<(), Problem> 
     if starts_at <= now {
         return Ok(());
     }
-    let rule = "must not be in the future; what is to come is maintenance";
+    let rule = "must not be in the future; schedule maintenance instead";
     Err(Problem::invalid_parameter("starts_at", rule))
 }
 
@@ -234,7 +237,7 @@ fn check_measured(edit: &IncidentEdit) -> Result<(), Problem> {
     ];
     let given = measured.into_iter().find(|(_, is_given)| *is_given);
     given.map_or(Ok(()), |(param, _)| {
-        let rule = "is what probes found, and cannot be changed";
+        let rule = "was found by probes and cannot be changed";
         Err(Problem::invalid_parameter(param, rule))
     })
 }

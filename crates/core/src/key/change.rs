@@ -20,15 +20,14 @@ impl IssueKey {
     /// Refuses what no new key can have.
     pub fn refuse_unissuable(&self, now: Timestamp) -> Result<(), Problem> {
         if self.expires_at.is_some_and(|end| end <= now) {
-            let rule = "must lie in the future";
+            let rule = "must be in the future";
             return Err(Problem::invalid_parameter("expires_at", rule));
         }
         if self
             .scopes
             .is_some_and(|scopes| scopes.contains(Scope::Admin))
         {
-            let rule =
-                "may hold chat, read and write for a new key; admin can be given to it afterwards";
+            let rule = "may be chat, read and write for a new key; admin can be added later";
             return Err(Problem::invalid_parameter("scopes", rule));
         }
         Ok(())

@@ -11,9 +11,7 @@ pub struct KeyFormat {
 
 /// The prefix is not of the form `[a-z][a-z0-9]{1,14}_`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "must be a lower-case letter, 1 to 14 lower-case letters or digits, and an underscore, like ask_"
-)]
+#[error("must be a lower-case letter, 1 to 14 lower-case letters or digits, and an underscore")]
 pub struct InvalidPrefix;
 
 /// The text is no key: wrong prefix, length, alphabet or checksum.

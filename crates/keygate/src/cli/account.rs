@@ -12,23 +12,23 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(super) enum Account {
-    /// Make an account; its password is asked for, or read with --password-stdin
+    /// Create an account; asks for its password, or reads it with --password-stdin
     Create(Create),
     /// List all accounts
     List(Format),
-    /// Say whether an account's owner is an admin in the dashboard; its sessions end
+    /// Make an account an admin or a member; its sessions end
     SetRole(SetRole),
-    /// Replace an account's password; its sessions end, and the links that it made
+    /// Change an account's password; its sessions and the links that it created end
     ResetPassword(WithPassword),
-    /// Make a link with which an account's owner can choose a new password within a day
+    /// Create a link to reset an account's password, valid for a day
     ResetLink(One),
-    /// Suspend an account: its sessions end and its keys open nothing, at once
+    /// Suspend an account: its sessions end and its keys stop working at once
     Suspend(One),
     /// Lift a suspension
     Resume(One),
-    /// Make a link with which one new account can be made within a week
+    /// Create an invitation link for one new account, valid for a week
     Invite(Format),
-    /// List the links that still work: what for, whose they are, and when they end
+    /// List active links: purpose, account, and when they expire
     Links(Format),
     /// Withdraw a link: it no longer works
     WithdrawLink(Link),
@@ -61,7 +61,7 @@ pub(super) struct Link {
 pub(super) struct Create {
     #[command(flatten)]
     account: WithPassword,
-    /// Its owner looks after all accounts in the dashboard
+    /// Make it an admin, who manages all accounts in the dashboard
     #[arg(long)]
     admin: bool,
 }
@@ -70,7 +70,7 @@ pub(super) struct Create {
 enum Role {
     /// Has keys
     Member,
-    /// Looks after all accounts, too
+    /// Manages all accounts, too
     Admin,
 }
 
@@ -120,7 +120,7 @@ impl Account {
                 let account = operator::run(settings, command).await?;
                 format.print(
                     &account,
-                    "The password of {email} is replaced; its sessions have ended, and the links that it made.",
+                    "The password of {email} is changed. Its sessions and the links that it created have ended.",
                 )
             }
             Self::SetRole(SetRole {
@@ -144,7 +144,7 @@ impl Account {
                 let account = operator::run(settings, command).await?;
                 format.print(
                     &account,
-                    "The account {email} is suspended; its keys open nothing any more.",
+                    "The account {email} is suspended. Its keys no longer work.",
                 )
             }
             Self::Resume(One { email, format }) => {
@@ -152,7 +152,7 @@ impl Account {
                 let account = operator::run(settings, command).await?;
                 format.print(
                     &account,
-                    "The account {email} is resumed; its keys work again.",
+                    "The account {email} is resumed. Its keys work again.",
                 )
             }
             Self::Invite(format) => {
@@ -162,7 +162,7 @@ impl Account {
             }
             Self::Links(format) => {
                 let links = operator::run(settings, Command::ListLinks).await?;
-                format.table(&links, LINK_COLUMNS, "No link works at present.")
+                format.table(&links, LINK_COLUMNS, "There are no active links.")
             }
             Self::WithdrawLink(Link { id, format }) => {
                 let command = Command::WithdrawLink { id };
@@ -205,7 +205,7 @@ impl Format {
         }
         self.print(
             account,
-            "No account is an admin's now. Make one an admin with:\n  keygate account set-role {email} admin",
+            "There is no admin now. Make an account an admin with:\n  keygate account set-role {email} admin",
         )
     }
 
@@ -252,7 +252,7 @@ impl WithPassword {
         }
         if !std::io::stdin().is_terminal() {
             return Err(Failure::new(
-                "There is no terminal to ask for the password. Give it with --password-stdin.",
+                "There is no terminal to ask for the password. Pass it with --password-stdin.",
             ));
         }
         let password = input::ask_password("Password: ").await?;

@@ -49,7 +49,7 @@ impl Backup {
         // Found out before the work, and once more by the file system after it.
         if !force && file.exists() {
             return Err(Failure::new(format!(
-                "{} is there already. Choose another name, or replace it with --force.",
+                "{} already exists. Choose another name, or replace it with --force.",
                 file.display()
             )));
         }
@@ -64,7 +64,7 @@ impl Backup {
             written
         });
         let written = written.await;
-        written.map_err(|panic| Failure::new(format!("The backup broke off ({panic}).")))??;
+        written.map_err(|panic| Failure::new(format!("The backup failed ({panic}).")))??;
         let file = file.display().to_string();
         format.print(&json!({ "file": file }), "{file} is written and checked.")
     }

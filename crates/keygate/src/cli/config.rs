@@ -8,7 +8,7 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(super) enum Config {
-    /// Say whether the configuration is valid; changes nothing
+    /// Check the configuration; changes nothing
     Check,
     /// Print the reference of all settings, in Markdown
     Reference,

@@ -13,7 +13,7 @@ use crate::{
 
 #[derive(Args)]
 pub(super) struct Doctor {
-    /// Print JSON, for programs
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

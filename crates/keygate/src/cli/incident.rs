@@ -11,7 +11,7 @@ use crate::{
 /// The message, shown on the status page as plain text
 #[derive(Args)]
 struct Message {
-    /// What to say, in plain text; "-" reads it from standard input
+    /// The message, in plain text; "-" reads it from standard input
     #[arg(long, value_name = "TEXT")]
     message: String,
 }
@@ -35,7 +35,7 @@ pub(super) enum Incident {
 /// What an incident and maintenance have in common.
 #[derive(Args)]
 struct Announcement {
-    /// What it is called, in one line
+    /// The title, in one line
     #[arg(long)]
     title: String,
     #[command(flatten)]
@@ -43,7 +43,7 @@ struct Announcement {
     #[arg(
         long = "component",
         value_name = "ID",
-        help = "A component that it concerns, like data_plane or upstream:/v1; can be repeated [default: all]"
+        help = "An affected component, like data_plane or upstream:/v1; can be repeated [default: all]"
     )]
     components: Vec<String>,
 }
@@ -66,10 +66,10 @@ pub(super) struct Post {
 pub(super) struct Schedule {
     #[command(flatten)]
     announcement: Announcement,
-    /// When it is to begin, like 2026-06-10T08:00:00Z
+    /// When it starts, like 2026-06-10T08:00:00Z
     #[arg(long, value_name = "TIME")]
     starts_at: String,
-    /// When it is to be over
+    /// When it ends
     #[arg(long, value_name = "TIME")]
     ends_at: String,
     #[command(flatten)]
@@ -96,19 +96,19 @@ pub(super) struct Edit {
     /// The incident's id
     #[arg(group = "subject")]
     id: String,
-    /// What it is called, in one line
+    /// The title, in one line
     #[arg(long)]
     title: Option<String>,
-    /// A component that it concerns, in place of those that it did; can be repeated
+    /// An affected component, replacing the earlier ones; can be repeated
     #[arg(long = "component", value_name = "ID")]
     components: Vec<String>,
-    /// It concerns everything
+    /// All components are affected
     #[arg(long, conflicts_with = "components")]
     all_components: bool,
-    /// When it began, or is to begin, like 2026-06-10T08:00:00Z
+    /// When it started or will start, like 2026-06-10T08:00:00Z
     #[arg(long, value_name = "TIME")]
     starts_at: Option<String>,
-    /// When it was over, or is to be
+    /// When it ended or will end
     #[arg(long, value_name = "TIME")]
     ends_at: Option<String>,
     #[command(flatten)]

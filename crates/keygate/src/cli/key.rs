@@ -38,10 +38,10 @@ pub(super) struct List {
 pub(super) struct Issue {
     #[command(flatten)]
     owner: Owner,
-    /// What the key is called
+    /// The key's name
     #[arg(long)]
     name: String,
-    /// What it opens; may be given several times [default: chat and read]
+    /// A scope; can be repeated [default: chat and read]
     #[arg(long = "scope", value_enum)]
     scopes: Vec<IssuableScope>,
     /// When it expires, like 2030-01-31T08:00:00Z

@@ -21,7 +21,7 @@ use crate::{
 pub(super) struct Restore {
     /// The backup
     file: PathBuf,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -33,7 +33,7 @@ impl Restore {
         let Self { file, yes, format } = self;
         if operator::is_running(&settings.data).await {
             return Err(Failure::new(format!(
-                "A keygate runs on the data folder {}. Stop it, and restore then.",
+                "keygate is running on the data folder {}. Stop it first, then restore.",
                 settings.data.display()
             )));
         }
@@ -51,7 +51,7 @@ impl Restore {
         create_data_folder(&settings.data)?;
         let prepare = move || Restoration::prepare(&file, &database, SystemClock.now());
         let prepared = tokio::task::spawn_blocking(prepare).await;
-        let broke_off = |panic| Failure::new(format!("Restoring broke off ({panic})."));
+        let broke_off = |panic| Failure::new(format!("The restore failed ({panic})."));
         let prepared = prepared.map_err(broke_off)??;
         let revived = described(prepared.revived.as_ref());
         if format.is_for_people() {
@@ -64,7 +64,7 @@ impl Restore {
         }
         let aside = prepared.complete()?.display().to_string();
         let done = json!({ "moved_aside": aside, "revived": revived });
-        let sentence = "It is restored. What was there before is {moved_aside}.";
+        let sentence = "The backup is restored. The previous database is {moved_aside}.";
         format.print(&done, sentence)
     }
 }
@@ -95,15 +95,15 @@ fn described(revived: Option<&Revived>) -> Value {
 }
 
 const LISTS: &[(&str, &str)] = &[
-    ("keys", "Keys that open something again"),
+    ("keys", "Keys that work again"),
     ("accounts", "Accounts that are no longer suspended"),
     ("admins", "Accounts that are admins again"),
-    ("passwords", "Accounts with the password of before"),
+    ("passwords", "Accounts with their earlier password"),
 ];
 
 fn lines(revived: &Value) -> Vec<String> {
     if revived.is_null() {
-        return vec!["What is there now cannot be read, so it cannot be told what comes back to life: look through keys and accounts afterwards.".to_owned()];
+        return vec!["The current database cannot be read, so it is not known which keys and accounts the backup brings back: check them afterwards.".to_owned()];
     }
     let mut lines = Vec::new();
     for (field, title) in LISTS {
@@ -115,17 +115,18 @@ fn lines(revived: &Value) -> Vec<String> {
         }
     }
     if lines.is_empty() {
-        lines.push("Nothing that was ended since comes back to life.".to_owned());
+        lines.push("Nothing that was revoked or suspended since the backup comes back.".to_owned());
     }
     let (accounts, keys) = (&revived["lost_accounts"], &revived["lost_keys"]);
     lines.push(format!(
-        "Gone afterwards: accounts {accounts}, keys {keys}, which the backup does not have. All sessions and links end."
+        "Not in the backup, and lost: {accounts} accounts, {keys} keys. All sessions and links end."
     ));
     lines
 }
 
 fn confirm() -> Result<(), Failure> {
-    let not_done = || Failure::new("Nothing was changed. Say --yes to restore.");
+    let not_done =
+        || Failure::new("Nothing was changed. Use --yes to restore without this question.");
     if !std::io::stdin().is_terminal() {
         return Err(not_done());
     }

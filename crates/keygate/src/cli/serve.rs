@@ -39,14 +39,14 @@ async fn greeting(
 ) -> Result<Vec<String>, Failure> {
     let mut lines = Vec::new();
     if let Some(token) = running.setup_token().await? {
-        lines.push("Make the first account here; the link works once, within a day:".to_owned());
+        lines.push("Create the first account here. The link works once, within a day:".to_owned());
         let others = network.iter().flat_map(|network| &network.urls);
         let urls = iter::once(&running.origin).chain(others);
         lines.extend(urls.map(|url| format!("  {}", signup_link(url, &token))));
     }
     if running.lacks_admin().await? {
         output::line(
-            "No account is an admin's. Make one an admin: keygate account set-role E-MAIL admin",
+            "There is no admin. Make an account an admin: keygate account set-role E-MAIL admin",
         )?;
     }
     if upstreams.is_empty() {

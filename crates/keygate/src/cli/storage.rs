@@ -20,24 +20,23 @@ use crate::{
 
 #[derive(Subcommand)]
 pub(super) enum Storage {
-    /// Make a database the same as another, from SQLite to PostgreSQL or back
+    /// Copy a database to another, from SQLite to PostgreSQL or back
     ///
-    /// What an earlier copy has written is left as it is: one that was interrupted goes on, and a second
-    /// one brings over what has changed. The source may be in use: what is copied is one state of it, that
-    /// of the beginning. The target may not be. At the end both sides are read again, and their rows and
-    /// checksums must agree.
+    /// An interrupted copy continues where it stopped, and a second copy transfers only what has changed.
+    /// The source may be in use: its state at the beginning is copied. The target must not be in use. At
+    /// the end both sides are read again, and their rows and checksums must agree.
     Copy(Copy),
 }
 
 #[derive(Args)]
 pub(super) struct Copy {
-    /// What is read, like sqlite:keygate-data/keygate.db
+    /// The source, like sqlite:keygate-data/keygate.db
     #[arg(long, value_name = "DATABASE")]
     from: String,
     #[arg(
         long,
         value_name = "DATABASE",
-        help = "What is written, like postgres://user:password@host/keygate"
+        help = "The target, like postgres://user:password@host/keygate"
     )]
     to: String,
     #[command(flatten)]
@@ -128,7 +127,7 @@ impl From<CopyError> for Failure {
                 "Nothing was copied: {error}. Choose an empty database with --to, or one that was copied from this source before."
             )),
             CopyError::Differs(_) => Self::new(format!(
-                "It is not yet the same: {error}. Stop what writes to the target, and copy once more."
+                "The target is not yet the same: {error}. Stop what writes to it, and copy again."
             )),
         }
     }
@@ -139,7 +138,7 @@ impl From<TargetError> for Failure {
         match error {
             TargetError::Storage(error) => error.into(),
             TargetError::InUse { .. } => Self::new(format!(
-                "Nothing was copied: {error}, which would go by what they remember. Stop them, and copy once more."
+                "Nothing was copied: {error}, which would not notice the change. Stop them, and copy again."
             )),
             TargetError::Copying(_) => Self::new(format!(
                 "Nothing was copied: {error}. Wait until it is done, or end it."

@@ -76,6 +76,6 @@ impl fmt::Display for Database {
 /// Says nothing of what was given: there may be a password in it.
 fn not_a_database() -> Failure {
     Failure::new(
-        "The database (storage.database, --database, --from, --to) must be a file, or like postgres://user:password@host:5432/keygate?sslmode=verify-full, and what is given is not that.",
+        "The database (storage.database, --database, --from, --to) must be a file, or a URL like postgres://user:password@host:5432/keygate?sslmode=verify-full.",
     )
 }

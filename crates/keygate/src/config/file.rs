@@ -128,7 +128,7 @@ fn decimal(integer: &DeInteger<'_>) -> String {
 
 fn not_understood(text: &str, span: Range<usize>, why: &str) -> String {
     let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
-    format!("Line {line} is not understood: {why}.")
+    format!("Line {line} is not valid: {why}.")
 }
 
 #[cfg(test)]
@@ -169,27 +169,27 @@ mod tests {
         for (text, expected) in [
             (
                 "[keys]\n\nmax_active = \"ten\"\n",
-                "Line 3 is not understood: invalid type: string \"ten\", expected a whole number, like max_active = 10.",
+                "Line 3 is not valid: invalid type: string \"ten\", expected a whole number, like max_active = 10.",
             ),
             (
                 "[keys]\nmax_active = 1.5\n",
-                "Line 2 is not understood: invalid type: float, expected a whole number, like max_active = 10.",
+                "Line 2 is not valid: invalid type: float, expected a whole number, like max_active = 10.",
             ),
             (
                 "[server]\ntrusted_proxies = \"10.0.0.0/8\"",
-                "Line 2 is not understood: invalid type: string \"10.0.0.0/8\", expected a list of strings, like trusted_proxies = [\"10.0.0.0/8\"].",
+                "Line 2 is not valid: invalid type: string \"10.0.0.0/8\", expected a list of strings, like trusted_proxies = [\"10.0.0.0/8\"].",
             ),
             (
                 "[upstream]\nurl = \"http://a\"",
-                "Line 1 is not understood: upstream is a table that begins with [[upstream]].",
+                "Line 1 is not valid: upstream is a table that begins with [[upstream]].",
             ),
             (
                 "upstream = [1]",
-                "Line 1 is not understood: upstream is a table that begins with [[upstream]].",
+                "Line 1 is not valid: upstream is a table that begins with [[upstream]].",
             ),
             (
                 "[[server]]\nlisten = \"a\"",
-                "Line 1 is not understood: server is a table that begins with [server].",
+                "Line 1 is not valid: server is a table that begins with [server].",
             ),
         ] {
             assert_eq!(parse(text).err().as_deref(), Some(expected), "{text}");

@@ -11,7 +11,7 @@ pub(crate) struct PublicUrl(pub(crate) String);
 
 impl Value for PublicUrl {
     fn parse(text: &str) -> Result<Self, Rule> {
-        let rule = "must be scheme, host and port, like https://keys.example.com";
+        let rule = "must be scheme, host and port, without a path";
         origin(text).map(Self).ok_or_else(|| rule.into())
     }
 }

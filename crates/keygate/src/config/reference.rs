@@ -5,15 +5,14 @@ use super::sections::SETTINGS;
 const INTRODUCTION: &str = "\
 # Configuration
 
-keygate runs without any. Settings stand in a TOML file that is given with `--config` or `KEYGATE_CONFIG`, in
-variables, or in flags: a flag comes before a variable, and a variable before the file. `keygate config check` says
-whether they are valid. Times are written like `30s`, `10m`, `12h` or `7d`; files are taken from the folder of the
-configuration file.
+keygate needs no configuration. Settings can be given in a TOML file (`--config` or `KEYGATE_CONFIG`), in environment
+variables and as flags. A flag overrides a variable, and a variable overrides the file. `keygate config check` checks
+them. Times are written like `30s`, `10m`, `12h` or `7d`. Paths in the file are relative to the folder of the file.
 
-The variable of a setting is `KEYGATE_`, its table and its name: `KEYGATE_KEYS_MAX_ACTIVE`. One with a flag has the
-flag's name as well, which comes first: `KEYGATE_LISTEN` before `KEYGATE_SERVER_LISTEN`. A list is separated by commas,
-files are taken from the working folder, and a variable that is empty is not set. There may be several `[[upstream]]`
-and `[[route]]`, so their settings stand in the file, but for `--upstream` and `KEYGATE_UPSTREAM`.
+The variable of a setting is `KEYGATE_`, its table and its name: `KEYGATE_KEYS_MAX_ACTIVE`. A setting with a flag also has
+a variable with the flag's name, which takes precedence: `KEYGATE_LISTEN` before `KEYGATE_SERVER_LISTEN`. In variables, lists
+are separated by commas, paths are relative to the working folder, and an empty variable counts as not set. There can be
+several `[[upstream]]` and `[[route]]`, so their settings are in the file only, except `--upstream` and `KEYGATE_UPSTREAM`.
 
 This page is made from the code: `cargo xtask docs configuration`.
 ";
@@ -53,7 +52,7 @@ pub(crate) fn reference_page(others: impl Iterator<Item = OtherFlag>) -> String 
         &settings.collect::<String>(),
         "\n## Example\n\n```toml\n",
         &example(),
-        "```\n\n## Flags that are no settings\n\n| flag | variable | what it does |\n|---|---|---|\n",
+        "```\n\n## Other flags\n\n| flag | variable | what it does |\n|---|---|---|\n",
         &others.collect::<String>(),
     ]
     .concat()

@@ -28,95 +28,95 @@ settings! {
         #[setting(example = "0.0.0.0:8080", default = "127.0.0.1:8080", flag = "--listen ADDRESS")]
         listen: SocketAddr,
 
-        /// The address in the browser: scheme, host and port. Needed where that is not an address or `localhost`:
-        /// forms sent by another name are refused. With `https` the session cookie is `Secure` and bound to the host.
+        /// The address that people use in the browser: scheme, host and port. Needed unless that is an IP address or
+        /// `localhost`: forms sent under another name are refused. With `https` the session cookie is `Secure` and
+        /// bound to the host.
         #[setting(example = "https://keys.example.com", unset = "the address listened on", flag = "--public-url URL")]
         public_url: Option<PublicUrl>,
 
-        /// How long to go on taking requests after SIGTERM, while `/readyz` says 503: so long a load balancer needs to
-        /// notice.
+        /// How long to accept requests after SIGTERM while `/readyz` answers 503. It should be as long as the load
+        /// balancer needs to notice.
         #[setting(example = "5s", default = "0s")]
         drain_delay: Delay,
 
-        /// How long a client may leave a connection unused before it is closed. Behind a balancer, longer than the
-        /// balancer keeps its own: 60 seconds to 10 minutes with most.
+        /// How long an idle client connection is kept open. Behind a load balancer it must be longer than the
+        /// balancer's own idle timeout, which is 60 seconds to 10 minutes with most.
         #[setting(example = "650s", default = "75s")]
         keep_alive: Duration,
 
-        /// Addresses or networks of proxies in front of keygate. Their `X-Forwarded-For` is believed, and they may ask
-        /// at `/verify` and over `ext_authz` about the requests that they got.
+        /// Addresses or networks of proxies in front of keygate. Their `X-Forwarded-For` is trusted, and they may use
+        /// `/verify` and `ext_authz` for the requests that they receive.
         #[setting(example = "10.0.0.0/8", unset = "none")]
         trusted_proxies: Vec<IpNet>,
     }
 
     [ext_authz] ExtAuthz {
-        /// The address and port on which Envoy's `ext_authz` (gRPC, v3) is answered.
+        /// The address and port on which to serve Envoy's `ext_authz` (gRPC, v3).
         #[setting(example = "127.0.0.1:9191", unset = "none")]
         listen: Option<SocketAddr>,
     }
 
     [metrics] Metrics {
-        /// The address and port on which `/metrics` is answered, to whoever asks; or `off`.
-        /// Where it is left out and the port is taken, keygate goes on without.
+        /// The address and port on which to serve `/metrics`, without authentication, or `off`.
+        /// If it is not set and the default port is taken, keygate starts without metrics.
         #[setting(example = "127.0.0.1:9464", default = "127.0.0.1:9464", flag = "--metrics-listen ADDRESS")]
         listen: Chosen<AddressOrOff>,
     }
 
     [keys] Keys {
-        /// What every key begins with: a lower-case letter, 1 to 14 lower-case letters or digits, and an underscore.
+        /// The prefix of every key: a lower-case letter, 1 to 14 lower-case letters or digits, and an underscore.
         /// Keys with another prefix stop working.
         #[setting(example = "acme_", default = "ask_")]
         prefix: Chosen<KeyFormat>,
 
-        /// How many active keys an account may have.
+        /// The maximum number of active keys of an account.
         #[setting(example = "10", default = "10")]
         max_active: Chosen<NonZeroU32>,
 
-        /// How many keys an account may have, those that are switched off or have expired included. Deleted ones do
-        /// not count.
+        /// The maximum number of keys of an account, including inactive and expired ones. Deleted keys do not count.
         #[setting(example = "1000", default = "1000")]
         max_total: Chosen<NonZeroU32>,
 
-        /// A file with a secret of at least 32 bytes under which keys are hashed (HMAC-SHA-256). It can be set only
-        /// while there are no keys, and without it no key can be checked: keep it safe.
+        /// A file with a secret of at least 32 bytes with which keys are hashed (HMAC-SHA-256). It can be set only
+        /// while there are no keys, and no key can be checked without it: keep it safe.
         #[setting(example = "/etc/keygate/pepper", unset = "none")]
         pepper_file: Option<SecretFile>,
     }
 
     [accounts] Accounts {
-        /// Who may make an account: `closed` (the operator), `invite` (whoever has an invitation, which the operator
-        /// or an admin makes) or `open` (anybody). The first account is made with the set-up link or by the operator
-        /// in any case.
+        /// Who may create an account: `closed` (only the operator), `invite` (everybody with an invitation from the
+        /// operator or an admin) or `open` (everybody). The first account is always created with the set-up link or by
+        /// the operator.
         #[setting(example = "open", default = "invite")]
         signup: Signup,
 
-        /// How many changes an account may make in a minute, on each node; five thirds of that at once. Refused ones
-        /// do not count, nor do admins'.
+        /// How many changes an account may make in a minute, on each node; five thirds of that in a burst. Refused
+        /// changes and those of admins do not count.
         #[setting(example = "120", default = "120")]
         changes_per_minute: NonZeroU32,
 
-        /// How long a session lives without being used.
+        /// How long an unused session lasts.
         #[setting(example = "12h", default = "7d")]
         session_idle: Duration,
 
-        /// How long a session lives at most.
+        /// How long a session lasts at most.
         #[setting(example = "30d", default = "30d")]
         session_absolute: Duration,
     }
 
     [audit] Audit {
-        /// After how many days an entry of the record is forgotten.
-        #[setting(example = "1095", unset = "for ever")]
+        /// After how many days audit entries are deleted.
+        #[setting(example = "1095", unset = "never")]
         keep_days: Option<NonZeroU32>,
     }
 
     [[upstream]] Upstream {
-        /// Which requests go to this upstream: this path and all below it. The longest path wins.
+        /// The path whose requests go to this upstream, including all paths below it. The longest matching path wins.
         #[setting(example = "/v1/audio", default = "/v1")]
         path: String,
 
-        /// The upstream's address, with or without `/v1` at its end; the flag gives that of the upstream for `/v1`.
-        /// Another path in it goes before the request's own.
+        /// The address of the API to which requests with a valid key are forwarded, with or without `/v1` at its end.
+        /// Any other path in it is put before the path of the request. The flag sets the upstream for `/v1`.
         #[setting(example = "http://127.0.0.1:11434", flag = "--upstream URL")]
         url: String,
 
@@ -128,32 +128,32 @@ settings! {
         #[setting(example = "5s", default = "5s")]
         connect_timeout: Duration,
 
-        /// How long the upstream may take nothing of a request that is sent to it before the client gets a 504.
+        /// How long the upstream may stop reading a request that is being sent before the client gets a 504.
         #[setting(example = "30s", default = "30s")]
         write_timeout: Duration,
 
-        /// How long the upstream may take to send the whole head of its answer, from the last piece of the request,
-        /// before the client gets a 504. Interim answers (1xx) do not count as one. A client that sends nothing of
-        /// its body for so long, or for 30 seconds, gets a 408.
+        /// How long the upstream may take to send the complete response headers after the last part of the request
+        /// before the client gets a 504. Interim responses (1xx) do not count. A client that sends nothing of its
+        /// request body for as long, or for 30 seconds, gets a 408.
         #[setting(example = "2m", default = "10m")]
         response_timeout: Duration,
 
-        /// How long a connection to the upstream is kept that is not used. It should be less than what the upstream
-        /// has, which is 5 seconds with many servers; where that says `Keep-Alive: timeout`, it is heeded.
+        /// How long an idle connection to the upstream is kept. It should be less than the upstream's own idle
+        /// timeout, which is 5 seconds with many servers; a `Keep-Alive: timeout` of the upstream is respected.
         #[setting(example = "4s", default = "4s")]
         idle_timeout: Duration,
 
-        /// How long a connection to the upstream is used at all, so that one whose address moved is found where it is
-        /// now.
+        /// How long a connection to the upstream is used at most, so that a changed address of the upstream takes
+        /// effect.
         #[setting(example = "1m", default = "1m")]
         max_connection_age: Duration,
 
-        /// What the upstream is called on the status page, which anybody may see.
+        /// The upstream's name on the public status page.
         #[setting(example = "Speech", unset = "API, with its path if that is not `/v1`")]
         name: Option<String>,
 
-        /// What is asked for to see whether the upstream works, with its credential: any status below 500 says so.
-        /// `off`: it is not asked, and not on the status page.
+        /// The path that is requested, with the upstream's credential, to check whether the upstream works: any status
+        /// below 500 means that it does. With `off` it is not checked and not on the status page.
         #[setting(example = "/health", unset = "/v1/models, or its path")]
         status_path: Option<String>,
     }
@@ -163,58 +163,59 @@ settings! {
         #[setting(example = "DELETE", unset = "all")]
         methods: Vec<Method>,
 
-        /// The path that this route covers; with `/**` at its end, also all below it. Paths outside `/v1` matter to
-        /// proxies that ask at `/verify` or over `ext_authz`.
+        /// The path that this route covers; with `/**` at its end, also all paths below it. Paths outside `/v1` are for
+        /// proxies that use `/verify` or `ext_authz`.
         #[setting(example = "/v1/models/**")]
         path: Pattern,
 
-        /// The scope that a key needs there: `chat`, `read`, `write` or `admin`. The first route that covers a request
-        /// decides; the contract's own come last.
+        /// The scope that a key needs: `chat`, `read`, `write` or `admin`. The first route that covers a request decides;
+        /// the built-in ones come last.
         #[setting(example = "admin")]
         scope: Scope,
     }
 
     [storage] Storage {
-        /// The SQLite database, from the data folder if it is no absolute path; or a PostgreSQL that several nodes
-        /// share, `postgres://user:password@host:5432/keygate?sslmode=verify-full`. What follows is for PostgreSQL.
+        /// The SQLite file, relative to the data folder unless it is an absolute path; or a PostgreSQL database that
+        /// several nodes share, `postgres://user:password@host:5432/keygate?sslmode=verify-full`. The other settings of
+        /// this section are for PostgreSQL.
         #[setting(example = "keygate.db", default = "keygate.db", flag = "--database DATABASE")]
         database: Chosen<String>,
 
-        /// How many connections a node makes at most, besides two that read changes. Half of them may make changes,
-        /// and a fifth is kept for keys that are looked up.
+        /// The maximum number of connections of a node, besides two that read changes. Half of them may be used for
+        /// changes, and a fifth is reserved for looking up keys.
         #[setting(example = "10", default = "10")]
         pool_size: PoolSize,
 
-        /// How long the database may take for what it is asked.
+        /// How long the database may take for a statement.
         #[setting(example = "2s", default = "2s")]
         statement_timeout: Limited<1>,
 
-        /// How long a change may wait for another.
+        /// How long a change may wait for another one that holds a lock.
         #[setting(example = "1s", default = "1s")]
         lock_timeout: Limited<1>,
 
-        /// How long a node may go by its memory without having heard that nothing has changed: the longest that a key
-        /// lives on another node once its revocation is acknowledged.
+        /// How long a node may answer from memory after it last read all changes: the longest time that a key still
+        /// works on another node once its revocation is acknowledged.
         #[setting(example = "1s", default = "1s")]
         lease: Limited<100>,
 
-        /// What to do with keys in memory when the lease is over and the database is away: `refuse` them with a 503,
-        /// or `serve-cached`: let them in, though they may be revoked.
+        /// What to do with keys in memory when the lease has expired and the database cannot be reached: `refuse` them
+        /// with a 503, or `serve-cached`: accept them, though they may have been revoked.
         #[setting(example = "serve-cached", default = "refuse")]
         on_storage_loss: OnStorageLoss,
 
-        /// How long `serve-cached` may go on.
+        /// How long `serve-cached` may last.
         #[setting(example = "10m", default = "10m")]
         max_stale: Duration,
     }
 
     [status] Status {
-        /// How often keygate looks whether itself, its database and its upstreams work, for the status page: each
-        /// 100ms to 1h, or `off`.
+        /// How often keygate checks itself, its database and its upstreams for the status page: every 100ms to 1h, or
+        /// `off`.
         #[setting(example = "30s", default = "30s", flag = "--status-interval TIME")]
         interval: StatusInterval,
 
-        /// How long an answer to that may take; at most `status.interval`.
+        /// How long such a check may take; at most `status.interval`.
         #[setting(example = "5s", default = "5s")]
         timeout: Chosen<Duration>,
     }
@@ -224,12 +225,13 @@ settings! {
         #[setting(example = "http://127.0.0.1:4317", unset = "none")]
         otlp_endpoint: Option<Collector>,
 
-        /// Which part of the traces that begin here is kept, from 0 to 1. Of others, those that their caller keeps.
+        /// The share of traces to keep, from 0 to 1, of those that begin here. Others are kept if their caller keeps
+        /// them.
         #[setting(example = "0.1", default = "1.0")]
         sample_ratio: Ratio,
 
-        /// Whose `traceparent` says which trace a request belongs to, and that it is kept: that of
-        /// `server.trusted_proxies`, or anybody's, who may then fill the collector.
+        /// Whose `traceparent` is used: only that of `server.trusted_proxies`, or that of `anybody`, who could then fill
+        /// the collector.
         #[setting(example = "anybody", default = "trusted_proxies")]
         believe: Believed,
     }

@@ -118,16 +118,11 @@ impl Setting {
 
     /// It is needed and not given.
     pub(super) fn missing(&self) -> Failure {
-        let (table, name) = self.table_and_name();
-        let article = if table.starts_with(['a', 'e', 'i', 'o', 'u']) {
-            "An"
-        } else {
-            "A"
-        };
+        let (_, name) = self.table_and_name();
         let heading = self.heading;
         let example = self.line(self.example);
         Failure::new(format!(
-            "{article} {heading} lacks its {name}, like {example}."
+            "{name} is missing in {heading}. Write it like {example}."
         ))
     }
 }
@@ -146,6 +141,6 @@ pub(crate) fn did_you_mean(word: &str, known: &[&str]) -> String {
     let ranked = known.iter().rev().map(|known| (likeness(known), known));
     match ranked.max_by(|(one, _), (other, _)| one.total_cmp(other)) {
         Some((likeness, nearest)) if likeness >= ALIKE => format!("Did you mean \"{nearest}\"?"),
-        _ => format!("There are {}.", known.join(", ")),
+        _ => format!("Known names: {}.", known.join(", ")),
     }
 }

@@ -111,20 +111,20 @@ values! {
 
     SecretFile, SecretFile, "must name a file", |text| Some(Self(text.into()));
 
-    SocketAddr, Text, "must be an address and a port, like 127.0.0.1:8080", |text| text.parse().ok();
+    SocketAddr, Text, "must be an address and a port", |text| text.parse().ok();
 
-    AddressOrOff, Text, "must be an address and a port, like 127.0.0.1:9464, or off", |text| match text {
+    AddressOrOff, Text, "must be an address and a port, or off", |text| match text {
         "off" => Some(Self::Off),
         text => text.parse().map(Self::At).ok(),
     };
 
-    IpNet, Text, "must list addresses or networks, like 10.0.0.0/8", |text| {
+    IpNet, Text, "must list addresses or networks", |text| {
         text.parse().or_else(|_| text.parse().map(IpAddr::into)).ok()
     };
 
-    Duration, Text, "must be a time like 30s, 10m, 12h or 7d", |text| time(text).filter(|time| !time.is_zero());
+    Duration, Text, "must be a time with a unit (ms, s, m, h or d)", |text| time(text).filter(|time| !time.is_zero());
 
-    Delay, Text, "must be a time like 5s, or 0s", |text| time(text).map(Self);
+    Delay, Text, "must be a time with a unit (ms, s, m, h or d)", |text| time(text).map(Self);
 
     Ratio, Number, "must be between 0 and 1", |text| {
         text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio)).map(Self)
@@ -153,13 +153,13 @@ values! {
 
     Scope, Text, "must be chat, read, write or admin", |text| Self::parse(text);
 
-    Method, Text, "must list methods, like [\"DELETE\"]", |text| {
+    Method, Text, "must list methods in capital letters", |text| {
         text.parse().ok().filter(|_| text == text.to_uppercase())
     };
 
     Pattern, Text, InvalidPattern.to_string(), |text| Self::parse(text).ok();
 
-    Collector, Text, "must be http://, host and port, like http://127.0.0.1:4317", |text| {
+    Collector, Text, "must be http://, host and port", |text| {
         let authority = text.strip_prefix("http://").map(|rest| rest.trim_end_matches('/').parse());
         let authority: Option<Authority> = authority.and_then(Result::ok);
         authority.filter(|authority| !authority.as_str().contains('@')).map(|_| Self(text.to_owned()))
@@ -203,7 +203,7 @@ impl Value for PoolSize {
     const KIND: Kind = Kind::Integer;
 
     fn parse(text: &str) -> Result<Self, Rule> {
-        let rule = "must be 2 or more: a change may have to wait on one, and keys are looked up on another";
+        let rule = "must be 2 or more: one for changes, which may have to wait, and one for looking up keys";
         whole_number(text, 2, rule).map(Self)
     }
 }

@@ -83,7 +83,7 @@ fn upstream(section: &sections::Upstream) -> Result<Upstream, Failure> {
             invalid("upstream.status_path", path, format!("{why}, or off"))
         }
         InvalidUpstream::Credential => {
-            Failure::new(format!("The file of upstream.credential_file {why}."))
+            Failure::new(format!("The file in upstream.credential_file {why}."))
         }
     })
 }

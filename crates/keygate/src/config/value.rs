@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt::Display};
 use super::setting::{Given, Kind, Place, Setting};
 use crate::failure::Failure;
 
-/// What a value must be, as it goes on after "The setting keys.prefix".
+/// What a value must be. It follows "The setting keys.prefix is "sk-", but".
 pub(super) type Rule = Cow<'static, str>;
 
 /// A type of which a setting is.
@@ -105,7 +105,5 @@ impl<T: Value> Field for Chosen<T> {
 
 /// A setting breaks a rule.
 pub(super) fn invalid(setting: &str, value: impl Display, rule: impl Display) -> Failure {
-    Failure::new(format!(
-        "The setting {setting} {rule}, and \"{value}\" is not that."
-    ))
+    Failure::new(format!("The setting {setting} is \"{value}\", but {rule}."))
 }

@@ -49,7 +49,7 @@ fn apart(reading: &Reading) -> Option<Finding> {
             seconds(difference),
             reading.whose
         ),
-        "Have both set by NTP (timedatectl set-ntp true): keys and sessions expire by this clock.",
+        "Synchronize both by NTP (timedatectl set-ntp true): keys and sessions expire by this clock.",
     ))
 }
 
@@ -59,8 +59,8 @@ fn from_the_future(entry: Timestamp, now: Timestamp) -> Option<Finding> {
     (difference > TOLERANCE).then(|| {
         Finding::wrong(
             CHECK,
-            format!("The newest change on record was made {} from now.", seconds(difference)),
-            "This clock was ahead then or is behind now: have it set by NTP (timedatectl set-ntp true).",
+            format!("The newest audit entry is {} in the future.", seconds(difference)),
+            "This clock was ahead then or is behind now: synchronize it by NTP (timedatectl set-ntp true).",
         )
     })
 }

@@ -16,12 +16,12 @@ pub(super) fn check(flags: &Flags) -> (Vec<Finding>, Option<Settings>) {
     let settings = Settings::load(flags);
     let mut found = vec![match (&settings, &flags.config) {
         (Ok(_), Some(path)) => Finding::ok(CHECK, format!("{} is valid.", path.display())),
-        (Ok(_), None) => Finding::ok(CHECK, "There is no file; the defaults hold."),
+        (Ok(_), None) => Finding::ok(CHECK, "There is no configuration file; the defaults apply."),
         (Err(failure), _) => {
             let mut found = Finding::failure(CHECK, failure);
             let first = found.advice.take().map_or(String::new(), |text| text + " ");
             found.advice = Some(format!(
-                "{first}Then run this again: the database, the upstreams, the ports and the clock could not be looked at."
+                "{first}Then run this again: the database, the upstreams, the ports and the clock could not be checked."
             ));
             found
         }
@@ -57,16 +57,16 @@ fn secret(setting: &str, path: &Path) -> Option<Finding> {
         return Some(Finding::wrong(
             SECRET,
             format!(
-                "Everybody on this machine can get at {path} of {setting} (mode {}).",
+                "Every user of this machine can access {path} of {setting} (mode {}).",
                 mode(&metadata)
             ),
             format!(
-                "Leave it to the user that runs keygate: chmod 600 {path}. If others may have read it, change the secret."
+                "Restrict it to the user that runs keygate: chmod 600 {path}. If others may have read it, change the secret."
             ),
         ));
     }
     Some(Finding::ok(
         SECRET,
-        format!("{path} of {setting} is not open to everybody."),
+        format!("{path} of {setting} is not open to other users."),
     ))
 }

@@ -38,8 +38,8 @@ pub(super) fn of_folder(folder: &Path) -> Vec<Finding> {
     let disk = match statvfs(folder) {
         Ok(disk) => disk,
         Err(error) => {
-            let said = format!("It cannot be said how much is free at {shown} ({error}).");
-            return vec![Finding::warning(CHECK, said, "Look with df.")];
+            let said = format!("The free space at {shown} cannot be read ({error}).");
+            return vec![Finding::warning(CHECK, said, "Check with df.")];
         }
     };
     let size = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
@@ -51,8 +51,8 @@ pub(super) fn of_folder(folder: &Path) -> Vec<Finding> {
     if disk.f_flag.contains(StatVfsMountFlags::RDONLY) {
         found.push(Finding::wrong(
             CHECK,
-            format!("The disk of {shown} can only be read."),
-            "Look in the system's log why, and mount it for writing: until then no change is acknowledged.",
+            format!("The disk of {shown} is read-only."),
+            "Check the system's log for the reason, and mount it for writing: until then no change is accepted.",
         ));
     }
     // Some file systems have no such number.
@@ -72,10 +72,10 @@ fn judge(folder: &str, free: u64, total: u64) -> Finding {
         Finding::wrong(
             CHECK,
             said,
-            "Make room now: on a full disk no change is acknowledged.",
+            "Free some space now: on a full disk no change is accepted.",
         )
     } else if free < LITTLE || free < total / 20 {
-        Finding::warning(CHECK, said, "Make room before it is full.")
+        Finding::warning(CHECK, said, "Free some space before it is full.")
     } else {
         Finding::ok(CHECK, said)
     }

@@ -19,10 +19,10 @@ pub(super) fn of_folder(folder: &Path) -> Option<Finding> {
         return Some(Finding::wrong(
             CHECK,
             format!(
-                "Everybody on this machine can get at {shown} (mode {}).",
+                "Every user of this machine can access {shown} (mode {}).",
                 mode(&metadata)
             ),
-            format!("Leave it to the user that runs keygate: chmod 700 {shown}"),
+            format!("Restrict it to the user that runs keygate: chmod 700 {shown}"),
         ));
     }
     let (owner, user) = (metadata.uid(), geteuid().as_raw());
@@ -36,8 +36,8 @@ pub(super) fn of_folder(folder: &Path) -> Option<Finding> {
     (openness(&metadata) == Openness::Group).then(|| {
         Finding::warning(
             CHECK,
-            format!("The group can get at {shown} (mode {}).", mode(&metadata)),
-            format!("If that is not meant: chmod 700 {shown}"),
+            format!("The group can access {shown} (mode {}).", mode(&metadata)),
+            format!("If that is not intended: chmod 700 {shown}"),
         )
     })
 }

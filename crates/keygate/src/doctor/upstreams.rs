@@ -26,8 +26,8 @@ pub(super) async fn check(upstreams: &Upstreams, clocks: &mut Clocks) -> Vec<Fin
     if found.is_empty() {
         found.push(Finding::warning(
             CHECK,
-            "There is none: /v1 answers 502.",
-            "Name one with --upstream or [[upstream]], unless keygate only answers proxies.",
+            "There is no upstream: /v1 answers 502.",
+            "Set one with --upstream or [[upstream]], unless keygate only answers proxies.",
         ));
     }
     found
@@ -52,11 +52,11 @@ fn judge(upstream: &Upstream, probed: Result<Probe, ProbeError>) -> Finding {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Finding::warning(
             CHECK,
-            format!("{said}: it does not take the credential that keygate sends, or misses one."),
+            format!("{said}: it does not accept the credential that keygate sends, or needs one."),
             "Set the credential_file of its [[upstream]] to a file with the upstream's own key.",
         ),
         status if status.is_server_error() => {
-            let advice = "Look at the upstream's own log.";
+            let advice = "Check the upstream's own log.";
             Finding::wrong(CHECK, format!("{said}."), advice)
         }
         _ => Finding::ok(CHECK, format!("{said}.")),
@@ -68,7 +68,7 @@ fn unreachable(upstream: &Upstream, error: &ProbeError) -> Finding {
         ProbeError::Name(_) => "Check the host in its url, and this machine's DNS.",
         ProbeError::Refused => "Start it, or correct the port in its url.",
         ProbeError::Silent(_) => {
-            "Check that it is not overloaded, and that no firewall is between."
+            "Check that it is not overloaded, and that no firewall is in between."
         }
         ProbeError::Tls(_) => {
             "Check that its certificate is valid and that this machine trusts who signed it; a plain upstream is http://."

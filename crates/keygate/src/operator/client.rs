@@ -85,7 +85,7 @@ pub(crate) async fn find_running(settings: &Settings) -> Result<Option<RunningKe
     let asked = tokio::time::timeout(PATIENCE, ask_running(settings));
     asked.await.unwrap_or_else(|_| {
         Err(Failure::new(format!(
-            "The keygate that runs in the data folder {} does not answer. Look at its log, or end it.",
+            "The keygate that runs in the data folder {} does not respond. Check its log, or stop it.",
             settings.data.display()
         )))
     })
@@ -142,7 +142,7 @@ async fn connect(data: &Path) -> Result<Option<UnixStream>, Failure> {
                 .metadata()
                 .map(|found| format!(", of user {}", found.uid()));
             Err(Failure::new(format!(
-                "Whether a keygate runs cannot be told: its socket {}{} cannot be reached ({error}). Run this as the user that runs keygate, or remove the socket if none runs.",
+                "Cannot tell whether keygate is running: its socket {}{} cannot be reached ({error}). Run this as the user that runs keygate, or remove the socket if keygate is not running.",
                 path.display(),
                 owner.unwrap_or_default()
             )))
@@ -159,7 +159,7 @@ fn refuse_missing(settings: &Settings, command: &Command) -> Result<(), Failure>
         return Ok(());
     }
     Err(Failure::new(format!(
-        "There is no keygate data in {}. Choose its folder with --data, or make the first account with keygate account create.",
+        "There is no keygate data in {}. Choose its folder with --data, or create the first account with keygate account create.",
         settings.data.display()
     )))
 }
@@ -214,7 +214,7 @@ async fn named(settings: &Settings) -> Option<Named> {
 #[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
 fn broken(error: std::io::Error) -> Failure {
     Failure::new(format!(
-        "The running keygate broke off ({error}). Check with a list command whether the change was made."
+        "The connection to the running keygate was lost ({error}). Check with a list command whether the change was made."
     ))
 }
 

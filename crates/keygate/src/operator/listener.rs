@@ -47,7 +47,7 @@ impl Listener {
         let bound = match bind(&path) {
             Err(error) if !is_fault_of_disk(&error) => {
                 return Err(Failure::new(format!(
-                    "The socket {} for the operator's commands cannot be made ({error}).",
+                    "The socket {} for the operator's commands cannot be created ({error}).",
                     path.display()
                 )));
             }

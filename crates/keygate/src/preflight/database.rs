@@ -146,20 +146,20 @@ fn plain(path: &Path) -> Option<PathBuf> {
 /// What the schema version means for this program. That of a later one is an error before this.
 fn schema(database: &str, versions: Option<(i64, i64)>) -> Finding {
     let Some((version, known)) = versions else {
-        let message = format!("{database} is not yet there; keygate makes it when it starts.");
+        let message = format!("{database} does not exist yet; keygate creates it when it starts.");
         return Finding::ok(DATABASE, message);
     };
     if version == 0 {
-        let message = format!("{database} is empty; keygate makes its schema when it starts.");
+        let message = format!("{database} is empty; keygate creates its schema when it starts.");
         return Finding::ok(DATABASE, message);
     }
     if version < known {
         return Finding::warning(
             DATABASE,
             format!(
-                "{database} has schema version {version}; this keygate brings it to {known} when it starts."
+                "{database} has schema version {version}; this keygate upgrades it to {known} when it starts."
             ),
-            "Make a backup before: an older keygate does not run on it afterwards.",
+            "Make a backup first: an older keygate does not run on it afterwards.",
         );
     }
     Finding::ok(

@@ -26,16 +26,16 @@ pub(crate) fn check_data_folder(folder: &Path) -> Result<Finding, Failure> {
     let shown = folder.display();
     match folder.metadata() {
         Ok(found) if !found.is_dir() => Err(Failure::new(format!(
-            "The data folder {shown} is no folder. Choose another with --data."
+            "The data folder {shown} is not a folder. Choose another with --data."
         ))),
         Ok(found) => check_existing(folder, found.uid()),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             check_place(folder)?;
-            let message = format!("{shown} is not yet there; keygate makes it when it starts.");
+            let message = format!("{shown} does not exist yet; keygate creates it when it starts.");
             Ok(Finding::ok(CHECK, message))
         }
         Err(error) => Err(Failure::new(format!(
-            "The data folder {shown} cannot be looked at ({error}). Choose another with --data, or run keygate as the user that it belongs to."
+            "The data folder {shown} cannot be accessed ({error}). Choose another with --data, or run keygate as the user that owns it."
         ))),
     }
 }
@@ -65,7 +65,7 @@ fn check_place(folder: &Path) -> Result<(), Failure> {
     let place = nearest(folder);
     let refused = |why: &str| Err(cannot_be_made(folder, why));
     match place.metadata() {
-        Ok(found) if !found.is_dir() => refused(&format!("{} is no folder", place.display())),
+        Ok(found) if !found.is_dir() => refused(&format!("{} is not a folder", place.display())),
         Err(error) => refused(&format!("{}: {error}", place.display())),
         Ok(_) => may_make_files(place).or_else(|error| {
             refused(&format!(
@@ -92,7 +92,7 @@ fn may_make_files(folder: &Path) -> Result<(), Errno> {
 
 fn cannot_be_made(folder: &Path, why: &str) -> Failure {
     Failure::new(format!(
-        "The data folder {} cannot be made ({why}). Choose another with --data, or make it for the user that runs keygate.",
+        "The data folder {} cannot be created ({why}). Choose another with --data, or create it for the user that runs keygate.",
         folder.display()
     ))
 }

@@ -69,7 +69,7 @@ fn problem(status: StatusCode) -> Problem {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
             "The headers are too many or too long: send fewer than 100, of less than 64 KiB together."
         }
-        _ => "What was sent is no HTTP request: its first line or a header is malformed.",
+        _ => "This is not a valid HTTP request: its first line or a header is malformed.",
     };
     Problem::new(Code::InvalidRequest, message)
 }

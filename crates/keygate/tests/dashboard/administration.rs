@@ -27,7 +27,7 @@ async fn an_admin_looks_after_accounts(options: Options) {
     admin.see("The account is suspended").await;
     assert_eq!(caller.call(&secret).await.expect("answers"), 403);
     bob.browser.goto("/keys").await;
-    bob.browser.see("Your session is over.").await;
+    bob.browser.see("Your session has ended.").await;
     bob.fill_in(BOB, PASSWORD).await;
     bob.browser.see("The account is suspended.").await;
     admin.click(&format!("Resume {BOB}")).await;
@@ -47,10 +47,10 @@ async fn an_admin_looks_after_accounts(options: Options) {
     let invitation = ada.text_of("#link").await;
     admin.goto("/admin/accounts").await;
     admin.click("One-time links").await;
-    let withdraw = format!("Withdraw: An invitation, made by {EMAIL}");
+    let withdraw = format!("Withdraw: Invitation, created by {EMAIL}");
     admin.click(&withdraw).await;
     admin.see("The link is withdrawn").await;
-    admin.see("No link works at present.").await;
+    admin.see("There are no active links.").await;
     let eve = Person::at(program, options).await;
     eve.browser.goto(&invitation).await;
     eve.browser.fill("E-mail address", "eve@example.com").await;

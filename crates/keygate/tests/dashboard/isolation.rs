@@ -29,7 +29,7 @@ async fn two_accounts_see_nothing_of_each_other() {
     bob.browser.see("Not found").await;
     for path in ["/admin/accounts", "/admin/audit"] {
         bob.browser.goto(path).await;
-        bob.browser.see("This is for admins.").await;
+        bob.browser.see("Only admins may do this.").await;
     }
     for path in [
         "/keys?status=all",

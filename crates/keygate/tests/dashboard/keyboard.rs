@@ -20,7 +20,7 @@ async fn a_key_is_created_and_revoked_by_the_keyboard_alone() {
     browser.press("Enter").await;
     browser.see("Your first key").await;
 
-    browser.tab_to("Skip to the content").await;
+    browser.tab_to("Skip to content").await;
     browser.press("Enter").await;
     browser.tab_to("Create your first key").await;
     browser.press("Enter").await;

@@ -17,13 +17,13 @@ async fn keys_are_created_changed_and_revoked(options: Options) {
     browser.fill("Expires", "On a date").await;
     browser.click("Create key").await;
     browser.see("Must not be empty.").await;
-    browser.see("Tick at least one.").await;
-    browser.see("Needs a day.").await;
+    browser.see("Select at least one.").await;
+    browser.see("Needs a date.").await;
     browser.fill("Name", "Production").await;
     browser.check("read", true).await;
     browser.fill("Last day", "2020-01-31").await;
     browser.click("Create key").await;
-    browser.see("Must lie in the future.").await;
+    browser.see("Must be in the future.").await;
     assert_eq!(browser.value("Expires").await, "On a date");
     browser.fill("Last day", "2099-01-31").await;
     browser.click("Create key").await;
@@ -49,7 +49,7 @@ async fn keys_are_created_changed_and_revoked(options: Options) {
     browser.see("The key is deactivated.").await;
     assert_eq!(caller.call(&secret).await.expect("answers"), 401);
     browser.click("API keys").await;
-    browser.see("No key is like that.").await;
+    browser.see("No keys match.").await;
     browser.click("Inactive 1").await;
     browser.click("Staging").await;
     browser.click("Activate").await;

@@ -64,7 +64,7 @@ async fn somebody_signs_in_changes_the_password_and_ends_other_sessions() {
         browser.click("Sign out Chrome on Linux, 127.0.0.1").await;
         browser.see("That browser or script is signed out.").await;
         elsewhere.browser.goto("/keys").await;
-        elsewhere.browser.see("Your session is over.").await;
+        elsewhere.browser.see("Your session has ended.").await;
         elsewhere.fill_in(EMAIL, PASSWORD).await;
         elsewhere.browser.see("API keys").await;
         browser.goto("/account").await;
@@ -72,12 +72,12 @@ async fn somebody_signs_in_changes_the_password_and_ends_other_sessions() {
         browser.see("You are signed out everywhere else.").await;
 
         browser
-            .fill("Present password", "wrong horse battery staple")
+            .fill("Current password", "wrong horse battery staple")
             .await;
         browser.fill("New password", NEW).await;
         browser.click("Change password").await;
         browser.see("Is not the account's password.").await;
-        browser.fill("Present password", PASSWORD).await;
+        browser.fill("Current password", PASSWORD).await;
         browser.fill("New password", NEW).await;
         browser.click("Change password").await;
         browser.see("The password is changed.").await;

@@ -101,9 +101,7 @@ async fn the_status_page_is_fit_to_be_seen() {
     fill_incidents(&program);
     browser.disable_cache().await;
     browser.goto("/status").await;
-    browser
-        .see("There is trouble with Data plane and Chat.")
-        .await;
+    browser.see("Data plane and Chat have problems.").await;
     let open = "document.querySelectorAll('details.incident').forEach(one => one.open = true);\
         document.querySelector('.component details').open = true";
     browser.script(open).await;
@@ -126,7 +124,7 @@ async fn the_status_page_needs_no_scripts() {
         let browser = &somebody.browser;
         browser.goto("/status").await;
         for text in [
-            "There is trouble with Data plane and Chat.",
+            "Data plane and Chat have problems.",
             "Slow answers",
             "New disks",
             "99.",
@@ -156,7 +154,7 @@ async fn post(browser: &Browser) {
     browser.fill("Message", "We look.").await;
     browser.check("Storage", true).await;
     browser.click("Post").await;
-    browser.see("It is on the status page.").await;
+    browser.see("Posted on the status page.").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -161,7 +161,7 @@ async fn pages_of_an_account_are_fit_to_be_seen() {
     browser.fill("Name", " ").await;
     browser.fill("Expires", "On a date").await;
     browser.click("Create key").await;
-    browser.see("Tick at least one.").await;
+    browser.see("Select at least one.").await;
     look(browser, "new-key-refused").await;
     browser.fill("Name", "Laptop").await;
     browser.check("chat", true).await;

@@ -155,7 +155,7 @@ async fn a_backup_takes_the_place_of_nothing_that_is_not_a_file_of_its_own() {
     for file in own.chain([data.join("operator.sock"), data.clone()]) {
         let file = file.to_str().expect("UTF-8");
         let said = refused(&program.cli(&["backup", file, "--force"], ""));
-        let is_clear = said.contains("choose another name") || said.contains("is no file");
+        let is_clear = said.contains("choose another name") || said.contains("is not a file");
         assert!(is_clear, "{file}: {said}");
         assert!(!said.contains("unavailable"), "{file}: {said}");
     }

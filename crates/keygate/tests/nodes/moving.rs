@@ -168,7 +168,7 @@ async fn what_holds_other_data_is_not_written_to() {
     );
     let said = String::from_utf8_lossy(&mistyped.stderr);
     assert!(
-        said.contains("must be a file, or like postgres://"),
+        said.contains("must be a file, or a URL like postgres://"),
         "{said}"
     );
     assert!(!said.contains("hunter2"), "{said}");

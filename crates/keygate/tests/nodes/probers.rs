@@ -68,7 +68,7 @@ async fn without_the_database_the_page_says_what_was_known_and_what_is_seen() {
     .await;
     let page = Client::new().get(format!("{url}/status")).send().await;
     let page = page.expect("it answers").text().await.expect("text");
-    assert!(page.contains("The database does not answer."), "{page}");
+    assert!(page.contains("The database cannot be reached."), "{page}");
     cluster.proxies[0].set(Fault::None);
     eventually("what failed meanwhile is on record", async || {
         let status = status(url).await;

@@ -438,17 +438,17 @@ fn addresses_that_cannot_be_listened_on() {
 
 #[test]
 fn folders_and_files_that_are_none() {
-    Scene::new().write("data", "").refuses("is no folder");
+    Scene::new().write("data", "").refuses("is not a folder");
     Scene::new()
         .write("file", "")
         .args(&["--data", "file/data"])
-        .refuses("cannot be looked at");
+        .refuses("cannot be accessed");
     Scene::new()
         .link("data", "nowhere")
-        .refuses("cannot be made");
+        .refuses("cannot be created");
     Scene::new()
         .link("data", "data")
-        .refuses("cannot be looked at");
+        .refuses("cannot be accessed");
     let long = "d".repeat(120);
     Scene::new()
         .args(&["--data", &long])
@@ -457,7 +457,7 @@ fn folders_and_files_that_are_none() {
     Scene::new().args(&["--data", &longer]).refuses("--data");
     Scene::stopped()
         .make_folder("data/operator.sock")
-        .refuses("there is a folder of this name");
+        .refuses("there is a folder with this name");
     let no_note = Scene::stopped();
     std::fs::remove_file(no_note.path("data/database.json")).expect("it was there");
     no_note
@@ -474,17 +474,17 @@ fn folders_and_files_that_are_none() {
     database("nowhere/keygate.db").refuses("is not there");
     database("folder")
         .make_folder("data/folder")
-        .refuses("is no file");
+        .refuses("is not a file");
     database("link")
         .link("data/link", "nowhere")
-        .refuses("cannot be looked at");
+        .refuses("cannot be accessed");
     database("link")
         .link("data/link", "link")
-        .refuses("cannot be looked at");
+        .refuses("cannot be accessed");
     database("file/keygate.db")
         .write("data/file", "")
-        .refuses("is no folder");
-    database("/dev/null").refuses("is no file");
+        .refuses("is not a folder");
+    database("/dev/null").refuses("is not a file");
     let pipe = database("pipe");
     let made = Command::new("mkfifo").arg(pipe.path("data/pipe")).status();
     assert!(made.expect("mkfifo runs").success());
@@ -493,10 +493,10 @@ fn folders_and_files_that_are_none() {
             .metadata()
             .is_ok_and(|found| found.file_type().is_fifo())
     );
-    pipe.refuses("is no file");
+    pipe.refuses("is not a file");
     Scene::stopped()
         .make_folder("data/keygate.db-wal")
-        .refuses("is no file");
+        .refuses("is not a file");
 }
 
 #[test]
@@ -649,10 +649,10 @@ fn rights_that_its_user_lacks() {
     };
     new()
         .owned_by_user_but(&["inner"])
-        .refuses("cannot be looked at");
+        .refuses("cannot be accessed");
     new()
         .owned_by_user(&[("inner", 0o500)])
-        .refuses("cannot be made");
+        .refuses("cannot be created");
     let elsewhere = || Scene::new().make_folder("data").make_folder("elsewhere");
     let database = ["--database", "../elsewhere/keygate.db"];
     elsewhere()

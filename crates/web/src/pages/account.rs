@@ -94,7 +94,7 @@ async fn act(
             let next = "/account?done=password";
             Ok(sign_in::begin(state, &changed.await?, next))
         }
-        _ => Err(Problem::new(Code::InvalidRequest, "Nothing was chosen.")),
+        _ => Err(Problem::new(Code::InvalidRequest, "No action was chosen.")),
     }
 }
 

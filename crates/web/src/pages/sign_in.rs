@@ -21,13 +21,13 @@ struct SignInPage {
 /// A page's address with all that somebody can have typed is shorter.
 const MAX_NEXT: usize = 8 * 1024;
 
-pub(super) const NOT_SET_UP: &str = "There is no account yet. The operator makes the first one, with the link that keygate printed when it started.";
+pub(super) const NOT_SET_UP: &str = "There is no account yet. The operator creates the first one with the link that keygate printed when it started.";
 
 /// `GET /signin`; `?next=` is the page to which it leads.
 pub(crate) async fn show(State(state): State<WebState>, uri: Uri) -> Response {
     let form = Form::of_query(&uri);
     let notice = match form.text("because") {
-        "over" => Some("Your session is over. Sign in again to go on."),
+        "over" => Some("Your session has ended. Sign in again to continue."),
         "signed-out" => Some("You are signed out."),
         _ if !is_set_up(&state).await => Some(NOT_SET_UP),
         _ => None,
@@ -92,8 +92,8 @@ pub(crate) async fn ask(state: &WebState, request: Request, is_over: bool) -> Re
 }
 
 const KEPT: &str =
-    "Your session is over, and nothing was changed. Sign in again; what you typed is kept.";
-const NOT_KEPT: &str = "Your session is over, and nothing was changed. What you typed is too long to be kept here: go back and copy it before you \
+    "Your session has ended, and nothing was changed. Sign in again; what you typed is kept.";
+const NOT_KEPT: &str = "Your session has ended, and nothing was changed. What you typed is too long to be kept here: go back and copy it before you \
     sign in again.";
 
 /// Whether it is a path of this host: `//` and `/\` would lead elsewhere, also with a tab or a line's end

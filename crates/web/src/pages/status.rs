@@ -126,7 +126,7 @@ impl ComponentView {
                 .as_ref()
                 .map(|latest| Moment::new(latest.at, now)),
             summary: format!(
-                "The last 90 days: {} up, known for {} of the time.",
+                "The last 90 days: {} up, with data for {} of the time.",
                 last_quarter.percent,
                 known.unwrap_or("all")
             ),
@@ -162,10 +162,10 @@ fn percent(basis_points: u32) -> String {
 impl From<Health> for HealthView {
     fn from(health: Health) -> Self {
         let (word, class) = match health {
-            Health::Operational => ("works", "good"),
-            Health::Unknown => ("not known", "unknown"),
+            Health::Operational => ("operational", "good"),
+            Health::Unknown => ("unknown", "unknown"),
             Health::Maintenance => ("maintenance", "planned"),
-            Health::Degraded => ("trouble", "warn"),
+            Health::Degraded => ("problems", "warn"),
             Health::Outage => ("down", "bad"),
         };
         Self { word, class }

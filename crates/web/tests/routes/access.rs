@@ -51,7 +51,7 @@ fn is_denied(answer: &Answer) -> bool {
     let location = location.and_then(|value| value.to_str().ok());
     answer.summary() == r#"401 "session_required" null"#
         || location.is_some_and(|to| to.starts_with("/signin?next="))
-        || (answer.status == 401 && answer.body.contains("Your session is over"))
+        || (answer.status == 401 && answer.body.contains("Your session has ended"))
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn what_members_cannot_do_is_said_to_be_for_admins() {
         let (app, cookie) = TestApp::signed_in().await;
         let answer = call(&app, &route).cookie(&cookie).send().await;
         let is_for_admins = matches!(route.access, Access::Admin | Access::AdminPage);
-        let is_refused = answer.body.contains("This is for admins.");
+        let is_refused = answer.body.contains("Only admins may do this.");
         assert_eq!(is_refused, is_for_admins, "{} {answer}", route.path);
         assert_eq!(
             route.path.contains("/admin/"),

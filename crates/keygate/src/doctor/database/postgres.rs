@@ -50,7 +50,7 @@ fn server(inspection: &Inspection) -> Vec<Finding> {
     if inspection.risks.is_empty() {
         return vec![Finding::ok(
             SERVER,
-            format!("PostgreSQL {version}, UTF8, and what it acknowledges is on the disk."),
+            format!("PostgreSQL {version}, UTF8, and acknowledged changes are on the disk."),
         )];
     }
     let risk = |risk: &LossRisk| {

@@ -20,7 +20,7 @@ pub(super) async fn check(path: &Path) -> Vec<Finding> {
 
 /// Reads each page, which may take its time.
 async fn pages(path: PathBuf) -> Finding {
-    let sound = format!("Each page of {} is as it should be.", path.display());
+    let sound = format!("Every page of {} is intact.", path.display());
     let read = tokio::task::spawn_blocking(move || find_damage(&path)).await;
     match read.map_err(StorageError::internal).flatten() {
         Ok(()) => Finding::ok(CHECK, sound),
@@ -35,10 +35,10 @@ fn privacy(path: &Path) -> Option<Finding> {
         Finding::wrong(
             CHECK,
             format!(
-                "Everybody on this machine can get at {shown} (mode {}).",
+                "Every user of this machine can access {shown} (mode {}).",
                 mode(&metadata)
             ),
-            format!("Leave it to the user that runs keygate: chmod 600 {shown}"),
+            format!("Restrict it to the user that runs keygate: chmod 600 {shown}"),
         )
     })
 }

@@ -119,14 +119,14 @@ async fn act(
             let now = control.now();
             Ok(link::show_reset(frame, made, &account.email, now))
         }
-        _ => Err(Problem::new(Code::InvalidRequest, "Nothing was chosen.")),
+        _ => Err(Problem::new(Code::InvalidRequest, "No action was chosen.")),
     }
 }
 
 fn notice(done: &str) -> Option<&'static str> {
     match done {
         "suspended" => {
-            Some("The account is suspended: its sessions have ended, and its keys open nothing.")
+            Some("The account is suspended: its sessions have ended, and its keys no longer work.")
         }
         "resumed" => Some("The account is resumed. Its keys work again."),
         _ => None,

@@ -19,8 +19,8 @@ struct LinkPage {
 /// A link for somebody new.
 pub(super) fn show_invitation(frame: Frame, made: LinkResponse, now: Timestamp) -> Response {
     let explanation =
-        "Send this link to whoever is to have an account. They choose their own password.";
-    show(frame, "An invitation", explanation.into(), made, now)
+        "Send this link to the person who needs an account. They choose their own password.";
+    show(frame, "Invitation", explanation.into(), made, now)
 }
 
 /// A link for the owner of an account who has forgotten the password.
@@ -31,9 +31,9 @@ pub(super) fn show_reset(
     now: Timestamp,
 ) -> Response {
     let explanation = format!(
-        "Send this link to the owner of {email}. They choose a new password with it; until then the present one works."
+        "Send this link to the owner of {email}. They choose a new password with it. Until then the current one works."
     );
-    show(frame, "A new password", explanation, made, now)
+    show(frame, "Password reset link", explanation, made, now)
 }
 
 fn show(

@@ -35,10 +35,10 @@ impl LinkView {
         Self {
             id: link.id,
             purpose: match (link.kind, link.account) {
-                (LinkKind::Setup, _) => "The first account".into(),
-                (LinkKind::PasswordReset, Some(email)) => format!("A new password for {email}"),
-                (LinkKind::PasswordReset, None) => "A new password".into(),
-                (LinkKind::Invitation, _) => "An invitation".into(),
+                (LinkKind::Setup, _) => "First account".into(),
+                (LinkKind::PasswordReset, Some(email)) => format!("Password reset for {email}"),
+                (LinkKind::PasswordReset, None) => "Password reset".into(),
+                (LinkKind::Invitation, _) => "Invitation".into(),
             },
             created_by: maker.unwrap_or_else(|| "operator".into()),
             created: Moment::new(link.created_at, now),
@@ -77,7 +77,7 @@ fn notice(done: &str) -> Option<&'static str> {
     match done {
         "withdrawn" => Some("The link is withdrawn: it no longer works."),
         "before" => Some(
-            "The form was sent before, and made an invitation, which is in this list. If you have not copied its link, withdraw it and make another.",
+            "This form was already sent and created an invitation, which is in this list. If you have not copied its link, withdraw it and create another.",
         ),
         _ => None,
     }

@@ -40,13 +40,13 @@ pub(super) fn parse(form: &Form, now: Timestamp) -> Result<Option<Timestamp>, Pr
         "date" => {
             let (date, exact) = (form.text("date"), form.text("expires_at"));
             if date.is_empty() {
-                return Err(rule("needs a day"));
+                return Err(rule("needs a date"));
             }
             let end_of_day = format!("{date}T23:59:59.999Z");
             let end = if exact.is_empty() { &end_of_day } else { exact };
             Timestamp::parse_rfc3339(end)
                 .map(Some)
-                .map_err(|_| rule("must be a day, like 2030-01-31"))
+                .map_err(|_| rule("must be a date, like 2030-01-31"))
         }
         days => {
             let days: Option<u64> = CHOICES

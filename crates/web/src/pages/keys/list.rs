@@ -94,7 +94,7 @@ pub(crate) async fn list(
 fn notice(done: &str) -> Option<&'static str> {
     match done {
         "welcome" => Some("Welcome. Your account is ready."),
-        "revoked" => Some("The key is revoked. It opens nothing any more."),
+        "revoked" => Some("The key is revoked. It no longer works."),
         _ => None,
     }
 }

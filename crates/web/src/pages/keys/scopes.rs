@@ -24,15 +24,15 @@ pub(super) fn choices(form: &Form, offered: &[Scope]) -> Vec<ScopeChoice> {
 pub(super) fn parse(form: &Form) -> Result<Scopes, Problem> {
     let scopes: Option<Scopes> = form.all("scopes").map(Scope::parse).collect();
     let scopes = scopes.filter(|scopes| !scopes.is_empty());
-    let none = "Tick at least one.";
+    let none = "Select at least one.";
     scopes.ok_or_else(|| Problem::new(Code::InvalidParameter, none).with_param("scopes"))
 }
 
 fn opens(scope: Scope) -> &'static str {
     match scope {
-        Scope::Chat => "Ask models: chat, completions, embeddings, images, audio",
-        Scope::Read => "Look things up: lists of models, files, jobs",
+        Scope::Chat => "Use models: chat, completions, embeddings, images, audio",
+        Scope::Read => "Read: lists of models, files, jobs",
         Scope::Write => "Everything else: upload files, start and stop jobs",
-        Scope::Admin => "All of these, and what the operator keeps for admins",
+        Scope::Admin => "All of these, and what the operator reserves for admins",
     }
 }

@@ -80,7 +80,7 @@ async fn update(state: &WebState, signed_in: &SignedInSession, id: &str, form: &
             };
             (request, "changed")
         }
-        _ => return Err(Problem::new(Code::InvalidRequest, "Nothing was chosen.")),
+        _ => return Err(Problem::new(Code::InvalidRequest, "No action was chosen.")),
     };
     let account_id = signed_in.account.id;
     let control = state.control();
@@ -114,9 +114,9 @@ fn notice(done: &str) -> Option<&'static str> {
     match done {
         "changed" => Some("The changes are saved."),
         "on" => Some("The key is activated."),
-        "off" => Some("The key is deactivated. It opens nothing."),
+        "off" => Some("The key is deactivated. It no longer works."),
         "before" => Some(
-            "The form was sent before, and made this key. What was changed in it since then is not saved. If you have not copied its secret, revoke it and create another.",
+            "This form was already sent and created this key. Later changes to the form are not saved. If you have not copied the secret, revoke the key and create another.",
         ),
         _ => None,
     }
@@ -162,7 +162,7 @@ fn render(
         form.set("scopes", names(key.scopes));
     }
     let notice = if is_filled_in {
-        Some("What is filled in below is not saved yet. Look at it, then save it.")
+        Some("The changes below are not saved yet. Check them, then save.")
     } else {
         notice(form.text("done"))
     };

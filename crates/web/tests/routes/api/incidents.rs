@@ -65,7 +65,7 @@ async fn an_incident_goes_from_its_post_to_its_end_before_everybodys_eyes() {
     let id = admin.post(&slow()).await;
     let status = admin.status().await;
     assert_eq!(status["status"], "degraded");
-    assert_eq!(status["message"], "There is trouble.");
+    assert_eq!(status["message"], "The service has problems.");
     assert_eq!(status["incidents"][0]["state"], "investigating");
     admin.later(1);
     let said = json!({"message": "A disk is full.", "state": "identified"});
@@ -155,7 +155,7 @@ async fn maintenance_goes_by_its_times_and_can_be_over_earlier() {
     let status = admin.status().await;
     assert_eq!(status["incidents"][0]["state"], "in_progress");
     assert_eq!(status["status"], "maintenance");
-    assert_eq!(status["message"], "Maintenance is being done.");
+    assert_eq!(status["message"], "Maintenance is in progress.");
     admin.cookie = admin.app.sign_in("admin@example.com").await;
     let said = admin.update(&id, &json!({"message": "Half way."})).await;
     assert_eq!(said.json()["state"], "in_progress");

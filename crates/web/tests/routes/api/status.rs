@@ -35,7 +35,7 @@ async fn anybody_is_told_how_each_component_does() {
     assert_eq!(answer.headers["cache-control"], "public, max-age=15");
     let status = answer.json();
     assert_eq!(status["status"], "degraded");
-    assert_eq!(status["message"], "There is trouble with Data plane.");
+    assert_eq!(status["message"], "Data plane has problems.");
     let component = &status["components"][1];
     assert_eq!(component["id"], "data_plane");
     assert_eq!(component["probed_at"], "2026-06-10T08:05:30.000Z");
@@ -68,7 +68,7 @@ async fn without_the_database_it_is_said_what_was_known_and_when() {
     assert_eq!(answer.status, 200);
     let status = answer.json();
     assert_eq!(status["stale_since"], known["at"]);
-    assert_eq!(status["message"], "There is trouble with Storage.");
+    assert_eq!(status["message"], "Storage has problems.");
     assert_eq!(status["components"][1]["status"], "operational");
     app.clock.advance_millis(90_000);
     let status = app.get("/api/status").send().await.json();

@@ -76,7 +76,7 @@ async fn a_browser_is_told_in_a_page_and_a_script_in_json() {
     let call = app.post("/signin").header("accept", "text/html");
     let refused = call.header("sec-fetch-site", "cross-site").send().await;
     assert_eq!(refused.status, 403);
-    assert!(refused.body.contains("Another web page began this request"));
+    assert!(refused.body.contains("Another website sent this request"));
     let method = app
         .get("/signout")
         .header("accept", "text/html")
@@ -146,11 +146,11 @@ async fn notices_are_shown_only_where_they_are_true() {
         assert!(page(led).await.contains(notice), "{path}");
     }
     let over = app.get("/signin?because=over").send().await;
-    assert!(!over.body.contains("Your session is over"), "{over}");
+    assert!(!over.body.contains("Your session has ended"), "{over}");
     let ended = app.get("/keys").cookie("keygate_session=over").send().await;
     let to = ended.headers["location"].to_str().expect("ASCII");
     let over = app.get(to).cookie(&ended.cookie()).send().await;
-    assert!(over.body.contains("Your session is over"), "{over}");
+    assert!(over.body.contains("Your session has ended"), "{over}");
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ async fn an_incident_is_posted_updated_and_corrected() {
     let posted = admin.app.get(&format!("{path}?done=posted"));
     let led = format!("{}; keygate_notice=posted", admin.cookie);
     let page = posted.cookie(&led).send().await;
-    assert!(page.body.contains("It is on the status page."), "{page}");
+    assert!(page.body.contains("Posted on the status page."), "{page}");
     assert!(
         page.body.contains("Storage · since 10 Jun 2026, 07:30 UTC"),
         "{page}"
@@ -177,7 +177,7 @@ async fn what_is_wrong_stands_beside_its_field_and_nothing_typed_is_lost() {
             .get("/admin/incidents")
             .await
             .body
-            .contains("There was none yet.")
+            .contains("No incidents yet.")
     );
     let path = admin.post(&SLOW).await;
     let page = admin.send(

@@ -48,14 +48,19 @@ async fn a_form_that_is_sent_twice_makes_one_key() {
     let again = create(&app, &cookie, &fields).await.cookie();
     let led = app.get(&page).cookie(&format!("{cookie}; {again}"));
     let shown = led.send().await;
-    assert!(shown.body.contains("The form was sent before"), "{shown}");
+    assert!(shown.body.contains("This form was already sent"), "{shown}");
     assert!(
-        shown.body.contains("changed in it since then is not saved"),
+        shown
+            .body
+            .contains("Later changes to the form are not saved"),
         "{shown}"
     );
     // Whoever makes a link has it say nothing.
     let shown = app.get(&page).cookie(&cookie).send().await;
-    assert!(!shown.body.contains("The form was sent before"), "{shown}");
+    assert!(
+        !shown.body.contains("This form was already sent"),
+        "{shown}"
+    );
     let path = format!("/api/keys/{id}");
     app.delete(&path).cookie(&cookie).send().await;
     let again = create(&app, &cookie, &fields).await;
@@ -113,8 +118,8 @@ async fn each_field_says_what_is_wrong_and_keeps_what_was_typed() {
     let refused = create(&app, &cookie, &fields).await;
     assert_eq!(refused.status, 400);
     assert_eq!(refused.error("name"), "Must not be empty.");
-    assert_eq!(refused.error("scopes"), "Tick at least one.");
-    assert_eq!(refused.error("expires_at"), "Needs a day.");
+    assert_eq!(refused.error("scopes"), "Select at least one.");
+    assert_eq!(refused.error("expires_at"), "Needs a date.");
     let fields = [
         ("id", &*id),
         ("name", "<b>"),
@@ -123,7 +128,7 @@ async fn each_field_says_what_is_wrong_and_keeps_what_was_typed() {
         ("date", "2026-06-09"),
     ];
     let past = create(&app, &cookie, &fields).await;
-    assert_eq!(past.error("expires_at"), "Must lie in the future.");
+    assert_eq!(past.error("expires_at"), "Must be in the future.");
     assert_eq!(past.value("name"), "<b>");
     assert_eq!(past.checked(), ["read"]);
     assert_eq!(past.value("date"), "2026-06-09");
@@ -255,7 +260,7 @@ async fn a_key_is_renamed_switched_and_revoked() {
     }
     let refused = change(&app, &cookie, id, &[("do", "change"), ("name", "\u{7}")]).await;
     assert_eq!(refused.status, 400);
-    assert_eq!(refused.error("scopes"), "Tick at least one.");
+    assert_eq!(refused.error("scopes"), "Select at least one.");
     assert!(!refused.error("name").is_empty());
     let wrong = change(
         &app,
@@ -310,7 +315,10 @@ async fn an_expired_key_is_shown_as_such_and_cannot_be_switched_on() {
     let id = key["id"].as_str().expect("text");
     app.clock.advance_millis(1_000);
     let page = app.get(&format!("/keys/{id}")).cookie(&cookie).send().await;
-    assert!(page.body.contains("Its time is over"), "{page}");
+    assert!(
+        page.body.contains("has expired and no longer works"),
+        "{page}"
+    );
     let refused = change(&app, &cookie, id, &[("do", "on")]).await;
     assert_eq!(refused.status, 409);
     assert!(refused.body.contains("has expired"), "{refused}");
@@ -349,7 +357,7 @@ async fn what_a_link_fills_in_is_said_not_to_be_saved() {
     let link = format!("/keys/{id}?name=CI&scopes=admin&done=changed");
     let page = app.get(&link).cookie(&cookie).send().await;
     assert_eq!(page.checked(), ["admin"]);
-    assert!(page.body.contains("is not saved yet"), "{page}");
+    assert!(page.body.contains("are not saved yet"), "{page}");
     assert!(!page.body.contains("The changes are saved."), "{page}");
 }
 

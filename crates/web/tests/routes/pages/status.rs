@@ -28,8 +28,8 @@ async fn the_page_says_the_same_to_everybody() {
     let (app, cookie) = TestApp::signed_in().await;
     let open = app.get("/status").send().await;
     assert_eq!(open.status, 200);
-    assert!(open.body.contains("How the service does is not known."));
-    assert!(open.body.contains("There was none in the last 90 days."));
+    assert!(open.body.contains("The status of the service is unknown."));
+    assert!(open.body.contains("No incidents in the last 90 days."));
     let signed_in = app.get("/status").cookie(&cookie).send().await;
     assert_eq!(signed_in.body, open.body, "anybody may keep it");
     assert!(!signed_in.headers.contains_key("set-cookie"));
@@ -146,7 +146,7 @@ async fn without_the_database_the_page_says_so() {
     let answer = app.get("/status").send().await;
     assert_eq!(answer.status, 200);
     assert!(
-        answer.body.contains("The database does not answer."),
+        answer.body.contains("The database cannot be reached."),
         "{answer}"
     );
     assert!(answer.body.contains("3 minutes ago"), "{answer}");

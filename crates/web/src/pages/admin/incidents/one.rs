@@ -112,7 +112,7 @@ async fn act(
             corrected.await?;
             Ok(Some("corrected"))
         }
-        _ => Err(Problem::new(Code::InvalidRequest, "Nothing was chosen.")),
+        _ => Err(Problem::new(Code::InvalidRequest, "No action was chosen.")),
     }
 }
 
@@ -154,9 +154,9 @@ async fn edit(
 
 fn notice(done: &str) -> Option<&'static str> {
     match done {
-        "posted" => Some("It is on the status page."),
+        "posted" => Some("Posted on the status page."),
         "updated" => Some("The update is on the status page."),
-        "corrected" => Some("It is corrected."),
+        "corrected" => Some("The changes are saved."),
         _ => None,
     }
 }
