@@ -13,13 +13,13 @@ use crate::{
 pub struct Account {
     /// Its id.
     pub id: AccountId,
-    /// Its address, canonical.
+    /// Its e-mail address, in canonical form.
     pub email: EmailAddress,
     /// What its owner may do.
     pub role: Role,
-    /// Since when it may not sign in and its keys open nothing; `None` where it is in good standing.
+    /// When it was suspended, so that it cannot sign in and its keys are not accepted; `None` if it is not.
     pub suspended_at: Option<Timestamp>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
 }
 
@@ -32,7 +32,7 @@ pub struct AccountSummary {
     pub active_keys: u64,
     /// All its keys.
     pub keys: u64,
-    /// When the link to reset its password ends, where there is one.
+    /// When the link to reset its password expires, if there is one.
     pub reset_ends_at: Option<Timestamp>,
 }
 
@@ -43,7 +43,7 @@ words! {
         /// Have keys.
         #[default]
         Member => "member",
-        /// The same, and look after all accounts.
+        /// The same, and manage all accounts.
         Admin => "admin",
     }
 }
@@ -55,7 +55,7 @@ words! {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EmailAddress(String);
 
-/// The text is no e-mail address.
+/// The text is not an e-mail address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be an e-mail address, like ada@example.com")]
 pub struct InvalidEmail;

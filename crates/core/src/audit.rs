@@ -1,4 +1,4 @@
-//! The record of who changed what, as it is read.
+//! The audit log, as it is read.
 
 use std::fmt;
 
@@ -33,31 +33,31 @@ words! {
         SessionDeleteOthers => "session.delete_others",
         /// A key was issued.
         KeyIssue => "key.issue",
-        /// A key's name, scopes or switch was changed.
+        /// A key was renamed, got other scopes, or was activated or deactivated.
         KeyUpdate => "key.update",
         /// A key was revoked for good.
         KeyRevoke => "key.revoke",
         /// An incident was posted, or maintenance scheduled.
         IncidentCreate => "incident.create",
-        /// Something was said of an incident.
+        /// An update of an incident was posted.
         IncidentUpdate => "incident.update",
-        /// An incident, or something that was said of it, was changed.
+        /// An incident or one of its updates was edited.
         IncidentEdit => "incident.edit",
-        /// A backup was put in the place of the database; all sessions and links ended.
+        /// A backup was restored; all sessions and links ended.
         DatabaseRestore => "database.restore",
     }
 }
 
-/// An entry as it is kept. By which session somebody acted is not.
+/// An audit entry as it is stored. The session that made the change is not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedEntry {
-    /// Its number; later entries have greater ones.
+    /// Its number; later entries have greater numbers.
     pub id: u64,
     /// When.
     pub at: Timestamp,
     /// Who made the change.
     pub actor: RecordedActor,
-    /// The name of what was done, which a later version may have given.
+    /// The name of the action, which may be one of a later version.
     pub action: String,
     /// The address of the account that it concerns.
     pub account: Option<EmailAddress>,
@@ -67,12 +67,12 @@ pub struct RecordedEntry {
     pub detail: Option<String>,
 }
 
-/// Who made a change, as far as it is kept.
+/// Who made a change, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RecordedActor {
     /// The owner of the account with this address.
     Account(EmailAddress),
-    /// Whoever may run keygate's commands.
+    /// The operator, who runs keygate's commands.
     Operator,
     /// keygate itself.
     Prober,

@@ -2,12 +2,12 @@ use std::time::Duration;
 
 use crate::Timestamp;
 
-/// Where the time comes from. Everything that needs it takes it from one of these.
+/// A source of time. Everything that needs the time takes a clock as a parameter.
 pub trait Clock: Send + Sync + 'static {
     /// The time now, UTC.
     fn now(&self) -> Timestamp;
 
-    /// The time since some moment in the past, which nobody sets back or forward. It may lag by
+    /// The time since some moment in the past; it is never set back or forward. It may lag by
     /// [`MONOTONIC_LAG`].
     fn monotonic(&self) -> Duration;
 }
@@ -42,7 +42,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// For how long the processor has run this thread: what a test can measure beside others.
+/// The processor time of this thread: what a test can measure while others run.
 #[cfg(feature = "testing")]
 pub fn thread_cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);

@@ -5,7 +5,7 @@ use crate::{
     text::{check_line, is_no_xml},
 };
 
-/// Names a part of the service that is probed: `management_api`, `data_plane`, `storage`, or
+/// The id of a part of the service that is probed: `management_api`, `data_plane`, `storage`, or
 /// `upstream:` and the path of an upstream, like `upstream:/v1`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ComponentId(String);
@@ -18,7 +18,7 @@ impl ComponentId {
         Self("management_api".into())
     }
 
-    /// What decides about requests by their keys.
+    /// The data plane, which checks the keys of requests.
     pub fn data_plane() -> Self {
         Self("data_plane".into())
     }
@@ -57,12 +57,12 @@ impl serde::Serialize for ComponentId {
     }
 }
 
-/// What people call a component: one line of 1 to 60 Unicode scalar values, trimmed, no control
+/// The name of a component: one line of 1 to 60 Unicode scalar values, trimmed, no control
 /// characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentName(String);
 
-/// The text cannot be a name.
+/// The text is not a valid name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be one line of 1 to {} characters", ComponentName::MAX_CHARS)]
 pub struct InvalidComponentName;
@@ -71,7 +71,7 @@ impl ComponentName {
     /// The most Unicode scalar values a name has.
     pub const MAX_CHARS: usize = 60;
 
-    /// Trims and takes a name.
+    /// Trims and checks a name.
     pub fn parse(text: &str) -> Result<Self, InvalidComponentName> {
         match check_line(text, Self::MAX_CHARS) {
             Ok(line) if !line.chars().any(is_no_xml) => Ok(Self(line.to_owned())),
@@ -94,16 +94,16 @@ impl fmt::Display for ComponentName {
 as_text!(ComponentName, ComponentName::parse);
 
 words! {
-    /// How a component does. Later ones weigh more.
+    /// The health of a component. Later ones are worse.
     #[derive(PartialOrd, Ord)]
     Health {
         /// Its last probe succeeded.
         Operational => "operational",
-        /// Nobody knows: it was not probed lately.
+        /// Unknown: it was not probed lately.
         Unknown => "unknown",
-        /// Maintenance is being done.
+        /// Maintenance is in progress.
         Maintenance => "maintenance",
-        /// Its last probe failed, or somebody says that something is wrong with it.
+        /// Its last probe failed, or an open incident affects it.
         Degraded => "degraded",
         /// Three probes in a row failed.
         Outage => "outage",

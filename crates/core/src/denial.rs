@@ -1,4 +1,4 @@
-//! What is told to whoever is denied.
+//! The error that a denied client gets.
 
 use crate::{Code, Denial, Misuse, Problem};
 
@@ -34,7 +34,7 @@ impl From<Denial> for Problem {
     }
 }
 
-/// What a client can do about how it presents its key.
+/// The message for a client that presents its key in the wrong way.
 const fn advice(misuse: Misuse) -> &'static str {
     match misuse {
         Misuse::OtherScheme => {

@@ -1,60 +1,60 @@
 use crate::{AccountId, KeyId, KeyState, Scope, Scopes, Timestamp};
 
-/// All that deciding about a key needs to know of it.
+/// What is needed to decide about a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credential {
-    /// Which key it is.
+    /// The key's id.
     pub key_id: KeyId,
-    /// Whose it is.
+    /// The account that owns it.
     pub account_id: AccountId,
-    /// What it opens.
+    /// Its scopes.
     pub scopes: Scopes,
     /// The first moment at which it is no longer accepted.
     pub expires_at: Option<Timestamp>,
-    /// The owner's switch.
+    /// Whether the owner has it active.
     pub is_active: bool,
     /// Whether the owner's account is suspended.
     pub account_suspended: bool,
 }
 
-/// What somebody wants to do with a key.
+/// What a request needs from its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempt {
-    /// The scope that the door asks for.
+    /// The required scope.
     pub scope: Scope,
 }
 
-/// The answer to an attempt.
+/// The decision about an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// The door opens.
+    /// The request is allowed.
     Allow,
-    /// It stays shut, and why.
+    /// The request is denied, and why.
     Deny(Denial),
 }
 
-/// Why a door stays shut: the closed list.
+/// Why a request is denied: the complete list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
     /// No key was presented.
     #[error("no API key was given")]
     Missing,
-    /// The request presents its key in a way that is not accepted, whatever the key.
+    /// The request presents its key in a way that is not accepted, whatever the key is.
     #[error(transparent)]
     Misused(#[from] Misuse),
     /// What was presented is malformed, was never issued, or is deleted.
     #[error("the API key is not valid")]
     Invalid,
-    /// The key is switched off.
+    /// The key is deactivated.
     #[error("the API key is inactive")]
     Revoked,
-    /// The key's time is over.
+    /// The key has expired.
     #[error("the API key has expired")]
     Expired,
     /// The owner's account is suspended.
     #[error("the account of this API key is suspended")]
     AccountSuspended,
-    /// The key lacks the scope that the door asks for.
+    /// The key lacks the required scope.
     #[error("the API key lacks the scope \"{0}\"")]
     InsufficientScope(Scope),
 }
@@ -62,10 +62,10 @@ pub enum Denial {
 /// What is wrong with how a request presents its key. It says nothing about any key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Misuse {
-    /// The `Authorization` header has no scheme, or another than Bearer.
+    /// The `Authorization` header has no scheme, or one other than Bearer.
     #[error("the Authorization header does not have the scheme Bearer")]
     OtherScheme,
-    /// The header has more in it than the key.
+    /// The header contains more than the key.
     #[error("the header has quotes or words around the API key")]
     NotAlone,
     /// One header was sent twice.
@@ -77,12 +77,12 @@ pub enum Misuse {
     /// The path or the query has a key.
     #[error("the address contains an API key")]
     InAddress,
-    /// A header that is none for keys has one.
+    /// A header that is not meant for keys contains one.
     #[error("an API key was sent in another header")]
     InOtherHeader,
 }
 
-/// Whether `credential` opens a door at `now`.
+/// Decides whether `credential` allows the attempt at `now`.
 pub fn evaluate(credential: &Credential, attempt: &Attempt, now: Timestamp) -> Decision {
     match KeyState::of(credential.is_active, credential.expires_at, now) {
         KeyState::Inactive => Decision::Deny(Denial::Revoked),

@@ -66,39 +66,39 @@ macro_rules! id {
 }
 
 id! {
-    /// Names an account.
+    /// Identifies an account.
     AccountId
 }
 id! {
-    /// Names a form for a new key, so that it makes one however often it is sent.
+    /// Identifies a form for a new key, so that it creates one key however often it is sent.
     FormId
 }
 id! {
-    /// Names an incident.
+    /// Identifies an incident.
     IncidentId
 }
 id! {
-    /// Names a one-time link. It is not the link's token, and opens nothing.
+    /// Identifies a one-time link. It is not the link's token and grants nothing.
     LinkId
 }
 id! {
-    /// Names an API key. It is not secret.
+    /// Identifies an API key. It is not secret.
     KeyId
 }
 id! {
-    /// Names what probes components, as long as it runs.
+    /// Identifies a prober while it runs.
     ProberId
 }
 id! {
-    /// Names what counts the uses of keys, as long as it runs.
+    /// Identifies a recorder of uses while it runs.
     RecorderId
 }
 id! {
-    /// Names a session. It is not the cookie's token.
+    /// Identifies a session. It is not the token in the cookie.
     SessionId
 }
 id! {
-    /// Names what was said of an incident.
+    /// Identifies an update of an incident.
     UpdateId
 }
 

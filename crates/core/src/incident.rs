@@ -15,12 +15,12 @@ pub use change::{
     INCIDENT_STATES, IncidentEdit, PostIncident, ScheduleMaintenance, check_begun, check_order,
 };
 
-/// What an incident is called: one line of 1 to 120 Unicode scalar values, trimmed, no control
+/// The title of an incident: one line of 1 to 120 Unicode scalar values, trimmed, no control
 /// characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncidentTitle(String);
 
-/// The text cannot be a title.
+/// The text is not a valid title.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTitle {
     /// Nothing that can be seen is left once white space is trimmed.
@@ -29,10 +29,10 @@ pub enum InvalidTitle {
     /// More than 120 characters are left.
     #[error("must have at most {} characters", IncidentTitle::MAX_CHARS)]
     TooLong,
-    /// It holds a control character.
+    /// It contains a control character.
     #[error("must be one line without control characters")]
     ControlCharacter,
-    /// It holds a character that turns the direction of the text around it.
+    /// It contains a character that changes the direction of the text around it.
     #[error("{TURNS_DIRECTION}")]
     TurnsDirection,
 }
@@ -41,7 +41,7 @@ impl IncidentTitle {
     /// The most Unicode scalar values a title has.
     pub const MAX_CHARS: usize = 120;
 
-    /// Trims and takes a title.
+    /// Trims and checks a title.
     pub fn parse(text: &str) -> Result<Self, InvalidTitle> {
         match check_line(text, Self::MAX_CHARS) {
             Ok(line) if line.chars().any(is_out_of_place) => Err(InvalidTitle::ControlCharacter),
@@ -59,12 +59,12 @@ impl IncidentTitle {
     }
 }
 
-/// What is said of an incident: plain text of 1 to 10,000 Unicode scalar values, which may have
+/// The message of an update: plain text of 1 to 10,000 Unicode scalar values, which may have
 /// several lines, ended by LF however they were sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncidentMessage(String);
 
-/// The text cannot be a message.
+/// The text is not a valid message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMessage {
     /// Nothing that can be seen is left once white space is trimmed.
@@ -73,10 +73,10 @@ pub enum InvalidMessage {
     /// More than 10,000 characters are left.
     #[error("must have at most 10,000 characters")]
     TooLong,
-    /// It holds a control character other than a line end or a tab.
+    /// It contains a control character other than a line end or a tab.
     #[error("must not contain control characters other than line ends and tabs")]
     ControlCharacter,
-    /// It holds a character that turns the direction of the text around it.
+    /// It contains a character that changes the direction of the text around it.
     #[error("{TURNS_DIRECTION}")]
     TurnsDirection,
 }
@@ -85,7 +85,7 @@ impl IncidentMessage {
     /// The most Unicode scalar values a message has.
     pub const MAX_CHARS: usize = 10_000;
 
-    /// Trims and takes a message.
+    /// Trims and checks a message.
     pub fn parse(text: &str) -> Result<Self, InvalidMessage> {
         let message = text.trim().replace("\r\n", "\n").replace('\r', "\n");
         if message.chars().all(is_invisible) {
@@ -107,13 +107,13 @@ impl IncidentMessage {
     }
 }
 
-/// What neither a page nor a feed can show as text.
+/// Characters that neither a page nor a feed can show as text.
 fn is_out_of_place(c: char) -> bool {
     is_control(c) && !matches!(c, '\n' | '\t') || is_no_xml(c)
 }
 
 words! {
-    /// How an incident came to be.
+    /// The kind of an incident.
     IncidentKind {
         /// Found by probes.
         Outage => "outage",
@@ -125,17 +125,17 @@ words! {
 }
 
 words! {
-    /// How far an incident is.
+    /// The status of an incident.
     IncidentState {
-        /// What is wrong is being looked for.
+        /// The cause is being investigated.
         Investigating => "investigating",
-        /// What is wrong is known.
+        /// The cause is known.
         Identified => "identified",
-        /// It was mended, and is watched.
+        /// It was fixed and is being watched.
         Monitoring => "monitoring",
         /// It is over.
         Resolved => "resolved",
-        /// Maintenance is to begin.
+        /// Maintenance is scheduled.
         Scheduled => "scheduled",
         /// Maintenance has begun.
         InProgress => "in_progress",
@@ -149,30 +149,30 @@ words! {
 pub struct Incident {
     /// Its id.
     pub id: IncidentId,
-    /// How it came to be.
+    /// Its kind.
     pub kind: IncidentKind,
-    /// What it is called.
+    /// Its title.
     pub title: IncidentTitle,
-    /// What it concerns.
+    /// The affected components; all of them if it is empty.
     pub components: Vec<ComponentId>,
-    /// When it began, or is to begin.
+    /// When it started or will start.
     pub starts_at: Timestamp,
-    /// When it was over, or maintenance is to be.
+    /// When it ended, or when maintenance will end.
     pub ends_at: Option<Timestamp>,
-    /// What was said of it, oldest first.
+    /// Its updates, oldest first.
     pub updates: Vec<IncidentUpdate>,
 }
 
-/// Something that was said of an incident.
+/// An update of an incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncidentUpdate {
     /// Its id.
     pub id: UpdateId,
-    /// When it was said.
+    /// When it was posted.
     pub at: Timestamp,
-    /// How far the incident was.
+    /// The status of the incident at that time.
     pub state: IncidentState,
-    /// What was said.
+    /// Its message.
     pub message: IncidentMessage,
 }
 
@@ -184,8 +184,8 @@ impl IncidentState {
 }
 
 impl Incident {
-    /// How far it is at `now`: maintenance goes by its times, others by what was said last. Once somebody
-    /// has said that it is over it is, even if a clock that is behind shows a time before its end.
+    /// Its status at `now`: that of maintenance follows from its times, that of others is the last one
+    /// posted. Once it was said to be over it is, even for a clock that is behind.
     pub fn state(&self, now: Timestamp) -> IncidentState {
         let is_over = self.ends_at.is_some_and(|end| end <= now)
             || self.updates.iter().any(|said| said.state.is_last());
@@ -208,7 +208,7 @@ impl Incident {
         self.state(now).is_last()
     }
 
-    /// Whether it concerns a component. One that names none concerns all of them.
+    /// Whether it affects a component. One that names no component affects all of them.
     pub fn concerns(&self, component: &ComponentId) -> bool {
         self.components.is_empty() || self.components.contains(component)
     }

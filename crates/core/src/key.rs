@@ -20,21 +20,21 @@ use crate::{AccountId, KeyId, Scopes, Timestamp};
 pub struct ApiKey {
     /// Its id.
     pub id: KeyId,
-    /// Whose it is.
+    /// The account that owns it.
     pub account_id: AccountId,
-    /// What its owner calls it.
+    /// Its name.
     pub name: KeyName,
     /// The first characters of the secret, to tell keys apart: `ask_a1b2`.
     pub key_prefix: String,
-    /// What it opens.
+    /// Its scopes.
     pub scopes: Scopes,
     /// When it was last accepted.
     pub last_used_at: Option<Timestamp>,
-    /// How many requests it has let through.
+    /// How many requests it was accepted for.
     pub request_count: u64,
     /// The first moment at which it is no longer accepted.
     pub expires_at: Option<Timestamp>,
-    /// The owner's switch.
+    /// Whether the owner has it active.
     pub is_active: bool,
     /// When it was issued.
     pub created_at: Timestamp,
@@ -47,19 +47,19 @@ impl ApiKey {
     }
 }
 
-/// Whether a key counts as active. Only active keys count toward the limit and open doors.
+/// The state of a key. Only active keys count toward the limit and are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
-    /// Switched on and not expired.
+    /// Active and not expired.
     Active,
-    /// Switched off, whether or not it has expired as well.
+    /// Deactivated, whether or not it has expired as well.
     Inactive,
-    /// Switched on, but its time is over.
+    /// Not deactivated, but expired.
     Expired,
 }
 
 impl KeyState {
-    /// The one rule: a key is active while it is switched on and `expires_at` is still ahead.
+    /// The one rule: a key is active unless it is deactivated or `expires_at` has been reached.
     pub fn of(is_active: bool, expires_at: Option<Timestamp>, now: Timestamp) -> Self {
         if !is_active {
             Self::Inactive

@@ -1,5 +1,5 @@
 //! The rules of keygate, without input or output: what a key looks like, who owns it, and whether
-//! it opens a door.
+//! it is accepted.
 //!
 //! Time and randomness are parameters here ([`Clock`], [`Random`]), so that every rule can be
 //! tested at its exact border.

@@ -18,7 +18,7 @@ pub struct OneTimeToken {
 pub struct Link {
     /// Its id.
     pub id: LinkId,
-    /// What it is good for.
+    /// Its purpose.
     pub kind: LinkKind,
     /// Whose password it resets, if it does.
     pub account_id: Option<AccountId>,
@@ -26,14 +26,14 @@ pub struct Link {
     pub account: Option<EmailAddress>,
     /// The address of whoever made it; `None` for the operator.
     pub created_by: Option<EmailAddress>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// The first moment at which it is no longer taken.
+    /// The first moment at which it no longer works.
     pub expires_at: Timestamp,
 }
 
 words! {
-    /// What a one-time link is good for.
+    /// The purpose of a one-time link.
     LinkKind {
         /// Making the first account.
         Setup => "setup",

@@ -31,8 +31,8 @@ pub fn client_site(address: IpAddr) -> IpAddr {
     }
 }
 
-/// By what a client that has signed in is known again: a hash of where it was, or of what its browser
-/// keeps.
+/// Recognizes a client that has signed in before: a hash of its network, or of a token in its
+/// browser's cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientMark([u8; 32]);
 

@@ -23,7 +23,7 @@ impl Password {
     /// More than these bytes are not composed first: no so long a text has so few characters.
     const MAX_BYTES: usize = Self::MAX_CHARS * 4 * 4;
 
-    /// Takes a password of 12 to 256 characters. Nothing is trimmed or folded, but what keyboards and
+    /// Checks a password of 12 to 256 characters. Nothing is trimmed or folded, but what keyboards and
     /// systems write in different ways is one: accents are composed and blanks are plain (RFC 8265
     /// section 4.2.2).
     pub fn parse(text: impl Into<String>) -> Result<Self, InvalidPassword> {

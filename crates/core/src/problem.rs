@@ -1,11 +1,11 @@
 use std::{borrow::Cow, time::Duration};
 
-/// What went wrong, in the contract's words: every error of either plane is one of these.
+/// The code of an error: every error of either plane has one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Code {
-    /// The body is not what was asked for.
+    /// The request is not valid.
     InvalidRequest,
-    /// A required field is not there.
+    /// A required field is missing.
     MissingParameter,
     /// A field's value breaks its rule.
     InvalidParameter,
@@ -13,21 +13,21 @@ pub enum Code {
     UnknownParameter,
     /// The call needs a session.
     SessionRequired,
-    /// The session is over.
+    /// The session has ended.
     SessionExpired,
     /// E-mail or password is wrong.
     InvalidCredentials,
     /// No key, or none that was ever issued or still exists.
     InvalidApiKey,
-    /// The key is switched off.
+    /// The key is deactivated.
     ApiKeyRevoked,
-    /// The key's time is over.
+    /// The key has expired.
     ApiKeyExpired,
     /// The key lacks a scope.
     InsufficientScope,
-    /// A write that another web page began (`Origin`).
+    /// A write that another website sent (by `Origin`).
     OriginNotAllowed,
-    /// A write that another web page began (`Sec-Fetch-Site`).
+    /// A write that another website sent (by `Sec-Fetch-Site`).
     CrossOriginRequest,
     /// The account is suspended.
     AccountSuspended,
@@ -35,7 +35,7 @@ pub enum Code {
     AdminRequired,
     /// Signing up is not open.
     SignupClosed,
-    /// A proxy asks about a request, and it is not clear which.
+    /// A proxy asks about a request that it does not identify clearly.
     ForwardAuthRefused,
     /// No such key in this account.
     KeyNotFound,
@@ -43,7 +43,7 @@ pub enum Code {
     NotFound,
     /// The resource has no such method.
     MethodNotAllowed,
-    /// Nothing more of the body came.
+    /// The rest of the body did not arrive.
     RequestTimeout,
     /// The body is longer than the call allows.
     BodyTooLarge,
@@ -51,30 +51,30 @@ pub enum Code {
     UnsupportedMediaType,
     /// The account has all the active keys it may have.
     KeyLimitReached,
-    /// An expired key cannot be switched on.
+    /// An expired key cannot be activated.
     KeyExpired,
-    /// The e-mail address has an account already.
+    /// An account with this e-mail address exists already.
     EmailTaken,
-    /// It would leave no admin.
+    /// The change would leave no admin.
     LastAdmin,
     /// Too many attempts.
     RateLimitExceeded,
-    /// A fault of keygate's own.
+    /// An internal error.
     InternalError,
     /// The upstream cannot be reached.
     UpstreamUnreachable,
-    /// The upstream does not take the operator's credential.
+    /// The upstream does not accept the operator's credential.
     UpstreamRefusedCredential,
     /// keygate is too busy.
     Overloaded,
-    /// The database does not answer.
+    /// The database is unavailable.
     StorageUnavailable,
     /// The upstream took too long.
     UpstreamTimeout,
 }
 
 impl Code {
-    /// The word that stands for it.
+    /// Its name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::InvalidRequest => "invalid_request",
@@ -115,7 +115,7 @@ impl Code {
     }
 }
 
-/// An error as it is told to whoever asked: safe to show, in plain English.
+/// An error as the client sees it: safe to show, in plain English.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Problem {
@@ -123,16 +123,16 @@ pub struct Problem {
     pub code: Code,
     /// What happened and what to do.
     pub message: Cow<'static, str>,
-    /// The field or parameter at fault.
+    /// The field or parameter that caused it.
     pub param: Option<Cow<'static, str>>,
     /// When to try again, for `rate_limit_exceeded` and `overloaded`.
     pub retry_after: Option<Duration>,
-    /// What is behind it, for the log and the operator; never for clients.
+    /// The cause, for the log and the operator; never for clients.
     pub cause: Option<Box<str>>,
 }
 
 impl Problem {
-    /// An error without a field at fault.
+    /// An error that no field caused.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
@@ -143,7 +143,7 @@ impl Problem {
         }
     }
 
-    /// The same, with the field at fault.
+    /// The same, with the field that caused it.
     #[must_use]
     pub fn with_param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
         self.param = Some(param.into());
@@ -157,7 +157,7 @@ impl Problem {
         self
     }
 
-    /// The same, with what is behind it.
+    /// The same, with its cause.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<str>>) -> Self {
         self.cause = Some(cause.into());
@@ -169,20 +169,20 @@ impl Problem {
         Self::new(Code::InvalidParameter, format!("\"{param}\" {rule}.")).with_param(param)
     }
 
-    /// The database does not answer; this is what it said instead.
+    /// The database is unavailable, because of this error.
     pub fn storage_unavailable(error: &impl std::fmt::Display) -> Self {
         let message = "The key store does not answer at the moment. Try again shortly.";
         Self::new(Code::StorageUnavailable, message).because(error.to_string())
     }
 
-    /// A change was sent to the database, which did not say whether it is made.
+    /// A change was sent to the database, which did not answer whether it was made.
     pub fn storage_uncertain(error: &impl std::fmt::Display) -> Self {
         let message = "The key store did not answer in time. The change may have been made, or may be \
             shortly: look before you try again.";
         Self::new(Code::StorageUnavailable, message).because(error.to_string())
     }
 
-    /// A fault of keygate's own; the cause is for the log.
+    /// An internal error; the cause is for the log.
     pub fn internal(cause: &impl std::fmt::Display) -> Self {
         let message = "Something in keygate failed. Trying again will not help: tell the operator of \
             this service, who finds the cause in the log.";

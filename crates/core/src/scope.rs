@@ -10,7 +10,7 @@ pub enum Scope {
     Read = 2,
     /// Every other method and path.
     Write = 4,
-    /// All of the above, and what the operator marks `admin`.
+    /// All of the above, and the routes that the operator marks `admin`.
     Admin = 8,
 }
 
@@ -60,7 +60,7 @@ impl Scopes {
         self.0 & scope as u8 != 0
     }
 
-    /// Whether the set opens a door that asks for `scope`: `admin` opens all of them.
+    /// Whether the set satisfies a requirement of `scope`: `admin` satisfies every one.
     pub const fn permits(self, scope: Scope) -> bool {
         self.contains(scope) || self.contains(Scope::Admin)
     }

@@ -11,13 +11,13 @@ pub(crate) enum LineFault {
     Empty,
     /// More characters are left than it may have.
     TooLong,
-    /// It holds a control character.
+    /// It contains a control character.
     ControlCharacter,
-    /// It holds a character that turns the direction of the text around it.
+    /// It contains a character that changes the direction of the text around it.
     TurnsDirection,
 }
 
-/// What is said of a text that holds such a character.
+/// The error for a text with such a character.
 pub(crate) const TURNS_DIRECTION: &str = "must not contain characters that change the direction of text (U+202A to U+202E, U+2066 to U+2069)";
 
 /// A line of 1 to `max` Unicode scalar values, without the white space around it.
@@ -36,7 +36,7 @@ pub(crate) fn check_line(text: &str, max: usize) -> Result<&str, LineFault> {
     }
 }
 
-/// A text as it is searched for: without regard to case, and to how accents and wide letters are written.
+/// The form of a text that is compared in searches: without case, and with accents and wide letters normalized.
 pub fn folded(text: &str) -> String {
     let folded = text.nfkc().flat_map(char::to_lowercase);
     folded.nfkc().collect()

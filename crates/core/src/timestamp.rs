@@ -13,7 +13,7 @@ use crate::serde_text::as_text;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Timestamp(i64);
 
-/// The text is no RFC 3339 date and time with an offset, or lies outside the years 0 to 9999.
+/// The text is not an RFC 3339 date and time with an offset, or is outside the years 0 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be an RFC 3339 date and time with an offset and at most nine decimals, like 2030-01-31T08:00:00Z"

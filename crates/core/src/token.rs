@@ -24,7 +24,7 @@ impl Token {
         Self(SecretString::from(text.as_str()))
     }
 
-    /// Reads a token that a client presents; `None` where it cannot be one.
+    /// Reads a token that a client presents; `None` if the text is not a token.
     pub fn parse(text: &str) -> Option<Self> {
         let well_formed =
             text.len() == LENGTH && text.bytes().all(|byte| base62::value(byte).is_some());
@@ -43,7 +43,7 @@ impl Token {
 }
 
 impl TokenHash {
-    /// The hash kept as these bytes.
+    /// The hash with these bytes.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }

@@ -1,4 +1,4 @@
-//! Characters that are not what they look like.
+//! Characters that are invisible or change how text is displayed.
 
 /// Unicode's embeddings, overrides and isolates (UAX 9 section 2), which turn the direction of the text around
 /// them. The marks U+200E, U+200F and U+061C do not: names in Arabic or Hebrew may need them.
@@ -6,12 +6,12 @@ pub(crate) fn turns_direction(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// What says in which direction the text beside it runs. Nobody sees or types it.
+/// Marks of text direction, which are invisible and not typed.
 pub(crate) fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}')
 }
 
-/// Unicode's property `Default_Ignorable_Code_Point`, and white space: what nobody sees.
+/// Unicode's property `Default_Ignorable_Code_Point`, and white space: invisible characters.
 pub(crate) fn is_invisible(c: char) -> bool {
     c.is_whitespace()
         || matches!(c,

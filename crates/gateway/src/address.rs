@@ -19,7 +19,7 @@ pub enum InvalidUpstream {
     /// The credential has characters that a header cannot carry.
     #[error("must hold one line of visible ASCII")]
     Credential,
-    /// What probes are to ask for is no path.
+    /// The path for probes is not a path.
     #[error("must be a path, like /health")]
     ProbePath,
     /// The system's certificates could not be read.
@@ -27,7 +27,7 @@ pub enum InvalidUpstream {
     Certificates(std::io::Error),
 }
 
-/// Where an upstream is.
+/// The address of an upstream.
 pub(crate) struct Address {
     pub(crate) scheme: Scheme,
     pub(crate) authority: Authority,
@@ -65,12 +65,12 @@ impl Address {
         self.authority.as_str()
     }
 
-    /// What goes before the path of a request.
+    /// The prefix for the path of each request.
     pub(crate) fn base_path(&self) -> &str {
         &self.base_path
     }
 
-    /// What it is asked for where a client asks for this path and query.
+    /// The target of the upstream's request for this path and query of the client's.
     pub(crate) fn target(&self, path_and_query: &PathAndQuery) -> Result<PathAndQuery, InvalidUri> {
         if self.base_path.is_empty() {
             return Ok(path_and_query.clone());

@@ -3,14 +3,14 @@ use keygate_http::{Peer, RouteRequests};
 
 use crate::{Upstream, streams::OpenStream};
 
-/// A request that was let through.
+/// A request that was admitted.
 pub(crate) struct Admitted<'g> {
     pub(crate) key: Credential,
-    /// From where it comes.
+    /// The peer that sent it.
     pub(crate) peer: Peer<'g>,
     pub(crate) upstream: &'g Upstream,
-    /// What counts its answer.
+    /// Counts its response.
     pub(crate) answers: &'g RouteRequests,
-    /// Kept until the answer is over.
+    /// Held until the response is complete.
     pub(crate) open: OpenStream,
 }

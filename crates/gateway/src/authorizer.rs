@@ -21,7 +21,7 @@ pub struct Authorizer {
     routes: RouteTable,
 }
 
-/// Why a request is not let through.
+/// Why a request is refused.
 #[derive(Debug)]
 pub(crate) enum Refused {
     /// Servers may take it for different requests, and why.

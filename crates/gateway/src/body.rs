@@ -12,12 +12,12 @@ use hyper::body::Incoming;
 
 use crate::{
     connection::{Connection, give_back},
-    pool::{Kept, Pool},
+    pool::{Pool, Pooled},
     progress::Progress,
     streams::OpenStream,
 };
 
-/// What the gateway answers with: its own words, or the upstream's as they come.
+/// The body of a response: keygate's own, or the upstream's as it arrives.
 pub type ResponseBody = Either<Full<Bytes>, Streamed>;
 
 /// An answer's body on its way to the client, which counts as open until it is dropped.
@@ -26,15 +26,15 @@ pub struct Streamed {
     pub(crate) _open: OpenStream,
 }
 
-/// The rest of an exchange with an upstream. Whoever drops it before its end ends it at the upstream too.
+/// The rest of an exchange with an upstream. Dropping it before its end aborts the request at the upstream.
 pub(crate) struct Exchanged {
-    /// What of the body was read already.
+    /// The part of the body that was read already.
     pub(crate) beginning: Bytes,
     pub(crate) body: Incoming,
-    /// Why it broke off, until that is told.
+    /// Why it was interrupted, until that is reported.
     pub(crate) failure: Option<hyper::Error>,
     /// Until the answer is over.
-    pub(crate) connection: Option<Kept<Connection>>,
+    pub(crate) connection: Option<Pooled<Connection>>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) pool: Arc<Pool<Connection>>,
     /// How long the upstream says that it keeps the connection.

@@ -1,4 +1,4 @@
-//! A connection to an upstream in the hands of the HTTP library.
+//! A connection to an upstream, driven by the HTTP library.
 
 use std::{
     io,
@@ -23,17 +23,17 @@ use tokio::{
 use crate::{
     connector::Stream,
     framing::MAX_READ,
-    pool::{Kept, Pool, Reusable},
+    pool::{Pool, Pooled, Reusable},
     request_body::RequestBody,
 };
 
-/// How long a connection may take to be done with a request whose answer is over.
+/// How long a connection may take to become idle after a complete response.
 const SETTLING: Duration = Duration::from_secs(1);
 
-/// A connection that takes one request at a time. Whoever drops it ends it, whatever it is about.
+/// A connection that takes one request at a time. Dropping it closes it.
 pub(crate) struct Connection {
     pub(crate) sender: http1::SendRequest<RequestBody>,
-    /// What reads and writes.
+    /// The task that reads and writes.
     driver: AbortHandle,
     /// Whether the upstream has said something to the request that is under way.
     heard: Arc<AtomicBool>,
@@ -66,12 +66,12 @@ impl Connection {
         })
     }
 
-    /// Forgets what was heard of the upstream so far.
+    /// Forgets that the upstream has sent anything so far.
     pub(crate) fn begin(&self) {
         self.heard.store(false, Ordering::Relaxed);
     }
 
-    /// Whether the upstream has said something since.
+    /// Whether the upstream has sent anything since.
     pub(crate) fn has_heard(&self) -> bool {
         self.heard.load(Ordering::Relaxed)
     }
@@ -91,7 +91,7 @@ impl Reusable for Connection {
 
 /// Keeps a connection whose request was answered, once it is done with it.
 pub(crate) fn give_back(
-    mut kept: Kept<Connection>,
+    mut kept: Pooled<Connection>,
     pool: Arc<Pool<Connection>>,
     announced: Option<Duration>,
 ) {
@@ -106,7 +106,7 @@ pub(crate) fn give_back(
     });
 }
 
-/// A stream of which is noted that something came, and whose writes may not take for ever.
+/// A stream that records whether anything arrived, and whose writes have a timeout.
 struct Monitored {
     stream: Box<dyn Stream>,
     write: StalledWrite,

@@ -21,20 +21,20 @@ use tokio_rustls::TlsConnector;
 
 use crate::{
     address::{InvalidUpstream, default_port},
-    pool::{Kept, Place},
+    pool::{Place, Pooled},
 };
 use names::Name;
 
-/// After how long a silence the system asks an upstream whether it is still there.
+/// The TCP keep-alive time of connections to upstreams.
 const PROBE_AFTER: Duration = Duration::from_mins(1);
 
-/// What makes connections to one upstream.
+/// Makes connections to one upstream.
 pub(crate) struct Connector {
     name: Name,
     /// How long all of it may take: the name, the connection and TLS.
     timeout: Duration,
     tls: Option<Tls>,
-    /// As many connections as there may be to all upstreams.
+    /// Permits for connections to all upstreams together.
     pub(crate) places: Arc<Semaphore>,
     /// Which address was connected to last. It is tried first.
     preferred: Mutex<Option<std::net::SocketAddr>>,
@@ -45,7 +45,7 @@ struct Tls {
     name: ServerName<'static>,
 }
 
-/// Why there is no connection.
+/// Why connecting failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
     #[error("its name has no address: {0}")]
@@ -96,13 +96,13 @@ impl Connector {
     }
 
     /// A connection without encryption.
-    pub(crate) async fn connect_plain(&self) -> Result<Kept<TcpStream>, ConnectError> {
+    pub(crate) async fn connect_plain(&self) -> Result<Pooled<TcpStream>, ConnectError> {
         let place = self.take_place()?;
         let connected = within(self.timeout, self.connect_tcp()).await?;
-        Ok(Kept::new(connected, place))
+        Ok(Pooled::new(connected, place))
     }
 
-    /// A connection as the upstream wants it.
+    /// A connection with or without TLS, as the upstream's URL says.
     pub(crate) async fn connect(&self) -> Result<Box<dyn Stream>, ConnectError> {
         let connected = async {
             let tcp = self.connect_tcp().await?;
@@ -115,7 +115,7 @@ impl Connector {
         within(self.timeout, connected).await
     }
 
-    /// A place for a connection, before there is one.
+    /// Takes a permit for a connection before it is made.
     pub(crate) fn take_place(&self) -> Result<Place, ConnectError> {
         let place = self.places.clone().try_acquire_owned();
         place.map_err(|_| ConnectError::TooMany)

@@ -1,9 +1,9 @@
-//! The short way for plain requests.
+//! The express lane: a fast path for plain requests.
 //!
 //! Most requests are plain: HTTP/1.1, a whole head and a body of known, moderate length. They are
-//! read in place, decided about, and sent on without being turned into anything in between. A
-//! connection on which something else comes is handed over with all its bytes, before anything was
-//! done with them, to the full HTTP library. `docs/benchmarks.md` says what this is worth.
+//! parsed in place, checked and forwarded without building request objects. When anything else arrives,
+//! the connection is handed over with all its unprocessed bytes to the HTTP library.
+//! `docs/decisions.md` says why there are two lanes.
 
 mod answer;
 mod chunked;
@@ -41,23 +41,23 @@ use exchange::Exchange;
 use head::Request;
 use outbox::Outbox;
 
-/// Serves plain requests for both parts of the data plane.
+/// Serves plain requests for the gateway and for forward-auth.
 pub struct Express {
     /// Where requests under `/v1` go.
     pub gateway: Gateway,
-    /// What answers proxies.
+    /// Answers proxies that ask at `/verify`.
     pub forward_auth: ForwardAuth,
-    /// What both of them ask.
+    /// Decides for both of them.
     pub authorizer: Arc<Authorizer>,
-    /// Names requests.
+    /// Assigns ids to requests.
     pub request_ids: Arc<RequestIds>,
     /// Writes requests to the log.
     pub request_line: RequestLine,
-    /// What becomes of requests, if somebody wants to know.
+    /// Where traces of requests go, if they are collected.
     pub traces: Option<Traces>,
-    /// What answers are dated by.
+    /// The clock for the `Date` header.
     pub clock: Arc<dyn Clock>,
-    /// How long a client may leave a connection unused.
+    /// How long an idle client connection is kept.
     pub keep_alive: Duration,
 }
 
@@ -65,33 +65,33 @@ pub struct Express {
 pub enum Outcome {
     /// The connection is over.
     Closed,
-    /// Something else came: what was read and is not yet answered. The connection goes on elsewhere.
+    /// Something else than a plain request arrived. The bytes were read and not answered; the HTTP library continues.
     HandOver(Vec<u8>),
 }
 
-/// What became of a request.
+/// The outcome of a request.
 enum Fate {
     Answered,
-    /// Answered, or broken off, with nothing to follow.
+    /// Answered or interrupted; the connection ends.
     Last,
     NotServed,
 }
 
-/// Where a request goes, and whose it is.
+/// The destination of a request and its peer.
 enum Decision<'a> {
     Forward(Admitted<'a>),
     Allow(Credential),
     Refuse(Response<Bytes>),
 }
 
-/// Which part of the data plane a request is for.
+/// Which front a request is for.
 enum Part<'g, 't> {
     Gateway(Result<Destination<'g, 't>, AmbiguousPath>),
     ForwardAuth,
 }
 
 impl<'g> Part<'g, '_> {
-    /// What counts its answers.
+    /// Counts its responses.
     fn answers(&self, express: &'g Express) -> &'g RouteRequests {
         match self {
             Self::Gateway(destination) => express.gateway.answers_to(destination),
@@ -220,7 +220,7 @@ impl Express {
         }
     }
 
-    /// Answers what has a length in two ways, and nothing after it.
+    /// Refuses a request with two lengths, and reads nothing after it.
     async fn refuse_ambiguous<S>(&self, client: &mut Client<'_, S>, outbox: &mut Outbox)
     where
         S: ClientStream,
@@ -234,7 +234,7 @@ impl Express {
         }
     }
 
-    /// What of it is asked for, if the express lane serves that, which speaks no TLS to upstreams.
+    /// The part of the data plane that serves it, if the express lane can: it does not speak TLS to upstreams.
     fn part<'t>(
         &self,
         method: &Method,

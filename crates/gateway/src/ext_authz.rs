@@ -36,11 +36,11 @@ use crate::{
     identity,
 };
 
-/// The proxy that asks.
+/// The address of the proxy that asks.
 #[derive(Clone, Copy)]
 struct Asker(SocketAddr);
 
-/// What Envoy calls.
+/// The gRPC method that Envoy calls.
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
 
 /// Answers Envoy's questions whether a request may pass.
@@ -179,7 +179,7 @@ fn original(request: &HttpRequest) -> Option<(Method, PathAndQuery)> {
 }
 
 /// The client's headers: one by one where Envoy has `encode_raw_headers`, otherwise those of one name
-/// joined by commas. What is no header is nothing that keygate goes by.
+/// joined by commas. Entries that are not valid headers are ignored.
 fn headers(request: &HttpRequest) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut add = |name: &str, value: &[u8]| {
@@ -203,8 +203,8 @@ fn headers(request: &HttpRequest) -> HeaderMap {
     headers
 }
 
-/// Lets the request through, with the identity in place of the credentials and of what the client
-/// passed off as identity, and as the one that was authorized.
+/// Allows the request, with identity headers in place of the credentials and of identity headers that the
+/// client sent, and without headers that would make it another request.
 fn allowed(sent: &HeaderMap, identity: &HeaderMap, for_client: &HeaderMap) -> CheckResponse {
     let overrides = sent
         .keys()

@@ -24,8 +24,8 @@ use crate::{
     faults::{broken_body, connect_problem, late_problem, timeout_problem, unreachable_problem},
     framing::check_answer,
     headers, identity,
-    own_credential::{JUDGING, MAX_JUDGED, Verdict},
-    pool::{Kept, announced},
+    own_credential::{JUDGE_TIMEOUT, MAX_JUDGED, Verdict},
+    pool::{Pooled, announced},
     progress::Progress,
     request_body::RequestBody,
     upstream::Upstream,
@@ -66,14 +66,14 @@ pub(crate) async fn forward(
     answered
 }
 
-/// A request to an upstream that is under way.
+/// A request to an upstream in progress.
 struct Call<'a> {
     upstream: &'a Upstream,
     presence: Option<Presence>,
     progress: Arc<Progress>,
 }
 
-/// What became of a request on a connection.
+/// The outcome of sending a request on a connection.
 enum Sent {
     Answered(Response<Incoming>),
     /// The connection was closed before any of it was sent.
@@ -115,7 +115,7 @@ impl Call<'_> {
         let (stream, place) = connected.map_err(|error| connect_problem(upstream, &error))?;
         let connection = Connection::over(stream, upstream.write_timeout).await;
         let connection = connection.map_err(|error| unreachable_problem(upstream, &error))?;
-        let mut kept = Kept::new(connection, place);
+        let mut kept = Pooled::new(connection, place);
         match self.send(&mut kept, request).await {
             Sent::Answered(answer) => self.exchanged(answer, kept, is_head).await,
             Sent::Closed(error) => Err(unreachable_problem(upstream, &error)),
@@ -127,7 +127,7 @@ impl Call<'_> {
         }
     }
 
-    async fn send(&self, kept: &mut Kept<Connection>, request: Request<RequestBody>) -> Sent {
+    async fn send(&self, kept: &mut Pooled<Connection>, request: Request<RequestBody>) -> Sent {
         if let Some(presence) = &self.presence {
             presence.confirmed().await;
         }
@@ -143,7 +143,7 @@ impl Call<'_> {
             let late = async {
                 match due {
                     Some((deadline, _)) => sleep_until(deadline).await,
-                    None => sleep_until(Instant::now() + LOOK_EVERY).await,
+                    None => sleep_until(Instant::now() + DEADLINE_CHECK_INTERVAL).await,
                 }
             };
             tokio::select! {
@@ -178,7 +178,7 @@ impl Call<'_> {
     async fn exchanged(
         &self,
         answer: Response<Incoming>,
-        connection: Kept<Connection>,
+        connection: Pooled<Connection>,
         is_head: bool,
     ) -> Result<Response<Exchanged>, Problem> {
         let upstream = self.upstream;
@@ -186,7 +186,7 @@ impl Call<'_> {
         let length = check_answer(parts.version, parts.status, &parts.headers)
             .map_err(|malformed| unreachable_problem(upstream, &malformed))?;
         let beginning = match upstream.own_credential.judge(parts.status) {
-            Verdict::Passes => come_already(&mut body)
+            Verdict::Passes => read_available(&mut body)
                 .await
                 .map_err(|error| unreachable_problem(upstream, &error))?,
             Verdict::Refused => {
@@ -233,8 +233,8 @@ impl Call<'_> {
     }
 }
 
-/// What has come of a body together with the head. If that is malformed it can still be said.
-async fn come_already(body: &mut Incoming) -> Result<Bytes, hyper::Error> {
+/// The part of a body that arrived together with the head. If it is malformed the client can still get an error.
+async fn read_available(body: &mut Incoming) -> Result<Bytes, hyper::Error> {
     // What reads it does so at the same time.
     for _ in 0..2 {
         let come = poll_fn(|context| Poll::Ready(Pin::new(&mut *body).poll_frame(context))).await;
@@ -247,7 +247,7 @@ async fn come_already(body: &mut Incoming) -> Result<Bytes, hyper::Error> {
     Ok(Bytes::new())
 }
 
-/// Reads the beginning of a body by which an answer is judged, as far as it comes in time.
+/// Reads the beginning of a body, as far as it arrives in time, to judge the response by it.
 async fn read_beginning(body: &mut Incoming) -> Result<Bytes, hyper::Error> {
     let mut beginning = BytesMut::new();
     let reading = async {
@@ -258,14 +258,14 @@ async fn read_beginning(body: &mut Incoming) -> Result<Bytes, hyper::Error> {
         }
         Ok(())
     };
-    if let Ok(Err(error)) = timeout(JUDGING, reading).await {
+    if let Ok(Err(error)) = timeout(JUDGE_TIMEOUT, reading).await {
         return Err(error);
     }
     Ok(beginning.freeze())
 }
 
-/// How often it is looked what is waited for while the upstream takes a request.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often the deadline is checked while the upstream reads a request.
+const DEADLINE_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The same request once more, if it has no content and changes nothing (RFC 9110 section 9.2.2).
 fn copy_without_content(

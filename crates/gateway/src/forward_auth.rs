@@ -16,7 +16,7 @@ use crate::{
     identity,
 };
 
-/// The body of a refusal, once more.
+/// The body of a refusal as a header, for proxies that drop the body.
 const ERROR: HeaderName = HeaderName::from_static("x-keygate-error");
 
 const X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
@@ -25,7 +25,7 @@ const X_ORIGINAL_URL: HeaderName = HeaderName::from_static("x-original-url");
 const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 const X_FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
 
-/// Where proxies ask; the original path may follow.
+/// The path for proxies; the original path may follow.
 const PATH: &str = "/verify";
 
 /// Whether a path belongs to forward-auth.
@@ -50,12 +50,12 @@ impl ForwardAuth {
         }
     }
 
-    /// What counts its answers.
+    /// Counts its responses.
     pub(crate) fn answers(&self) -> &RouteRequests {
         &self.answers
     }
 
-    /// The key that opens the door to the request that `question` is about, or the refusal.
+    /// The key of the request that `question` is about, or the refusal.
     pub(crate) async fn decide(
         &self,
         question: &Question<'_, impl Headers>,
@@ -102,7 +102,7 @@ impl ForwardAuth {
     }
 }
 
-/// What a proxy asks.
+/// The question of a proxy.
 pub(crate) struct Question<'a, H> {
     pub(crate) method: &'a Method,
     /// Path and query.
@@ -110,7 +110,7 @@ pub(crate) struct Question<'a, H> {
     pub(crate) headers: &'a H,
 }
 
-/// The headers of an answer that lets a request pass, one by one.
+/// Calls `header` with each header of a response that allows a request.
 pub(crate) fn write_permission(
     credential: &Credential,
     mut header: impl FnMut(&HeaderName, &[u8]),
@@ -134,7 +134,7 @@ fn with_error_header(mut refusal: Response<Bytes>) -> Response<Bytes> {
     refusal
 }
 
-/// Why it cannot be said which request is asked about.
+/// Why the original request cannot be determined.
 #[derive(Debug, PartialEq, Eq)]
 struct Unclear(&'static str);
 

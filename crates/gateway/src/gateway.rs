@@ -29,18 +29,18 @@ use crate::{
     streams::OpenStreams,
 };
 
-/// The data plane. One of it serves all connections.
+/// The gateway. A single one serves all connections.
 pub struct Gateway {
     authorizer: Arc<Authorizer>,
     upstreams: Upstreams,
-    /// What counts the answers for each upstream, in their order.
+    /// Counts the responses for each upstream, in their order.
     answers: Vec<RouteRequests>,
-    /// What counts those to requests that belong to no upstream.
+    /// Counts the responses to requests without an upstream.
     unrouted: RouteRequests,
     open: OpenStreams,
 }
 
-/// What a request is for, by its path alone.
+/// The destination of a request, by its path alone.
 pub(crate) struct Destination<'g, 't> {
     path: Readings<'t>,
     pub(crate) upstream: Option<&'g Upstream>,
@@ -128,7 +128,7 @@ impl Gateway {
         }))
     }
 
-    /// What the request with this path and query is for.
+    /// The destination of a request with this path and query.
     pub(crate) fn destination<'t>(
         &self,
         target: &'t str,
@@ -142,7 +142,7 @@ impl Gateway {
         })
     }
 
-    /// What counts the answers to requests for a destination.
+    /// The counter of responses for a destination.
     pub(crate) fn answers_to<'g>(
         &'g self,
         destination: &Result<Destination<'g, '_>, AmbiguousPath>,
@@ -151,7 +151,7 @@ impl Gateway {
         destination.map_or(&self.unrouted, |destination| destination.answers)
     }
 
-    /// Lets a request through, or counts and gives the refusal.
+    /// Admits a request, or counts and returns the refusal.
     pub(crate) async fn admit<'g>(
         &'g self,
         destination: Result<Destination<'g, '_>, AmbiguousPath>,
@@ -189,7 +189,7 @@ impl Gateway {
     }
 }
 
-/// A request whose client waits for an answer. One that it no longer waits for counts as 499.
+/// A request whose client waits for the response. If the client leaves, it counts as 499.
 struct Awaited<'g>(Option<&'g RouteRequests>);
 
 impl Awaited<'_> {
@@ -206,13 +206,13 @@ impl Drop for Awaited<'_> {
     }
 }
 
-/// Stands in the log and in metrics for an answer that nobody waits for any more; nginx has made it known.
+/// The status for a request whose client left before the response, as nginx uses it in logs and metrics.
 pub fn client_gone() -> StatusCode {
     StatusCode::from_u16(499).expect("a status")
 }
 
-/// Lets a request come one hop nearer to where it may go no further. The answer, if that is here (RFC 9110
-/// section 7.6.2).
+/// Decrements `Max-Forwards`. Returns the response if the request must not be forwarded any further (RFC
+/// 9110 section 7.6.2).
 fn last_hop(request: &mut Request<ClientBody>) -> Option<Response<Bytes>> {
     if *request.method() != Method::OPTIONS {
         return None;
@@ -239,7 +239,7 @@ fn refused(refused: Refused) -> Response<Bytes> {
     }
 }
 
-/// What is refused whoever asks.
+/// Refusals that do not depend on the key.
 async fn refusal_by_form(request: &mut Request<ClientBody>) -> Option<Response<Bytes>> {
     match request.method().clone() {
         Method::TRACE | Method::CONNECT => Some(method_not_allowed()),

@@ -1,4 +1,4 @@
-//! Which headers pass.
+//! Which headers are forwarded in either direction.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Version,
@@ -31,7 +31,7 @@ const HOP_BY_HOP: [&str; 9] = [
 /// Headers that keygate consumes or rewrites; never forwarded as received.
 const FOR_KEYGATE: [&str; 4] = ["cookie", "expect", "host", "x-request-id"];
 
-/// Headers by which frameworks take a request for another than the one that was authorized.
+/// Headers that make frameworks treat a request as another one than the one that was authorized.
 const OVERRIDES: [&str; 5] = [
     "x-http-method-override",
     "x-http-method",
@@ -40,31 +40,31 @@ const OVERRIDES: [&str; 5] = [
     "x-rewrite-url",
 ];
 
-/// What of an answer does not reach the client. Cookies are for keygate alone to set: the upstream
+/// Response headers that do not reach the client. Only keygate may set cookies, because the upstream
 /// shares its origin.
 const NOT_FOR_CLIENT: [&str; 2] = ["set-cookie", "x-request-id"];
 
-/// Whether a client's header goes on to the upstream, in whichever case it is written.
+/// Whether a client's header is forwarded to the upstream. Names are compared without case.
 pub(crate) fn is_for_upstream(name: &[u8]) -> bool {
     !is_any_of(&HOP_BY_HOP, name)
         && !is_any_of(&FOR_KEYGATE, name)
         && !is_credential_header(name)
         && !is_override(name)
-        && !identity::is_ours(name)
+        && !identity::is_identity_header(name)
         && !is_forwarding(name)
 }
 
-/// Whether by a header a framework takes a request for another one.
+/// Whether a header makes frameworks treat a request as another one.
 pub(crate) fn is_override(name: &[u8]) -> bool {
     OVERRIDES.iter().any(|known| is_spelling_of(name, known))
 }
 
-/// Whether an upstream's header goes on to the client.
+/// Whether an upstream's header is forwarded to the client.
 pub(crate) fn is_for_client(name: &[u8]) -> bool {
     !is_any_of(&HOP_BY_HOP, name)
         && !is_any_of(&NOT_FOR_CLIENT, name)
         // Clients believe what stands under these names.
-        && !identity::is_ours(name)
+        && !identity::is_identity_header(name)
 }
 
 fn is_any_of(names: &[&str], name: &[u8]) -> bool {
@@ -73,8 +73,8 @@ fn is_any_of(names: &[&str], name: &[u8]) -> bool {
         .any(|known| known.as_bytes().eq_ignore_ascii_case(name))
 }
 
-/// Turns a client's headers into those that the upstream gets: without what was meant for keygate
-/// or for this hop, and with whose request it is and from where it comes.
+/// Turns a client's headers into those for the upstream: removes those that are for keygate or for this
+/// hop, and adds the identity of the key and the client's address.
 pub(crate) fn for_upstream(
     headers: &mut HeaderMap,
     peer: Peer<'_>,
@@ -101,13 +101,13 @@ pub(crate) fn for_upstream(
     }
 }
 
-/// Puts what the upstream is told of the trace in the place of what the client said.
+/// Replaces the client's trace headers with those for the upstream.
 pub(crate) fn of_trace(headers: &mut HeaderMap, told: HeaderMap) {
     keep(headers, |name| !is_trace_context(name));
     headers.extend(told);
 }
 
-/// Turns an upstream's headers into those that the client gets.
+/// Turns an upstream's headers into those for the client.
 pub(crate) fn for_client(headers: &mut HeaderMap, upstream: &Upstream) {
     keep(headers, is_for_client);
     let content_type = headers.get(CONTENT_TYPE);
@@ -126,7 +126,7 @@ pub(crate) fn for_client(headers: &mut HeaderMap, upstream: &Upstream) {
 /// Tells proxies in front of keygate, nginx first of all, to pass an answer on as it comes.
 pub(crate) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Whether what has this `Content-Type` is read while it comes: events, or lines of JSON.
+/// Whether a `Content-Type` is that of a stream: events, or lines of JSON.
 pub(crate) fn is_stream(content_type: &[u8]) -> bool {
     let media_type = content_type.split(|byte| *byte == b';').next();
     let streams = [
@@ -138,7 +138,7 @@ pub(crate) fn is_stream(content_type: &[u8]) -> bool {
     media_type.is_some_and(|media_type| is_any_of(&streams, media_type.trim_ascii()))
 }
 
-/// Whether an answer says by this header where something is.
+/// Whether a header contains a URL that may have to be rewritten.
 pub(crate) fn is_location(name: &[u8]) -> bool {
     is_any_of(&["location", "content-location"], name)
 }

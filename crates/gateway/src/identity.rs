@@ -1,4 +1,4 @@
-//! The headers that say whose request it is.
+//! The identity headers, which tell the upstream whose request it is.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keygate_core::Credential;
@@ -9,7 +9,7 @@ pub(crate) const KEY_ID: HeaderName = HeaderName::from_static("x-keygate-key-id"
 pub(crate) const ACCOUNT_ID: HeaderName = HeaderName::from_static("x-keygate-account-id");
 pub(crate) const SCOPES: HeaderName = HeaderName::from_static("x-keygate-scopes");
 
-/// The headers that say whose request it is, one by one.
+/// Calls `header` with each identity header.
 pub(crate) fn write(credential: &Credential, mut header: impl FnMut(&HeaderName, &[u8])) {
     let mut id = Uuid::encode_buffer();
     let mut hyphenated = |bytes: &[u8; 16], name: &HeaderName| {
@@ -21,12 +21,12 @@ pub(crate) fn write(credential: &Credential, mut header: impl FnMut(&HeaderName,
     header(&SCOPES, credential.scopes.as_str().as_bytes());
 }
 
-/// Says whose request it is.
+/// Inserts the identity headers.
 pub(crate) fn insert(headers: &mut HeaderMap, credential: &Credential) {
     write(credential, into(headers));
 }
 
-/// Takes headers in the place of those of the same name. Their values must be plain words.
+/// Inserts headers in place of those with the same name. Their values must be visible ASCII.
 pub(crate) fn into(headers: &mut HeaderMap) -> impl FnMut(&HeaderName, &[u8]) {
     |name, value| {
         let value = HeaderValue::from_bytes(value).expect("plain words are header values");
@@ -34,15 +34,15 @@ pub(crate) fn into(headers: &mut HeaderMap) -> impl FnMut(&HeaderName, &[u8]) {
     }
 }
 
-/// What a client sent under keygate's names, also where it is spelt with underscores: there are
-/// servers to which that is the same header.
+/// Headers that a client sent under keygate's names, also spelt with underscores: some servers treat
+/// those as the same header.
 pub(crate) fn spoofed(headers: &HeaderMap) -> impl Iterator<Item = &HeaderName> {
     headers
         .keys()
-        .filter(|name| is_ours(name.as_str().as_bytes()))
+        .filter(|name| is_identity_header(name.as_str().as_bytes()))
 }
 
 /// Whether a header's name is one of keygate's, in any spelling.
-pub(crate) fn is_ours(name: &[u8]) -> bool {
+pub(crate) fn is_identity_header(name: &[u8]) -> bool {
     has_spelling_of(name, "x-keygate-")
 }

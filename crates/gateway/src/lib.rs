@@ -1,5 +1,5 @@
 //! The data plane over HTTP: a streaming reverse proxy that lets a request through to its
-//! upstream if the request's key opens the door.
+//! upstream if the request's key is accepted.
 
 mod address;
 mod admitted;
@@ -35,7 +35,7 @@ pub use ext_authz::ExtAuthz;
 pub use forward_auth::{ForwardAuth, is_forward_auth};
 pub use gateway::{Gateway, client_gone};
 pub use path::{InvalidPattern, Pattern};
-pub use pool::Keeping;
+pub use pool::PoolTimeouts;
 pub use probe::{Probe, ProbeError, USER_AGENT};
 pub use routes::{Route, RouteTable};
 pub use upstream::{Upstream, UpstreamTimeouts, Upstreams};

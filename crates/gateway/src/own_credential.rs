@@ -12,7 +12,7 @@ use keygate_core::{Code, Problem};
 
 /// How much of a body is read to judge it, and how long it is waited for.
 pub(crate) const MAX_JUDGED: usize = 16 * 1024;
-pub(crate) const JUDGING: Duration = Duration::from_secs(1);
+pub(crate) const JUDGE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What is sent to an upstream in the place of clients' keys, and whether it is refused.
 #[derive(Default)]

@@ -8,11 +8,11 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// The path could be read in more than one way.
+/// The path is ambiguous: servers could read it in different ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AmbiguousPath;
 
-/// What comes before the query.
+/// The path of a target, without the query.
 pub(crate) fn path_of(target: &str) -> &str {
     target.split_once('?').map_or(target, |(path, _)| path)
 }
@@ -42,13 +42,13 @@ impl<'a> Readings<'a> {
         safe.then_some(readings).ok_or(AmbiguousPath)
     }
 
-    /// Whether a client has put `/v1` before a path that has it already.
+    /// Whether a path has `/v1` twice, because a client prepended it.
     pub(crate) fn has_v1_twice(&self) -> bool {
         let rest = self.decoded.strip_prefix("/v1/v1");
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
-    /// What both readings give, where they agree.
+    /// The result of both readings, if they agree.
     pub(crate) fn agree<T: PartialEq>(
         &self,
         judge: impl Fn(&str) -> T,
@@ -117,12 +117,12 @@ impl Pattern {
             .ok_or(InvalidPattern)
     }
 
-    /// What it fixes of a path.
+    /// The fixed part of the pattern.
     pub(crate) fn prefix(&self) -> &str {
         &self.path
     }
 
-    /// How many bytes of a path it fixes.
+    /// The length of the fixed part, in bytes.
     pub(crate) fn len(&self) -> usize {
         self.path.len()
     }

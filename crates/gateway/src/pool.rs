@@ -1,4 +1,4 @@
-//! Connections to an upstream that wait for their next request.
+//! Idle connections to an upstream.
 
 use std::{io, time::Duration};
 
@@ -7,15 +7,15 @@ use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time::Instant};
 
 /// How many idle connections are kept.
 const MAX_IDLE: usize = 1_024;
-/// As good as for ever.
+/// Practically for ever.
 const YEAR: Duration = Duration::from_hours(365 * 24);
 
 /// How long connections are kept.
 #[derive(Debug, Clone, Copy)]
-pub struct Keeping {
+pub struct PoolTimeouts {
     /// While they are not used.
     pub idle: Duration,
-    /// In all, so that an address that moved is left.
+    /// In total, so that a changed address takes effect.
     pub age: Duration,
 }
 
@@ -33,16 +33,16 @@ impl Reusable for TcpStream {
 }
 
 /// A connection, and since when there is one.
-pub(crate) struct Kept<C> {
+pub(crate) struct Pooled<C> {
     pub(crate) connection: C,
     made_at: Instant,
     _place: Place,
 }
 
-/// One of as many connections to upstreams as there may be.
+/// A permit for a connection to an upstream.
 pub(crate) type Place = OwnedSemaphorePermit;
 
-impl<C> Kept<C> {
+impl<C> Pooled<C> {
     pub(crate) fn new(connection: C, place: Place) -> Self {
         Self {
             connection,
@@ -53,7 +53,7 @@ impl<C> Kept<C> {
 }
 
 struct Idle<C> {
-    kept: Kept<C>,
+    kept: Pooled<C>,
     until: Instant,
 }
 
@@ -66,13 +66,13 @@ impl<C: Reusable> Idle<C> {
 /// Idle connections to one upstream.
 pub(crate) struct Pool<C> {
     idle: Mutex<Vec<Idle<C>>>,
-    keeping: Keeping,
+    keeping: PoolTimeouts,
 }
 
 impl<C: Reusable> Pool<C> {
-    pub(crate) fn new(keeping: Keeping) -> Self {
-        let Keeping { idle, age } = keeping;
-        let keeping = Keeping {
+    pub(crate) fn new(keeping: PoolTimeouts) -> Self {
+        let PoolTimeouts { idle, age } = keeping;
+        let keeping = PoolTimeouts {
             idle: idle.min(YEAR),
             age: age.min(YEAR),
         };
@@ -83,7 +83,7 @@ impl<C: Reusable> Pool<C> {
     }
 
     /// The connection that was used last and is still good.
-    pub(crate) fn take(&self) -> Option<Kept<C>> {
+    pub(crate) fn take(&self) -> Option<Pooled<C>> {
         loop {
             let idle = self.idle.lock().pop()?;
             if idle.is_good() {
@@ -98,7 +98,7 @@ impl<C: Reusable> Pool<C> {
     }
 
     /// Keeps a connection for its next request, but no longer than the upstream says that it does.
-    pub(crate) fn give_back(&self, kept: Kept<C>, announced: Option<Duration>) {
+    pub(crate) fn give_back(&self, kept: Pooled<C>, announced: Option<Duration>) {
         let now = Instant::now();
         let idle = announced.map_or(self.keeping.idle, |limit| limit.min(self.keeping.idle));
         let until = (now + idle).min(kept.made_at + self.keeping.age);
@@ -139,14 +139,14 @@ mod tests {
         }
     }
 
-    fn kept(number: u8) -> Kept<Numbered> {
+    fn kept(number: u8) -> Pooled<Numbered> {
         let places = Arc::new(Semaphore::new(1));
         let place = places.try_acquire_owned().expect("one is free");
-        Kept::new(Numbered(number), place)
+        Pooled::new(Numbered(number), place)
     }
 
     fn pool() -> Pool<Numbered> {
-        Pool::new(Keeping {
+        Pool::new(PoolTimeouts {
             idle: Duration::from_secs(4),
             age: Duration::from_secs(10),
         })

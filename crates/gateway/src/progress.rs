@@ -1,4 +1,4 @@
-//! How far an exchange is, and who has to go on with it.
+//! The progress of an exchange, and which side it waits for.
 
 use std::{
     sync::{
@@ -13,16 +13,16 @@ use tokio::time::Instant;
 /// How long a client may send nothing of a body that it has announced.
 const BODY_SILENCE: Duration = Duration::from_secs(30);
 
-/// Who an exchange waits for.
+/// What an exchange waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Waiting {
-    /// It is to send more.
+    /// The client has to send more.
     Client,
-    /// It is to take what there is.
+    /// The upstream has to read what was sent.
     Upstream,
-    /// All of the request is sent, and the upstream is to answer.
+    /// The whole request is sent, and the upstream has to answer.
     Answer,
-    /// The client broke off, or sent what is no HTTP.
+    /// The client aborted, or sent invalid HTTP.
     Nobody,
 }
 
@@ -33,7 +33,7 @@ const WAITINGS: [Waiting; 4] = [
     Waiting::Nobody,
 ];
 
-/// What has not come in time.
+/// What did not happen in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Late {
     /// More of the body, from the client.
@@ -92,12 +92,12 @@ impl Progress {
         self.waiting().0 == Waiting::Answer
     }
 
-    /// Whether the client broke off.
+    /// Whether the client aborted.
     pub(crate) fn has_client_failed(&self) -> bool {
         self.waiting().0 == Waiting::Nobody
     }
 
-    /// Until when something must have come, and what.
+    /// The deadline for the next step, and what is late after it.
     pub(crate) fn deadline(&self, response_timeout: Duration) -> Option<(Instant, Late)> {
         let (waiting, since) = self.waiting();
         match waiting {

@@ -3,14 +3,14 @@ use keygate_core::Scope;
 
 use crate::path::{AmbiguousPath, Pattern, Readings};
 
-/// Which scope a kind of request needs.
+/// A route: which scope a kind of request needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// The methods that it covers; empty for all.
     pub methods: Vec<Method>,
     /// The paths that it covers.
     pub pattern: Pattern,
-    /// What it asks for.
+    /// The required scope.
     pub scope: Scope,
 }
 
@@ -20,7 +20,7 @@ impl Route {
     }
 }
 
-/// Which scope each request needs: the operator's routes first, then the contract's. The first
+/// Which scope each request needs: the operator's routes first, then the built-in ones. The first
 /// that covers a request decides.
 #[derive(Debug, Clone)]
 pub struct RouteTable {
@@ -46,7 +46,7 @@ const INFERENCE: [&str; 14] = [
 ];
 
 impl RouteTable {
-    /// The operator's routes before the contract's.
+    /// A table of the operator's routes, followed by the built-in ones.
     pub fn new(mut routes: Vec<Route>) -> Self {
         let inference =
             INFERENCE.map(|pattern| contract_route(&[Method::POST], pattern, Scope::Chat));

@@ -11,7 +11,7 @@ use crate::{
     is_data_plane,
     own_credential::{OwnCredential, Verdict},
     path::Pattern,
-    pool::{Keeping, Pool},
+    pool::{Pool, PoolTimeouts},
 };
 
 /// An HTTP API behind the data plane.
@@ -51,7 +51,7 @@ impl Upstream {
         url: &str,
         credential: Option<&str>,
         timeouts: UpstreamTimeouts,
-        keeping: Keeping,
+        keeping: PoolTimeouts,
     ) -> Result<Self, InvalidUpstream> {
         let path = path.trim_end_matches('/');
         let pattern = Pattern::parse(&format!("{path}/**"))
@@ -204,7 +204,7 @@ pub(crate) mod tests {
             write: second,
             response: second,
         };
-        let keeping = Keeping {
+        let keeping = PoolTimeouts {
             idle: second,
             age: second,
         };

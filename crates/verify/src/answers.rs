@@ -9,7 +9,7 @@ use crate::{
     unknown_keys::UnknownKeys,
 };
 
-/// What the database says of a hash; `None` where no key has it.
+/// What the database says about a hash; `None` if no key has it.
 pub(crate) type Found = Option<Arc<CachedKey>>;
 
 /// What the database has answered: the keys that there are, and the hashes that no key has.

@@ -30,7 +30,7 @@ pub(crate) trait Entries {
     fn clear(&self);
 }
 
-/// What is known of a key, to be acted on while the lease covers its moment.
+/// What is known about a key, to be used while the lease covers its moment.
 pub(crate) struct Known<V> {
     pub(crate) value: V,
     pub(crate) as_of: AsOf,
@@ -75,7 +75,7 @@ impl<E: Entries + Default, P: Default> GuardedCache<E, P> {
         &self.entries
     }
 
-    /// What is in memory of a key, whether or not it may still be acted on.
+    /// What is in memory about a key, whether or not it may still be used.
     pub(crate) fn get(&self, hash: &KeyHash) -> Option<Known<E::Value>> {
         // First, since a proof that comes after the look does not speak of what it found.
         let memory = self.lease.as_of_memory();

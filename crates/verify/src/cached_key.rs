@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use keygate_core::{AccountId, Credential, KeyId, Scopes, Timestamp};
 use keygate_storage::KeyUse;
 
-/// Stands for the end of keys that have none.
+/// The expiry of keys that do not expire.
 const NEVER: Timestamp = Timestamp::from_millis(i64::MAX);
 
 /// How many uses a key counts by itself.
@@ -16,7 +16,7 @@ pub(crate) enum Noted {
     First,
     /// There were some before.
     Again,
-    /// The uses have to be taken, lest they become too many to be counted.
+    /// The uses have to be taken now, or the counter would overflow.
     Full,
 }
 
@@ -53,7 +53,7 @@ impl CachedKey {
         }
     }
 
-    /// What the database said of it.
+    /// What the database said about it.
     pub(crate) fn credential(&self) -> Credential {
         Credential {
             key_id: self.key_id,

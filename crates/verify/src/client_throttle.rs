@@ -6,12 +6,12 @@ use tokio::time::Instant;
 
 /// How many keys that were never issued a client may present in a row.
 const BURST: u32 = 1_000;
-/// How soon it may present another one after that.
+/// How soon it may present another key after that.
 const EVERY: Duration = Duration::from_millis(10);
 /// How many clients are remembered. When there are more, all start anew.
 const MAX_REMEMBERED: usize = 10_000;
 
-/// Holds clients that present keys that do not exist to a rate, so that nobody can keep the database
+/// Limits how often a client may present keys that do not exist, so that nobody can keep the database
 /// busy with them.
 ///
 /// It goes by the generic cell rate algorithm: what is remembered of a client is the moment at which

@@ -1,7 +1,7 @@
-//! Where a key may stand in a request, and what is said of one that stands elsewhere.
+//! Finds the key of a request, and refuses keys in places that are not meant for them.
 //!
-//! One list says what a credential header is. Finding the key and keeping it from the upstream both
-//! go by it.
+//! One list defines which headers are credentials. Finding the key and removing it before the request
+//! goes to the upstream both use it.
 
 use http::{
     HeaderName,
@@ -40,8 +40,8 @@ pub fn credential_headers() -> impl Iterator<Item = HeaderName> {
 /// headers. The same key in two of them counts once, an empty header counts as absent, and a value that
 /// is no key, beside one that is, is ignored.
 ///
-/// A request is refused that sends a header twice or two different keys, or has a key in another
-/// header or in its target.
+/// A request that sends a header twice, two different keys, or a key in another header or in its
+/// target is refused.
 pub(crate) fn presented_key<'a>(
     headers: &'a impl Headers,
     target: &str,
@@ -69,7 +69,7 @@ fn place_of(name: &[u8]) -> Option<usize> {
         .position(|known| known.as_str().as_bytes().eq_ignore_ascii_case(name))
 }
 
-/// What the credential headers of a request hold.
+/// The contents of a request's credential headers.
 #[derive(Default)]
 struct Presented<'a> {
     values: [Option<&'a [u8]>; PLACES],
@@ -98,7 +98,7 @@ impl<'a> Presented<'a> {
         Ok(())
     }
 
-    /// The key, or what is wrong with what is there in place of one.
+    /// The key, or the reason why there is none.
     fn key(&self, format: &KeyFormat) -> Result<&'a str, Denial> {
         if let Some(key) = self.key {
             return Ok(key);
@@ -130,15 +130,15 @@ fn has_bearer_scheme(authorization: &str) -> bool {
     scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"))
 }
 
-/// Whether a key stands in a header that is no credential header, or in its name, from which the upstream might
-/// read it.
+/// Whether another header than the credential headers contains a key, in its value or its name, where the
+/// upstream might read it.
 fn stands_elsewhere(headers: &impl Headers, format: &KeyFormat) -> bool {
     headers.all().any(|(name, value)| {
         place_of(name).is_none() && (holds_key(value, format) || holds_key(name, format))
     })
 }
 
-/// Whether a key stands anywhere in a text, percent-encoded or not, however often.
+/// Whether a text contains a key, percent-encoded any number of times or not at all.
 fn holds_key(text: &[u8], format: &KeyFormat) -> bool {
     let is_in = |text: &[u8]| {
         memmem::find(text, format.prefix().as_bytes()).is_some()
@@ -155,8 +155,8 @@ fn holds_key(text: &[u8], format: &KeyFormat) -> bool {
                 || is_in(&decoded_to_the_end(text)))
 }
 
-/// What is left once nothing is percent-encoded any more. It takes no longer than the text is long, as many
-/// times as that may be encoded.
+/// Decodes a text until nothing in it is percent-encoded. The time is linear in the text's length,
+/// however many times it is encoded.
 fn decoded_to_the_end(text: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(text.len());
     for byte in text {

@@ -12,8 +12,7 @@ const GENERATION: usize = 1_000_000;
 
 type Map = HashMap<KeyHash, Arc<CachedKey>, Prehashed>;
 
-/// The keys in memory: those that came last, and those before them. Whoever reads writes to nothing
-/// that another core reads.
+/// The keys in memory: a young and an old generation. Readers write to nothing that another core reads.
 ///
 /// When the young generation is full, the old one is forgotten at once, also the keys in it that are
 /// used: to look one of them up again, once for a million others, is cheaper than to note each use.

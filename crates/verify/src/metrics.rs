@@ -6,7 +6,7 @@ use prometheus_client::{
 
 use crate::Refusal;
 
-/// How a question about a key can end, each with its name.
+/// The outcomes of a verification and their names.
 #[derive(Clone, Copy)]
 enum Outcome {
     Allowed,

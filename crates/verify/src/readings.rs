@@ -1,4 +1,4 @@
-//! What is counted of a verifier, and what can be read of it.
+//! The metrics of a verifier.
 
 use std::{
     fmt,

@@ -6,16 +6,16 @@ use keygate_core::{Code, Denial, Problem};
 use keygate_http::{Delay, problem_response};
 use keygate_storage::StorageError;
 
-/// Why a request is not let through.
+/// Why a request is refused.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Refusal {
-    /// The key does not open this door.
+    /// The key is not accepted for this request.
     #[error(transparent)]
     Denied(#[from] Denial),
-    /// The database was needed, and gave no answer that could be used.
+    /// The database was needed and did not give a usable answer.
     #[error(transparent)]
     Unavailable(#[from] StorageError),
-    /// The client has presented too many keys that do not exist, and has to wait so long.
+    /// The client has presented too many keys that do not exist and has to wait for this long.
     #[error("too many keys that do not exist")]
     TooMany(Duration),
 }
@@ -24,7 +24,7 @@ pub enum Refusal {
 /// once otherwise, at the expense of the others.
 const TARPIT: Duration = Duration::from_secs(1);
 
-/// The answer to a request that is not let through, in the contract's words.
+/// The response to a request that is refused.
 pub fn refusal_response<B: From<Bytes>>(refusal: &Refusal) -> Response<B> {
     let response: Response<Vec<u8>> = match refusal {
         Refusal::Denied(denial) => denial_response(*denial),

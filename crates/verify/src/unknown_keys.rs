@@ -5,8 +5,8 @@ use quick_cache::sync::Cache;
 /// How many are remembered at most: some ten megabytes.
 const MAX_REMEMBERED: usize = 100_000;
 
-/// Hashes that no key has, so that one who presents the same wrong key again and again does not reach
-/// the database each time.
+/// Hashes of keys that do not exist, so that a client that sends the same wrong key again and again
+/// does not cause a database query each time.
 ///
 /// Apart from the keys that there are: a flood of wrong ones drives out other wrong ones alone. Each is
 /// remembered with the moment at which the database was asked, since nobody is told when a key is issued.
@@ -19,7 +19,7 @@ impl Default for UnknownKeys {
 }
 
 impl UnknownKeys {
-    /// As of when no key has this hash, if that is remembered.
+    /// The moment at which no key had this hash, if that is remembered.
     pub(crate) fn get(&self, hash: &KeyHash) -> Option<AsOf> {
         self.0.get(hash)
     }

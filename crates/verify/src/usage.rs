@@ -179,7 +179,7 @@ mod tests {
 
     use super::*;
 
-    /// Writes nothing while it is away.
+    /// Writes nothing while it is unavailable.
     #[derive(Default)]
     struct Ledger {
         is_away: AtomicBool,

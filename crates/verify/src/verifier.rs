@@ -23,13 +23,13 @@ use crate::{
     metrics::Metrics,
 };
 
-/// What a fill has read, or why it could not: both are for all who wait for it.
+/// What a fill has read, or why it could not: everybody who waits for it gets the same.
 type Read = Result<Found, StorageError>;
 
-/// Decides about requests by the keys that they present.
+/// Checks the keys that requests present.
 ///
-/// It must hear of each change to the store that it reads, as with [`Verifier::subscribed_to`]:
-/// otherwise it goes by what it saw once.
+/// It must be told about each change to the store that it reads, as with [`Verifier::subscribed_to`]:
+/// otherwise it keeps using old data.
 pub struct Verifier {
     store: sync::Arc<dyn CredentialStore>,
     clock: sync::Arc<dyn Clock>,
@@ -63,7 +63,7 @@ impl Verifier {
         }
     }
 
-    /// A verifier that hears of each change to this store, and goes by what is in memory as long as
+    /// The same verifier, told about each change to this store, which uses its memory as long as
     /// the store's lease holds.
     pub fn subscribed_to(self, store: &dyn Store) -> sync::Arc<Self> {
         let verifier = sync::Arc::new(self.under(store.lease()));
@@ -71,7 +71,7 @@ impl Verifier {
         verifier
     }
 
-    /// A verifier that goes by what it has read as long as this lease covers it.
+    /// The same verifier, which uses what it has read as long as this lease covers it.
     #[must_use]
     pub fn under(self, lease: sync::Arc<Lease>) -> Self {
         Self {
@@ -88,7 +88,7 @@ impl Verifier {
     /// `scope`. If so, the key counts as used now, and the answer is what is known of it.
     ///
     /// A `client` that has presented many keys that do not exist is refused, unless its key is one that is in
-    /// memory. It is to wait for that: [`delay_of`](keygate_http::delay_of) the answer says how long.
+    /// memory. The refusal has to be delayed: [`delay_of`](keygate_http::delay_of) says for how long.
     pub async fn verify(
         &self,
         headers: &impl Headers,
@@ -127,7 +127,7 @@ impl Verifier {
         Box::pin(self.decide_anew(hash, scope, client())).await
     }
 
-    /// Decides by what the database says now.
+    /// Decides by asking the database.
     async fn decide_anew(
         &self,
         hash: KeyHash,
@@ -163,13 +163,13 @@ impl Verifier {
         }
     }
 
-    /// Decides by what may be out of date, as the operator prefers it to a refusal.
+    /// Decides by data that may be out of date, if the operator prefers that to a refusal.
     fn decide_by_stale(&self, known: &Known<Found>, scope: Scope) -> Result<Credential, Refusal> {
         self.act_on(&known.value, self.judge(&known.value, scope))
     }
 
-    /// Whether a key of which this is known opens the door. Changes nothing, so that it can be found
-    /// to be too old and be thrown away.
+    /// Evaluates a key without side effects, so that the decision can be thrown away if it turns out
+    /// to be based on data that is too old.
     fn judge(&self, found: &Found, scope: Scope) -> Result<(Credential, Timestamp), Denial> {
         let credential = found.as_ref().ok_or(Denial::Invalid)?.credential();
         let now = self.clock.now();
@@ -179,7 +179,7 @@ impl Verifier {
         }
     }
 
-    /// Gives the decision out. A key that was let in counts as used.
+    /// Returns the decision. A key that was accepted counts as used.
     fn act_on(
         &self,
         found: &Found,
@@ -214,12 +214,12 @@ impl Verifier {
         self.cache.lease()
     }
 
-    /// Notes that what is in memory was enough.
+    /// Counts a decision that needed only memory.
     fn count_hit(&self) {
         self.metrics.hits.inc();
     }
 
-    /// How old what is in memory is, where decisions go by it though the store is away.
+    /// The age of the data in memory, if decisions use it although the store is unavailable.
     pub fn stale_age(&self) -> Option<Duration> {
         self.lease().stale_age()
     }

@@ -76,7 +76,7 @@ impl TokenCookie {
     }
 
     /// `Set-Cookie` that makes a browser forget what it has under the name before, if it has.
-    pub(crate) fn clear_before(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+    pub(crate) fn clear_old(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let name = self.name_before.as_ref()?;
         values(headers, name).next()?;
         Some(self.header(name, "", Duration::ZERO))

@@ -40,12 +40,12 @@ pub(crate) async fn no_store(request: Request, next: Next) -> Response {
 }
 
 /// Has browsers that get the session's cookie forget what they have under its name before: of two there is none.
-pub(crate) async fn leave_name_before(
+pub(crate) async fn clear_old_cookie(
     State(state): State<WebState>,
     request: Request,
     next: Next,
 ) -> Response {
-    let cleared = state.cookie().clear_before(request.headers());
+    let cleared = state.cookie().clear_old(request.headers());
     let mut response = next.run(request).await;
     if let Some(cleared) = cleared.filter(|_| state.cookie().is_set_by(response.headers())) {
         response.headers_mut().append(SET_COOKIE, cleared);

@@ -140,7 +140,7 @@ pub fn router(state: WebState) -> Router {
         .layer(from_fn_with_state(state.clone(), guard::same_origin_json))
         .layer(CompressionLayer::new().compress_when(pages::is_compressible))
         .layer(from_fn(notice::keep_true))
-        .layer(from_fn_with_state(state.clone(), guard::leave_name_before))
+        .layer(from_fn_with_state(state.clone(), guard::clear_old_cookie))
         .layer(from_fn_with_state(state.clone(), guard::own_host))
         // Around everything, so that refusals are not kept either.
         .layer(from_fn(guard::no_store))

@@ -1,5 +1,5 @@
-//! What may become of an incident. A backend runs these rules in the transaction that writes, on the
-//! incident as it is there, since it may have changed after whoever asks has seen it.
+//! How an incident may change. A backend applies these rules in the transaction that writes, to the
+//! incident as stored, since it may have changed after the caller has read it.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{Code, ComponentId, Problem, Random, Timestamp, UpdateId};
 
-/// What incidents go through that people post; they can begin with each of these.
+/// The states of incidents that people post; they can begin in any of these.
 pub const INCIDENT_STATES: [IncidentState; 4] = [
     IncidentState::Investigating,
     IncidentState::Identified,
@@ -18,14 +18,14 @@ pub const INCIDENT_STATES: [IncidentState; 4] = [
     IncidentState::Resolved,
 ];
 
-/// Something is wrong, or was.
+/// A request to post an incident.
 #[derive(Debug, Clone)]
 pub struct PostIncident {
-    /// What it is called.
+    /// Its title.
     pub title: IncidentTitle,
     /// The message.
     pub message: IncidentMessage,
-    /// What it concerns; everything if it is empty.
+    /// The affected components; all of them if it is empty.
     pub components: Vec<ComponentId>,
     /// The status; `investigating` if it is left out.
     pub state: Option<IncidentState>,
@@ -33,40 +33,40 @@ pub struct PostIncident {
     pub starts_at: Option<Timestamp>,
 }
 
-/// Something is to be done.
+/// A request to schedule maintenance.
 #[derive(Debug, Clone)]
 pub struct ScheduleMaintenance {
-    /// What it is called.
+    /// Its title.
     pub title: IncidentTitle,
     /// The message.
     pub message: IncidentMessage,
-    /// What it concerns; everything if it is empty.
+    /// The affected components; all of them if it is empty.
     pub components: Vec<ComponentId>,
-    /// When it is to begin.
+    /// When it starts.
     pub starts_at: Timestamp,
-    /// When it is to be over.
+    /// When it ends.
     pub ends_at: Timestamp,
 }
 
-/// What is to be different about an incident; what is `None` stays, and is not written.
+/// Changes to an incident; `None` leaves a field as it is and is not serialized.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct IncidentEdit {
     /// Its title.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<IncidentTitle>,
-    /// What it concerns; everything if it is empty.
+    /// The affected components; all of them if it is empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub components: Option<Vec<ComponentId>>,
-    /// When it began, or is to begin.
+    /// When it started or will start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub starts_at: Option<Timestamp>,
-    /// When it was over, or maintenance is to be.
+    /// When it ended, or when maintenance will end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ends_at: Option<Timestamp>,
 }
 
 impl Incident {
-    /// An id for what is said next. Updates stand in the order of their ids, and clocks of several nodes
+    /// An id for the next update. Updates are ordered by their ids, and clocks of several nodes
     /// differ, so it is greater than all before it.
     pub fn next_update_id(&self, now: Timestamp, random: &dyn Random) -> UpdateId {
         let last = self
@@ -78,8 +78,7 @@ impl Incident {
         UpdateId::generate(after.map_or(now, |after| after.max(now)), random)
     }
 
-    /// The states that somebody can give it at `now`. While probes can say that an outage is over, nobody
-    /// else can.
+    /// The states that a person can set at `now`. While probes can close an outage, people cannot.
     pub fn next_states(&self, now: Timestamp, is_probed: bool) -> Vec<IncidentState> {
         let current = self.state(now);
         match self.kind {
@@ -93,8 +92,8 @@ impl Incident {
         }
     }
 
-    /// Adds what somebody says of it at the time of the update, and ends it if that is what the update's
-    /// state says. What is over stays over.
+    /// Adds an update, and ends the incident if the update's state is a last one. An incident that has
+    /// ended cannot be reopened.
     pub fn add_update(&mut self, update: IncidentUpdate, is_probed: bool) -> Result<(), Problem> {
         let (state, now) = (update.state, update.at);
         let allowed = self.next_states(now, is_probed);
@@ -108,8 +107,8 @@ impl Incident {
         Ok(())
     }
 
-    /// Ends an outage by what probes found, unless it is over already: somebody else may have seen the
-    /// same.
+    /// Ends an outage because probes succeed, unless it has ended already: another node may have
+    /// done the same.
     pub fn resolve_outage(
         &mut self,
         update: IncidentUpdate,
@@ -126,8 +125,8 @@ impl Incident {
         Ok(())
     }
 
-    /// Corrects it. What keygate itself found out about an outage stays as it is: its component and its
-    /// times.
+    /// Edits it. The component and the times of an outage cannot be edited, since probes measured
+    /// them.
     pub fn edit(&mut self, edit: IncidentEdit, now: Timestamp) -> Result<(), Problem> {
         self.check_edit(&edit, now)?;
         if let Some(title) = edit.title {
@@ -141,7 +140,7 @@ impl Incident {
         Ok(())
     }
 
-    /// Corrects what was said of it in the update with this id; gives the id again.
+    /// Edits the message of the update with this id, and returns the id.
     pub fn edit_update(
         &mut self,
         id: Option<UpdateId>,
@@ -155,7 +154,7 @@ impl Incident {
         Ok(update.id)
     }
 
-    /// What is said of it that was not said like this before.
+    /// The updates that are new or changed since `before`.
     pub fn updates_beyond<'a>(
         &'a self,
         before: &'a Self,
@@ -164,8 +163,8 @@ impl Incident {
         said.filter(|update| !before.updates.contains(update))
     }
 
-    /// Ends it, never before its start: clocks of several nodes differ, and maintenance that is called off
-    /// never began.
+    /// Ends it, but not before its start, since clocks of several nodes differ. Maintenance that is
+    /// cancelled never started.
     fn end(&mut self, at: Timestamp) {
         if self.kind == IncidentKind::Maintenance {
             self.starts_at = self.starts_at.min(at);
@@ -210,7 +209,7 @@ impl Incident {
     }
 }
 
-/// Refuses an incident that is to begin.
+/// Refuses an incident that starts in the future.
 pub fn check_begun(starts_at: Timestamp, now: Timestamp) -> Result<(), Problem> {
     if starts_at <= now {
         return Ok(());
@@ -228,7 +227,7 @@ pub fn check_order(starts_at: Timestamp, ends_at: Timestamp) -> Result<(), Probl
     Err(Problem::invalid_parameter("ends_at", rule))
 }
 
-/// Refuses to change what probes found.
+/// Refuses to change values that probes measured.
 fn check_measured(edit: &IncidentEdit) -> Result<(), Problem> {
     let measured = [
         ("components", edit.components.is_some()),

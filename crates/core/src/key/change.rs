@@ -1,23 +1,23 @@
-//! What may be asked for of keys, and which of them.
+//! Requests to issue, change and list keys.
 
 use serde::Serialize;
 
 use super::{ApiKey, KeyName, KeySecret};
 use crate::{Problem, Scope, Scopes, Timestamp, serde_text::words};
 
-/// Somebody wants a key.
+/// A request for a new key.
 #[derive(Debug, Clone)]
 pub struct IssueKey {
-    /// What it is called.
+    /// Its name.
     pub name: KeyName,
-    /// What it opens; `None` for chat and read. Never `admin`, which is given to a key later.
+    /// Its scopes; `None` for chat and read. Never `admin`, which can only be added later.
     pub scopes: Option<Scopes>,
-    /// Until when.
+    /// When it expires.
     pub expires_at: Option<Timestamp>,
 }
 
 impl IssueKey {
-    /// Refuses what no new key can have.
+    /// Refuses values that a new key must not have.
     pub fn refuse_unissuable(&self, now: Timestamp) -> Result<(), Problem> {
         if self.expires_at.is_some_and(|end| end <= now) {
             let rule = "must be in the future";
@@ -43,7 +43,7 @@ pub struct IssuedKey {
     pub secret: KeySecret,
 }
 
-/// What is to be different about a key; `None` leaves a field as it is, and is not written.
+/// Changes to a key; `None` leaves a field as it is and is not serialized.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct KeyChanges {
     /// The new name.
@@ -52,7 +52,7 @@ pub struct KeyChanges {
     /// The new scopes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Scopes>,
-    /// The new position of the owner's switch.
+    /// Whether it is active.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_active: Option<bool>,
 }
@@ -61,12 +61,12 @@ words! {
     /// Which keys to list, by [`KeyState`](super::KeyState).
     #[derive(Default)]
     KeyStatus {
-        /// Those that count toward the limit.
+        /// Keys that count toward the limit.
         #[default]
         Active => "active",
-        /// Those that are switched off.
+        /// Deactivated keys.
         Inactive => "inactive",
-        /// Those whose time is over.
+        /// Expired keys.
         Expired => "expired",
         /// All of them.
         All => "all",
@@ -74,7 +74,7 @@ words! {
 }
 
 impl KeyStatus {
-    /// Whether keys come to have it, or have it no more, as time goes by.
+    /// Whether a key can enter or leave this state merely because time passes.
     pub const fn depends_on_time(self) -> bool {
         matches!(self, Self::Active | Self::Expired)
     }

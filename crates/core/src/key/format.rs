@@ -14,7 +14,7 @@ pub struct KeyFormat {
 #[error("must be a lower-case letter, 1 to 14 lower-case letters or digits, and an underscore")]
 pub struct InvalidPrefix;
 
-/// The text is no key: wrong prefix, length, alphabet or checksum.
+/// The text is not a key: wrong prefix, length, alphabet or checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a well-formed key")]
 pub struct MalformedKey;
@@ -56,7 +56,7 @@ impl KeyFormat {
         KeySecret::new(&text)
     }
 
-    /// Whether a text has a key's prefix and length: all that is asked of one that is known.
+    /// Whether a text has a key's prefix and length. For a key in the cache no more is checked.
     pub fn resembles(&self, text: &str) -> bool {
         text.len() == self.length() && text.starts_with(&self.prefix)
     }
@@ -79,7 +79,7 @@ impl KeyFormat {
         }
     }
 
-    /// Whether a well-formed key stands anywhere in a text.
+    /// Whether a text contains a well-formed key.
     pub fn is_in(&self, text: &str) -> bool {
         text.match_indices(&self.prefix).any(|(start, _)| {
             let candidate = text.get(start..start + self.length());

@@ -4,12 +4,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice};
 use sha2::{Digest, Sha256};
 
-/// What is stored of a key's secret, and what it is looked up by.
+/// The hash of a key's secret: it is stored, and keys are looked up by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyHash([u8; 32]);
 
 impl KeyHash {
-    /// The hash kept as these bytes.
+    /// The hash with these bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -28,7 +28,7 @@ impl fmt::LowerHex for KeyHash {
 
 /// How secrets become hashes: SHA-256, or HMAC-SHA-256 under the operator's pepper.
 ///
-/// A fast hash is right here: a secret has 154.8 random bits, so nothing is to be had by trying.
+/// A fast hash is enough: a secret has 154.8 random bits and cannot be guessed.
 #[derive(Debug, Clone, Default)]
 pub struct KeyHasher {
     pepper: Option<SecretSlice<u8>>,

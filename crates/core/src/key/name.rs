@@ -22,10 +22,10 @@ pub enum InvalidKeyName {
     /// More than 255 characters are left.
     #[error("must have at most {} characters", KeyName::MAX_CHARS)]
     TooLong,
-    /// It holds a control character, or what ends a line or a paragraph.
+    /// It contains a control character, or a line or paragraph separator.
     #[error("must not contain line ends, tabs or other control characters")]
     ControlCharacter,
-    /// It holds a character that turns the direction of the text around it.
+    /// It contains a character that changes the direction of the text around it.
     #[error("{TURNS_DIRECTION}")]
     TurnsDirection,
 }
@@ -34,7 +34,7 @@ impl KeyName {
     /// The most Unicode scalar values a name has.
     pub const MAX_CHARS: usize = 255;
 
-    /// Trims and takes a name.
+    /// Trims and checks a name.
     pub fn parse(text: &str) -> Result<Self, InvalidKeyName> {
         let name = check_line(text, Self::MAX_CHARS)?;
         Ok(Self(name.to_owned()))

@@ -29,7 +29,7 @@ pub(super) enum Framing {
     UntilClose,
 }
 
-/// What of an answer's head concerns this hop.
+/// The part of a response's head that concerns this hop.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -123,7 +123,7 @@ pub(super) fn read(
     }))
 }
 
-/// What an answer's headers say of the connection.
+/// What a response's headers say about the connection.
 #[derive(Default)]
 struct Hop<'a> {
     length: Length,

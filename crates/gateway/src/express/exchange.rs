@@ -26,8 +26,8 @@ use crate::{
     framing::Malformed,
     gateway::client_gone,
     headers,
-    own_credential::{JUDGING, MAX_JUDGED, Verdict},
-    pool::Kept,
+    own_credential::{JUDGE_TIMEOUT, MAX_JUDGED, Verdict},
+    pool::Pooled,
     upstream::Upstream,
 };
 
@@ -104,7 +104,7 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// Answers what could not be done, if anybody is there to be answered.
+    /// Sends an error, if the client is still there.
     async fn give_up<S>(
         &self,
         interrupted: &Interrupted,
@@ -144,7 +144,7 @@ impl Exchange<'_> {
         match own.judge(answer.status) {
             Verdict::Passes => return Ok(false),
             Verdict::Refused => return Ok(true),
-            Verdict::DependsOnBody => client.allow(JUDGING),
+            Verdict::DependsOnBody => client.allow(JUDGE_TIMEOUT),
         }
         while inbound.len() < MAX_JUDGED && !answer.is_over_after(inbound)? {
             inbound.reserve(READ_SIZE);
@@ -162,7 +162,7 @@ impl Exchange<'_> {
         client: &mut Client<'_, S>,
         outbox: &mut Outbox,
         inbound: &mut Vec<u8>,
-    ) -> Result<(Kept<TcpStream>, Answer), Interrupted>
+    ) -> Result<(Pooled<TcpStream>, Answer), Interrupted>
     where
         S: ClientStream,
     {
@@ -188,7 +188,7 @@ impl Exchange<'_> {
 
     async fn ask_over<S>(
         &self,
-        Kept { connection, .. }: &mut Kept<TcpStream>,
+        Pooled { connection, .. }: &mut Pooled<TcpStream>,
         client: &mut Client<'_, S>,
         outbox: &mut Outbox,
         inbound: &mut Vec<u8>,
@@ -284,7 +284,7 @@ fn read_answer(
     Ok(answer::read(inbound, outbox, upstream)?)
 }
 
-/// What is to come of an answer's body.
+/// The rest of a response body.
 struct Body {
     framing: Framing,
     /// Whether the upstream has said nothing beyond it.
@@ -335,7 +335,7 @@ impl Body {
     }
 }
 
-/// Adds what came of the body together with the head.
+/// Adds the part of the body that arrived together with the head.
 fn push_piece(outbox: &mut Outbox, framing: Framing, bytes: &[u8], piece: &Piece) {
     match framing {
         // An empty chunk would be the end.

@@ -11,7 +11,7 @@ use crate::{X_KEYGATE_STALE, forward_auth::write_permission, identity};
 /// How much memory an idle connection keeps for its next answer.
 const IDLE_CAPACITY: usize = 4 * 1024;
 
-/// What is sent next, and what is known of the answer that it belongs to.
+/// The bytes to send next, and the state of the response that they belong to.
 pub(super) struct Outbox {
     bytes: Vec<u8>,
     status: StatusCode,
@@ -50,12 +50,12 @@ impl Outbox {
         self.failure = None;
     }
 
-    /// What the answer goes by is so old.
+    /// Sets the age of the data that the decision is based on.
     pub(super) fn note_stale(&mut self, seconds: Option<HeaderValue>) {
         self.stale_seconds = seconds;
     }
 
-    /// Gives back memory that a long request took.
+    /// Frees the memory that a large response took.
     pub(super) fn shrink(&mut self) {
         self.bytes.clear();
         self.bytes.shrink_to(IDLE_CAPACITY);
@@ -134,7 +134,7 @@ impl Outbox {
         self.push(b"\r\n");
     }
 
-    /// Ends an answer's head with what every answer has.
+    /// Ends the head of a response with the headers that every response has.
     pub(super) fn end_of_head(&mut self, id: &RequestId, has_date: bool) {
         self.header(&X_REQUEST_ID, id.as_bytes());
         if let Some(seconds) = self.stale_seconds.take() {
@@ -152,7 +152,7 @@ impl Outbox {
         self.push(b"\r\n");
     }
 
-    /// The answer to a proxy whose request may pass.
+    /// The response to a proxy whose request is allowed.
     pub(super) fn permission(&mut self, credential: &Credential, id: &RequestId) {
         self.status_line(StatusCode::OK);
         write_permission(credential, |name, value| self.header(name, value));
@@ -160,7 +160,7 @@ impl Outbox {
         self.end_of_head(id, false);
     }
 
-    /// An answer of keygate's own. The log is told of what failed.
+    /// A response of keygate's own. Failures are logged.
     pub(super) fn response(&mut self, response: &Response<Bytes>, id: &RequestId) {
         self.failure = failure_of(response).cloned();
         if let Some(failure) = &self.failure {

@@ -1,6 +1,6 @@
 //! The upstreams.
 
-use keygate_gateway::{InvalidUpstream, Keeping, Upstream, UpstreamTimeouts, Upstreams};
+use keygate_gateway::{InvalidUpstream, PoolTimeouts, Upstream, UpstreamTimeouts, Upstreams};
 
 use super::{
     sections,
@@ -60,7 +60,7 @@ fn upstream(section: &sections::Upstream) -> Result<Upstream, Failure> {
             write: section.write_timeout,
             response: section.response_timeout,
         },
-        Keeping {
+        PoolTimeouts {
             idle: section.idle_timeout,
             age: section.max_connection_age,
         },

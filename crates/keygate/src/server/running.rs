@@ -12,8 +12,8 @@ use tokio::{sync::oneshot, task::JoinHandle};
 use super::{
     crowd::Crowd,
     descriptors,
-    ground::{Addresses, Ground},
-    planes::Planes,
+    resources::{Addresses, Resources},
+    services::Services,
     targets::targets,
 };
 use crate::{
@@ -53,10 +53,10 @@ impl Running {
         descriptors::raise_limit();
         let shares = descriptors::shares();
         settings.upstreams.limit_connections(shares.upstreams);
-        let ground = Ground::prepare(&mut settings).await?;
-        let addresses = ground.addresses(settings.server.listen);
+        let resources = Resources::prepare(&mut settings).await?;
+        let addresses = resources.addresses(settings.server.listen);
         let origin = settings.origin(addresses.http);
-        let (store, control) = (ground.store.clone(), ground.control.clone());
+        let (store, control) = (resources.store.clone(), resources.control.clone());
         let place = Place {
             origin: origin.clone(),
             database: settings.database.clone(),
@@ -75,12 +75,12 @@ impl Running {
         let targets = targets(&settings, addresses.http, &settings.upstreams);
         let metrics_are_asked_for = !settings.metrics.listen.is_default;
         let drain_delay = settings.server.drain_delay.0;
-        let traces = ground.traces.clone();
-        let planes = Planes::new(settings, &ground, &verifier, &origin);
-        let web = planes.web.clone();
+        let traces = resources.traces.clone();
+        let services = Services::new(settings, &resources, &verifier, &origin);
+        let web = services.web.clone();
         let (stop, stopped) = oneshot::channel();
         let stopped = stopped.map(drop).shared();
-        let servers = planes.serve(ground, &Crowd::new(shares.clients), &stopped);
+        let servers = services.serve(resources, &Crowd::new(shares.clients), &stopped);
         Ok(Self {
             servers,
             probers: Probers::start(control.clone(), targets),

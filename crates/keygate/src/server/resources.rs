@@ -1,4 +1,4 @@
-//! What the server stands on: the addresses that are its own, and its data.
+//! The resources of the server: its listeners and its data.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -16,10 +16,10 @@ use crate::{
     use_cases::{bind_keys, control},
 };
 
-/// What is there before anything answers.
-pub(super) struct Ground {
+/// The resources that are opened before any request is served.
+pub(super) struct Resources {
     pub(super) http: TcpListener,
-    /// Those beside it.
+    /// The other listeners.
     pub(super) listeners: Listeners,
     pub(super) traces: Option<Traces>,
     pub(super) store: Arc<dyn Store>,
@@ -45,7 +45,7 @@ impl Addresses {
     }
 }
 
-impl Ground {
+impl Resources {
     /// Opens the data. What can be refused is refused before anything is made.
     pub(super) async fn prepare(settings: &mut Settings) -> Result<Self, Failure> {
         let preflight = preflight::look(settings, Viewer::Server).await;

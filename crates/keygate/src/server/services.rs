@@ -1,4 +1,4 @@
-//! What answers on each listener: both planes, Envoy's questions and metrics.
+//! The services behind the listeners: both planes, `ext_authz` and metrics.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,14 +16,14 @@ use super::{
     connections::{self, Handler},
     crowd::Crowd,
     ext_authz::ExtAuthzServer,
-    ground::Ground,
     http_server::HttpServer,
     metrics::{self, Metrics},
+    resources::Resources,
 };
 use crate::config::Settings;
 
-/// The parts of which the handlers of connections are made.
-pub(super) struct Planes {
+/// The parts from which the handlers of connections are built.
+pub(super) struct Services {
     pub(super) web: WebState,
     express: Express,
     authorizer: Arc<Authorizer>,
@@ -32,19 +32,19 @@ pub(super) struct Planes {
     traces: Option<Traces>,
     requests: Requests,
     keep_alive: Duration,
-    /// What is counted, if somebody is to read it.
+    /// The metrics, if they are served.
     registry: Option<Registry>,
 }
 
-impl Planes {
+impl Services {
     pub(super) fn new(
         settings: Settings,
-        ground: &Ground,
+        resources: &Resources,
         verifier: &Arc<Verifier>,
         origin: &str,
     ) -> Self {
         let requests = Requests::default();
-        let web = web(&settings, ground, origin, &requests);
+        let web = web(&settings, resources, origin, &requests);
         let authorizer = Arc::new(Authorizer::new(verifier.clone(), settings.routes));
         let request_ids = Arc::new(RequestIds::new(&OsRandom));
         let express = Express {
@@ -53,17 +53,17 @@ impl Planes {
             authorizer: authorizer.clone(),
             request_ids: request_ids.clone(),
             request_line: RequestLine::without_keys(settings.format.prefix()),
-            traces: ground.traces.clone(),
+            traces: resources.traces.clone(),
             clock: Arc::new(SystemClock),
             keep_alive: settings.server.keep_alive,
         };
-        let registry = ground.listeners.metrics.is_some().then(|| {
+        let registry = resources.listeners.metrics.is_some().then(|| {
             let mut registry = metrics::registry();
             requests.register(&mut registry);
             express.gateway.register_metrics(&mut registry);
             verifier.register_metrics(&mut registry);
-            ground.store.register_metrics(&mut registry);
-            ground.control.register_metrics(&mut registry);
+            resources.store.register_metrics(&mut registry);
+            resources.control.register_metrics(&mut registry);
             registry
         });
         Self {
@@ -72,7 +72,7 @@ impl Planes {
             authorizer,
             request_ids,
             trusted_proxies: TrustedProxies::new(settings.server.trusted_proxies),
-            traces: ground.traces.clone(),
+            traces: resources.traces.clone(),
             requests,
             keep_alive: settings.server.keep_alive,
             registry,
@@ -82,12 +82,12 @@ impl Planes {
     /// Serves the connections of all listeners until `stopped`, each in a task.
     pub(super) fn serve(
         self,
-        ground: Ground,
+        resources: Resources,
         crowd: &Arc<Crowd>,
         stopped: &(impl Future<Output = ()> + Clone + Send + 'static),
     ) -> Vec<JoinHandle<()>> {
         let http = || HttpServer::new(self.keep_alive, self.request_ids.clone());
-        let ext_authz = ground.listeners.ext_authz.map(|listener| {
+        let ext_authz = resources.listeners.ext_authz.map(|listener| {
             let ext_authz = ExtAuthz::new(
                 self.authorizer.clone(),
                 self.request_ids.clone(),
@@ -101,7 +101,7 @@ impl Planes {
             };
             serve(listener, handler, crowd, stopped)
         });
-        let metrics = ground.listeners.metrics.zip(self.registry);
+        let metrics = resources.listeners.metrics.zip(self.registry);
         let metrics = metrics.map(|(listener, registry)| {
             serve(listener, Metrics::new(registry, http()), crowd, stopped)
         });
@@ -111,7 +111,7 @@ impl Planes {
             router: keygate_web::router(self.web),
             trusted_proxies: self.trusted_proxies,
         };
-        let app = serve(ground.http, app, crowd, stopped);
+        let app = serve(resources.http, app, crowd, stopped);
         [Some(app), ext_authz, metrics]
             .into_iter()
             .flatten()
@@ -129,15 +129,15 @@ fn serve(
     tokio::spawn(served)
 }
 
-fn web(settings: &Settings, ground: &Ground, origin: &str, requests: &Requests) -> WebState {
+fn web(settings: &Settings, resources: &Resources, origin: &str, requests: &Requests) -> WebState {
     let site = Site {
         origin: origin.to_owned(),
         is_configured: settings.server.public_url.is_some(),
     };
     WebState::new(
-        ground.control.clone(),
+        resources.control.clone(),
         site,
-        &ground.installation,
+        &resources.installation,
         settings.policy.session_absolute,
         requests.clone(),
     )
