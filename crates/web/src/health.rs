@@ -36,12 +36,12 @@ pub(crate) async fn healthz() -> Json<HealthResponse> {
     tag = "Probes",
     operation_id = "isReady",
     summary = "Check whether it is ready",
-    description = "Its database takes changes, or keys are decided about without it. `concerns` is there if an \
-        operator has to know something nevertheless.",
+    description = "Its database accepts changes, or keys are checked without it. `concerns` is present if \
+        there is something that the operator has to know.",
     responses(
         (status = 200, description = "It does.", body = ReadinessResponse),
         (status = 503, description = "- `overloaded`: keygate is shutting down\n\
-            - `storage_unavailable`: the database does not answer, or takes no change"),
+            - `storage_unavailable`: the database is unavailable, or accepts no change"),
     ),
 )]
 pub(crate) async fn readyz(State(state): State<WebState>) -> Answer<Json<ReadinessResponse>> {

@@ -45,7 +45,7 @@ const SESSION: &str = "session";
         (name = "Sessions", description = "Signing in and out."),
         (name = "Admin", description = "What admins do for all accounts."),
         (name = "Status", description = "The status of the service, and its incidents."),
-        (name = "Probes", description = "For machines that look after keygate."),
+        (name = "Probes", description = "For load balancers and monitoring."),
     ),
     components(schemas(keygate_wire::ErrorResponse)),
 )]

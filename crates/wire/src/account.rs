@@ -7,7 +7,7 @@ use crate::{
     schema::{self, ID, TOKEN},
 };
 
-/// Somebody wants an account.
+/// A request for an account.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = SignUp, example = json!({
     "email": "ada@example.com",
@@ -27,7 +27,7 @@ pub struct SignUpRequest {
     pub invitation: Option<String>,
 }
 
-/// Somebody wants a session.
+/// A request for a session.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = SignIn, example = json!({
     "email": "ada@example.com",
@@ -113,7 +113,7 @@ pub struct ListAccountsQuery {
     /// Only accounts with this in their address.
     #[param(example = json!("ada@"))]
     pub search: Option<String>,
-    /// Goes on after the last page: its last account's id. Only later ones are listed.
+    /// The id of the last account of the previous page: only later ones are listed.
     #[serde(deserialize_with = "after")]
     #[param(value_type = Option<String>, format = "uuid", example = json!(ID))]
     pub after: Option<AccountId>,
@@ -147,7 +147,7 @@ pub struct AccountSummaryResponse {
     active_keys: u64,
     /// How many keys it has.
     keys: u64,
-    /// Since when it is suspended; null where it is in good standing.
+    /// When it was suspended; null if it is not.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     suspended_at: Option<Timestamp>,
     /// When it was made.

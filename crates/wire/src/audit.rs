@@ -12,17 +12,17 @@ use crate::{
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListAuditQuery {
-    /// Only what concerns the account of this address.
+    /// Only entries about the account with this address.
     #[param(format = Email, example = json!("ada@example.com"))]
     pub account: Option<String>,
-    /// Only what concerns the key, session, link or incident with this id.
+    /// Only entries about the key, session, link or incident with this id.
     #[param(format = "uuid", example = json!(ID))]
     pub subject: Option<String>,
     /// Only this action.
     #[serde(deserialize_with = "action")]
     #[param(inline, value_type = Option<ActionName>, example = json!("key.issue"))]
     pub action: Option<Action>,
-    /// Goes on after the last page: its last entry's number. Only earlier ones are listed.
+    /// The number of the last entry of the previous page: only earlier ones are listed.
     #[serde(deserialize_with = "before")]
     #[param(example = json!(6))]
     pub before: Option<u64>,
@@ -32,7 +32,7 @@ pub struct ListAuditQuery {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListKeyHistoryQuery {
-    /// Goes on after the last page: its last entry's number. Only earlier ones are listed.
+    /// The number of the last entry of the previous page: only earlier ones are listed.
     #[serde(deserialize_with = "before")]
     #[param(example = json!(6))]
     pub before: Option<u64>,
@@ -48,7 +48,7 @@ fn before<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<u64>, D::Error>
     parsed(reader, |number| number.parse().ok(), rule)
 }
 
-/// A line of the record of changes.
+/// An audit entry.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditEntry, example = json!({
     "id": 5,

@@ -27,7 +27,7 @@ struct ErrorFields<'a> {
     r#type: &'static str,
     /// Which error it is, for programs.
     code: &'static str,
-    /// The field or parameter at fault.
+    /// The field or parameter that caused the error.
     #[schema(required)]
     param: Option<&'a str>,
 }

@@ -1,7 +1,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// That the process is alive.
+/// The process is alive.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Health, example = json!({"status": "alive"}))]
 pub struct HealthResponse {
@@ -9,7 +9,7 @@ pub struct HealthResponse {
     pub status: &'static str,
 }
 
-/// That it takes work.
+/// It is ready.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Readiness, example = json!({"status": "ready"}))]
 pub struct ReadinessResponse {
@@ -29,7 +29,7 @@ pub struct ReadinessResponse {
     pub concerns: Vec<ConcernResponse>,
 }
 
-/// Something that an operator has to know.
+/// A problem that the operator has to know.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ReportedConcern)]
 pub struct ConcernResponse {

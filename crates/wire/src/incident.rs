@@ -11,7 +11,7 @@ use crate::{
     schema::{self, ID, LATER_ID, USED_AT},
 };
 
-/// Something is wrong, or was.
+/// An incident to post.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = PostIncident, example = json!({
     "title": "Slow answers",
@@ -28,7 +28,7 @@ pub struct PostIncidentRequest {
     /// The message.
     #[schema(schema_with = schema::incident_message)]
     pub message: IncidentMessage,
-    /// The ids of the components that it concerns; everything if it is left out.
+    /// The ids of the affected components; all of them if it is left out.
     #[serde(deserialize_with = "strings")]
     #[schema(nullable = false)]
     pub components: Option<Vec<String>>,
@@ -53,7 +53,7 @@ impl PostIncidentRequest {
     }
 }
 
-/// Something is to be done.
+/// Maintenance to schedule.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = ScheduleMaintenance, example = json!({
     "title": "New disks",
@@ -70,7 +70,7 @@ pub struct ScheduleMaintenanceRequest {
     /// The message.
     #[schema(schema_with = schema::incident_message)]
     pub message: IncidentMessage,
-    /// The ids of the components that it concerns; everything if it is left out.
+    /// The ids of the affected components; all of them if it is left out.
     #[serde(deserialize_with = "strings")]
     #[schema(nullable = false)]
     pub components: Option<Vec<String>>,
@@ -95,7 +95,7 @@ impl ScheduleMaintenanceRequest {
     }
 }
 
-/// What is to be different about an incident: at least one of these.
+/// Changes to an incident: at least one field.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = EditIncident, min_properties = 1, example = json!({
     "title": "Slow answers",
@@ -107,7 +107,7 @@ pub struct EditIncidentRequest {
     /// What it is called.
     #[schema(schema_with = schema::incident_title)]
     pub title: Option<IncidentTitle>,
-    /// The ids of the components that it concerns; everything if it is empty.
+    /// The ids of the affected components; all of them if it is empty.
     #[serde(deserialize_with = "strings")]
     #[schema(nullable = false)]
     pub components: Option<Vec<String>>,
@@ -168,7 +168,7 @@ pub struct EditIncidentUpdateRequest {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListIncidentsQuery {
-    /// Goes on after the last page: its last incident's id. Only earlier ones are listed.
+    /// The id of the last incident of the previous page: only earlier ones are listed.
     #[serde(deserialize_with = "before")]
     #[param(value_type = Option<String>, format = "uuid", example = json!(LATER_ID))]
     pub before: Option<IncidentId>,
@@ -178,7 +178,7 @@ fn before<'de, D: Deserializer<'de>>(reader: D) -> Result<Option<IncidentId>, D:
     parsed(reader, IncidentId::parse, "must be the id of an incident")
 }
 
-/// Something that went wrong, or maintenance.
+/// An incident or maintenance.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Incident, example = json!({
     "id": ID,

@@ -10,7 +10,7 @@ use crate::{
     schema::{self, CREATED_AT, EXPIRES_AT, ID, KeyStatusName, USED_AT},
 };
 
-/// What a new key is made from.
+/// A new key.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = CreateKey, example = json!({
     "name": "Production",
@@ -19,10 +19,10 @@ use crate::{
 }))]
 #[serde(deny_unknown_fields)]
 pub struct CreateKeyRequest {
-    /// What the key is called.
+    /// The name of the key.
     #[schema(schema_with = schema::key_name)]
     pub name: KeyName,
-    /// What the key opens.
+    /// The scopes of the key.
     #[schema(schema_with = schema::new_scopes)]
     pub scopes: Option<Scopes>,
     /// The first moment at which the key is no longer accepted, in the future: RFC 3339 with an offset. It is
@@ -42,7 +42,7 @@ impl From<CreateKeyRequest> for IssueKey {
     }
 }
 
-/// What is to be different about a key: at least one of these.
+/// Changes to a key: at least one field.
 #[derive(Debug, Default, PartialEq, Deserialize, ToSchema)]
 #[schema(as = UpdateKey, min_properties = 1, example = json!({
     "name": "Staging",
@@ -51,14 +51,14 @@ impl From<CreateKeyRequest> for IssueKey {
 }))]
 #[serde(deny_unknown_fields)]
 pub struct UpdateKeyRequest {
-    /// What the key is called.
+    /// The name of the key.
     #[schema(schema_with = schema::key_name)]
     pub name: Option<KeyName>,
-    /// What the key opens from now on.
+    /// The new scopes of the key.
     #[schema(schema_with = schema::changed_scopes)]
     pub scopes: Option<Scopes>,
-    /// `false` switches the key off without deleting it. `true` switches it on again, if it has not expired and
-    /// the account has a place for another active key.
+    /// `false` deactivates the key without deleting it. `true` activates it again, unless it has expired or the
+    /// account has reached its limit on active keys.
     #[schema(nullable = false)]
     pub is_active: Option<bool>,
 }
@@ -87,7 +87,7 @@ pub struct ListKeysQuery {
     #[serde(deserialize_with = "status")]
     #[param(inline, value_type = Option<KeyStatusName>, example = json!("all"))]
     pub status: Option<KeyStatus>,
-    /// Goes on after the last page: its last key's id. Only older keys are listed.
+    /// The id of the last key of the previous page: only older keys are listed.
     #[serde(deserialize_with = "before")]
     #[param(value_type = Option<String>, format = "uuid", example = json!(ID))]
     pub before: Option<KeyId>,
@@ -118,20 +118,20 @@ pub struct KeyResponse {
     /// Unique; it is not secret.
     #[schema(value_type = String, format = "uuid")]
     id: KeyId,
-    /// What the key is called.
+    /// The name of the key.
     #[schema(value_type = String)]
     name: KeyName,
     /// The first characters of the secret, to tell keys apart.
     key_prefix: String,
     #[schema(schema_with = schema::shown_scopes)]
     scopes: Scopes,
-    /// When it was last accepted; null where it never was.
+    /// When it was last accepted; null if it never was.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     last_used_at: Option<Timestamp>,
-    /// The first moment at which it is no longer accepted; null where it does not expire.
+    /// The first moment at which it is no longer accepted; null if it does not expire.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     expires_at: Option<Timestamp>,
-    /// Whether it is switched on.
+    /// Whether it is activated.
     is_active: bool,
     /// When it was issued.
     #[schema(value_type = String, format = DateTime)]
@@ -168,14 +168,14 @@ pub struct CreateKeyResponse {
     /// Unique; it is not secret.
     #[schema(value_type = String, format = "uuid")]
     id: KeyId,
-    /// What the key is called.
+    /// The name of the key.
     #[schema(value_type = String)]
     name: KeyName,
     /// The first characters of the secret, to tell keys apart.
     key_prefix: String,
     #[schema(schema_with = schema::issued_scopes)]
     scopes: Scopes,
-    /// The first moment at which it is no longer accepted; null where it does not expire.
+    /// The first moment at which it is no longer accepted; null if it does not expire.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     expires_at: Option<Timestamp>,
     /// When it was issued.
@@ -210,7 +210,7 @@ fn expose<S: Serializer>(secret: &KeySecret, serializer: S) -> Result<S::Ok, S::
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = KeyUsage, example = json!({"requests": 1_024, "last_used_at": USED_AT}))]
 pub struct KeyUsageResponse {
-    /// How many requests it has let through; those of the last second may be missing.
+    /// How many requests it was accepted for; those of the last second may be missing.
     requests: u64,
     /// When it was last accepted.
     #[schema(value_type = Option<String>, format = DateTime, required)]

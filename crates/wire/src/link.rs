@@ -17,7 +17,7 @@ pub fn password_link(origin: &str, token: &Token) -> String {
     format!("{origin}/reset-password?token={}", token.expose())
 }
 
-/// A one-time link, to be sent to whoever is to use it.
+/// A one-time link, to be sent to the person who should use it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Link, example = json!({
     "id": ID,
@@ -56,7 +56,7 @@ impl LinkResponse {
     }
 }
 
-/// A one-time link that still works; never where it leads.
+/// An active one-time link, without the link itself.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ListedLink)]
 pub struct ListedLinkResponse {
@@ -96,11 +96,11 @@ impl From<Link> for ListedLinkResponse {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListLinksQuery {
-    /// Goes on after an earlier page: what that said as `next`.
+    /// The `next` of the previous page.
     #[serde(deserialize_with = "cursor")]
     #[param(value_type = Option<String>, example = json!(LATER_ID))]
     pub cursor: Option<LinkId>,
-    /// How many at most; 100 where it is not said.
+    /// The page size; 100 by default.
     #[serde(deserialize_with = "limit")]
     #[param(minimum = 1, maximum = 1000, example = json!(100))]
     pub limit: Option<u32>,

@@ -41,8 +41,8 @@ fn scopes(allowed: &[Scope], description: &str) -> ArrayBuilder {
 }
 
 pub(crate) fn key_name() -> Built {
-    let rule = "What the key is called. White space around it is cut; control characters, and those that turn \
-        the direction of text, are refused.";
+    let rule = "The name of the key. White space around it is removed; control characters, and \
+        those that change the direction of text, are refused.";
     let length = 1..=KeyName::MAX_CHARS;
     let name = text(rule)
         .min_length(Some(*length.start()))
@@ -57,16 +57,16 @@ pub(crate) fn new_scopes() -> Built {
 }
 
 pub(crate) fn changed_scopes() -> Built {
-    let rule = "What the key opens from now on, in place of what it did. Duplicates are folded.";
+    let rule = "The new scopes of the key, in place of the old ones. Duplicates are removed.";
     scopes(&Scope::ALL, rule).into()
 }
 
 pub(crate) fn shown_scopes() -> Built {
-    scopes(&Scope::ALL, "What the key opens, in this order.").into()
+    scopes(&Scope::ALL, "The scopes of the key, in this order.").into()
 }
 
 pub(crate) fn issued_scopes() -> Built {
-    scopes(&ISSUABLE, "What the key opens, in this order.").into()
+    scopes(&ISSUABLE, "The scopes of the key, in this order.").into()
 }
 
 pub(crate) fn new_password() -> Built {
@@ -101,7 +101,7 @@ pub(crate) fn health() -> Built {
 }
 
 pub(crate) fn incident_kind() -> Built {
-    let description = "How it came to be: found by probes, posted by somebody, or planned.";
+    let description = "Its kind: found by probes, posted by somebody, or planned.";
     word(IncidentKind::ALL, IncidentKind::as_str, description).into()
 }
 

@@ -7,7 +7,7 @@ use crate::{
     schema::{self, USED_AT},
 };
 
-/// How the service does.
+/// The status of the service.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Status, example = json!({
     "status": "operational",
@@ -44,21 +44,21 @@ pub struct StatusResponse {
     /// When this was so.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
-    /// The database does not answer: what follows was known then, but for what can be seen without it. Null
-    /// where it answers.
+    /// The time of the last known status, if the database is unavailable; what can be seen
+    /// without the database is newer. Null otherwise.
     #[schema(value_type = Option<String>, format = DateTime, required)]
     pub stale_since: Option<Timestamp>,
     /// Its components.
     pub components: Vec<ComponentResponse>,
-    /// Incidents that are not over and maintenance in progress, newest first.
+    /// Open incidents and maintenance in progress, newest first.
     pub incidents: Vec<IncidentResponse>,
-    /// Maintenance to come, the next first.
+    /// Scheduled maintenance, the next first.
     pub maintenance: Vec<IncidentResponse>,
     /// What was over within 90 days, the latest first.
     pub past: Vec<IncidentResponse>,
 }
 
-/// How a component does.
+/// The status of a component.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ComponentStatus)]
 pub struct ComponentResponse {
@@ -85,7 +85,7 @@ pub struct ComponentResponse {
     pub days: Vec<DayResponse>,
 }
 
-/// How a component did.
+/// The uptime of a component.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Uptimes)]
 pub struct UptimesResponse {
@@ -97,7 +97,7 @@ pub struct UptimesResponse {
     pub last_90_days: UptimeResponse,
 }
 
-/// How a component did over some time.
+/// The uptime of a component in a period.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Uptime)]
 pub struct UptimeResponse {
@@ -105,7 +105,7 @@ pub struct UptimeResponse {
     /// probes.
     #[schema(required)]
     pub percent: Option<f64>,
-    /// For how much of the time it is known how it did, in percent to two decimals.
+    /// For what share of the time there is data, in percent with two decimals.
     pub known_percent: f64,
     /// How many probes succeeded.
     pub up: u64,

@@ -140,7 +140,7 @@ async fn the_status_page_needs_no_scripts() {
         browser
             .see("<b>Bold</b> words, & lines of text that goes on.")
             .await;
-        browser.click("Figures of Storage").await;
+        browser.click("Details of Storage").await;
         browser.see("Last probed").await;
         somebody.nothing_was_amiss().await;
     }

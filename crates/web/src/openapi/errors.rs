@@ -95,36 +95,36 @@ fn retry_after(description: &str) -> Header {
 /// When the management API answers with an error.
 fn meaning(code: Code) -> &'static str {
     match code {
-        Code::InvalidRequest => "the body is not one JSON object in UTF-8, or it broke off",
-        Code::MissingParameter => "something required is not there",
-        Code::InvalidParameter => "what `param` names breaks its rule, or is there twice",
-        Code::UnknownParameter => "the call does not have what `param` names",
+        Code::InvalidRequest => "the body is not one JSON object in UTF-8, or it is incomplete",
+        Code::MissingParameter => "a required field is missing",
+        Code::InvalidParameter => "the value of `param` is not valid, or is given twice",
+        Code::UnknownParameter => "the call has no field or parameter `param`",
         Code::SessionRequired => "there is no session cookie",
-        Code::SessionExpired => "the session is over",
+        Code::SessionExpired => "the session has ended",
         Code::InvalidCredentials => "e-mail address or password is wrong",
-        Code::OriginNotAllowed => "another web page began the write (`Origin`)",
-        Code::CrossOriginRequest => "another web page began the write (`Sec-Fetch-Site`)",
+        Code::OriginNotAllowed => "another website sent the request (`Origin`)",
+        Code::CrossOriginRequest => "another website sent the request (`Sec-Fetch-Site`)",
         Code::AccountSuspended => "the account is suspended",
-        Code::AdminRequired => "the call is for admins",
-        Code::SignupClosed => "accounts are not made like this here, or the link is not valid",
+        Code::AdminRequired => "only admins may make this call",
+        Code::SignupClosed => "accounts cannot be created in this way here, or the link is not valid",
         Code::KeyNotFound => "the account has no such key",
         Code::NotFound => "there is none with this `id`",
         Code::RequestTimeout => "the body did not arrive within 10 seconds",
         Code::BodyTooLarge => "the body has more than 128 KiB, or 16 KiB without a session",
         Code::UnsupportedMediaType => "the body is not sent as `application/json`",
         Code::KeyLimitReached => {
-            "the account has all the active keys it may have, or all keys of whatever state"
+            "the account has reached its limit on active keys or on all keys"
         }
-        Code::KeyExpired => "a key that has expired cannot be switched on",
-        Code::EmailTaken => "the e-mail address has an account",
+        Code::KeyExpired => "an expired key cannot be activated",
+        Code::EmailTaken => "an account with the e-mail address exists",
         Code::LastAdmin => "it is the account of the last admin, who stays one",
         Code::RateLimitExceeded => {
             "too many passwords were tried, or the account makes too many changes"
         }
         Code::Overloaded => "keygate is too busy",
-        Code::InternalError => "keygate is at fault; its log has the cause",
+        Code::InternalError => "an error of keygate itself; its log has the cause",
         Code::StorageUnavailable => {
-            "the database does not answer, or not whether a change was made"
+            "the database is unavailable, or did not say whether a change was made"
         }
         Code::InvalidApiKey
         | Code::ApiKeyRevoked

@@ -11,7 +11,7 @@ use crate::{answer::Answer, body::NoFields, state::WebState};
     tag = "Sessions",
     operation_id = "endOtherSessions",
     summary = "End all other sessions",
-    description = "Signs everybody out of the account but who asks.",
+    description = "Ends all sessions of the account except the current one.",
     responses(
         (status = 204, description = "The other sessions are over."),
     ),

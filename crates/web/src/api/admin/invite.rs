@@ -20,7 +20,7 @@ use crate::{
     tag = "Admin",
     operation_id = "createInvitation",
     summary = "Make an invitation",
-    description = "Somebody makes an account with it, once, within a week. The setting `accounts.signup` must allow \
+    description = "It can be used to create an account, once, within a week. The setting `accounts.signup` must allow \
         it.",
     responses(
         (status = 201, description = "The link.", body = LinkResponse, example = examples::sign_up_link),

@@ -12,7 +12,7 @@ use crate::{answer::Answer, body::NoFields, openapi::list, path_id::PathId, stat
     tag = "Keys",
     operation_id = "deleteKey",
     summary = "Delete an API key",
-    description = "Revokes the key for good: it opens nothing from the moment of the answer. This cannot be undone.",
+    description = "Revokes the key: it stops working at once. This cannot be undone.",
     params(
         ("id" = String, Path, format = "uuid", description = "The id of the key.", example = json!(schema::ID)),
     ),

@@ -12,7 +12,7 @@ use crate::{answer::Answer, openapi::list, path_id::PathId, state::WebState};
     tag = "Keys",
     operation_id = "getKey",
     summary = "Show an API key",
-    description = "One key, as it stands in the list, in whichever state it is.",
+    description = "One key as in the list, in any state.",
     params(
         ("id" = String, Path, format = "uuid", description = "The id of the key.", example = json!(schema::ID)),
     ),

@@ -12,8 +12,8 @@ use crate::{answer::Answer, body::JsonBody, openapi::list, path_id::PathId, stat
     tag = "Keys",
     operation_id = "updateKey",
     summary = "Update an API key",
-    description = "Supply only the fields that are to change. A key that is switched off opens nothing from the \
-        moment of the answer.",
+    description = "Supply only the fields that are to change. A key that is deactivated stops working at \
+        once.",
     params(
         ("id" = String, Path, format = "uuid", description = "The id of the key.", example = json!(schema::ID)),
     ),

@@ -16,7 +16,7 @@ use crate::{answer::Answer, openapi::list, path_id::PathId, state::WebState};
         ("id" = String, Path, format = "uuid", description = "The id of the key.", example = json!(schema::ID)),
     ),
     responses(
-        (status = 200, description = "Its use, to the second.", body = KeyUsageResponse),
+        (status = 200, description = "Its use, updated every second.", body = KeyUsageResponse),
         (status = 404, description = list(&[Code::KeyNotFound])),
     ),
 )]

@@ -22,8 +22,8 @@ pub(crate) const PUBLIC: &str = "public, max-age=15";
     tag = "Status",
     operation_id = "getStatus",
     summary = "See how the service does",
-    description = "As the status page shows it, to anybody. It may be kept for 15 seconds. Without the database it says \
-        what was known last.",
+    description = "The content of the public status page. It may be cached for 15 seconds. Without the \
+        database it is the last known status.",
     responses(
         (status = 200, description = "How it does.", body = StatusResponse),
     ),

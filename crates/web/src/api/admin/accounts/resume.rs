@@ -18,7 +18,7 @@ use crate::{answer::Answer, body::NoFields, openapi::list, path_id::PathId, stat
         ("id" = String, Path, format = "uuid", description = "The id of the account.", example = json!(schema::ID)),
     ),
     responses(
-        (status = 204, description = "The account is in good standing."),
+        (status = 204, description = "The account is not suspended."),
         (status = 404, description = list(&[Code::NotFound])),
     ),
 )]

@@ -14,13 +14,13 @@ use crate::{answer::Answer, body::NoFields, openapi::list, path_id::PathId, stat
     tag = "Admin",
     operation_id = "suspendAccount",
     summary = "Suspend an account",
-    description = "Its sessions end and its keys open nothing from the moment of the answer.",
+    description = "Its sessions end and its keys stop working at once.",
     params(
         ("id" = String, Path, format = "uuid", description = "The id of the account.", example = json!(schema::ID)),
     ),
     responses(
         (status = 204, description = "The account is suspended."),
-        (status = 400, description = "- `invalid_request`: the account is that of who asks"),
+        (status = 400, description = "- `invalid_request`: the account is one's own"),
         (status = 404, description = list(&[Code::NotFound])),
     ),
 )]

@@ -12,7 +12,7 @@ use crate::{answer::Answer, body::JsonBody, state::WebState};
     tag = "Status",
     operation_id = "postIncident",
     summary = "Post an incident",
-    description = "It is on the status page from now on.",
+    description = "It is on the status page.",
     request_body = PostIncidentRequest,
     responses(
         (status = 201, description = "The incident.", body = IncidentResponse),

@@ -12,7 +12,7 @@ use crate::{answer::Answer, body::JsonBody, openapi::examples, state::WebState};
     tag = "Status",
     operation_id = "scheduleMaintenance",
     summary = "Schedule maintenance",
-    description = "It begins and ends by its times. What fails meanwhile is no outage.",
+    description = "It begins and ends at its times. Failures in between are not outages.",
     request_body = ScheduleMaintenanceRequest,
     responses(
         (status = 201, description = "The maintenance.", body = IncidentResponse, example = examples::maintenance),

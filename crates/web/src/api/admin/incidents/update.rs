@@ -13,8 +13,8 @@ use crate::{answer::Answer, body::JsonBody, openapi::list, path_id::PathId, stat
     tag = "Status",
     operation_id = "updateIncident",
     summary = "Update an incident",
-    description = "An incident is over with `resolved`, maintenance with `completed`, before its time too. An outage \
-        is over when probes succeed. What is over can only be commented on.",
+    description = "`resolved` ends an incident, `completed` ends maintenance, also early. An outage ends \
+        when probes succeed. After its end an incident can only be commented on.",
     params(
         ("id" = String, Path, format = "uuid", description = "The id of the incident.", example = json!(schema::ID)),
     ),

@@ -11,8 +11,8 @@ use crate::{answer::Answer, query::Query, state::WebState};
     tag = "Admin",
     operation_id = "listLinks",
     summary = "List one-time links",
-    description = "Invitations and links for a new password that still work, newest first. Where they lead \
-        is shown only when they are made.",
+    description = "Active invitations and password reset links, newest first. The link itself is shown only \
+        once, when it is created.",
     params(ListLinksQuery),
     responses(
         (status = 200, description = "The links.", body = LinkPageResponse),

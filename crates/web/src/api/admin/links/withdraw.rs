@@ -13,7 +13,7 @@ use crate::{answer::Answer, body::NoFields, openapi::list, path_id::PathId, stat
     tag = "Admin",
     operation_id = "withdrawLink",
     summary = "Withdraw a one-time link",
-    description = "It no longer works from the moment of the answer.",
+    description = "It stops working at once.",
     params(
         ("id" = String, Path, format = "uuid", description = "The id of the link.", example = json!(schema::ID)),
     ),
