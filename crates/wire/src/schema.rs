@@ -52,7 +52,7 @@ pub(crate) fn key_name() -> Built {
 
 pub(crate) fn new_scopes() -> Built {
     let default = serde_json::json!([Scope::Chat.as_str(), Scope::Read.as_str()]);
-    let scopes = scopes(&ISSUABLE, "What the key opens. Duplicates are folded.");
+    let scopes = scopes(&ISSUABLE, "The scopes of the key. Duplicates are removed.");
     scopes.default(Some(default)).into()
 }
 
