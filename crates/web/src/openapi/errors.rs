@@ -106,15 +106,15 @@ fn meaning(code: Code) -> &'static str {
         Code::CrossOriginRequest => "another website sent the request (`Sec-Fetch-Site`)",
         Code::AccountSuspended => "the account is suspended",
         Code::AdminRequired => "only admins may make this call",
-        Code::SignupClosed => "accounts cannot be created in this way here, or the link is not valid",
+        Code::SignupClosed => {
+            "accounts cannot be created in this way here, or the link is not valid"
+        }
         Code::KeyNotFound => "the account has no such key",
         Code::NotFound => "there is none with this `id`",
         Code::RequestTimeout => "the body did not arrive within 10 seconds",
         Code::BodyTooLarge => "the body has more than 128 KiB, or 16 KiB without a session",
         Code::UnsupportedMediaType => "the body is not sent as `application/json`",
-        Code::KeyLimitReached => {
-            "the account has reached its limit on active keys or on all keys"
-        }
+        Code::KeyLimitReached => "the account has reached its limit on active keys or on all keys",
         Code::KeyExpired => "an expired key cannot be activated",
         Code::EmailTaken => "an account with the e-mail address exists",
         Code::LastAdmin => "it is the account of the last admin, who stays one",
