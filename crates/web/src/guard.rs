@@ -85,7 +85,8 @@ pub(crate) async fn own_host(
     if is_rebound(&request, state.site()) {
         let host = host(request.uri(), request.headers());
         let called = host.and_then(|host| named(&format!("http://{host}")));
-        let problem = not_called_so("The Host of this request is not this service.", called);
+        let what = "The Host of this request is not this service.";
+        let problem = not_called_so(what, called.as_deref());
         return message::refuse(request.uri(), request.headers(), &problem);
     }
     next.run(request).await
@@ -214,15 +215,13 @@ fn refuse_cross_origin(request: &Request, site: &Site) -> Result<(), Problem> {
     let origin = headers
         .get(ORIGIN)
         .and_then(|origin| named(origin.to_str().ok()?));
-    Err(not_called_so(
-        "The Origin of this request is not this service.",
-        origin,
-    ))
+    let what = "The Origin of this request is not this service.";
+    Err(not_called_so(what, origin.as_deref()))
 }
 
 /// What the operator is to do, if that is how the service is called.
-fn not_called_so(what: &str, called: Option<String>) -> Problem {
-    let called = called.as_deref().unwrap_or("URL");
+fn not_called_so(what: &str, called: Option<&str>) -> Problem {
+    let called = called.unwrap_or("URL");
     let message = format!(
         "{what} If it is, its operator starts it with --public-url {called}, or sets server.public_url."
     );

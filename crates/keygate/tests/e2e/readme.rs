@@ -57,7 +57,18 @@ fn what_it_shows_is_understood() {
 fn its_links_lead_somewhere() {
     for link in README.split("](").skip(1) {
         let link = link.split(')').next().expect("an end");
-        assert!(root().join(link).exists(), "{link}");
+        let (page, heading) = link.split_once('#').unwrap_or((link, ""));
+        assert!(root().join(page).exists(), "{link}");
+        if heading.is_empty() {
+            continue;
+        }
+        let page = std::fs::read_to_string(root().join(page)).expect("text");
+        let mut headings = page.lines().filter(|line| line.starts_with('#'));
+        let anchor = |line: &str| line.trim_start_matches(['#', ' ']).replace(' ', "-");
+        assert!(
+            headings.any(|line| anchor(line).eq_ignore_ascii_case(heading)),
+            "{link}"
+        );
     }
 }
 
