@@ -41,7 +41,7 @@ fn addresses(listens: IpAddr) -> Vec<IpAddr> {
     }
     // It is a help to whoever starts it, and no more.
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
-    let addresses = interfaces.iter().map(|interface| interface.ip());
+    let addresses = interfaces.iter().map(if_addrs::Interface::ip);
     let is_reached = |address: &IpAddr| match address {
         IpAddr::V4(_) => true,
         // Those of one link need its name, too, which browsers do not take.
