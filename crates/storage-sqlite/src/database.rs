@@ -18,8 +18,8 @@ use crate::{
     readers::Readers,
 };
 
-/// Begins the log: the probe's row changes each time.
-const BEGIN_LOG: &str = "UPDATE write_probe SET writes = writes + 1";
+/// Changes a byte each time: SQLite does not write a page that is as it was.
+pub(crate) const PROBE: &str = "UPDATE write_probe SET writes = writes + 1";
 
 /// The process that probed what before is gone: this one has the database to itself.
 const RELEASE_CLAIMS: &str = "DELETE FROM probe_claims";
@@ -54,7 +54,7 @@ impl OpenDatabase {
         let mut connection = open_writer(path)?;
         migrations::run(&mut connection, path)?;
         // A log is what tells a database that was killed from a copy without its log.
-        let _ = connection.execute(BEGIN_LOG, []);
+        let _ = connection.execute(PROBE, []);
         // On a full disk it is noted before the log is written back, or that is not done.
         let _ = generations.open(&connection);
         // Nothing is lost where they stay: they are taken over once they have not moved for a while.

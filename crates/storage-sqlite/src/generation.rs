@@ -315,7 +315,8 @@ impl Record {
         let next = beside(database, NEXT);
         let write = || {
             let mut file = File::create(&next)?;
-            let inode = give_to_owner(&file, database)?;
+            give_to_owner(&file, database)?;
+            let inode = file.metadata()?.ino();
             let state = if self.is_closed { CLOSED } else { "open" };
             let unsaid = if self.is_unsaid { UNSAID } else { "" };
             writeln!(file, "{}", format!("{state} {inode} {unsaid}").trim_end())?;
@@ -333,16 +334,15 @@ impl Record {
 }
 
 /// Gives a file the mode of the database, and its owner: a command that root runs beside it makes none that
-/// the server cannot read. The file's inode.
-fn give_to_owner(file: &File, database: &Path) -> std::io::Result<u64> {
+/// the server cannot read.
+fn give_to_owner(file: &File, database: &Path) -> std::io::Result<()> {
     let owner = database.metadata()?;
-    let own = file.metadata()?;
     file.set_permissions(Permissions::from_mode(owner.mode() & 0o777))?;
     if geteuid().is_root() {
         // There are disks on which root may not. The file is as good as another there.
         let _ = fchown(file, Some(owner.uid()), Some(owner.gid()));
     }
-    Ok(own.ino())
+    Ok(())
 }
 
 /// Whether a keygate has had a database there.

@@ -47,7 +47,7 @@ impl Inspection {
         let is_in_use = generation::refuse_foreign_log(path)?;
         let mut connection = open(path, is_in_use)?;
         let version = refuse_unreadable(&connection, path)?;
-        refuse_unfinished(&mut connection, path)?;
+        refuse_unfinished(&mut connection, version)?;
         let (bindings, newest_entry) = if version > 0 {
             let mut reading = Reading(&mut connection);
             let bindings = at_once(bindings(&mut reading, version >= NOTES_PREFIX))?;
@@ -95,10 +95,10 @@ pub(crate) fn refuse_unreadable(connection: &Connection, path: &Path) -> Result<
 /// Refuses a database that is not yet all of what is copied into it.
 pub(crate) fn refuse_unfinished(
     connection: &mut Connection,
-    path: &Path,
+    version: i64,
 ) -> Result<(), StorageError> {
     // Before this version nothing marked it.
-    if migrations::version(connection, path)? < migrations::known_version() {
+    if version < migrations::known_version() {
         return Ok(());
     }
     at_once(refuse_unfinished_copy(&mut Reading(connection)))

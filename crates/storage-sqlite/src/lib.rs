@@ -103,9 +103,9 @@ pub fn open_for(opener: Opener, path: &Path) -> Result<SqliteStore, StorageError
     let concerns = Arc::<Concerns>::default();
     let mut generations = Generations::of(path)?;
     let mut untouched = connection::open_untouched(path)?;
-    inspection::refuse_unreadable(&untouched, path)?;
+    let version = inspection::refuse_unreadable(&untouched, path)?;
     if opener != Opener::Copy {
-        inspection::refuse_unfinished(&mut untouched, path)?;
+        inspection::refuse_unfinished(&mut untouched, version)?;
     }
     drop(untouched);
     if generations.origin == Origin::Elsewhere {

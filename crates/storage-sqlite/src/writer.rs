@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    database::{Database, OpenDatabase},
+    database::{Database, OpenDatabase, PROBE},
     failures::Failures,
     query,
     tx::Write,
@@ -27,9 +27,6 @@ const MAX_GROUP: usize = 512;
 
 /// How many pieces of work may wait; who comes later waits to hand theirs in.
 const MAX_WAITING: usize = 4_096;
-
-/// Changes a byte each time: SQLite does not write a page that is as it was.
-const PROBE: &str = "UPDATE write_probe SET writes = writes + 1";
 
 /// How long a write proves that another one can be made.
 const PROOF_LASTS: Duration = Duration::from_secs(1);
