@@ -262,6 +262,33 @@ impl PostgresServer {
 
     /// Runs statements; gives what they print, unaligned.
     pub fn sql(&self, database: &str, sql: &str) -> String {
+        let mut running = self.psql(database);
+        let mut stdin = running.stdin.take().expect("a pipe");
+        stdin.write_all(sql.as_bytes()).expect("psql reads");
+        drop(stdin);
+        let done = running.wait_with_output().expect("psql ends");
+        assert!(done.status.success(), "{sql}: {done:?}");
+        String::from_utf8(done.stdout)
+            .expect("UTF-8")
+            .trim_end()
+            .to_owned()
+    }
+
+    /// Locks a table against everybody else until what is returned is dropped.
+    pub fn lock_table(&self, database: &str, table: &str) -> TableLock {
+        let mut psql = self.psql(database);
+        let lock = format!("BEGIN; LOCK TABLE {table}; SELECT 'held';\n");
+        let input = psql.stdin.as_mut().expect("piped");
+        input.write_all(lock.as_bytes()).expect("psql reads");
+        let mut said = String::new();
+        let output = psql.stdout.as_mut().expect("piped");
+        BufReader::new(output).read_line(&mut said).expect("text");
+        assert_eq!(said.trim(), "held");
+        TableLock(psql)
+    }
+
+    /// `psql`, which takes statements and prints what they give, unaligned.
+    fn psql(&self, database: &str) -> Child {
         let port = self.port.to_string();
         let args = [
             "-h",
@@ -280,37 +307,11 @@ impl PostgresServer {
             "ON_ERROR_STOP=1",
         ];
         let mut psql = self.command("psql", &args);
-        let mut running = psql
-            .stdin(Stdio::piped())
+        psql.stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("psql runs");
-        let mut stdin = running.stdin.take().expect("a pipe");
-        stdin.write_all(sql.as_bytes()).expect("psql reads");
-        drop(stdin);
-        let done = running.wait_with_output().expect("psql ends");
-        assert!(done.status.success(), "{sql}: {done:?}");
-        String::from_utf8(done.stdout)
-            .expect("UTF-8")
-            .trim_end()
-            .to_owned()
-    }
-
-    /// Locks a table against everybody else until what is returned is dropped.
-    pub fn lock_table(&self, database: &str, table: &str) -> TableLock {
-        let mut psql = Command::new("psql");
-        psql.args(["-X", "-q", "-A", "-t", &self.url(database, self.port)]);
-        let psql = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut psql = psql.expect("psql runs");
-        let lock = format!("BEGIN; LOCK TABLE {table}; SELECT 'held';\n");
-        let input = psql.stdin.as_mut().expect("piped");
-        input.write_all(lock.as_bytes()).expect("psql reads");
-        let mut said = String::new();
-        let output = psql.stdout.as_mut().expect("piped");
-        BufReader::new(output).read_line(&mut said).expect("text");
-        assert_eq!(said.trim(), "held");
-        TableLock(psql)
+            .expect("psql runs")
     }
 
     fn command(&self, program: &str, args: &[&str]) -> Command {
