@@ -74,10 +74,10 @@ const TRIES: u32 = 30;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Looks until no other process has it, or what has it is no command.
-async fn inspect(settings: &Settings, viewer: Viewer) -> Result<Inspected, StorageError> {
+async fn inspect(settings: &Settings, may_pass: bool) -> Result<Inspected, StorageError> {
     for _ in 1..TRIES {
         let inspected = Inspected::of(&settings.database, &settings.data).await?;
-        if viewer == Viewer::Doctor || !inspected.is_in_use() {
+        if !may_pass || !inspected.is_in_use() {
             return Ok(inspected);
         }
         tokio::time::sleep(PAUSE).await;
@@ -93,7 +93,8 @@ pub(super) async fn look(
     found: &mut Vec<Finding>,
 ) -> Option<Inspected> {
     let name = settings.database.to_string();
-    let inspected = match inspect(settings, viewer).await {
+    let may_pass = viewer == Viewer::Server && running.is_none();
+    let inspected = match inspect(settings, may_pass).await {
         Ok(inspected) => inspected,
         Err(error) => {
             found.push(Finding::failure(DATABASE, &error.into()));
