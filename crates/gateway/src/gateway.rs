@@ -241,9 +241,9 @@ fn refused(refused: Refused) -> Response<Bytes> {
 
 /// Refusals that do not depend on the key.
 async fn refusal_by_form(request: &mut Request<ClientBody>) -> Option<Response<Bytes>> {
-    match request.method().clone() {
+    match *request.method() {
         Method::TRACE | Method::CONNECT => Some(method_not_allowed()),
-        Method::GET | Method::HEAD if has_content(request).await => Some(content_of_get()),
+        Method::GET | Method::HEAD => has_content(request).await.then(content_of_get),
         _ => None,
     }
 }

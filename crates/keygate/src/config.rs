@@ -16,7 +16,6 @@ mod upstreams;
 mod value;
 
 pub(crate) use database::Database;
-pub(crate) use public_url::PublicUrl;
 pub(crate) use reference::{OtherFlag, reference_page};
 pub(crate) use sections::{SETTINGS, Traces};
 pub(crate) use setting::{Given, Kind, Place, Setting, did_you_mean};

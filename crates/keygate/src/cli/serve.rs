@@ -14,9 +14,9 @@ pub(super) async fn run(flags: &Flags) -> Result<(), Failure> {
     let settings = Settings::load(flags)?;
     let upstreams = settings.upstreams.to_string();
     let stop = StopSignal::of_server()?;
-    let public_url = settings.server.public_url.clone();
+    let has_public_url = settings.server.public_url.is_some();
     let running = Running::start(settings).await?;
-    let network = Network::of(public_url.as_ref(), running.addresses.http);
+    let network = Network::of(running.addresses.http).filter(|_| !has_public_url);
     let greeting = greeting(&running, network.as_ref(), &upstreams).await?;
     // Who starts it in the background may well have closed what it greets on.
     if let Err(failure) = greeting.iter().try_for_each(|text| output::line(text)) {

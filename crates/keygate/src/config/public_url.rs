@@ -6,7 +6,6 @@ use super::value::{Rule, Value};
 
 /// The public address as browsers write it in `Origin`: a name in ASCII and lower case, without a port
 /// that goes without saying.
-#[derive(Clone)]
 pub(crate) struct PublicUrl(pub(crate) String);
 
 impl Value for PublicUrl {

@@ -13,7 +13,7 @@ pub(super) fn check(settings: &Settings) -> Option<Finding> {
             format!("People reach the pages at {}.", url.0),
         ));
     }
-    let network = Network::of(None, server.listen)?;
+    let network = Network::of(server.listen)?;
     Some(Finding::warning(
         CHECK,
         format!(

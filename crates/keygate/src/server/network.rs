@@ -4,8 +4,6 @@ use std::net::{IpAddr, SocketAddr};
 
 use rustix::system::uname;
 
-use crate::config::PublicUrl;
-
 /// How the program is reached from other machines, where its operator has said no public address.
 pub(crate) struct Network {
     /// One for each address of this machine on which it listens, like `http://192.0.2.7:8080`.
@@ -16,20 +14,16 @@ pub(crate) struct Network {
 
 impl Network {
     /// Nothing, where only this machine reaches what listens on `address`.
-    pub(crate) fn of(public_url: Option<&PublicUrl>, address: SocketAddr) -> Option<Self> {
-        if public_url.is_some() || address.ip().is_loopback() {
+    pub(crate) fn of(address: SocketAddr) -> Option<Self> {
+        if address.ip().is_loopback() {
             return None;
         }
-        let url = |host: &str| format!("http://{host}:{}", address.port());
-        let urls = addresses(address.ip())
-            .into_iter()
-            .map(|address| match address {
-                IpAddr::V4(address) => url(&address.to_string()),
-                IpAddr::V6(address) => url(&format!("[{address}]")),
-            });
+        let port = address.port();
+        let addresses = addresses(address.ip()).into_iter();
+        let urls = addresses.map(|ip| format!("http://{}", SocketAddr::new(ip, port)));
         Some(Self {
             urls: urls.collect(),
-            by_name: url(&name()),
+            by_name: format!("http://{}:{port}", name()),
         })
     }
 }
