@@ -13,8 +13,8 @@ use keygate_core::{
     key::{KeyFormat, KeyHash, KeyHasher},
 };
 use keygate_storage::{
-    AccountStore, Action, Actor, Admission, AuditEntry, NewAccount, Session, SessionOrigin,
-    SessionStore, Store,
+    AccountStore, Action, Actor, Admission, AuditEntry, InsertAccount, NewAccount, Session,
+    SessionOrigin, SessionStore, Store,
 };
 use keygate_storage_sqlite::SqliteStore;
 
@@ -61,9 +61,8 @@ async fn insert_account(store: &SqliteStore, number: usize) -> Result<AccountId,
     };
     let id = account.id;
     let audit = audit(Action::AccountCreate);
-    store
-        .insert_account(account, Admission::Free, None, audit)
-        .await?;
+    let inserted = store.insert_account(account, Admission::Free, None, audit);
+    assert_eq!(inserted.await?, Ok(InsertAccount::Inserted));
     Ok(id)
 }
 
@@ -98,9 +97,8 @@ pub(crate) async fn sign_in(folder: &Path, accounts: usize, cookies: &Path) -> R
             origin: SessionOrigin::default(),
         };
         let audit = audit(Action::SessionCreate);
-        store
-            .insert_session(session, PASSWORD_HASH.into(), audit)
-            .await?;
+        let inserted = store.insert_session(session, PASSWORD_HASH.into(), audit);
+        assert_eq!(inserted.await?, Ok(true));
         writeln!(file, "keygate_session={}", token.expose())?;
     }
     file.flush()?;

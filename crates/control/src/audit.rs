@@ -1,7 +1,7 @@
 use keygate_core::{Code, InvalidEmail, KeyId, Problem};
 use keygate_storage::{Action, AuditPage, RecordedEntry};
 
-use crate::{Control, PAGE, unavailable};
+use crate::{Control, PAGE};
 
 /// Which entries of the record to list.
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,7 +41,7 @@ impl Control {
             limit: PAGE,
         };
         let listed = self.store.list_audit_entries(page).await;
-        listed.map_err(unavailable)
+        Ok(listed?)
     }
 }
 

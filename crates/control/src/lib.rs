@@ -168,7 +168,7 @@ impl Control {
     pub async fn check_store(&self) -> Result<Option<Duration>, Problem> {
         let stale = self.store.lease().stale_age();
         if stale.is_none() {
-            self.store.check().await.map_err(unavailable)?;
+            self.store.check().await?;
         }
         Ok(stale)
     }
@@ -181,8 +181,7 @@ impl Control {
         let has_answered = lease.patience().is_some() && lease.holds();
         if stale.is_none() && !has_answered {
             let nobodys = KeyHash::from_bytes([0; 32]);
-            let looked_up = self.store.lookup_credential(nobodys).await;
-            looked_up.map_err(unavailable)?;
+            self.store.lookup_credential(nobodys).await?;
         }
         Ok(stale)
     }
@@ -212,14 +211,4 @@ impl Control {
             detail: None,
         }
     }
-}
-
-/// Tells the client that the store does not answer, that keygate is at fault, or that the session was over before the change
-/// was made.
-#[expect(clippy::needless_pass_by_value, reason = "made for map_err")]
-fn unavailable(error: StorageError) -> Problem {
-    if matches!(error, StorageError::SessionOver) {
-        return sessions::session_expired();
-    }
-    Problem::from(&error)
 }

@@ -6,6 +6,5 @@ mod sign_in;
 mod sign_out;
 
 pub use authenticate::SignedInSession;
-pub(crate) use authenticate::session_expired;
 pub(crate) use failures::SignInFailures;
 pub use sign_in::{Client, SignedIn};

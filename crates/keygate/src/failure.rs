@@ -89,10 +89,7 @@ impl From<StorageError> for Failure {
             StorageError::Foreign(_) => {
                 "Choose another with [storage] database or --database, or another folder with --data. Nothing was changed."
             }
-            StorageError::Unavailable(_)
-            | StorageError::Conflict(_)
-            | StorageError::Closed
-            | StorageError::SessionOver => {
+            StorageError::Unavailable(_) | StorageError::Conflict(_) | StorageError::Closed => {
                 "Check that the database's disk is not full; that a file's folder can be written to; that a server runs, and that its address, user and password are right."
             }
             StorageError::Unsuitable(_) | StorageError::Occupied(_) => "Nothing was changed.",

@@ -35,7 +35,7 @@ use keygate_storage::{
     ChangeListener, ChangeListeners, Concern, Concerns, FeedMetrics, FeedReader, Latencies, Lease,
     Operation, StorageError, patiently,
 };
-use keygate_storage_sql::{Engine, Read, SqlStore, Tx, lookup_credential};
+use keygate_storage_sql::{Ending, Engine, Read, SqlStore, Tx, lookup_credential};
 use prometheus_client::registry::Registry;
 use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 use tokio::{sync::Notify, task::JoinHandle};
@@ -224,13 +224,13 @@ impl PostgresEngine {
     /// Runs `work` in a transaction, in a task of its own: whoever stops waiting does not stop the work.
     async fn in_transaction<T: Send + 'static>(
         &self,
-        work: impl for<'a> FnOnce(&'a mut Write) -> BoxFuture<'a, Result<T, StorageError>>
+        work: impl for<'a> FnOnce(&'a mut Write) -> BoxFuture<'a, Result<Ending<T>, StorageError>>
         + Clone
         + Send
         + 'static,
     ) -> Result<T, StorageError> {
         let (database, listeners) = (self.database.clone(), self.listeners.clone());
-        let written = in_task(async move { write::write(&database, &listeners, work).await });
+        let written = in_task(async move { write::run(&database, &listeners, work).await });
         self.latencies.time(Operation::Write, written).await
     }
 
@@ -275,7 +275,7 @@ impl Drop for PostgresEngine {
 impl Engine for PostgresEngine {
     async fn write<T: Send + 'static>(
         &self,
-        work: impl for<'a> FnOnce(&'a mut dyn Tx) -> BoxFuture<'a, Result<T, StorageError>>
+        work: impl for<'a> FnOnce(&'a mut dyn Tx) -> BoxFuture<'a, Result<Ending<T>, StorageError>>
         + Clone
         + Send
         + 'static,

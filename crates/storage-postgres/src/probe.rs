@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use keygate_storage::StorageError;
+use keygate_storage_sql::Ending;
 use parking_lot::Mutex;
 use sqlx::query;
 
@@ -35,8 +36,10 @@ impl PostgresEngine {
         if self.proof.is_fresh() {
             return Ok(());
         }
-        self.in_transaction(|db| async move { execute(db, query(WRITE)).await }.boxed())
-            .await?;
+        self.in_transaction(|db| {
+            async move { execute(db, query(WRITE)).await.map(Ending::Commit) }.boxed()
+        })
+        .await?;
         *self.proof.0.lock() = Some(Instant::now());
         Ok(())
     }

@@ -7,9 +7,10 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
 use keygate_core::key::KeyHash;
 use keygate_storage::{ChangeListeners, StorageError};
+use keygate_storage_sql::Ending;
 use sqlx::{AssertSqlSafe, PgConnection, query};
 use tokio::time::{self, Instant};
 
@@ -101,13 +102,26 @@ impl DerefMut for Write {
     }
 }
 
-/// Runs `work` in a transaction; returns when it is durable and everybody here has been told.
-///
-/// Where the server has it give way to another transaction, it is run once more from the beginning.
-pub(crate) async fn write<T>(
+/// Runs `work` in a transaction and keeps what it does, as [`run`].
+pub(crate) async fn write<T: Send + 'static>(
     database: &Database,
     listeners: &Arc<ChangeListeners>,
     work: impl for<'a> FnOnce(&'a mut Write) -> BoxFuture<'a, Result<T, StorageError>> + Clone,
+) -> Result<T, StorageError> {
+    let kept = run(database, listeners, move |write| {
+        work(write).map_ok(Ending::Commit).boxed()
+    });
+    kept.await
+}
+
+/// Runs `work` in a transaction; returns when it is durable and everybody here has been told. Where `work`
+/// fails or says so, nothing of it is kept.
+///
+/// Where the server has it give way to another transaction, it is run once more from the beginning.
+pub(crate) async fn run<T>(
+    database: &Database,
+    listeners: &Arc<ChangeListeners>,
+    work: impl for<'a> FnOnce(&'a mut Write) -> BoxFuture<'a, Result<Ending<T>, StorageError>> + Clone,
 ) -> Result<T, StorageError> {
     match attempt(database, listeners, work.clone()).await {
         Err(error) if is_worth_repeating(&error) => attempt(database, listeners, work).await,
@@ -118,7 +132,7 @@ pub(crate) async fn write<T>(
 async fn attempt<T>(
     database: &Database,
     listeners: &Arc<ChangeListeners>,
-    work: impl for<'a> FnOnce(&'a mut Write) -> BoxFuture<'a, Result<T, StorageError>>,
+    work: impl for<'a> FnOnce(&'a mut Write) -> BoxFuture<'a, Result<Ending<T>, StorageError>>,
 ) -> Result<T, StorageError> {
     let begun = database.begin_for(Purpose::Write, BEGIN);
     let mut write = Write {
@@ -130,14 +144,17 @@ async fn attempt<T>(
     // From here on, for the wait for one's turn says nothing about the server.
     let deadline = database.deadline();
     match time::timeout_at(deadline, work(&mut write)).await {
-        Ok(Ok(outcome)) => {
+        Ok(Ok(Ending::Commit(outcome))) => {
             let committed = commit(database, listeners, write, deadline).await;
             committed.map(|()| outcome)
         }
+        Ok(Ok(Ending::RollBack(outcome))) => {
+            roll_back(database, write).await;
+            Ok(outcome)
+        }
         Ok(Err(error)) => {
             if leaves_connection_usable(&error) {
-                let rolled_back = write.roll_back().map(Ok);
-                let _: Result<(), StorageError> = database.in_time(rolled_back).await;
+                roll_back(database, write).await;
             }
             Err(error)
         }
@@ -152,6 +169,11 @@ async fn attempt<T>(
             Err(StorageError::unavailable(database.silence()))
         }
     }
+}
+
+async fn roll_back(database: &Database, mut write: Write) {
+    let rolled_back = write.roll_back().map(Ok);
+    let _: Result<(), StorageError> = database.in_time(rolled_back).await;
 }
 
 /// Commits. A commit that is not answered in time keeps its connection until it is, and can't be

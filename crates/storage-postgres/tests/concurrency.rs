@@ -8,8 +8,9 @@ use std::{
 use futures_util::future::{BoxFuture, join_all};
 use keygate_core::{AccountId, LinkId, OsRandom, Role, SessionId, SystemClock, Token};
 use keygate_storage::{
-    Action, Actor, AuditEntry, ChangeAccount, PasswordReset, Session, SetPassword, StorageError,
-    Store, conformance::Fixture,
+    Action, Actor, AuditEntry, ChangeAccount, Made, PasswordReset, Session, SessionOver,
+    SetPassword, StorageError, Store,
+    conformance::{ExpectMade, Fixture},
 };
 use keygate_storage_postgres::{PostgresOptions, testing::PostgresServer};
 
@@ -43,7 +44,7 @@ struct Nodes {
     name: &'static str,
 }
 
-type Change<'a> = BoxFuture<'a, Result<bool, StorageError>>;
+type Change<'a> = BoxFuture<'a, Result<Made<bool>, StorageError>>;
 
 impl Nodes {
     async fn party(&self, name: &str) -> Party {
@@ -67,10 +68,10 @@ impl Nodes {
             let bob = self.party(&format!("bob{round}")).await;
             let (one, other) = changes(self, ada, bob);
             let outcomes = tokio::join!(one, other);
-            let refused = |outcome: &_| matches!(outcome, Err(StorageError::SessionOver));
+            let refused = |outcome: &_| matches!(outcome, Ok(Err(SessionOver)));
             let is_right = match &outcomes {
-                (Ok(true), other) => refused(other),
-                (one, Ok(true)) => refused(one),
+                (Ok(Ok(true)), other) => refused(other),
+                (one, Ok(Ok(true))) => refused(one),
                 _ => false,
             };
             assert!(is_right, "{} {round}: {outcomes:?}", self.name);
@@ -78,14 +79,22 @@ impl Nodes {
     }
 }
 
-async fn end_others(store: &dyn Store, party: Party, kept: usize) -> Result<bool, StorageError> {
+async fn end_others(
+    store: &dyn Store,
+    party: Party,
+    kept: usize,
+) -> Result<Made<bool>, StorageError> {
     let entry = party.by(kept, Action::SessionDeleteOthers, party.id);
     let ended = store.delete_other_sessions(party.id, party.sessions[kept], entry);
-    ended.await.map(|()| true)
+    Ok(ended.await?.map(|()| true))
 }
 
-fn is_changed(change: BoxFuture<'_, Result<ChangeAccount, StorageError>>) -> Change<'_> {
-    Box::pin(async { Ok(change.await? == ChangeAccount::Changed) })
+fn is_changed(change: BoxFuture<'_, Result<Made<ChangeAccount>, StorageError>>) -> Change<'_> {
+    Box::pin(async {
+        Ok(change
+            .await?
+            .map(|changed| changed == ChangeAccount::Changed))
+    })
 }
 
 async fn two_sessions_end_each_other(nodes: Nodes) {
@@ -119,7 +128,7 @@ async fn a_new_password_meets_the_end_of_all_others(nodes: Nodes) {
             let entry = ada.by(0, Action::AccountSetPassword, ada.id);
             let new = Fixture::new_password("new");
             let set = nodes.one.store.set_password(ada.id, None, new, entry);
-            let set = async { Ok(set.await? == SetPassword::Set) };
+            let set = async { Ok(set.await?.map(|set| set == SetPassword::Set)) };
             let end = end_others(&*nodes.other.store, ada, 1);
             (Box::pin(set), Box::pin(end))
         })
@@ -176,13 +185,12 @@ async fn a_link_is_made_by_who_is_suspended(nodes: Nodes) {
             let entry = bob.by(0, Action::PasswordResetCreate, carol);
             nodes.one.store.insert_password_reset(link(), entry)
         };
-        assert!(insert().await.expect("bob is an admin"));
+        assert!(insert().await.made(), "bob is an admin");
         let entry = ada.by(0, Action::AccountSuspend, bob.id);
         let suspend = nodes.other.store.suspend_account(bob.id, entry);
         let (made, suspended) = tokio::join!(insert(), suspend);
-        let suspended = suspended.expect("nobody is in the way");
-        assert_eq!(suspended, ChangeAccount::Changed, "{round}");
-        let is_right = matches!(made, Ok(true) | Err(StorageError::SessionOver));
+        assert_eq!(suspended.made(), ChangeAccount::Changed, "{round}");
+        let is_right = matches!(made, Ok(Ok(true) | Err(SessionOver)));
         assert!(is_right, "{round}: {made:?}");
     }
 }

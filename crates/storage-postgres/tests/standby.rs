@@ -11,7 +11,7 @@ use std::{
 use futures_util::future::join_all;
 use keygate_core::{AccountId, SystemClock, key::KeyHash};
 use keygate_storage::{
-    Action, ChangeListener, KeyPage, KeyStatus, StorageError, Store,
+    Action, ChangeListener, KeyPage, KeyStatus, Made, StorageError, Store,
     conformance::{Fixture, PASSWORD_HASH},
 };
 use keygate_storage_postgres::{PostgresOptions, testing::PostgresServer};
@@ -65,7 +65,7 @@ impl Cluster {
     }
 
     /// A change that other nodes need not hear of: those that they hear of wait for each other.
-    async fn sign_in(&self, account: AccountId) -> Result<bool, StorageError> {
+    async fn sign_in(&self, account: AccountId) -> Result<Made<bool>, StorageError> {
         let session = Fixture::new_session(account);
         let entry = Fixture::entry(Action::SessionCreate);
         let hash = PASSWORD_HASH.to_owned();

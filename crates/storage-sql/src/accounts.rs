@@ -3,7 +3,7 @@ use futures_util::FutureExt;
 use keygate_core::{AccountId, EmailAddress, Role, Timestamp, TokenHash};
 use keygate_storage::{
     AccountPage, AccountStore, AccountSummary, Admission, AuditEntry, BeginSession, ChangeAccount,
-    InsertAccount, NewAccount, NewPassword, SetPassword, StorageError, StoredAccount,
+    InsertAccount, Made, NewAccount, NewPassword, SetPassword, StorageError, StoredAccount,
 };
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     columns::account_columns,
     exists, links, optional, owners, sessions,
     statement::{both, each, postgres, statements},
+    undone::Undone,
     value::values,
 };
 
@@ -101,7 +102,7 @@ async fn insert(
     admission: Admission,
     session: Option<BeginSession>,
     audit: AuditEntry,
-) -> Result<InsertAccount, StorageError> {
+) -> Result<InsertAccount, Undone> {
     links::lock(tx).await?;
     if let Some(refusal) = refusal(tx, admission, account.created_at).await? {
         return Ok(refusal);
@@ -123,7 +124,7 @@ async fn insert(
 }
 
 /// Begins the session, if there is one to begin.
-async fn begin(tx: &mut dyn Tx, session: Option<&BeginSession>) -> Result<(), StorageError> {
+async fn begin(tx: &mut dyn Tx, session: Option<&BeginSession>) -> Result<(), Undone> {
     let Some(BeginSession { session, audit }) = session else {
         return Ok(());
     };
@@ -153,7 +154,7 @@ async fn set_role(
     account_id: AccountId,
     role: Role,
     audit: AuditEntry,
-) -> Result<ChangeAccount, StorageError> {
+) -> Result<ChangeAccount, Undone> {
     tx.lock(&LOCK_ADMINS, &[]).await?;
     owners::lock(tx, account_id, &audit).await?;
     if role != Role::Admin && is_last_admin(tx, account_id, &audit).await? {
@@ -174,7 +175,7 @@ async fn set_password(
     replaces: Option<String>,
     new: NewPassword,
     audit: AuditEntry,
-) -> Result<SetPassword, StorageError> {
+) -> Result<SetPassword, Undone> {
     owners::lock(tx, account_id, &audit).await?;
     let set = values![account_id, &new.hash, &replaces];
     if tx.execute(&SET_PASSWORD, set).await? == 0 {
@@ -196,7 +197,7 @@ async fn reset_password(
     token_hash: TokenHash,
     new: NewPassword,
     audit: AuditEntry,
-) -> Result<bool, StorageError> {
+) -> Result<bool, Undone> {
     let Some((_, account)) = links::lookup_reset(tx, token_hash).await? else {
         return Ok(false);
     };
@@ -215,7 +216,7 @@ async fn suspend(
     tx: &mut dyn Tx,
     account_id: AccountId,
     audit: AuditEntry,
-) -> Result<ChangeAccount, StorageError> {
+) -> Result<ChangeAccount, Undone> {
     tx.lock(&LOCK_ADMINS, &[]).await?;
     owners::lock(tx, account_id, &audit).await?;
     if is_last_admin(tx, account_id, &audit).await? {
@@ -231,11 +232,7 @@ async fn suspend(
     Ok(ChangeAccount::Changed)
 }
 
-async fn resume(
-    tx: &mut dyn Tx,
-    account_id: AccountId,
-    audit: AuditEntry,
-) -> Result<bool, StorageError> {
+async fn resume(tx: &mut dyn Tx, account_id: AccountId, audit: AuditEntry) -> Result<bool, Undone> {
     owners::lock(tx, account_id, &audit).await?;
     if tx.execute(&RESUME, values![account_id]).await? == 0 {
         return Ok(false);
@@ -289,8 +286,8 @@ impl<E: Engine> AccountStore for SqlStore<E> {
         admission: Admission,
         session: Option<BeginSession>,
         audit: AuditEntry,
-    ) -> Result<InsertAccount, StorageError> {
-        self.write(move |tx| insert(tx, account, admission, session, audit).boxed())
+    ) -> Result<Made<InsertAccount>, StorageError> {
+        self.change(move |tx| insert(tx, account, admission, session, audit).boxed())
             .await
     }
 
@@ -329,8 +326,8 @@ impl<E: Engine> AccountStore for SqlStore<E> {
         account_id: AccountId,
         role: Role,
         audit: AuditEntry,
-    ) -> Result<ChangeAccount, StorageError> {
-        self.write(move |tx| set_role(tx, account_id, role, audit).boxed())
+    ) -> Result<Made<ChangeAccount>, StorageError> {
+        self.change(move |tx| set_role(tx, account_id, role, audit).boxed())
             .await
     }
 
@@ -340,8 +337,8 @@ impl<E: Engine> AccountStore for SqlStore<E> {
         replaces: Option<String>,
         new: NewPassword,
         audit: AuditEntry,
-    ) -> Result<SetPassword, StorageError> {
-        self.write(move |tx| set_password(tx, account_id, replaces, new, audit).boxed())
+    ) -> Result<Made<SetPassword>, StorageError> {
+        self.change(move |tx| set_password(tx, account_id, replaces, new, audit).boxed())
             .await
     }
 
@@ -350,8 +347,8 @@ impl<E: Engine> AccountStore for SqlStore<E> {
         token_hash: TokenHash,
         new: NewPassword,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.write(move |tx| reset_password(tx, token_hash, new, audit).boxed())
+    ) -> Result<Made<bool>, StorageError> {
+        self.change(move |tx| reset_password(tx, token_hash, new, audit).boxed())
             .await
     }
 
@@ -359,8 +356,8 @@ impl<E: Engine> AccountStore for SqlStore<E> {
         &self,
         account_id: AccountId,
         audit: AuditEntry,
-    ) -> Result<ChangeAccount, StorageError> {
-        self.write(move |tx| suspend(tx, account_id, audit).boxed())
+    ) -> Result<Made<ChangeAccount>, StorageError> {
+        self.change(move |tx| suspend(tx, account_id, audit).boxed())
             .await
     }
 
@@ -368,8 +365,8 @@ impl<E: Engine> AccountStore for SqlStore<E> {
         &self,
         account_id: AccountId,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.write(move |tx| resume(tx, account_id, audit).boxed())
+    ) -> Result<Made<bool>, StorageError> {
+        self.change(move |tx| resume(tx, account_id, audit).boxed())
             .await
     }
 }

@@ -7,6 +7,7 @@ use keygate_storage::{
 use crate::{
     Engine, Read, SqlStore, Tx, all, exists,
     statement::{both, each, statements},
+    undone::Undone,
     value::values,
 };
 
@@ -96,22 +97,28 @@ statements! {
     );
 }
 
-/// Fails if the session is over by which an entry's actor acts; else it is not before the change is made.
+/// Undoes the change if the session is over by which an entry's actor acts; else it is not before the change is made.
 pub(crate) async fn require_live_session(
     tx: &mut dyn Tx,
     entry: &AuditEntry,
-) -> Result<(), StorageError> {
+) -> Result<(), Undone> {
     if let Actor::Session(_, session_id) = &entry.actor
         && !exists(tx, &LIVE_SESSION, values![*session_id, entry.at]).await?
     {
-        return Err(StorageError::SessionOver);
+        return Err(Undone::SessionOver);
     }
     Ok(())
 }
 
 /// Writes an entry beside the change that it records, if its actor may still act.
-pub async fn insert(tx: &mut dyn Tx, entry: &AuditEntry) -> Result<(), StorageError> {
+pub(crate) async fn insert(tx: &mut dyn Tx, entry: &AuditEntry) -> Result<(), Undone> {
     require_live_session(tx, entry).await?;
+    record(tx, entry).await?;
+    Ok(())
+}
+
+/// Writes an entry whose actor acts by no session.
+pub async fn record(tx: &mut dyn Tx, entry: &AuditEntry) -> Result<(), StorageError> {
     let row = values![
         entry.at,
         entry.actor.as_str(),

@@ -1,22 +1,25 @@
 use std::{ops::Deref, sync::Arc};
 
 use async_trait::async_trait;
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
 use keygate_core::{Credential, key::KeyHash};
-use keygate_storage::{ChangeListener, Concern, CredentialStore, Lease, StorageError, Store};
+use keygate_storage::{ChangeListener, Concern, CredentialStore, Lease, Made, StorageError, Store};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 
-use crate::{Read, Tx};
+use crate::{
+    Ending, Read, Tx,
+    undone::{Undone, ending},
+};
 
 /// A database, and how it is reached. What it is asked, [`SqlStore`] knows.
 pub trait Engine: Send + Sync + 'static {
     /// Runs `work` in a transaction, again from the beginning where it gave way to another one; returns when it
-    /// is durable and everybody in this process has been told what changed. Where `work` fails, nothing of it
-    /// is kept. Whoever stops waiting does not stop the work.
+    /// is durable and everybody in this process has been told what changed. Where `work` fails or says so, nothing
+    /// of it is kept. Whoever stops waiting does not stop the work.
     fn write<T: Send + 'static>(
         &self,
-        work: impl for<'a> FnOnce(&'a mut dyn Tx) -> BoxFuture<'a, Result<T, StorageError>>
+        work: impl for<'a> FnOnce(&'a mut dyn Tx) -> BoxFuture<'a, Result<Ending<T>, StorageError>>
         + Clone
         + Send
         + 'static,
@@ -69,6 +72,34 @@ impl<E> From<E> for SqlStore<E> {
             engine,
             fingerprint: Mutex::default(),
         }
+    }
+}
+
+impl<E: Engine> SqlStore<E> {
+    /// Makes a change that somebody asks for, who may do so by a session.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        work: impl for<'a> FnOnce(&'a mut dyn Tx) -> BoxFuture<'a, Result<T, Undone>>
+        + Clone
+        + Send
+        + 'static,
+    ) -> Result<Made<T>, StorageError> {
+        let change = self.engine.write(move |tx| work(tx).map(ending).boxed());
+        change.await
+    }
+
+    /// Writes what the program itself has to keep.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl for<'a> FnOnce(&'a mut dyn Tx) -> BoxFuture<'a, Result<T, StorageError>>
+        + Clone
+        + Send
+        + 'static,
+    ) -> Result<T, StorageError> {
+        let write = self
+            .engine
+            .write(move |tx| work(tx).map_ok(Ending::Commit).boxed());
+        write.await
     }
 }
 

@@ -7,6 +7,7 @@ use crate::{
     Columns, Read, Statement, Tx, Value, all, audit,
     readable::readable,
     statement::{both, each, postgres, statements},
+    undone::Undone,
     value::values,
 };
 
@@ -63,7 +64,7 @@ pub(crate) async fn insert(
     tx: &mut dyn Tx,
     incident: Incident,
     audit: AuditEntry,
-) -> Result<bool, StorageError> {
+) -> Result<bool, Undone> {
     let components = components_text(&incident.components);
     let row = values![
         incident.id,
@@ -88,7 +89,7 @@ pub(crate) async fn change(
     tx: &mut dyn Tx,
     id: IncidentId,
     rule: IncidentRule,
-) -> Result<ChangeIncident, StorageError> {
+) -> Result<ChangeIncident, Undone> {
     tx.lock(&LOCK, values![id]).await?;
     let Some(before) = lookup(tx, id).await? else {
         return Ok(ChangeIncident::NotFound);

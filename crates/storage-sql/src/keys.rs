@@ -6,12 +6,13 @@ use keygate_core::{
 };
 use keygate_storage::{
     AuditEntry, HasherBinding, InsertKey, KeyBindings, KeyChanges, KeyLimits, KeyPage, KeyRules,
-    KeyStatus, KeyStore, NewKey, PrefixBinding, StorageError, UpdateKey,
+    KeyStatus, KeyStore, Made, NewKey, PrefixBinding, StorageError, UpdateKey,
 };
 
 use crate::{
     Dialect, Engine, Read, SqlStore, Statement, Tx, all, audit, exists, optional,
     statement::{both, each, postgres, statements},
+    undone::Undone,
     value::values,
 };
 
@@ -269,7 +270,7 @@ async fn insert(
     limits: KeyLimits,
     fingerprint: Option<String>,
     audit: AuditEntry,
-) -> Result<InsertKey, StorageError> {
+) -> Result<InsertKey, Undone> {
     if let Some(fingerprint) = fingerprint {
         require_binding(tx, &fingerprint, &key.key_prefix).await?;
     }
@@ -312,7 +313,7 @@ async fn update(
     changes: KeyChanges,
     max_active: u32,
     audit: AuditEntry,
-) -> Result<UpdateKey, StorageError> {
+) -> Result<UpdateKey, Undone> {
     let is_activated = changes.is_active == Some(true);
     if is_activated {
         // It may come to count the account's keys, and accounts come before keys.
@@ -349,7 +350,7 @@ async fn delete(
     account_id: AccountId,
     key_id: KeyId,
     audit: AuditEntry,
-) -> Result<bool, StorageError> {
+) -> Result<bool, Undone> {
     let values = values![account_id, key_id];
     let deleted = optional(tx, &DELETE, values, |row| row.key_hash("hash")).await?;
     let Some(hash) = deleted else {
@@ -412,9 +413,9 @@ impl<E: Engine> KeyStore for SqlStore<E> {
         key: NewKey,
         limits: KeyLimits,
         audit: AuditEntry,
-    ) -> Result<InsertKey, StorageError> {
+    ) -> Result<Made<InsertKey>, StorageError> {
         let fingerprint = self.fingerprint.lock().clone();
-        self.write(move |tx| insert(tx, key, limits, fingerprint, audit).boxed())
+        self.change(move |tx| insert(tx, key, limits, fingerprint, audit).boxed())
             .await
     }
 
@@ -425,8 +426,8 @@ impl<E: Engine> KeyStore for SqlStore<E> {
         changes: KeyChanges,
         max_active: u32,
         audit: AuditEntry,
-    ) -> Result<UpdateKey, StorageError> {
-        self.write(move |tx| update(tx, account_id, key_id, changes, max_active, audit).boxed())
+    ) -> Result<Made<UpdateKey>, StorageError> {
+        self.change(move |tx| update(tx, account_id, key_id, changes, max_active, audit).boxed())
             .await
     }
 
@@ -435,8 +436,8 @@ impl<E: Engine> KeyStore for SqlStore<E> {
         account_id: AccountId,
         key_id: KeyId,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.write(move |tx| delete(tx, account_id, key_id, audit).boxed())
+    ) -> Result<Made<bool>, StorageError> {
+        self.change(move |tx| delete(tx, account_id, key_id, audit).boxed())
             .await
     }
 

@@ -17,16 +17,18 @@ mod sessions;
 mod statement;
 mod status;
 mod tx;
+mod undone;
 mod unfinished_copy;
 mod usage;
 mod value;
 
-pub use audit::insert as record;
+pub use audit::record;
 pub use columns::Columns;
 pub use engine::{Engine, SqlStore};
 pub use keys::{bindings, lookup_credential};
 pub use statement::{Statement, numbered, text};
 pub use tx::{Dialect, Read, RowReader, Tx, all, exists, optional};
+pub use undone::Ending;
 pub use unfinished_copy::{mark_unfinished_copy, refuse_unfinished_copy};
 pub use value::{Value, signed};
 

@@ -3,7 +3,7 @@ use futures_util::FutureExt;
 use keygate_core::{Account, AccountId, LinkId, SessionId, Timestamp, TokenHash};
 use keygate_storage::{
     Admission, AuditEntry, Invitation, InvitationKind, Link, LinkPage, LinkStore, MAX_SETUP_LINKS,
-    PasswordReset, StorageError,
+    Made, PasswordReset, StorageError,
 };
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     columns::account_columns,
     optional, owners,
     statement::{both, each, locked, postgres, statements},
+    undone::Undone,
     value::values,
 };
 
@@ -164,7 +165,7 @@ async fn insert_invitation(
     tx: &mut dyn Tx,
     invitation: Invitation,
     audit: AuditEntry,
-) -> Result<bool, StorageError> {
+) -> Result<bool, Undone> {
     lock(tx).await?;
     if invitation.kind == InvitationKind::Setup {
         if owners::any(tx).await? {
@@ -193,7 +194,7 @@ async fn insert_reset(
     tx: &mut dyn Tx,
     reset: PasswordReset,
     audit: AuditEntry,
-) -> Result<bool, StorageError> {
+) -> Result<bool, Undone> {
     // So that an account has one link at a time, and none that outlives its password.
     owners::lock(tx, reset.account_id, &audit).await?;
     if !owners::is_there(tx, reset.account_id).await? {
@@ -215,7 +216,7 @@ async fn insert_reset(
     Ok(true)
 }
 
-async fn delete(tx: &mut dyn Tx, id: LinkId, audit: AuditEntry) -> Result<bool, StorageError> {
+async fn delete(tx: &mut dyn Tx, id: LinkId, audit: AuditEntry) -> Result<bool, Undone> {
     let Some(link) = lookup(tx, id).await? else {
         return Ok(false);
     };
@@ -261,8 +262,8 @@ impl<E: Engine> LinkStore for SqlStore<E> {
         &self,
         invitation: Invitation,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.write(move |tx| insert_invitation(tx, invitation, audit).boxed())
+    ) -> Result<Made<bool>, StorageError> {
+        self.change(move |tx| insert_invitation(tx, invitation, audit).boxed())
             .await
     }
 
@@ -278,8 +279,8 @@ impl<E: Engine> LinkStore for SqlStore<E> {
         &self,
         reset: PasswordReset,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.write(move |tx| insert_reset(tx, reset, audit).boxed())
+    ) -> Result<Made<bool>, StorageError> {
+        self.change(move |tx| insert_reset(tx, reset, audit).boxed())
             .await
     }
 
@@ -299,7 +300,7 @@ impl<E: Engine> LinkStore for SqlStore<E> {
         self.read(move |db| lookup(db, id).boxed()).await
     }
 
-    async fn delete_link(&self, id: LinkId, audit: AuditEntry) -> Result<bool, StorageError> {
-        self.write(move |tx| delete(tx, id, audit).boxed()).await
+    async fn delete_link(&self, id: LinkId, audit: AuditEntry) -> Result<Made<bool>, StorageError> {
+        self.change(move |tx| delete(tx, id, audit).boxed()).await
     }
 }

@@ -2,7 +2,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_core::{Account, AccountId, ClientMark, SessionId, Timestamp, TokenHash};
 use keygate_storage::{
-    AuditEntry, MAX_KNOWN_CLIENTS, MAX_SESSIONS, Session, SessionStore, StorageError,
+    AuditEntry, MAX_KNOWN_CLIENTS, MAX_SESSIONS, Made, Session, SessionStore, StorageError,
 };
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     columns::{account_columns, session_columns},
     exists, links, optional, owners,
     statement::{both, each, locked, statements},
+    undone::Undone,
     value::values,
 };
 
@@ -112,7 +113,7 @@ async fn sign_in(
     session: Session,
     password_hash: String,
     audit: AuditEntry,
-) -> Result<bool, StorageError> {
+) -> Result<bool, Undone> {
     let account_id = session.account_id;
     if !exists(tx, &MAY_SIGN_IN, values![account_id, &password_hash]).await? {
         return Ok(false);
@@ -129,7 +130,7 @@ async fn delete(
     account_id: AccountId,
     id: SessionId,
     audit: AuditEntry,
-) -> Result<bool, StorageError> {
+) -> Result<bool, Undone> {
     owners::lock(tx, account_id, &audit).await?;
     if !exists(tx, &EXISTS, values![account_id, id]).await? {
         return Ok(false);
@@ -148,12 +149,13 @@ async fn delete_others(
     account_id: AccountId,
     kept: SessionId,
     audit: AuditEntry,
-) -> Result<(), StorageError> {
+) -> Result<(), Undone> {
     owners::lock(tx, account_id, &audit).await?;
     audit::insert(tx, &audit).await?;
     tx.execute(&DELETE_OTHERS, values![account_id, kept])
         .await?;
-    links::forget_others(tx, account_id, kept).await
+    links::forget_others(tx, account_id, kept).await?;
+    Ok(())
 }
 
 async fn touch(
@@ -199,8 +201,8 @@ impl<E: Engine> SessionStore for SqlStore<E> {
         session: Session,
         password_hash: String,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.write(move |tx| sign_in(tx, session, password_hash, audit).boxed())
+    ) -> Result<Made<bool>, StorageError> {
+        self.change(move |tx| sign_in(tx, session, password_hash, audit).boxed())
             .await
     }
 
@@ -243,8 +245,8 @@ impl<E: Engine> SessionStore for SqlStore<E> {
         account_id: AccountId,
         id: SessionId,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.write(move |tx| delete(tx, account_id, id, audit).boxed())
+    ) -> Result<Made<bool>, StorageError> {
+        self.change(move |tx| delete(tx, account_id, id, audit).boxed())
             .await
     }
 
@@ -253,8 +255,8 @@ impl<E: Engine> SessionStore for SqlStore<E> {
         account_id: AccountId,
         kept: SessionId,
         audit: AuditEntry,
-    ) -> Result<(), StorageError> {
-        self.write(move |tx| delete_others(tx, account_id, kept, audit).boxed())
+    ) -> Result<Made<()>, StorageError> {
+        self.change(move |tx| delete_others(tx, account_id, kept, audit).boxed())
             .await
     }
 }

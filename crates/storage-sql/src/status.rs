@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_core::{ComponentId, Incident, IncidentId, IncidentKind, ProberId, Timestamp};
 use keygate_storage::{
-    AuditEntry, ChangeIncident, IncidentPage, IncidentRule, LastDay, LatestProbe, Period, Probe,
-    ProbeClaim, ProbeRecord, Rollup, StatusHistory, StatusStore, StorageError,
+    AuditEntry, ChangeIncident, IncidentPage, IncidentRule, LastDay, LatestProbe, Made, Period,
+    Probe, ProbeClaim, ProbeRecord, Rollup, StatusHistory, StatusStore, StorageError,
 };
 
 use crate::{
@@ -264,8 +264,8 @@ impl<E: Engine> StatusStore for SqlStore<E> {
         &self,
         incident: Incident,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError> {
-        self.write(move |tx| incidents::insert(tx, incident, audit).boxed())
+    ) -> Result<Made<bool>, StorageError> {
+        self.change(move |tx| incidents::insert(tx, incident, audit).boxed())
             .await
     }
 
@@ -273,8 +273,8 @@ impl<E: Engine> StatusStore for SqlStore<E> {
         &self,
         id: IncidentId,
         rule: IncidentRule,
-    ) -> Result<ChangeIncident, StorageError> {
-        self.write(move |tx| incidents::change(tx, id, rule).boxed())
+    ) -> Result<Made<ChangeIncident>, StorageError> {
+        self.change(move |tx| incidents::change(tx, id, rule).boxed())
             .await
     }
 

@@ -39,7 +39,7 @@ use keygate_core::{Credential, key::KeyHash};
 use keygate_storage::{
     ChangeListener, Concern, Concerns, Latencies, Lease, Operation, StorageError,
 };
-use keygate_storage_sql::{Engine, Read, SqlStore, Tx};
+use keygate_storage_sql::{Ending, Engine, Read, SqlStore, Tx};
 use prometheus_client::registry::Registry;
 use rusqlite::Connection;
 
@@ -127,7 +127,7 @@ pub fn open_for(opener: Opener, path: &Path) -> Result<SqliteStore, StorageError
 impl SqliteEngine {
     async fn on_writer<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Write<'_>) -> Result<T, StorageError> + Send + 'static,
+        work: impl FnOnce(&mut Write<'_>) -> Result<Ending<T>, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
         let written = self.writer.write(work);
         self.latencies.time(Operation::Write, written).await
@@ -145,7 +145,7 @@ impl SqliteEngine {
 impl Engine for SqliteEngine {
     async fn write<T: Send + 'static>(
         &self,
-        work: impl for<'a> FnOnce(&'a mut dyn Tx) -> BoxFuture<'a, Result<T, StorageError>>
+        work: impl for<'a> FnOnce(&'a mut dyn Tx) -> BoxFuture<'a, Result<Ending<T>, StorageError>>
         + Clone
         + Send
         + 'static,
@@ -235,7 +235,8 @@ mod tests {
                     ('storage', zeroblob(16), 0), ('später', zeroblob(16), 0); \
                 INSERT INTO probe_rollups VALUES ('storage', 'hour', 3600000, 1, 0, 0, 0), \
                     ('storage', 'hour', 7200000, -1, 0, 0, 0);";
-            db.execute_batch(rows).map_err(error::storage_error)
+            db.execute_batch(rows).map_err(error::storage_error)?;
+            Ok(Ending::Commit(()))
         });
         written.await.expect("written");
         let then = Timestamp::from_millis(7_200_000);

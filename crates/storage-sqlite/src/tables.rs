@@ -3,7 +3,7 @@ use keygate_storage::{
     StorageError,
     tables::{Kind, RowKey, Table, TableReader, TableRow, TableStore, Value},
 };
-use keygate_storage_sql::{Columns, mark_unfinished_copy};
+use keygate_storage_sql::{Columns, Ending, mark_unfinished_copy};
 use rusqlite::{
     Connection, ToSql, params_from_iter,
     types::{ToSqlOutput, ValueRef},
@@ -106,7 +106,7 @@ impl TableStore for SqliteEngine {
                 query::execute(db, &sql, params_from_iter(row.iter().map(Bound)))?;
             }
             db.everything_changed();
-            Ok(())
+            Ok(Ending::Commit(()))
         })
         .await
     }
@@ -123,13 +123,15 @@ impl TableStore for SqliteEngine {
                 query::execute(db, &sql, params_from_iter(key.iter().map(Bound)))?;
             }
             db.everything_changed();
-            Ok(())
+            Ok(Ending::Commit(()))
         })
         .await
     }
 
     async fn mark_unfinished(&self, is_unfinished: bool) -> Result<(), StorageError> {
-        self.on_writer(move |db| at_once(mark_unfinished_copy(db, is_unfinished)))
-            .await
+        self.on_writer(move |db| {
+            at_once(mark_unfinished_copy(db, is_unfinished)).map(Ending::Commit)
+        })
+        .await
     }
 }

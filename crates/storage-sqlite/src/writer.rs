@@ -7,6 +7,7 @@ use std::{
 
 use keygate_core::key::KeyHash;
 use keygate_storage::{ChangeListener, ChangeListeners, StorageError};
+use keygate_storage_sql::Ending;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::{
@@ -87,18 +88,18 @@ impl Writer {
         if proven_at.is_some_and(|at| at.elapsed() < PROOF_LASTS) {
             return Ok(());
         }
-        let probe = self.write(|db| query::execute(db, PROBE, []).map(|_| ()));
+        let probe = self.write(|db| query::execute(db, PROBE, []).map(|_| Ending::Commit(())));
         timeout(PROBE_TIMEOUT, probe).await.unwrap_or_else(|_| {
             let why = format!("a write was not made within {} s", PROBE_TIMEOUT.as_secs());
             Err(StorageError::unavailable(why))
         })
     }
 
-    /// Runs `work` in a transaction and returns when it is durable. Where `work` fails, nothing
-    /// of it is kept. Whoever stops waiting does not stop the work.
+    /// Runs `work` in a transaction and returns when it is durable. Where `work` fails or says so,
+    /// nothing of it is kept. Whoever stops waiting does not stop the work.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Write<'_>) -> Result<T, StorageError> + Send + 'static,
+        work: impl FnOnce(&mut Write<'_>) -> Result<Ending<T>, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |connection, group| {
@@ -204,7 +205,7 @@ fn write_group(
 fn in_savepoint<T>(
     connection: Option<&mut Connection>,
     group: &mut Group,
-    work: impl FnOnce(&mut Write<'_>) -> Result<T, StorageError>,
+    work: impl FnOnce(&mut Write<'_>) -> Result<Ending<T>, StorageError>,
 ) -> Result<T, StorageError> {
     let in_transaction = connection.filter(|connection| !connection.is_autocommit());
     let Some(connection) = in_transaction else {
@@ -219,16 +220,16 @@ fn in_savepoint<T>(
         ..
     } = write;
     match &outcome {
-        Ok(_) => {
+        Ok(Ending::Commit(_)) => {
             group.changed.extend(changed);
             group.everything_changed |= everything_changed;
         }
         Err(error) if connection.is_autocommit() => group.ended_by = Some(error.clone()),
-        Err(_) => execute(connection, "ROLLBACK TO work")?,
+        Ok(Ending::RollBack(_)) | Err(_) => execute(connection, "ROLLBACK TO work")?,
     }
     match execute(connection, "RELEASE work") {
         Err(error) if outcome.is_ok() => Err(error),
-        _ => outcome,
+        _ => outcome.map(Ending::into_inner),
     }
 }
 

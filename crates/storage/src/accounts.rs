@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keygate_core::{Account, AccountId, AccountSummary, EmailAddress, Role, Timestamp, TokenHash};
 
-use crate::{AuditEntry, BeginSession, StorageError};
+use crate::{AuditEntry, BeginSession, Made, StorageError};
 
 /// An account to be made.
 #[derive(Debug, Clone)]
@@ -105,7 +105,7 @@ pub trait AccountStore: Send + Sync {
         admission: Admission,
         session: Option<BeginSession>,
         audit: AuditEntry,
-    ) -> Result<InsertAccount, StorageError>;
+    ) -> Result<Made<InsertAccount>, StorageError>;
 
     /// The account of this address, with its password's hash.
     async fn lookup_account(
@@ -137,7 +137,7 @@ pub trait AccountStore: Send + Sync {
         account_id: AccountId,
         role: Role,
         audit: AuditEntry,
-    ) -> Result<ChangeAccount, StorageError>;
+    ) -> Result<Made<ChangeAccount>, StorageError>;
 
     /// Replaces an account's password, ends its sessions, forgets all links that it made or that reset
     /// its password, and begins the new session, if one is given. Where `replaces` is given, it must be
@@ -148,7 +148,7 @@ pub trait AccountStore: Send + Sync {
         replaces: Option<String>,
         new: NewPassword,
         audit: AuditEntry,
-    ) -> Result<SetPassword, StorageError>;
+    ) -> Result<Made<SetPassword>, StorageError>;
 
     /// The same as [`set_password`](Self::set_password), by a link that is used up. False, and nothing
     /// changes, if it is unknown, has expired at `audit.at`, or its account is suspended.
@@ -157,7 +157,7 @@ pub trait AccountStore: Send + Sync {
         token_hash: TokenHash,
         new: NewPassword,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError>;
+    ) -> Result<Made<bool>, StorageError>;
 
     /// Suspends an account, ends its sessions, and forgets all links that it made or that reset its
     /// password.
@@ -165,12 +165,12 @@ pub trait AccountStore: Send + Sync {
         &self,
         account_id: AccountId,
         audit: AuditEntry,
-    ) -> Result<ChangeAccount, StorageError>;
+    ) -> Result<Made<ChangeAccount>, StorageError>;
 
     /// Lifts an account's suspension. False if there is no such account.
     async fn resume_account(
         &self,
         account_id: AccountId,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError>;
+    ) -> Result<Made<bool>, StorageError>;
 }

@@ -16,7 +16,7 @@ pub mod prune;
 pub mod sessions;
 pub mod status;
 
-pub use fixture::{Fixture, PASSWORD_HASH};
+pub use fixture::{ExpectMade, Fixture, PASSWORD_HASH};
 
 /// One test for each function of the suite. `$open` is an async function that gives an empty store
 /// and whatever must live as long as it does.

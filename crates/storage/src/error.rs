@@ -53,9 +53,6 @@ pub enum StorageError {
     /// A row holds what this program never writes.
     #[error("the database holds an invalid {0}")]
     Corrupt(&'static str),
-    /// The session that was to make a change is over. Nothing was changed.
-    #[error("the session is over")]
-    SessionOver,
     /// The backend is closed.
     #[error("the database is closed")]
     Closed,
@@ -104,6 +101,12 @@ impl From<&StorageError> for Problem {
             StorageError::Uncertain(_) => Self::storage_uncertain(error),
             error => Self::storage_unavailable(error),
         }
+    }
+}
+
+impl From<StorageError> for Problem {
+    fn from(error: StorageError) -> Self {
+        Self::from(&error)
     }
 }
 

@@ -5,7 +5,7 @@ use keygate_core::{
     AccountId, ApiKey, Credential, FormId, KeyChanges, KeyId, KeyStatus, Timestamp, key::KeyHash,
 };
 
-use crate::{AuditEntry, StorageError};
+use crate::{AuditEntry, Made, StorageError};
 
 /// For so long a form makes no second key.
 pub const REMEMBER_FORMS: Duration = Duration::from_hours(48);
@@ -147,7 +147,7 @@ pub trait KeyStore: Send + Sync {
         key: NewKey,
         limits: KeyLimits,
         audit: AuditEntry,
-    ) -> Result<InsertKey, StorageError>;
+    ) -> Result<Made<InsertKey>, StorageError>;
 
     /// Changes a key of this account. Switching it on obeys the limit and the key's expiry as
     /// of `audit.at`.
@@ -158,7 +158,7 @@ pub trait KeyStore: Send + Sync {
         changes: KeyChanges,
         max_active: u32,
         audit: AuditEntry,
-    ) -> Result<UpdateKey, StorageError>;
+    ) -> Result<Made<UpdateKey>, StorageError>;
 
     /// Deletes a key of this account. False if there is none.
     async fn delete_key(
@@ -166,7 +166,7 @@ pub trait KeyStore: Send + Sync {
         account_id: AccountId,
         key_id: KeyId,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError>;
+    ) -> Result<Made<bool>, StorageError>;
 
     /// A key of this account.
     async fn lookup_key(

@@ -2,8 +2,8 @@
 //! tests that every backend must pass (feature `conformance`).
 //!
 //! Each method is one transaction. A method that changes something takes the [`AuditEntry`] that
-//! records the change and writes both or neither; if a session is to have made it that is over, it
-//! fails with [`StorageError::SessionOver`]. When it returns, the change is durable, and
+//! records the change and writes both or neither, and gives what was [`Made`]: nothing, if a session
+//! is to have made it that is over. When it returns, the change is durable, and
 //! every [`ChangeListener`] of this process has been told of the keys it concerns.
 
 mod accounts;
@@ -18,6 +18,7 @@ mod feed;
 mod keys;
 mod lease;
 mod links;
+mod made;
 mod metrics;
 mod patience;
 mod prune;
@@ -49,6 +50,7 @@ pub use keys::{
 };
 pub use lease::{AsOf, Lease};
 pub use links::{Invitation, InvitationKind, LinkPage, LinkStore, MAX_SETUP_LINKS, PasswordReset};
+pub use made::{Made, SessionOver};
 pub use metrics::{FeedMetrics, Latencies, Operation};
 pub use patience::patiently;
 pub use prune::{Prunable, PruneStore};

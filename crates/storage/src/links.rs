@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use keygate_core::{Account, AccountId, Link, LinkId, LinkKind, SessionId, Timestamp, TokenHash};
 
-use crate::{AuditEntry, InsertAccount, StorageError};
+use crate::{AuditEntry, InsertAccount, Made, StorageError};
 
 /// How many set-up links work at once. Each node that starts makes one, and must not end those of
 /// the others; somebody may have one open already.
@@ -111,7 +111,7 @@ pub trait LinkStore: Send + Sync {
         &self,
         invitation: Invitation,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError>;
+    ) -> Result<Made<bool>, StorageError>;
 
     /// The invitation with this token.
     async fn lookup_invitation(
@@ -125,7 +125,7 @@ pub trait LinkStore: Send + Sync {
         &self,
         reset: PasswordReset,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError>;
+    ) -> Result<Made<bool>, StorageError>;
 
     /// The link to reset a password with this token, and its account.
     async fn lookup_password_reset(
@@ -140,5 +140,5 @@ pub trait LinkStore: Send + Sync {
     async fn lookup_link(&self, id: LinkId) -> Result<Option<Link>, StorageError>;
 
     /// Withdraws a link. False if there is none with this id.
-    async fn delete_link(&self, id: LinkId, audit: AuditEntry) -> Result<bool, StorageError>;
+    async fn delete_link(&self, id: LinkId, audit: AuditEntry) -> Result<Made<bool>, StorageError>;
 }

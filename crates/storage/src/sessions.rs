@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use async_trait::async_trait;
 use keygate_core::{Account, AccountId, ClientMark, SessionId, Timestamp, TokenHash};
 
-use crate::{AuditEntry, StorageError};
+use crate::{AuditEntry, Made, StorageError};
 
 /// A signed-in browser or script.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub trait SessionStore: Send + Sync {
         session: Session,
         password_hash: String,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError>;
+    ) -> Result<Made<bool>, StorageError>;
 
     /// Whether somebody has signed in to an account by a client with this mark.
     async fn knows_client(
@@ -110,7 +110,7 @@ pub trait SessionStore: Send + Sync {
         account_id: AccountId,
         id: SessionId,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError>;
+    ) -> Result<Made<bool>, StorageError>;
 
     /// Ends all sessions of this account but one, and all links of the account that this one did not make.
     async fn delete_other_sessions(
@@ -118,5 +118,5 @@ pub trait SessionStore: Send + Sync {
         account_id: AccountId,
         kept: SessionId,
         audit: AuditEntry,
-    ) -> Result<(), StorageError>;
+    ) -> Result<Made<()>, StorageError>;
 }

@@ -3,7 +3,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use keygate_core::{ComponentId, Incident, IncidentId, IncidentKind, ProberId, Problem, Timestamp};
 
-use crate::{AuditEntry, StorageError};
+use crate::{AuditEntry, Made, StorageError};
 
 /// How long probes are kept one by one.
 const KEEP_PROBES: Duration = Duration::from_hours(25);
@@ -255,7 +255,7 @@ pub trait StatusStore: Send + Sync {
         &self,
         incident: Incident,
         audit: AuditEntry,
-    ) -> Result<bool, StorageError>;
+    ) -> Result<Made<bool>, StorageError>;
 
     /// Makes of an incident what `rule` says. The rule sees it as it is in the transaction that writes, and
     /// nobody else changes it meanwhile. Updates are added and changed, never removed.
@@ -263,7 +263,7 @@ pub trait StatusStore: Send + Sync {
         &self,
         id: IncidentId,
         rule: IncidentRule,
-    ) -> Result<ChangeIncident, StorageError>;
+    ) -> Result<Made<ChangeIncident>, StorageError>;
 
     /// An incident.
     async fn lookup_incident(&self, id: IncidentId) -> Result<Option<Incident>, StorageError>;

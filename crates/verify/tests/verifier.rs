@@ -18,9 +18,9 @@ use keygate_core::{
 };
 use keygate_http::delay_of;
 use keygate_storage::{
-    AccountStore, Action, Actor, Admission, AuditEntry, CredentialStore, InsertKey, KeyChanges,
-    KeyLimits, KeyStore, NewAccount, NewKey, StorageError, Store, UpdateKey, UsageFlush,
-    UsageStore,
+    AccountStore, Action, Actor, Admission, AuditEntry, CredentialStore, InsertAccount, InsertKey,
+    KeyChanges, KeyLimits, KeyStore, NewAccount, NewKey, StorageError, Store, UpdateKey,
+    UsageFlush, UsageStore,
 };
 use keygate_storage_sqlite::SqliteStore;
 use keygate_verify::{Refusal, Verifier, refusal_response};
@@ -97,7 +97,8 @@ impl World {
             None,
             entry(Action::AccountCreate),
         );
-        inserted.await.expect("answers");
+        let inserted = inserted.await.expect("answers");
+        assert_eq!(inserted, Ok(InsertAccount::Inserted));
         Self {
             store,
             verifier,
@@ -137,7 +138,7 @@ impl World {
             .store
             .store
             .insert_key(new, limits, entry(Action::KeyIssue));
-        assert_eq!(inserted.await.expect("answers"), InsertKey::Inserted);
+        assert_eq!(inserted.await.expect("answers"), Ok(InsertKey::Inserted));
         (id, secret)
     }
 
@@ -151,7 +152,7 @@ impl World {
             .store
             .store
             .update_key(self.account_id, id, changes, 10, audit);
-        assert_eq!(updated.await.expect("answers"), UpdateKey::Updated);
+        assert_eq!(updated.await.expect("answers"), Ok(UpdateKey::Updated));
     }
 
     async fn verify(&self, secret: &KeySecret) -> Result<KeyId, Denial> {
@@ -281,7 +282,7 @@ async fn suspending_the_account_shuts_a_cached_key() {
     let accounts = &world.store.store;
     let suspended = accounts.suspend_account(world.account_id, entry(Action::AccountSuspend));
     let suspended = suspended.await.expect("answers");
-    assert_eq!(suspended, keygate_storage::ChangeAccount::Changed);
+    assert_eq!(suspended, Ok(keygate_storage::ChangeAccount::Changed));
     assert_eq!(world.verify(&secret).await, Err(Denial::AccountSuspended));
 }
 

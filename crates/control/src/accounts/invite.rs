@@ -4,7 +4,7 @@ use keygate_core::{Code, LinkId, OneTimeToken, Problem, Token};
 use keygate_storage::{Action, Actor, AuditEntry, Invitation, InvitationKind};
 
 use super::{Signup, sign_up::not_set_up};
-use crate::{Control, unavailable};
+use crate::Control;
 
 const SETUP_LIFETIME: Duration = Duration::from_hours(24);
 const INVITE_LIFETIME: Duration = Duration::from_hours(7 * 24);
@@ -87,8 +87,7 @@ impl Control {
             detail: None,
         };
         let inserted = self.store.insert_invitation(invitation, audit).await;
-        let inserted = inserted.map_err(unavailable)?;
-        Ok(inserted.then_some(OneTimeToken {
+        Ok(inserted??.then_some(OneTimeToken {
             id,
             token,
             expires_at,

@@ -1,7 +1,7 @@
 use keygate_core::{Code, LinkId, Problem};
 use keygate_storage::{Action, Actor, AuditEntry, Link, LinkKind, LinkPage};
 
-use crate::{Control, unavailable};
+use crate::Control;
 
 impl Control {
     /// Up to `limit` one-time links that still work, newest first; `before` is the id that the last page
@@ -13,7 +13,7 @@ impl Control {
     ) -> Result<Vec<Link>, Problem> {
         let page = LinkPage { before, limit };
         let listed = self.store.list_links(page, self.clock.now()).await;
-        listed.map_err(unavailable)
+        Ok(listed?)
     }
 
     /// Withdraws a one-time link: it works no more from the moment this returns. What is no id, and one of
@@ -21,7 +21,7 @@ impl Control {
     pub async fn withdraw_link(&self, actor: Actor, id: &str) -> Result<(), Problem> {
         let id = LinkId::parse(id).ok_or_else(link_not_found)?;
         // What kind a link is, and whose password it resets, never changes.
-        let found = self.store.lookup_link(id).await.map_err(unavailable)?;
+        let found = self.store.lookup_link(id).await?;
         let link = found.ok_or_else(link_not_found)?;
         let action = match link.kind {
             LinkKind::Setup | LinkKind::Invitation => Action::InvitationWithdraw,
@@ -36,8 +36,7 @@ impl Control {
             detail: None,
         };
         let deleted = self.store.delete_link(id, audit).await;
-        let deleted = deleted.map_err(unavailable)?;
-        deleted.then_some(()).ok_or_else(link_not_found)
+        deleted??.then_some(()).ok_or_else(link_not_found)
     }
 }
 

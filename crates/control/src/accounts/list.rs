@@ -1,7 +1,7 @@
 use keygate_core::{Account, AccountId, Code, EmailAddress, Problem, folded};
 use keygate_storage::{AccountPage, AccountSummary};
 
-use crate::{Control, PAGE, unavailable};
+use crate::{Control, PAGE};
 
 /// No address has more characters.
 const MAX_SEARCH: usize = 254;
@@ -14,12 +14,12 @@ impl Control {
             ..AccountPage::default()
         };
         let listed = self.store.list_accounts(page, self.clock.now()).await;
-        Ok(!listed.map_err(unavailable)?.is_empty())
+        Ok(!listed?.is_empty())
     }
 
     /// Whether there are accounts, and none that is not suspended is an admin's.
     pub async fn lacks_admin(&self) -> Result<bool, Problem> {
-        let has_admin = self.store.has_admin().await.map_err(unavailable)?;
+        let has_admin = self.store.has_admin().await?;
         Ok(!has_admin && self.is_set_up().await?)
     }
 
@@ -44,18 +44,14 @@ impl Control {
             limit: PAGE,
         };
         let listed = self.store.list_accounts(page, self.clock.now()).await;
-        listed.map_err(unavailable)
+        Ok(listed?)
     }
 
     /// The account of this address, in any of its spellings. For operators: to anybody else, who
     /// has an account is not told.
     pub async fn get_account(&self, email: &str) -> Result<Account, Problem> {
         let email = parse_email(email)?;
-        let found = self
-            .store
-            .lookup_account(&email)
-            .await
-            .map_err(unavailable)?;
+        let found = self.store.lookup_account(&email).await?;
         found
             .map(|stored| stored.account)
             .ok_or_else(|| no_account(&email))
@@ -65,8 +61,7 @@ impl Control {
     pub async fn get_account_summary(&self, id: &str) -> Result<AccountSummary, Problem> {
         let id = parse_account_id(id)?;
         let found = self.store.lookup_account_summary(id, self.clock.now());
-        let found = found.await.map_err(unavailable)?;
-        found.ok_or_else(account_not_found)
+        found.await?.ok_or_else(account_not_found)
     }
 }
 

@@ -2,7 +2,7 @@ use keygate_core::{Account, Code, Problem};
 use keygate_storage::{Action, Actor, NewPassword, SetPassword};
 
 use super::{list::account_not_found, sign_up::parse_new_password};
-use crate::{Client, Control, SignedIn, SignedInSession, unavailable};
+use crate::{Client, Control, SignedIn, SignedInSession};
 
 impl Control {
     /// Replaces the password of a signed-in account that gives its present one. All its sessions
@@ -57,7 +57,7 @@ impl Control {
     ) -> Result<(), Problem> {
         let audit = self.entry(actor, Action::AccountSetPassword, account.id);
         let set = self.store.set_password(account.id, replaces, new, audit);
-        match set.await.map_err(unavailable)? {
+        match set.await?? {
             SetPassword::Set => Ok(()),
             SetPassword::Overtaken => Err(wrong_password()),
             SetPassword::NotFound => Err(account_not_found()),

@@ -5,7 +5,7 @@ use keygate_storage::{Action, Actor, BeginSession, NewPassword, PasswordReset};
 use serde_json::json;
 
 use super::{list::account_not_found, sign_up::parse_new_password, suspend::refuse_own};
-use crate::{Client, Control, SignedIn, unavailable};
+use crate::{Client, Control, SignedIn};
 
 const LIFETIME: Duration = Duration::from_hours(24);
 
@@ -35,8 +35,7 @@ impl Control {
         let mut audit = self.entry(actor, Action::PasswordResetCreate, account_id);
         audit.subject_id = Some(id.to_string());
         let kept = self.store.insert_password_reset(reset, audit).await;
-        let kept = kept.map_err(unavailable)?;
-        kept.then_some(()).ok_or_else(account_not_found)?;
+        kept??.then_some(()).ok_or_else(account_not_found)?;
         Ok(OneTimeToken {
             id,
             token,
@@ -48,7 +47,7 @@ impl Control {
     pub async fn get_password_reset(&self, token: &str) -> Result<Account, Problem> {
         let token = Token::parse(token).ok_or_else(link_invalid)?;
         let found = self.store.lookup_password_reset(token.hash()).await;
-        let (reset, account) = found.map_err(unavailable)?.ok_or_else(link_invalid)?;
+        let (reset, account) = found?.ok_or_else(link_invalid)?;
         if self.clock.now() >= reset.expires_at {
             return Err(link_invalid());
         }
@@ -107,8 +106,7 @@ impl Control {
         audit.detail = Some(json!({"by": "link"}).to_string());
         let new = NewPassword { hash, session };
         let done = self.store.reset_password(token.hash(), new, audit).await;
-        let done = done.map_err(unavailable)?;
-        done.then_some(()).ok_or_else(link_invalid)
+        done??.then_some(()).ok_or_else(link_invalid)
     }
 }
 

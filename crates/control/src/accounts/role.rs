@@ -3,7 +3,7 @@ use keygate_storage::{Action, Actor};
 use serde_json::json;
 
 use super::suspend::changed;
-use crate::{Control, unavailable};
+use crate::Control;
 
 impl Control {
     /// Gives an account another role in the operator's name. Its sessions end, so that none has rights
@@ -12,6 +12,6 @@ impl Control {
         let mut audit = self.entry(Actor::Operator, Action::AccountSetRole, account_id);
         audit.detail = Some(json!({"role": role}).to_string());
         let found = self.store.set_role(account_id, role, audit).await;
-        changed(found.map_err(unavailable)?)
+        changed(found??)
     }
 }

@@ -7,7 +7,7 @@ use keygate_storage::{
 use serde_json::json;
 
 use super::list::parse_email;
-use crate::{Client, Control, SignedIn, unavailable};
+use crate::{Client, Control, SignedIn};
 
 /// Who may make an account, apart from the operator and the very first one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -88,7 +88,7 @@ impl Control {
         };
         let token = Token::parse(invitation).ok_or_else(invitation_invalid)?;
         let found = self.store.lookup_invitation(token.hash()).await;
-        let found = found.map_err(unavailable)?.ok_or_else(invitation_invalid)?;
+        let found = found?.ok_or_else(invitation_invalid)?;
         if found.kind == InvitationKind::Invite && self.policy.signup == Signup::Closed {
             return Err(signup_closed());
         }
@@ -146,7 +146,7 @@ impl Control {
             audit.detail = Some(json!({"by": "link"}).to_string());
         }
         let inserted = self.store.insert_account(new, admission, session, audit);
-        match inserted.await.map_err(unavailable)? {
+        match inserted.await?? {
             InsertAccount::Inserted => Ok(account),
             InsertAccount::EmailTaken => Err(email_taken()),
             InsertAccount::InvitationInvalid => Err(invitation_invalid()),

@@ -2,7 +2,7 @@ use keygate_core::{AccountId, Code, Problem};
 use keygate_storage::{Action, Actor, ChangeAccount};
 
 use super::list::account_not_found;
-use crate::{Control, unavailable};
+use crate::Control;
 
 impl Control {
     /// Suspends an account: its sessions end and its keys open nothing from the moment this returns.
@@ -15,15 +15,14 @@ impl Control {
         refuse_own(actor, account_id)?;
         let audit = self.entry(actor, Action::AccountSuspend, account_id);
         let found = self.store.suspend_account(account_id, audit).await;
-        changed(found.map_err(unavailable)?)
+        changed(found??)
     }
 
     /// Lifts a suspension.
     pub async fn resume_account(&self, actor: Actor, account_id: AccountId) -> Result<(), Problem> {
         let audit = self.entry(actor, Action::AccountResume, account_id);
         let found = self.store.resume_account(account_id, audit).await;
-        let found = found.map_err(unavailable)?;
-        found.then_some(()).ok_or_else(account_not_found)
+        found??.then_some(()).ok_or_else(account_not_found)
     }
 }
 

@@ -7,7 +7,7 @@ use keygate_storage::{Action, Actor, InsertKey, NewKey};
 use serde_json::json;
 
 use super::{key_limit_reached, key_total_reached};
-use crate::{Control, unavailable};
+use crate::Control;
 
 /// What came of a form for a new key.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl Control {
         };
         let limits = self.policy.key_limits;
         let inserted = self.store.insert_key(new, limits, audit).await;
-        match inserted.map_err(unavailable)? {
+        match inserted?? {
             InsertKey::Inserted => Ok(Issued::Now(Box::new(IssuedKey { key, secret }))),
             InsertKey::LimitReached => Err(key_limit_reached(limits.active)),
             InsertKey::TotalReached => Err(key_total_reached(limits.total)),

@@ -2,7 +2,7 @@ use keygate_core::{AccountId, ApiKey, KeyId, Problem};
 use keygate_storage::{AuditPage, KeyPage, KeyStatus, RecordedEntry};
 
 use super::key_not_found;
-use crate::{Control, PAGE, unavailable};
+use crate::{Control, PAGE};
 
 /// How many keys that are not active are listed together, of either kind.
 const MAX_OTHERS: usize = 1_000;
@@ -22,7 +22,7 @@ impl Control {
         };
         let _turn = self.reads.turn(account_id).await;
         let listed = self.store.list_keys(account_id, page, self.clock.now());
-        listed.await.map_err(unavailable)
+        Ok(listed.await?)
     }
 
     /// An account's keys in any state, newest first: all that are active, and the newest thousand of
@@ -75,7 +75,7 @@ impl Control {
         };
         let _turn = self.reads.turn(account_id).await;
         let listed = self.store.list_audit_entries(page).await;
-        listed.map_err(unavailable)
+        Ok(listed?)
     }
 
     /// A key of an account. What is no id, an unknown one and another account's are all the same.
@@ -83,6 +83,6 @@ impl Control {
         let key_id = KeyId::parse(key_id).ok_or_else(key_not_found)?;
         let _turn = self.reads.turn(account_id).await;
         let found = self.store.lookup_key(account_id, key_id).await;
-        found.map_err(unavailable)?.ok_or_else(key_not_found)
+        found?.ok_or_else(key_not_found)
     }
 }

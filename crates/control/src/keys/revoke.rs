@@ -2,7 +2,7 @@ use keygate_core::{AccountId, KeyId, Problem};
 use keygate_storage::{Action, Actor};
 
 use super::key_not_found;
-use crate::{Control, unavailable};
+use crate::Control;
 
 impl Control {
     /// Revokes a key of an account for good: it opens nothing from the moment this returns, and
@@ -17,7 +17,6 @@ impl Control {
         let mut audit = self.entry(actor, Action::KeyRevoke, account_id);
         audit.subject_id = Some(key_id.to_string());
         let deleted = self.store.delete_key(account_id, key_id, audit).await;
-        let found = deleted.map_err(unavailable)?;
-        found.then_some(()).ok_or_else(key_not_found)
+        deleted??.then_some(()).ok_or_else(key_not_found)
     }
 }

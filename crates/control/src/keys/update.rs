@@ -3,7 +3,7 @@ use keygate_storage::{Action, Actor, KeyChanges, UpdateKey};
 use serde_json::json;
 
 use super::{key_limit_reached, key_not_found};
-use crate::{Control, unavailable};
+use crate::Control;
 
 impl Control {
     /// Changes a key of an account. A key that this switches off opens nothing from the moment
@@ -24,7 +24,7 @@ impl Control {
             .store
             .update_key(account_id, key_id, changes, max_active, audit)
             .await;
-        match updated.map_err(unavailable)? {
+        match updated?? {
             UpdateKey::Updated => Ok(()),
             UpdateKey::NotFound => Err(key_not_found()),
             UpdateKey::LimitReached => Err(key_limit_reached(max_active)),

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use keygate_core::{Account, Code, Problem, Token};
-use keygate_storage::{Actor, Session};
+use keygate_storage::{Actor, Session, SessionOver};
 
-use crate::{Control, unavailable};
+use crate::Control;
 
 /// How exactly the last use of a session is kept.
 const TOUCH_EVERY: Duration = Duration::from_secs(1);
@@ -28,12 +28,12 @@ impl Control {
     /// The live session with this token. That it was used is noted, to the second.
     pub async fn authenticate(&self, token: Option<&str>) -> Result<SignedInSession, Problem> {
         let token = token.ok_or_else(session_required)?;
-        let token = Token::parse(token).ok_or_else(session_expired)?;
+        let token = Token::parse(token).ok_or(SessionOver)?;
         let found = self.store.lookup_session(token.hash()).await;
-        let (session, account) = found.map_err(unavailable)?.ok_or_else(session_expired)?;
+        let (session, account) = found?.ok_or(SessionOver)?;
         let now = self.clock.now();
         if session.is_over(now) || account.suspended_at.is_some() {
-            return Err(session_expired());
+            return Err(SessionOver.into());
         }
         if session.last_seen_at.plus(TOUCH_EVERY) <= now {
             let idle_ends_at = now.plus(self.policy.session_idle);
@@ -54,12 +54,5 @@ fn session_required() -> Problem {
     Problem::new(
         Code::SessionRequired,
         "Sign in first: POST /api/session gives the session cookie. API keys are not accepted here.",
-    )
-}
-
-pub(crate) fn session_expired() -> Problem {
-    Problem::new(
-        Code::SessionExpired,
-        "The session has ended. Sign in again.",
     )
 }

@@ -5,7 +5,7 @@ use keygate_core::{
 };
 use keygate_storage::{Action, Actor, BeginSession, Session, SessionOrigin, StoredAccount};
 
-use crate::{Control, SignedInSession, throttle::Counted, unavailable};
+use crate::{Control, SignedInSession, throttle::Counted};
 
 /// Somebody who wants a session.
 #[derive(Debug, Clone, Copy)]
@@ -111,8 +111,7 @@ impl Control {
     }
 
     async fn lookup_account(&self, email: &EmailAddress) -> Result<Option<StoredAccount>, Problem> {
-        let found = self.store.lookup_account(email).await;
-        found.map_err(unavailable)
+        Ok(self.store.lookup_account(email).await?)
     }
 
     /// Counts an attempt to sign in. Whoever would be refused as a stranger is asked after: who has signed in
@@ -129,7 +128,7 @@ impl Control {
         };
         // Nobody's, where there is no account: the answer takes as long.
         let id = account_id.unwrap_or(AccountId::from_bytes([0; 16]));
-        let knows = async |mark| self.store.knows_client(id, mark).await.map_err(unavailable);
+        let knows = async |mark| self.store.knows_client(id, mark).await;
         if let Some(browser) = client.browser().as_ref().map(ClientMark::of_browser)
             && knows(browser).await?
         {
@@ -175,8 +174,7 @@ impl Control {
             .store
             .insert_session(session, password_hash, audit)
             .await;
-        inserted
-            .map_err(unavailable)?
+        inserted??
             .then_some(signed_in)
             .ok_or_else(invalid_credentials)
     }

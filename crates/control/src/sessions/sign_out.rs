@@ -1,7 +1,7 @@
 use keygate_core::{Code, Problem, SessionId};
 use keygate_storage::{Action, Session};
 
-use crate::{Control, SignedInSession, unavailable};
+use crate::{Control, SignedInSession};
 
 impl Control {
     /// Ends a session.
@@ -22,7 +22,7 @@ impl Control {
         let (account_id, now) = (signed_in.account.id, self.clock.now());
         let _turn = self.reads.turn(account_id).await;
         let listed = self.store.list_sessions(account_id, now).await;
-        listed.map_err(unavailable)
+        Ok(listed?)
     }
 
     /// Ends a session of the account that is signed in. What is no id, an unknown one and another
@@ -33,8 +33,7 @@ impl Control {
         let mut audit = self.entry(signed_in.actor(), Action::SessionDelete, account_id);
         audit.subject_id = Some(id.to_string());
         let deleted = self.store.delete_session(account_id, id, audit).await;
-        let found = deleted.map_err(unavailable)?;
-        found.then_some(()).ok_or_else(session_not_found)
+        deleted??.then_some(()).ok_or_else(session_not_found)
     }
 
     /// Ends all sessions of the account that is signed in, except the one that asks for it.
@@ -42,7 +41,7 @@ impl Control {
         let (account_id, kept) = (signed_in.account.id, signed_in.session.id);
         let audit = self.entry(signed_in.actor(), Action::SessionDeleteOthers, account_id);
         let ended = self.store.delete_other_sessions(account_id, kept, audit);
-        ended.await.map_err(unavailable)
+        Ok(ended.await??)
     }
 }
 

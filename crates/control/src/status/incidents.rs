@@ -11,10 +11,12 @@ use keygate_core::{
     Code, ComponentId, Incident, IncidentId, IncidentMessage, IncidentState, IncidentUpdate,
     Problem, Timestamp, UpdateId,
 };
-use keygate_storage::{Action, Actor, AuditEntry, ChangeIncident, IncidentRule, StorageError};
+use keygate_storage::{
+    Action, Actor, AuditEntry, ChangeIncident, IncidentRule, Made, StorageError,
+};
 use serde_json::{Value, json};
 
-use crate::{Control, unavailable};
+use crate::Control;
 
 impl Control {
     /// The components with these ids, among those that there are.
@@ -60,7 +62,7 @@ impl Control {
         action: Action,
         id: IncidentId,
         rule: impl Fn(&mut Incident, Now) -> Result<Value, Problem> + Send + Sync + 'static,
-    ) -> Result<ChangeIncident, StorageError> {
+    ) -> Result<Made<ChangeIncident>, StorageError> {
         let (clock, random) = (self.clock.clone(), self.random.clone());
         let rule: IncidentRule = Arc::new(move |before: &Incident| {
             // The time at which it is judged: it may have waited for another change.
@@ -74,7 +76,7 @@ impl Control {
             Ok((incident, audit))
         });
         let changed = self.store.change_incident(id, rule).await?;
-        if matches!(changed, ChangeIncident::Changed(_)) {
+        if matches!(changed, Ok(ChangeIncident::Changed(_))) {
             self.board.forget().await;
         }
         Ok(changed)
@@ -118,8 +120,8 @@ fn incident_entry(
 }
 
 /// The incident as it has become, or why it has not.
-fn changed(outcome: Result<ChangeIncident, StorageError>) -> Result<Incident, Problem> {
-    match outcome.map_err(unavailable)? {
+fn changed(outcome: Result<Made<ChangeIncident>, StorageError>) -> Result<Incident, Problem> {
+    match outcome?? {
         ChangeIncident::Changed(incident) => Ok(incident),
         ChangeIncident::Refused(problem) => Err(problem),
         ChangeIncident::NotFound => Err(not_found()),

@@ -68,7 +68,7 @@ impl Control {
         };
         let detail = super::incidents::detail(&outage);
         let audit = self.incident_entry(Actor::Prober, Action::IncidentCreate, outage.id, &detail);
-        if self.store.insert_incident(outage, audit).await? {
+        if self.store.insert_incident(outage, audit).await? == Ok(true) {
             tracing::warn!(component = %component.id, %starts_at, "{title}");
             self.board.forget().await;
         }
@@ -118,7 +118,7 @@ impl Control {
             outage.resolve_outage(update, ends_at)?;
             Ok(detail)
         });
-        if let ChangeIncident::Changed(outage) = resolved.await? {
+        if let Ok(ChangeIncident::Changed(outage)) = resolved.await? {
             tracing::info!(title = outage.title.as_str(), "{message}");
         }
         Ok(())

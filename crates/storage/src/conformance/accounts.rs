@@ -3,13 +3,13 @@
 use keygate_core::{LinkId, OsRandom, Role};
 
 use super::{
-    fixture::{Fixture, NOW, PASSWORD_HASH, at},
+    fixture::{ExpectMade, Fixture, NOW, PASSWORD_HASH, at},
     links,
 };
 use crate::{
     AccountPage, AccountSummary, Action, Actor, Admission, AuditEntry, BeginSession, ChangeAccount,
-    InsertAccount, Invitation, InvitationKind, NewPassword, PasswordReset, Session, SetPassword,
-    StorageError,
+    InsertAccount, Invitation, InvitationKind, NewPassword, PasswordReset, Session, SessionOver,
+    SetPassword,
 };
 
 pub async fn an_account_is_found_by_its_address(f: Fixture) {
@@ -79,7 +79,7 @@ pub async fn the_last_admin_stays_one(f: Fixture) {
     assert_eq!(demote(ada).await, ChangeAccount::Changed);
     f.make_admin(ada).await;
     let entry = Fixture::entry(Action::AccountResume);
-    assert!(f.store.resume_account(ada, entry).await.expect("answers"));
+    assert!(f.store.resume_account(ada, entry).await.made());
     assert_eq!(demote(bob).await, ChangeAccount::Changed);
     assert!(f.store.has_admin().await.expect("answers"));
 }
@@ -93,7 +93,7 @@ pub async fn of_two_last_admins_that_are_suspended_at_once_one_stays(f: Fixture)
         for id in [ada, bob] {
             f.make_admin(id).await;
             let entry = Fixture::entry(Action::AccountResume);
-            f.store.resume_account(id, entry).await.expect("answers");
+            f.store.resume_account(id, entry).await.made();
         }
         let (one, other) = tokio::join!(f.try_suspend(ada), f.set_role(bob, Role::Member));
         assert!(f.store.has_admin().await.expect("answers"), "{round}");
@@ -122,7 +122,7 @@ pub async fn an_account_and_its_first_session_are_one_change(f: Fixture) {
             .store
             .insert_account(account, Admission::Free, Some(begin), entry)
             .await;
-        assert_eq!(made.expect("answers"), expected);
+        assert_eq!(made.made(), expected);
         let is_there = f.session_exists(&session).await;
         assert_eq!(is_there, expected == InsertAccount::Inserted);
     }
@@ -148,18 +148,18 @@ pub async fn a_new_password_and_its_session_are_one_change(f: Fixture) {
     };
     let before = f.audited().await;
     let overtaken = change("another", &old).await;
-    assert_eq!(overtaken.expect("answers"), SetPassword::Overtaken);
+    assert_eq!(overtaken.made(), SetPassword::Overtaken);
     assert!(f.session_exists(&old).await);
     assert!(!f.session_exists(&session).await);
     assert_eq!(f.audited().await, before, "a refusal changes nothing");
     let set = change(PASSWORD_HASH, &old).await;
-    assert_eq!(set.expect("answers"), SetPassword::Set);
+    assert_eq!(set.made(), SetPassword::Set);
     assert!(!f.session_exists(&old).await);
     assert!(f.session_exists(&session).await);
     let both = [Action::SessionCreate, Action::AccountSetPassword];
     assert_eq!(f.audited().await[..2], both);
     let over = change("newer", &old).await;
-    assert!(matches!(over, Err(StorageError::SessionOver)));
+    assert!(matches!(over, Ok(Err(SessionOver))));
 }
 
 pub async fn of_two_who_replace_one_password_one_does(f: Fixture) {
@@ -175,7 +175,7 @@ pub async fn of_two_who_replace_one_password_one_does(f: Fixture) {
                 .store
                 .set_password(ada, Some(before.clone()), new, entry)
                 .await;
-            set.expect("answers")
+            set.made()
         };
         let (one, other) = tokio::join!(replace(), replace());
         assert!([one, other].contains(&SetPassword::Set));
@@ -198,8 +198,8 @@ pub async fn of_two_admins_that_suspend_each_other_one_stays(f: Fixture) {
         };
         let done = tokio::join!(suspend(&adas, bob), suspend(&bobs, ada));
         let done = [done.0, done.1].map(|done| match done {
-            Ok(done) => done == ChangeAccount::Changed,
-            Err(StorageError::SessionOver) => false,
+            Ok(Ok(done)) => done == ChangeAccount::Changed,
+            Ok(Err(SessionOver)) => false,
             Err(error) => panic!("{error}"),
         });
         assert_eq!(done.iter().filter(|done| **done).count(), 1, "{done:?}");
@@ -239,7 +239,7 @@ pub async fn suspension_ends_sessions_and_shuts_keys_until_resumed(f: Fixture) {
     let accounts = f.accounts(AccountPage::default()).await;
     assert_eq!(accounts[0].account.suspended_at, Some(NOW));
     let entry = Fixture::entry(Action::AccountResume);
-    assert!(f.store.resume_account(ada, entry).await.expect("answers"));
+    assert!(f.store.resume_account(ada, entry).await.made());
     assert!(!suspended(&f).await);
     assert!(!f.session_exists(&session).await);
     assert_eq!(
@@ -256,14 +256,14 @@ pub async fn an_unknown_account_cannot_be_changed(f: Fixture) {
         let new = Fixture::new_password("hash");
         let entry = entry(Action::AccountSetPassword);
         let set = store.set_password(stranger, replaces, new, entry).await;
-        assert_eq!(set.expect("answers"), SetPassword::NotFound);
+        assert_eq!(set.made(), SetPassword::NotFound);
     }
     let suspend = store.suspend_account(stranger, entry(Action::AccountSuspend));
-    assert_eq!(suspend.await.expect("answers"), ChangeAccount::NotFound);
+    assert_eq!(suspend.await.made(), ChangeAccount::NotFound);
     let resume = store.resume_account(stranger, entry(Action::AccountResume));
-    assert!(!resume.await.expect("answers"));
+    assert!(!resume.await.made());
     let role = store.set_role(stranger, Role::Admin, entry(Action::AccountSetRole));
-    assert_eq!(role.await.expect("answers"), ChangeAccount::NotFound);
+    assert_eq!(role.await.made(), ChangeAccount::NotFound);
     let found = store.lookup_account_summary(stranger, NOW).await;
     assert_eq!(found.expect("answers"), None);
     assert_eq!(f.audited().await, []);
@@ -343,10 +343,10 @@ pub async fn an_admin_whose_session_is_over_changes_no_account(f: Fixture) {
             .await,
     ];
     for refused in refused {
-        assert!(matches!(refused, Err(StorageError::SessionOver)));
+        assert!(matches!(refused, Ok(Err(SessionOver))));
     }
     let refused = f.store.resume_account(ada, by(Action::AccountResume)).await;
-    assert!(matches!(refused, Err(StorageError::SessionOver)));
+    assert!(matches!(refused, Ok(Err(SessionOver))));
     let reset = PasswordReset {
         id: LinkId::generate(NOW, &OsRandom),
         token_hash: over.token_hash,
@@ -358,7 +358,7 @@ pub async fn an_admin_whose_session_is_over_changes_no_account(f: Fixture) {
     };
     let entry = by(Action::PasswordResetCreate);
     let refused = f.store.insert_password_reset(reset, entry).await;
-    assert!(matches!(refused, Err(StorageError::SessionOver)));
+    assert!(matches!(refused, Ok(Err(SessionOver))));
     let invitation = Invitation {
         id: LinkId::generate(NOW, &OsRandom),
         token_hash: over.token_hash,
@@ -370,10 +370,10 @@ pub async fn an_admin_whose_session_is_over_changes_no_account(f: Fixture) {
     };
     let entry = by(Action::InvitationCreate);
     let refused = f.store.insert_invitation(invitation, entry).await;
-    assert!(matches!(refused, Err(StorageError::SessionOver)));
+    assert!(matches!(refused, Ok(Err(SessionOver))));
     let entry = by(Action::InvitationWithdraw);
     let refused = f.store.delete_link(link, entry).await;
-    assert!(matches!(refused, Err(StorageError::SessionOver)));
+    assert!(matches!(refused, Ok(Err(SessionOver))));
     assert!(links::is_listed(&f, link).await);
     let after = (f.accounts(AccountPage::default()).await, f.audited().await);
     assert_eq!(after, before);

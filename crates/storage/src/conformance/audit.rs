@@ -1,6 +1,6 @@
 //! The record of changes.
 
-use super::fixture::{Fixture, NOW, PASSWORD_HASH};
+use super::fixture::{ExpectMade, Fixture, NOW, PASSWORD_HASH};
 use crate::{Action, Actor, AuditEntry, AuditPage, RecordedActor, RecordedEntry, SetPassword};
 
 async fn list(f: &Fixture, page: AuditPage) -> Vec<RecordedEntry> {
@@ -28,7 +28,7 @@ pub async fn entries_are_found_by_account_subject_and_action(f: Fixture) {
         };
         let new = Fixture::new_password(PASSWORD_HASH);
         let set = f.store.set_password(account_id, None, new, entry.clone());
-        assert_eq!(set.await.expect("answers"), SetPassword::Set);
+        assert_eq!(set.await.made(), SetPassword::Set);
         entry
     };
     let first = rename(ada, "one", Action::KeyIssue).await;

@@ -8,8 +8,9 @@ use keygate_core::{
 
 use crate::{
     AccountPage, AccountSummary, Action, Actor, Admission, AuditEntry, AuditPage, ChangeAccount,
-    InsertAccount, InsertKey, KeyChanges, KeyLimits, KeyPage, KeyStatus, KeyUse, NewAccount,
-    NewKey, NewPassword, Session, SessionOrigin, SetPassword, Store, UpdateKey, UsageFlush,
+    InsertAccount, InsertKey, KeyChanges, KeyLimits, KeyPage, KeyStatus, KeyUse, Made, NewAccount,
+    NewKey, NewPassword, Session, SessionOrigin, SetPassword, StorageError, Store, UpdateKey,
+    UsageFlush,
 };
 
 /// The time at which the suite takes place.
@@ -28,6 +29,19 @@ pub const UNLIMITED: KeyLimits = KeyLimits {
     active: 10_000,
     total: 10_000,
 };
+
+/// What became of a change whose maker's session is not over.
+pub trait ExpectMade<T> {
+    /// Panics where it was not made for want of a session, or of the store.
+    fn made(self) -> T;
+}
+
+impl<T> ExpectMade<T> for Result<Made<T>, StorageError> {
+    #[track_caller]
+    fn made(self) -> T {
+        self.expect("the store answers").expect("a live session")
+    }
+}
 
 /// An empty store, and short words for what the suite does with it.
 pub struct Fixture {
@@ -72,14 +86,14 @@ impl Fixture {
         self.store
             .insert_account(account, admission, None, entry)
             .await
-            .expect("the store answers")
+            .made()
     }
 
     /// Asks for another role in the operator's name.
     pub async fn set_role(&self, account_id: AccountId, role: Role) -> ChangeAccount {
         let entry = Self::entry(Action::AccountSetRole);
         let set = self.store.set_role(account_id, role, entry).await;
-        set.expect("answers")
+        set.made()
     }
 
     pub async fn make_admin(&self, account_id: AccountId) {
@@ -91,7 +105,7 @@ impl Fixture {
     pub async fn try_suspend(&self, account_id: AccountId) -> ChangeAccount {
         let entry = Self::entry(Action::AccountSuspend);
         let suspended = self.store.suspend_account(account_id, entry).await;
-        suspended.expect("answers")
+        suspended.made()
     }
 
     pub async fn suspend(&self, account_id: AccountId) {
@@ -103,7 +117,7 @@ impl Fixture {
         let entry = Self::entry(Action::AccountSetPassword);
         let new = Self::new_password(hash);
         let set = self.store.set_password(account_id, None, new, entry).await;
-        assert_eq!(set.expect("the store answers"), SetPassword::Set);
+        assert_eq!(set.made(), SetPassword::Set);
     }
 
     /// A password without a session that begins with it.
@@ -150,7 +164,7 @@ impl Fixture {
         self.store
             .insert_session(session.clone(), password_hash.into(), entry)
             .await
-            .expect("the store answers")
+            .made()
     }
 
     pub async fn session(&self, account_id: AccountId) -> Session {
@@ -201,7 +215,7 @@ impl Fixture {
         self.store
             .insert_key(key, limits, Self::entry(Action::KeyIssue))
             .await
-            .expect("the store answers")
+            .made()
     }
 
     pub async fn key(&self, account_id: AccountId, name: &str) -> (ApiKey, KeyHash) {
@@ -220,7 +234,7 @@ impl Fixture {
                 Self::entry(Action::KeyUpdate),
             )
             .await
-            .expect("the store answers")
+            .made()
     }
 
     pub async fn switch(&self, key: &ApiKey, on: bool, max_active: u32) -> UpdateKey {

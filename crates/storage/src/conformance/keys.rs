@@ -7,7 +7,7 @@ use keygate_core::{
     key::{KeyHash, KeyName},
 };
 
-use super::fixture::{Fixture, NOW, at};
+use super::fixture::{ExpectMade, Fixture, NOW, at};
 use crate::{
     Action, ChangeListener, HasherBinding, InsertKey, KeyChanges, KeyLimits, KeyPage, KeyRules,
     KeyStatus, NewKey, PrefixBinding, UpdateKey,
@@ -57,12 +57,7 @@ pub async fn keys_are_listed_newest_first_and_paged(f: Fixture) {
         names.extend(keys.iter().map(|key| key.name.to_string()));
         // A page stays where it was when the key it ended with goes away.
         let entry = Fixture::entry(Action::KeyRevoke);
-        assert!(
-            f.store
-                .delete_key(ada, last.id, entry)
-                .await
-                .expect("answers")
-        );
+        assert!(f.store.delete_key(ada, last.id, entry).await.made());
     }
     assert_eq!(names, ["key 4", "key 3", "key 2", "key 1", "key 0"]);
 }
@@ -139,7 +134,7 @@ pub async fn the_limit_on_all_keys_counts_those_of_every_state(f: Fixture) {
     assert_eq!(f.insert_within(bobs, limits).await, InsertKey::Inserted);
     let entry = Fixture::entry(Action::KeyRevoke);
     let deleted = f.store.delete_key(ada, off.key.id, entry).await;
-    assert!(deleted.expect("the store answers"));
+    assert!(deleted.made());
     assert_eq!(one_more().await, InsertKey::Inserted);
     assert_eq!(one_more().await, InsertKey::TotalReached);
 }
@@ -298,12 +293,7 @@ pub async fn another_accounts_key_cannot_be_seen_or_changed(f: Fixture) {
     assert_eq!(f.lookup_key(&stolen).await, None);
     assert_eq!(f.switch(&stolen, false, 10).await, UpdateKey::NotFound);
     let entry = Fixture::entry(Action::KeyRevoke);
-    assert!(
-        !f.store
-            .delete_key(eve, key.id, entry)
-            .await
-            .expect("answers")
-    );
+    assert!(!f.store.delete_key(eve, key.id, entry).await.made());
     assert_eq!(f.list(eve, KeyStatus::All).await, []);
     assert_eq!(f.lookup_key(&key).await, Some(key));
 }
@@ -315,8 +305,8 @@ pub async fn a_deleted_key_is_gone(f: Fixture) {
         f.store
             .delete_key(ada, key.id, Fixture::entry(Action::KeyRevoke))
     };
-    assert!(delete().await.expect("answers"));
-    assert!(!delete().await.expect("answers"));
+    assert!(delete().await.made());
+    assert!(!delete().await.made());
     assert_eq!(f.lookup_key(&key).await, None);
     assert_eq!(f.switch(&key, true, 10).await, UpdateKey::NotFound);
     let credential = f.store.lookup_credential(hash).await.expect("answers");
@@ -387,16 +377,13 @@ pub async fn listeners_hear_of_each_change_before_it_is_acknowledged(f: Fixture)
     ear.heard();
     let both = |heard: Vec<KeyHash>| heard.contains(&hash) && heard.contains(&other);
     let entry = Fixture::entry(Action::AccountSuspend);
-    f.store.suspend_account(ada, entry).await.expect("answers");
+    f.store.suspend_account(ada, entry).await.made();
     assert!(both(ear.heard()));
     let entry = Fixture::entry(Action::AccountResume);
-    f.store.resume_account(ada, entry).await.expect("answers");
+    f.store.resume_account(ada, entry).await.made();
     assert!(both(ear.heard()));
     let entry = Fixture::entry(Action::KeyRevoke);
-    f.store
-        .delete_key(ada, key.id, entry)
-        .await
-        .expect("answers");
+    f.store.delete_key(ada, key.id, entry).await.made();
     assert!(ear.heard().contains(&hash));
 }
 
@@ -538,7 +525,7 @@ pub async fn a_form_makes_one_key_of_an_account(f: Fixture) {
     assert_eq!(f.insert_key(by_form(bob), 1).await, InsertKey::Inserted);
     let entry = Fixture::entry(Action::KeyRevoke);
     let deleted = f.store.delete_key(ada, first.key.id, entry).await;
-    assert!(deleted.expect("answers"));
+    assert!(deleted.made());
     assert_eq!(f.insert_key(by_form(ada), 1).await, repeated);
     assert_eq!(f.list(ada, KeyStatus::All).await, []);
 }

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use keygate_core::{AccountId, LinkId, OsRandom, Role, Token, TokenHash};
 
-use super::fixture::{Fixture, NOW, PASSWORD_HASH, at};
+use super::fixture::{ExpectMade, Fixture, NOW, PASSWORD_HASH, at};
 use crate::{
     AccountPage, Action, Admission, BeginSession, ChangeAccount, InsertAccount, Invitation,
     InvitationKind, Link, LinkKind, LinkPage, MAX_SETUP_LINKS, NewPassword, PasswordReset, Session,
-    StorageError,
+    SessionOver,
 };
 
 /// An invitation that ends after so many milliseconds.
@@ -27,7 +27,7 @@ fn new_invitation(kind: InvitationKind, millis: i64) -> Invitation {
 async fn keep(f: &Fixture, invitation: &Invitation) -> bool {
     let entry = Fixture::entry(Action::InvitationCreate);
     let kept = f.store.insert_invitation(invitation.clone(), entry).await;
-    kept.expect("the store answers")
+    kept.made()
 }
 
 /// The token of an invitation that ends after so many milliseconds.
@@ -76,7 +76,7 @@ fn new_reset(account_id: AccountId, millis: i64) -> PasswordReset {
 async fn keep_reset(f: &Fixture, reset: &PasswordReset) -> bool {
     let entry = Fixture::entry(Action::PasswordResetCreate);
     let kept = f.store.insert_password_reset(reset.clone(), entry).await;
-    kept.expect("answers")
+    kept.made()
 }
 
 /// The token of a link for this account's password.
@@ -205,7 +205,7 @@ async fn reset(f: &Fixture, token_hash: TokenHash) -> bool {
     let entry = Fixture::entry(Action::AccountSetPassword);
     let new = Fixture::new_password("new");
     let done = f.store.reset_password(token_hash, new, entry);
-    done.await.expect("answers")
+    done.await.made()
 }
 
 pub async fn a_link_resets_a_password_once(f: Fixture) {
@@ -263,8 +263,8 @@ pub async fn a_reset_password_and_its_session_are_one_change(f: Fixture) {
         f.store.reset_password(link, new, entry).await
     };
     let (first, second) = (Fixture::new_session(ada), Fixture::new_session(ada));
-    assert!(follow(&first).await.expect("answers"));
-    assert!(!follow(&second).await.expect("answers"));
+    assert!(follow(&first).await.made());
+    assert!(!follow(&second).await.made());
     assert!(f.session_exists(&first).await);
     assert!(!f.session_exists(&second).await);
     let both = [Action::SessionCreate, Action::AccountSetPassword];
@@ -287,7 +287,7 @@ async fn links_of(f: &Fixture, session: &Session, whose: AccountId) -> (Invitati
     };
     let entry = Fixture::entry_by(session, Action::InvitationCreate);
     let kept = f.store.insert_invitation(invitation.clone(), entry).await;
-    assert!(kept.expect("answers"));
+    assert!(kept.made());
     let reset = PasswordReset {
         created_by: Some(session.account_id),
         session_id: Some(session.id),
@@ -295,7 +295,7 @@ async fn links_of(f: &Fixture, session: &Session, whose: AccountId) -> (Invitati
     };
     let entry = Fixture::entry_by(session, Action::PasswordResetCreate);
     let kept = f.store.insert_password_reset(reset.clone(), entry).await;
-    assert!(kept.expect("answers"));
+    assert!(kept.made());
     (invitation, reset)
 }
 
@@ -318,7 +318,7 @@ pub async fn links_end_with_the_rights_of_who_made_them(f: Fixture) {
     let (admin, _, ada) = admin_and_ada(&f).await;
     let resume = async |id| {
         let entry = Fixture::entry(Action::AccountResume);
-        assert!(f.store.resume_account(id, entry).await.expect("answers"));
+        assert!(f.store.resume_account(id, entry).await.made());
     };
     let suspend = async |id| {
         f.suspend(id).await;
@@ -327,7 +327,7 @@ pub async fn links_end_with_the_rights_of_who_made_them(f: Fixture) {
     let set_role = async |id| {
         let entry = Fixture::entry(Action::AccountSetRole);
         let set = f.store.set_role(id, Role::Member, entry).await;
-        assert_eq!(set.expect("answers"), ChangeAccount::Changed);
+        assert_eq!(set.made(), ChangeAccount::Changed);
     };
     for round in 0..7 {
         f.set_password(admin, PASSWORD_HASH).await;
@@ -359,7 +359,7 @@ pub async fn links_end_with_the_session_that_made_them_if_another_ends_it(f: Fix
     let end = async |by: &Session, ended: &Session| {
         let entry = Fixture::entry_by(by, Action::SessionDelete);
         let ended = f.store.delete_session(admin, ended.id, entry).await;
-        assert!(ended.expect("answers"));
+        assert!(ended.made());
     };
     let stolen = f.session(admin).await;
     let (of_stolen, of_own) = (
@@ -380,7 +380,7 @@ pub async fn links_end_with_the_session_that_made_them_if_another_ends_it(f: Fix
     let of_own = links_of(&f, &own, bob).await;
     let entry = Fixture::entry_by(&own, Action::SessionDeleteOthers);
     let ended = f.store.delete_other_sessions(admin, own.id, entry).await;
-    ended.expect("answers");
+    ended.made();
     assert_eq!(live(&f, &stay).await, (false, false));
     assert_eq!(live(&f, &of_own).await, (true, true));
 }
@@ -410,19 +410,16 @@ pub async fn no_link_is_left_by_a_session_that_ends_meanwhile(f: Fixture) {
             if round % 2 == 0 {
                 let entry = by(&own, Action::SessionDeleteOthers);
                 let ended = f.store.delete_other_sessions(admin, own.id, entry).await;
-                ended.expect("answers");
+                ended.made();
             } else {
                 let entry = by(&own, Action::SessionDelete);
                 let ended = f.store.delete_session(admin, stolen.id, entry).await;
-                assert!(ended.expect("answers"));
+                assert!(ended.made());
             }
         };
         let (invited, reset_made, ()) = tokio::join!(inviting, making_reset, end);
         for done in [invited, reset_made] {
-            assert!(
-                matches!(done, Ok(true) | Err(StorageError::SessionOver)),
-                "{done:?}"
-            );
+            assert!(matches!(done, Ok(Ok(true) | Err(SessionOver))), "{done:?}");
         }
         assert_eq!(list(&f, None, 1_000).await, [], "{round}");
     }
@@ -485,7 +482,7 @@ pub async fn a_withdrawn_link_works_no_more(f: Fixture) {
     let (_, session, ada) = admin_and_ada(&f).await;
     let withdraw = async |id, action| {
         let entry = Fixture::entry_by(&session, action);
-        f.store.delete_link(id, entry).await.expect("answers")
+        f.store.delete_link(id, entry).await.made()
     };
     let (one, other) = (invite(&f).await, invite(&f).await);
     let links = links_of(&f, &session, ada).await;
@@ -513,7 +510,7 @@ pub async fn of_a_link_that_is_used_and_withdrawn_one_holds(f: Fixture) {
         let before = f.audited().await.len();
         let withdraw = async |id| {
             let entry = Fixture::entry_by(&session, Action::PasswordResetWithdraw);
-            f.store.delete_link(id, entry).await.expect("answers")
+            f.store.delete_link(id, entry).await.made()
         };
         let email = format!("{}@example.com", invitation.id);
         let (reset, withdrawn, admitted, uninvited) = tokio::join!(

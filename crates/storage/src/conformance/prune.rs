@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keygate_core::{FormId, LinkId, OsRandom, RecorderId, Timestamp, Token};
 
-use super::fixture::{Fixture, NOW, PASSWORD_HASH, UNLIMITED};
+use super::fixture::{ExpectMade, Fixture, NOW, PASSWORD_HASH, UNLIMITED};
 use crate::{Action, InsertKey, Invitation, InvitationKind, PasswordReset, Prunable};
 
 const LONG_AGO: Timestamp = Timestamp::from_millis(1_000);
@@ -60,7 +60,7 @@ pub async fn links_that_have_expired_are_forgotten(f: Fixture) {
         };
         let entry = Fixture::entry(Action::InvitationCreate);
         let kept = f.store.insert_invitation(invitation, entry).await;
-        kept.expect("the store answers");
+        kept.made();
         let reset = PasswordReset {
             id: LinkId::generate(NOW, &OsRandom),
             token_hash,
@@ -72,7 +72,7 @@ pub async fn links_that_have_expired_are_forgotten(f: Fixture) {
         };
         let entry = Fixture::entry(Action::PasswordResetCreate);
         let kept = f.store.insert_password_reset(reset, entry).await;
-        assert!(kept.expect("the store answers"));
+        assert!(kept.made());
         left.push(token_hash);
     }
     for what in [Prunable::Invitation, Prunable::PasswordReset] {
@@ -108,7 +108,7 @@ pub async fn entries_of_the_record_are_forgotten_oldest_first(f: Fixture) {
     for (number, entry) in [old.clone(), old, new].into_iter().enumerate() {
         let key = Fixture::new_key(ada, "key", i64::try_from(number).expect("small"));
         let inserted = f.store.insert_key(key, UNLIMITED, entry).await;
-        assert_eq!(inserted.expect("the store answers"), InsertKey::Inserted);
+        assert_eq!(inserted.made(), InsertKey::Inserted);
     }
     let before = f.audited().await.len();
     let years = |number: u64| Prunable::AuditEntry(Duration::from_hours(24 * 365 * number));

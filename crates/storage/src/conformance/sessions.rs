@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use keygate_core::{ClientMark, key::KeyName};
 
-use super::fixture::{Fixture, NOW, PASSWORD_HASH, UNLIMITED, at};
+use super::fixture::{ExpectMade, Fixture, NOW, PASSWORD_HASH, UNLIMITED, at};
 use crate::{
     Action, Actor, AuditEntry, KeyChanges, MAX_KNOWN_CLIENTS, MAX_SESSIONS, Session, SessionOrigin,
-    StorageError, UpdateKey,
+    SessionOver, UpdateKey,
 };
 
 pub async fn a_session_is_found_by_its_token_with_its_account(f: Fixture) {
@@ -85,10 +85,10 @@ pub async fn a_deleted_session_is_gone(f: Fixture) {
     let bob = f.account("bob@example.com").await;
     let entry = || Fixture::entry(Action::SessionDelete);
     let foreign = f.store.delete_session(bob, one.id, entry()).await;
-    assert!(!foreign.expect("answers"), "another account's");
+    assert!(!foreign.made(), "another account's");
     let delete = || f.store.delete_session(ada, one.id, entry());
-    assert!(delete().await.expect("answers"));
-    assert!(!delete().await.expect("answers"));
+    assert!(delete().await.made());
+    assert!(!delete().await.made());
     assert!(!f.session_exists(&one).await);
     assert!(f.session_exists(&other).await);
     assert_eq!(
@@ -177,14 +177,9 @@ pub async fn a_session_that_is_over_changes_nothing(f: Fixture) {
         f.store.update_key(ada, key.id, changes, 10, audit).await
     };
     let live = update(by(&session, Action::KeyUpdate)).await;
-    assert_eq!(live.expect("answers"), UpdateKey::Updated);
+    assert_eq!(live.made(), UpdateKey::Updated);
     let entry = by(&session, Action::SessionDelete);
-    assert!(
-        f.store
-            .delete_session(ada, session.id, entry)
-            .await
-            .expect("answers")
-    );
+    assert!(f.store.delete_session(ada, session.id, entry).await.made());
 
     let mut idle = Fixture::new_session(ada);
     idle.idle_ends_at = at(0);
@@ -192,21 +187,18 @@ pub async fn a_session_that_is_over_changes_nothing(f: Fixture) {
     let before = (f.audited().await, f.lookup_key(&key).await);
     for over in [&session, &idle] {
         let audit = by(over, Action::KeyUpdate);
-        assert!(matches!(
-            update(audit).await,
-            Err(StorageError::SessionOver)
-        ));
+        assert!(matches!(update(audit).await, Ok(Err(SessionOver))));
         let audit = by(over, Action::KeyIssue);
         let new = Fixture::new_key(ada, "too late", 0);
         let inserted = f.store.insert_key(new, UNLIMITED, audit).await;
-        assert!(matches!(inserted, Err(StorageError::SessionOver)));
+        assert!(matches!(inserted, Ok(Err(SessionOver))));
         let audit = by(over, Action::KeyRevoke);
         let deleted = f.store.delete_key(ada, key.id, audit).await;
-        assert!(matches!(deleted, Err(StorageError::SessionOver)));
+        assert!(matches!(deleted, Ok(Err(SessionOver))));
         let audit = by(over, Action::AccountSetPassword);
         let new = Fixture::new_password("newer");
         let set = f.store.set_password(ada, None, new, audit).await;
-        assert!(matches!(set, Err(StorageError::SessionOver)));
+        assert!(matches!(set, Ok(Err(SessionOver))));
     }
     assert_eq!((f.audited().await, f.lookup_key(&key).await), before);
     assert!(
@@ -247,13 +239,13 @@ pub async fn all_sessions_of_an_account_but_one_end(f: Fixture) {
         let ended = f.store.delete_other_sessions(ada, kept.id, by(kept));
         ended.await
     };
-    end(&kept).await.expect("answers");
+    end(&kept).await.made();
     assert!(f.session_exists(&kept).await);
     assert!(!f.session_exists(&other).await);
     assert!(f.session_exists(&bobs).await);
     assert_eq!(f.audited().await[0], Action::SessionDeleteOthers);
     let refused = end(&other).await;
-    assert!(matches!(refused, Err(StorageError::SessionOver)));
+    assert!(matches!(refused, Ok(Err(SessionOver))));
     assert!(f.session_exists(&kept).await);
 }
 
@@ -269,8 +261,8 @@ pub async fn two_sessions_that_end_each_other_do_not_both_go_on(f: Fixture) {
         let done = tokio::join!(end(&one, &other), end(&other, &one));
         let left = [f.session_exists(&one).await, f.session_exists(&other).await];
         let ended = [done.0, done.1].map(|done| match done {
-            Ok(done) => done,
-            Err(StorageError::SessionOver) => false,
+            Ok(Ok(done)) => done,
+            Ok(Err(SessionOver)) => false,
             Err(error) => panic!("{error}"),
         });
         assert_eq!(left, ended, "whoever ends the other stays, and only they");

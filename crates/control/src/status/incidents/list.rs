@@ -2,7 +2,7 @@ use keygate_core::{Incident, IncidentId, Problem};
 use keygate_storage::IncidentPage;
 
 use super::{not_found, parse_id};
-use crate::{Control, PAGE, unavailable};
+use crate::{Control, PAGE};
 
 impl Control {
     /// Up to 100 incidents, newest first; `before` is the id that the last page ended with.
@@ -14,13 +14,13 @@ impl Control {
             before,
             limit: PAGE,
         };
-        self.store.list_incidents(page).await.map_err(unavailable)
+        Ok(self.store.list_incidents(page).await?)
     }
 
     /// The incident with this id.
     pub async fn get_incident(&self, id: &str) -> Result<Incident, Problem> {
         let id = parse_id(id)?;
-        let found = self.store.lookup_incident(id).await.map_err(unavailable)?;
+        let found = self.store.lookup_incident(id).await?;
         found.ok_or_else(not_found)
     }
 }

@@ -6,7 +6,7 @@ use keygate_core::{
 use keygate_storage::{Action, Actor};
 
 use super::{detail, sorted};
-use crate::{Control, unavailable};
+use crate::Control;
 
 impl Control {
     /// An id for what a form is to make: it makes one incident, however often it is sent.
@@ -128,7 +128,7 @@ impl Control {
         let detail = detail(&incident);
         let audit = self.incident_entry(actor, Action::IncidentCreate, incident.id, &detail);
         let inserted = self.store.insert_incident(incident.clone(), audit).await;
-        if inserted.map_err(unavailable)? {
+        if inserted?? {
             self.board.forget().await;
             return Ok(incident);
         }
