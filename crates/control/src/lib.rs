@@ -36,7 +36,7 @@ pub use accounts::{SignUp, Signup, parse_account_id};
 pub use audit::AuditFilter;
 pub use changes::CountedChange;
 pub use keygate_core::{
-    Health, INCIDENT_STATES, IncidentEdit, IssueKey, IssuedKey, OneTimeToken, PostIncident,
+    Health, INCIDENT_STATES, IncidentEdit, IssuedKey, OneTimeToken, PostIncident,
     ScheduleMaintenance,
 };
 pub use keygate_storage::{

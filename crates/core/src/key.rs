@@ -1,19 +1,21 @@
 //! What an API key is: its secret, its hash, its visible prefix and its name.
 
 pub mod base62;
-mod change;
+mod details;
 mod format;
 mod hash;
+mod listed;
 mod name;
 mod secret;
 
-pub use change::{IssueKey, IssuedKey, KeyChanges, KeyStatus};
+pub use details::{KeyChanges, KeyDetails};
 pub use format::{InvalidPrefix, KeyFormat, MalformedKey};
 pub use hash::{KeyHash, KeyHasher};
+pub use listed::{IssuedKey, KeyStatus};
 pub use name::{InvalidKeyName, KeyName};
 pub use secret::KeySecret;
 
-use crate::{AccountId, KeyId, Scopes, Timestamp};
+use crate::{AccountId, KeyId, Timestamp};
 
 /// A key as its owner sees it; the secret is not part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,18 +24,14 @@ pub struct ApiKey {
     pub id: KeyId,
     /// The account that owns it.
     pub account_id: AccountId,
-    /// Its name.
-    pub name: KeyName,
+    /// Its name, scopes and expiry.
+    pub details: KeyDetails,
     /// The first characters of the secret, to tell keys apart: `ask_a1b2`.
     pub key_prefix: String,
-    /// Its scopes.
-    pub scopes: Scopes,
     /// When it was last accepted.
     pub last_used_at: Option<Timestamp>,
     /// How many requests it was accepted for.
     pub request_count: u64,
-    /// The first moment at which it is no longer accepted.
-    pub expires_at: Option<Timestamp>,
     /// Whether the owner has it active.
     pub is_active: bool,
     /// When it was issued.
@@ -43,7 +41,7 @@ pub struct ApiKey {
 impl ApiKey {
     /// The key's state at `now`.
     pub fn state(&self, now: Timestamp) -> KeyState {
-        KeyState::of(self.is_active, self.expires_at, now)
+        KeyState::of(self.is_active, self.details.expires_at, now)
     }
 }
 

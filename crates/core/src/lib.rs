@@ -40,7 +40,7 @@ pub use incident::{
     IncidentTitle, IncidentUpdate, InvalidMessage, InvalidTitle, PostIncident, ScheduleMaintenance,
     check_begun, check_order,
 };
-pub use key::{ApiKey, IssueKey, IssuedKey, KeyChanges, KeyState, KeyStatus};
+pub use key::{ApiKey, IssuedKey, KeyChanges, KeyDetails, KeyState, KeyStatus};
 pub use link::{Link, LinkKind, OneTimeToken};
 pub use network::{ClientMark, client_network, client_site};
 pub use password::{InvalidPassword, Password};

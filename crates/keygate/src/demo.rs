@@ -6,8 +6,7 @@ mod first_call;
 use std::{path::PathBuf, sync::Arc};
 
 use keygate_control::Actor;
-use keygate_control::IssueKey;
-use keygate_core::{OsRandom, Role, Token, key::KeyName};
+use keygate_core::{KeyDetails, OsRandom, Role, Token, key::KeyName};
 use tempfile::TempDir;
 
 use crate::{
@@ -62,13 +61,9 @@ pub(crate) async fn start(listen: Option<Given>) -> Result<Demo, Failure> {
     let account = control
         .create_account(EMAIL, password.expose(), Role::Admin)
         .await?;
-    let request = IssueKey {
-        name: KeyName::parse("Demo").expect("a valid name"),
-        scopes: None,
-        expires_at: None,
-    };
+    let details = KeyDetails::named(KeyName::parse("Demo").expect("a valid name"));
     let issued = control
-        .issue_key(Actor::Operator, account.id, request)
+        .issue_key(Actor::Operator, account.id, details)
         .await?;
     let key = issued.secret.expose();
     let models = first_call::list_models(running.addresses.http, key).await?;

@@ -12,41 +12,18 @@ use crate::{
     write,
 };
 
-/// A step of the schema.
-struct Migration {
-    sql: &'static str,
-    /// The oldest schema version whose programs run on this one, so that nodes can be replaced one
-    /// by one.
-    runs_from: i32,
-}
+/// What makes schema version 1, 2 and so on: the files in `migrations/`. Released ones are never edited.
+const MIGRATIONS: &[&str] = &include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 
-/// What makes schema version 1, 2 and so on. Released ones are never edited.
-const MIGRATIONS: &[Migration] = &[
-    Migration {
-        sql: include_str!("../migrations/0001_initial.sql"),
-        runs_from: 1,
-    },
-    Migration {
-        sql: include_str!("../migrations/0002_usage.sql"),
-        runs_from: 2,
-    },
-    Migration {
-        sql: include_str!("../migrations/0003_feed.sql"),
-        runs_from: 3,
-    },
-    Migration {
-        sql: include_str!("../migrations/0004_dashboard.sql"),
-        runs_from: 3,
-    },
-    Migration {
-        sql: include_str!("../migrations/0005_status.sql"),
-        runs_from: 3,
-    },
-    Migration {
-        sql: include_str!("../migrations/0006_hardening.sql"),
-        runs_from: 3,
-    },
-];
+/// The versions whose schema only programs of that version or a later one run on. Those between only add to the
+/// schema, so that nodes can be replaced one by one.
+const BREAKING: [i32; 3] = [1, 2, 3];
+
+/// The oldest schema version whose programs run on this one.
+fn runs_from(version: i32) -> i32 {
+    let breaking = BREAKING.into_iter().filter(|one| *one <= version);
+    breaking.max().unwrap_or(0)
+}
 
 /// One node at a time; the others find it done. "kgmi"
 const LOCK: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
@@ -92,20 +69,19 @@ async fn migrate(db: &mut PgConnection, name: &str) -> Result<(), StorageError> 
             .await
             .map_err(storage_error)?;
     }
-    let (version, mut runs_from) = recorded(db, name).await?;
+    let (version, _) = recorded(db, name).await?;
     let known = known_version();
     if version >= known {
         return Ok(());
     }
     let done = usize::try_from(version).map_err(|_| StorageError::Foreign(name.to_owned()))?;
-    for migration in &MIGRATIONS[done..] {
-        raw_sql(migration.sql)
+    for &migration in &MIGRATIONS[done..] {
+        raw_sql(migration)
             .execute(&mut *db)
             .await
             .map_err(storage_error)?;
-        runs_from = migration.runs_from;
     }
-    let set = query(SET_VERSION).bind(known).bind(runs_from);
+    let set = query(SET_VERSION).bind(known).bind(runs_from(known));
     execute(db, set).await.map(|_| ())
 }
 

@@ -435,7 +435,7 @@ async fn the_limit_on_active_keys_goes_by_the_databases_clock() {
     let now = SystemClock.now().as_millis();
     let issue = async |expires_at: i64, by_the_node: i64, most: u32| {
         let mut new = Fixture::new_key(account_id, "a key", 0);
-        new.key.expires_at = Some(Timestamp::from_millis(expires_at));
+        new.key.details.expires_at = Some(Timestamp::from_millis(expires_at));
         new.key.created_at = Timestamp::from_millis(by_the_node);
         node.insert_key(new, most).await
     };

@@ -1,8 +1,7 @@
 use keygate_core::{
-    Account, AccountId, ApiKey, ComponentId, Credential, EmailAddress, Incident, IncidentId,
-    IncidentKind, IncidentMessage, IncidentState, IncidentTitle, IncidentUpdate, KeyId, LinkId,
-    ProberId, Role, Scopes, SessionId, Timestamp, TokenHash, UpdateId,
-    key::{KeyHash, KeyName},
+    Account, AccountId, ComponentId, Credential, EmailAddress, Incident, IncidentId, IncidentKind,
+    IncidentMessage, IncidentState, IncidentTitle, IncidentUpdate, KeyId, LinkId, ProberId, Role,
+    Scopes, SessionId, Timestamp, TokenHash, UpdateId, key::KeyHash,
 };
 
 use keygate_storage::{
@@ -111,23 +110,6 @@ pub trait Columns {
             prefix: self.text("key_prefix")?,
             max_active: limit("max_active")?,
             max_total: limit("max_total")?,
-        })
-    }
-
-    /// A key.
-    fn api_key(&self) -> Result<ApiKey, StorageError> {
-        Ok(ApiKey {
-            id: self.key_id("id")?,
-            account_id: self.account_id("account_id")?,
-            name: KeyName::parse(&self.some_text("name")?)
-                .map_err(|_| StorageError::Corrupt("key name"))?,
-            key_prefix: self.some_text("key_prefix")?,
-            scopes: self.scopes()?,
-            last_used_at: self.optional_timestamp("last_used_at")?,
-            request_count: self.count("request_count")?,
-            expires_at: self.optional_timestamp("expires_at")?,
-            is_active: self.flag("is_active")?,
-            created_at: self.timestamp("created_at")?,
         })
     }
 

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use keygate_core::{
-    AccountId, ApiKey, Credential, FormId, KeyId, KeyState, Scopes, Timestamp,
+    AccountId, ApiKey, Credential, FormId, KeyDetails, KeyId, KeyState, Timestamp,
     key::{KeyHash, KeyName},
 };
 use keygate_storage::{
@@ -10,7 +10,7 @@ use keygate_storage::{
 };
 
 use crate::{
-    Dialect, Engine, Read, SqlStore, Statement, Tx, all, audit, exists, optional,
+    Columns, Dialect, Engine, Read, SqlStore, Statement, Tx, all, audit, exists, optional,
     statement::{both, each, postgres, statements},
     undone::Undone,
     value::values,
@@ -71,15 +71,15 @@ macro_rules! key {
 
 statements! {
     INSERT = both!("INSERT INTO api_keys \
-        (id, account_id, hash, name, key_prefix, scopes, expires_at, is_active, created_at) \
+        (id, account_id, hash, key_prefix, created_at, is_active, name, scopes, expires_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)");
     LOOKUP_FORM = both!("SELECT key_id FROM key_forms WHERE account_id = $1 AND form_id = $2");
     REMEMBER_FORM = both!("INSERT INTO key_forms (account_id, form_id, key_id, sent_at) \
         VALUES ($1, $2, $3, $4)");
     LOOKUP = each!(key!("max", ""), key!("greatest", ""));
     LOOKUP_LOCKED = each!(key!("max", ""), key!("greatest", " FOR UPDATE OF k"));
-    UPDATE = both!("UPDATE api_keys SET name = coalesce($3, name), scopes = coalesce($4, scopes), \
-        is_active = coalesce($5, is_active) WHERE account_id = $1 AND id = $2");
+    /// Whatever of a key changes is written as it is to be: the row is locked.
+    UPDATE = both!("UPDATE api_keys SET is_active = $2, name = $3, scopes = $4 WHERE id = $1");
     DELETE = both!("DELETE FROM api_keys WHERE account_id = $1 AND id = $2 RETURNING hash");
     CREDENTIAL = both!("SELECT api_keys.id, account_id, scopes, expires_at, is_active, \
         accounts.suspended_at FROM api_keys JOIN accounts ON accounts.id = account_id \
@@ -134,6 +134,24 @@ statements! {
     NAME_INSTALLATION = both!("UPDATE hasher SET installation = coalesce(installation, $1)");
     BIND_PREFIX = both!("UPDATE hasher SET key_prefix = $1");
     NOTE_LIMITS = both!("UPDATE hasher SET max_active = $1, max_total = $2");
+}
+
+fn api_key(row: &dyn Columns) -> Result<ApiKey, StorageError> {
+    let name = KeyName::parse(&row.some_text("name")?);
+    Ok(ApiKey {
+        id: row.key_id("id")?,
+        account_id: row.account_id("account_id")?,
+        key_prefix: row.some_text("key_prefix")?,
+        details: KeyDetails {
+            name: name.map_err(|_| StorageError::Corrupt("key name"))?,
+            scopes: row.scopes()?,
+            expires_at: row.optional_timestamp("expires_at")?,
+        },
+        last_used_at: row.optional_timestamp("last_used_at")?,
+        request_count: row.count("request_count")?,
+        is_active: row.flag("is_active")?,
+        created_at: row.timestamp("created_at")?,
+    })
 }
 
 /// What deciding about the key with this hash needs to know.
@@ -193,7 +211,7 @@ async fn lookup(
     key_id: KeyId,
 ) -> Result<Option<(ApiKey, KeyHash)>, StorageError> {
     optional(db, statement, values![account_id, key_id], |row| {
-        Ok((row.api_key()?, row.key_hash("hash")?))
+        Ok((api_key(row)?, row.key_hash("hash")?))
     })
     .await
 }
@@ -285,16 +303,21 @@ async fn insert(
     if !has_total_place(tx, key.account_id, limits.total).await? {
         return Ok(InsertKey::TotalReached);
     }
+    let KeyDetails {
+        name,
+        scopes,
+        expires_at,
+    } = &key.details;
     let row = values![
         key.id,
         key.account_id,
         &hash,
-        key.name.as_str(),
         &key.key_prefix,
-        i64::from(key.scopes.bits()),
-        key.expires_at,
-        key.is_active,
         key.created_at,
+        key.is_active,
+        name.as_str(),
+        i64::from(scopes.bits()),
+        *expires_at,
     ];
     tx.execute(&INSERT, row).await?;
     if let Some(form) = form {
@@ -320,24 +343,24 @@ async fn update(
         tx.lock(&LOCK_ACCOUNT, values![account_id]).await?;
     }
     let found = lookup(tx, &LOOKUP_LOCKED, account_id, key_id).await?;
-    let Some((key, hash)) = found else {
+    let Some((mut key, hash)) = found else {
         return Ok(UpdateKey::NotFound);
     };
     if is_activated {
-        if KeyState::of(true, key.expires_at, audit.at) == KeyState::Expired {
+        if KeyState::of(true, key.details.expires_at, audit.at) == KeyState::Expired {
             return Ok(UpdateKey::Expired);
         }
         if !key.is_active && !has_place(tx, account_id, key_id, max_active, audit.at).await? {
             return Ok(UpdateKey::LimitReached);
         }
     }
-    let scopes = changes.scopes.map(Scopes::bits).map(u64::from);
+    changes.apply_to(&mut key);
+    let KeyDetails { name, scopes, .. } = &key.details;
     let row = values![
-        account_id,
         key_id,
-        changes.name.as_ref().map(KeyName::as_str),
-        scopes,
-        changes.is_active,
+        key.is_active,
+        name.as_str(),
+        i64::from(scopes.bits()),
     ];
     tx.execute(&UPDATE, row).await?;
     tx.key_changed(hash);
@@ -375,7 +398,7 @@ async fn list(
     };
     let values = values![account_id, page.less_than(), page.limit, now];
     let used = if page.status.depends_on_time() { 4 } else { 3 };
-    all(db, list, &values[..used], |row| row.api_key()).await
+    all(db, list, &values[..used], api_key).await
 }
 
 async fn bind_hasher(tx: &mut dyn Tx, ours: String) -> Result<HasherBinding, StorageError> {

@@ -5,14 +5,8 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use crate::{connection::prepare_writer, error::storage_error, generation};
 
-/// What makes schema version 1, 2 and so on. Released ones are never edited.
-const MIGRATIONS: &[&str] = &[
-    include_str!("../migrations/0001_initial.sql"),
-    include_str!("../migrations/0002_usage.sql"),
-    include_str!("../migrations/0003_dashboard.sql"),
-    include_str!("../migrations/0004_status.sql"),
-    include_str!("../migrations/0005_hardening.sql"),
-];
+/// What makes schema version 1, 2 and so on: the files in `migrations/`. Released ones are never edited.
+const MIGRATIONS: &[&str] = &include!(concat!(env!("OUT_DIR"), "/migrations.rs"));
 
 /// "KGAT": marks the file as keygate's (`PRAGMA application_id`).
 pub(crate) const APPLICATION_ID: i64 = 0x4b47_4154;

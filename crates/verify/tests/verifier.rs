@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use keygate_core::{
-    AccountId, ApiKey, Clock, Credential, Denial, EmailAddress, KeyId, ManualClock, OsRandom, Role,
-    Scope, Timestamp,
+    AccountId, ApiKey, Clock, Credential, Denial, EmailAddress, KeyDetails, KeyId, ManualClock,
+    OsRandom, Role, Scope, Timestamp,
     key::{KeyFormat, KeyHash, KeyHasher, KeyName, KeySecret},
 };
 use keygate_http::delay_of;
@@ -114,12 +114,13 @@ impl World {
         let key = ApiKey {
             id: KeyId::generate(self.clock.now(), &OsRandom),
             account_id: self.account_id,
-            name: KeyName::parse("a key").expect("a name"),
+            details: KeyDetails {
+                expires_at,
+                ..KeyDetails::named(KeyName::parse("a key").expect("a name"))
+            },
             key_prefix: format.shown_prefix(&secret),
-            scopes: [Scope::Read].into_iter().collect(),
             last_used_at: None,
             request_count: 0,
-            expires_at,
             is_active: true,
             created_at: self.clock.now(),
         };

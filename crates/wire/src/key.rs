@@ -1,5 +1,5 @@
 use keygate_core::{
-    ApiKey, Code, IssueKey, IssuedKey, KeyChanges, KeyId, KeyStatus, Problem, Scopes, Timestamp,
+    ApiKey, Code, IssuedKey, KeyChanges, KeyDetails, KeyId, KeyStatus, Problem, Scopes, Timestamp,
     key::{KeyName, KeySecret},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -32,12 +32,13 @@ pub struct CreateKeyRequest {
     pub expires_at: Option<Timestamp>,
 }
 
-impl From<CreateKeyRequest> for IssueKey {
+impl From<CreateKeyRequest> for KeyDetails {
     fn from(request: CreateKeyRequest) -> Self {
+        let named = Self::named(request.name);
         Self {
-            name: request.name,
-            scopes: request.scopes,
+            scopes: request.scopes.unwrap_or(named.scopes),
             expires_at: request.expires_at,
+            ..named
         }
     }
 }
@@ -142,11 +143,11 @@ impl From<ApiKey> for KeyResponse {
     fn from(key: ApiKey) -> Self {
         Self {
             id: key.id,
-            name: key.name,
+            name: key.details.name,
             key_prefix: key.key_prefix,
-            scopes: key.scopes,
+            scopes: key.details.scopes,
             last_used_at: key.last_used_at,
-            expires_at: key.expires_at,
+            expires_at: key.details.expires_at,
             is_active: key.is_active,
             created_at: key.created_at,
         }
@@ -191,10 +192,10 @@ impl From<IssuedKey> for CreateKeyResponse {
     fn from(IssuedKey { key, secret }: IssuedKey) -> Self {
         Self {
             id: key.id,
-            name: key.name,
+            name: key.details.name,
             key_prefix: key.key_prefix,
-            scopes: key.scopes,
-            expires_at: key.expires_at,
+            scopes: key.details.scopes,
+            expires_at: key.details.expires_at,
             created_at: key.created_at,
             key: secret,
         }

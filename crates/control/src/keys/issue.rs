@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use keygate_core::{
-    AccountId, ApiKey, Code, FormId, IssueKey, IssuedKey, KeyId, Problem, Scope, Scopes, Timestamp,
+    AccountId, ApiKey, Code, FormId, IssuedKey, KeyDetails, KeyId, Problem, Timestamp,
 };
 use keygate_storage::{Action, Actor, InsertKey, NewKey};
 use serde_json::json;
@@ -35,9 +35,9 @@ impl Control {
         &self,
         actor: Actor,
         account_id: AccountId,
-        request: IssueKey,
+        details: KeyDetails,
     ) -> Result<IssuedKey, Problem> {
-        match self.issue(actor, account_id, request, None).await? {
+        match self.issue(actor, account_id, details, None).await? {
             Issued::Now(issued) => Ok(*issued),
             Issued::Before(_) => unreachable!("no form was sent"),
         }
@@ -48,38 +48,36 @@ impl Control {
         &self,
         actor: Actor,
         account_id: AccountId,
-        request: IssueKey,
+        details: KeyDetails,
         form: FormId,
     ) -> Result<Issued, Problem> {
         refuse_old(form, self.clock.now())?;
-        self.issue(actor, account_id, request, Some(form)).await
+        self.issue(actor, account_id, details, Some(form)).await
     }
 
     async fn issue(
         &self,
         actor: Actor,
         account_id: AccountId,
-        request: IssueKey,
+        details: KeyDetails,
         form: Option<FormId>,
     ) -> Result<Issued, Problem> {
         let now = self.clock.now();
-        request.refuse_unissuable(now)?;
+        details.refuse_unissuable(now)?;
         let secret = self.format.generate(&*self.random);
         let key = ApiKey {
             id: KeyId::generate(now, &*self.random),
             account_id,
-            name: request.name,
+            details,
             key_prefix: self.format.shown_prefix(&secret),
-            scopes: request.scopes.unwrap_or_else(default_scopes),
             last_used_at: None,
             request_count: 0,
-            expires_at: request.expires_at,
             is_active: true,
             created_at: now,
         };
         let mut audit = self.entry(actor, Action::KeyIssue, account_id);
         audit.subject_id = Some(key.id.to_string());
-        audit.detail = Some(detail(&key));
+        audit.detail = Some(json!(key.details).to_string());
         let new = NewKey {
             key: key.clone(),
             hash: self.hasher.hash(secret.expose()),
@@ -103,12 +101,4 @@ fn refuse_old(form: FormId, now: Timestamp) -> Result<(), Problem> {
     }
     let why = "The form is older than a day. Nothing was created; send it again.";
     Err(Problem::new(Code::InvalidRequest, why))
-}
-
-fn default_scopes() -> Scopes {
-    [Scope::Chat, Scope::Read].into_iter().collect()
-}
-
-fn detail(key: &ApiKey) -> String {
-    json!({"name": key.name, "scopes": key.scopes, "expires_at": key.expires_at}).to_string()
 }

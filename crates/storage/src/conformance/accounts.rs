@@ -284,7 +284,7 @@ pub async fn accounts_are_listed_oldest_first_with_their_keys(f: Fixture) {
     let (key, _) = f.key(bob.id, "off").await;
     f.switch(&key, false, 10).await;
     let mut over = Fixture::new_key(bob.id, "over", -10);
-    over.key.expires_at = Some(at(0));
+    over.key.details.expires_at = Some(at(0));
     f.insert_key(over, 10).await;
     f.key(bob.id, "on").await;
     let expected = AccountSummary {

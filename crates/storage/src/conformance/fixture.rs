@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use keygate_core::{
-    AccountId, ApiKey, EmailAddress, KeyId, OsRandom, RecorderId, Role, Scope, SessionId,
+    AccountId, ApiKey, EmailAddress, KeyDetails, KeyId, OsRandom, RecorderId, Role, SessionId,
     Timestamp, Token,
     key::{KeyFormat, KeyHash, KeyHasher, KeyName},
 };
@@ -189,12 +189,10 @@ impl Fixture {
             key: ApiKey {
                 id: KeyId::generate(at(offset_millis), &OsRandom),
                 account_id,
-                name: KeyName::parse(name).expect("a name"),
+                details: KeyDetails::named(KeyName::parse(name).expect("a name")),
                 key_prefix: format.shown_prefix(&secret),
-                scopes: [Scope::Chat, Scope::Read].into_iter().collect(),
                 last_used_at: None,
                 request_count: 0,
-                expires_at: None,
                 is_active: true,
                 created_at: at(offset_millis),
             },

@@ -16,7 +16,7 @@ use crate::{
 pub async fn a_key_reads_back_as_it_was_issued(f: Fixture) {
     let ada = f.account("ada@example.com").await;
     let mut new = Fixture::new_key(ada, "Production", 0);
-    new.key.expires_at = Some(at(60_000));
+    new.key.details.expires_at = Some(at(60_000));
     f.insert_key(new.clone(), 10).await;
     assert_eq!(f.lookup_key(&new.key).await, Some(new.key.clone()));
     assert_eq!(f.list(ada, KeyStatus::Active).await, [new.key.clone()]);
@@ -24,8 +24,8 @@ pub async fn a_key_reads_back_as_it_was_issued(f: Fixture) {
     let credential = credential.expect("it is there");
     assert_eq!(credential.key_id, new.key.id);
     assert_eq!(credential.account_id, ada);
-    assert_eq!(credential.scopes, new.key.scopes);
-    assert_eq!(credential.expires_at, new.key.expires_at);
+    assert_eq!(credential.scopes, new.key.details.scopes);
+    assert_eq!(credential.expires_at, new.key.details.expires_at);
     assert!(credential.is_active && !credential.account_suspended);
     let unknown = f
         .store
@@ -54,7 +54,7 @@ pub async fn keys_are_listed_newest_first_and_paged(f: Fixture) {
         let keys = page(before).await;
         let Some(last) = keys.last() else { break };
         before = Some(last.id);
-        names.extend(keys.iter().map(|key| key.name.to_string()));
+        names.extend(keys.iter().map(|key| key.details.name.to_string()));
         // A page stays where it was when the key it ended with goes away.
         let entry = Fixture::entry(Action::KeyRevoke);
         assert!(f.store.delete_key(ada, last.id, entry).await.made());
@@ -72,7 +72,7 @@ pub async fn states_change_at_the_very_millisecond(f: Fixture) {
         ("off", None, false),
     ] {
         let mut new = Fixture::new_key(ada, name, -10);
-        new.key.expires_at = expires_at;
+        new.key.details.expires_at = expires_at;
         new.key.is_active = active;
         f.insert_key(new, 10).await;
     }
@@ -86,7 +86,7 @@ pub async fn states_change_at_the_very_millisecond(f: Fixture) {
         ),
     ] {
         let listed = f.list(ada, status).await;
-        let mut names: Vec<_> = listed.iter().map(|key| key.name.as_str()).collect();
+        let mut names: Vec<_> = listed.iter().map(|key| key.details.name.as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, expected, "{status:?}");
     }
@@ -97,7 +97,7 @@ pub async fn the_limit_counts_active_keys_only(f: Fixture) {
     let bob = f.account("bob@example.com").await;
     let mut expired = Fixture::new_key(ada, "expired", -10);
     // By whichever clock: the database's decides, where it has one.
-    expired.key.expires_at = Some(Timestamp::from_millis(1));
+    expired.key.details.expires_at = Some(Timestamp::from_millis(1));
     f.insert_key(expired, 2).await;
     let (off, _) = f.key(ada, "off").await;
     f.switch(&off, false, 2).await;
@@ -120,7 +120,7 @@ pub async fn the_limit_on_all_keys_counts_those_of_every_state(f: Fixture) {
         total: 3,
     };
     let mut expired = Fixture::new_key(ada, "expired", -10);
-    expired.key.expires_at = Some(Timestamp::from_millis(1));
+    expired.key.details.expires_at = Some(Timestamp::from_millis(1));
     let mut off = Fixture::new_key(ada, "off", 0);
     off.key.is_active = false;
     let on = Fixture::new_key(ada, "on", 0);
@@ -173,7 +173,7 @@ pub async fn pages_of_every_status_go_on_where_the_last_one_ended(f: Fixture) {
         for account in [ada, bob] {
             let mut new = Fixture::new_key(account, "key", number);
             new.key.is_active = number % 3 != 0;
-            new.key.expires_at = (number % 3 == 1).then_some(at(40 - number * 2));
+            new.key.details.expires_at = (number % 3 == 1).then_some(at(40 - number * 2));
             assert_eq!(f.insert_key(new.clone(), 100).await, InsertKey::Inserted);
             all.push(new.key);
         }
@@ -235,7 +235,7 @@ pub async fn an_expired_key_cannot_be_switched_on(f: Fixture) {
     let ada = f.account("ada@example.com").await;
     for is_active in [true, false] {
         let mut new = Fixture::new_key(ada, "over", -10);
-        new.key.expires_at = Some(at(0));
+        new.key.details.expires_at = Some(at(0));
         new.key.is_active = is_active;
         f.insert_key(new.clone(), 10).await;
         let changes = KeyChanges {
@@ -271,8 +271,9 @@ pub async fn only_the_supplied_fields_of_one_key_change(f: Fixture) {
             ..KeyChanges::default()
         },
     ] {
-        expected.name = changes.name.clone().unwrap_or(expected.name);
-        expected.scopes = changes.scopes.unwrap_or(expected.scopes);
+        let details = &mut expected.details;
+        details.name = changes.name.clone().unwrap_or(details.name.clone());
+        details.scopes = changes.scopes.unwrap_or(details.scopes);
         expected.is_active = changes.is_active.unwrap_or(expected.is_active);
         assert_eq!(
             f.update(&before[20], changes, 100).await,
@@ -504,7 +505,7 @@ pub async fn names_come_back_as_they_went_in(f: Fixture) {
     ] {
         let (key, _) = f.key(ada, name).await;
         let found = f.lookup_key(&key).await.expect("there");
-        assert_eq!(found.name.as_str(), name);
+        assert_eq!(found.details.name.as_str(), name);
     }
 }
 

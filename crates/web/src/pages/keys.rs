@@ -2,6 +2,7 @@
 
 mod created;
 mod expiry;
+mod fields;
 mod list;
 mod new;
 mod scopes;
@@ -12,14 +13,14 @@ pub(crate) use list::list;
 pub(crate) use new::{create, new};
 pub(crate) use show::{change, show};
 
-use keygate_core::{ApiKey, KeyId, KeyState, Scope, Scopes, Timestamp, key::KeyName};
+use keygate_core::{ApiKey, KeyDetails, KeyId, KeyState, Scope, Scopes, Timestamp};
 
 use super::moment::Moment;
 
 /// A key, for people.
 pub(crate) struct KeyView {
     pub(crate) id: KeyId,
-    pub(crate) name: KeyName,
+    pub(crate) details: KeyDetails,
     pub(crate) prefix: String,
     pub(crate) scopes: Vec<&'static str>,
     pub(crate) created: Moment,
@@ -32,12 +33,12 @@ impl KeyView {
     fn new(key: &ApiKey, now: Timestamp) -> Self {
         Self {
             id: key.id,
-            name: key.name.clone(),
+            details: key.details.clone(),
             prefix: key.key_prefix.clone(),
-            scopes: names(key.scopes),
+            scopes: names(key.details.scopes),
             created: Moment::new(key.created_at, now),
             last_used: key.last_used_at.map(|at| Moment::new(at, now)),
-            expires: key.expires_at.map(|at| Moment::new(at, now)),
+            expires: key.details.expires_at.map(|at| Moment::new(at, now)),
             state: state_name(key.state(now)),
         }
     }

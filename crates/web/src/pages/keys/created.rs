@@ -28,11 +28,11 @@ pub(super) fn show(frame: Frame, issued: &IssuedKey, origin: &str, now: Timestam
     let created = CreatedPage {
         frame,
         id: key.id,
-        name: &key.name,
-        scopes: names(key.scopes),
-        expires: key.expires_at.map(|at| Moment::new(at, now)),
+        name: &key.details.name,
+        scopes: names(key.details.scopes),
+        expires: key.details.expires_at.map(|at| Moment::new(at, now)),
         secret: secret.expose(),
-        snippets: snippets(key.scopes, secret.expose(), origin),
+        snippets: snippets(key.details.scopes, secret.expose(), origin),
     };
     with_secret(page(StatusCode::CREATED, &created))
 }

@@ -180,16 +180,18 @@ impl Choice {
     /// `search` is folded.
     fn takes(&self, key: &ApiKey, search: &str, now: Timestamp) -> bool {
         self.state.is_none_or(|state| key.state(now) == state)
-            && (folded(key.name.as_str()).contains(search)
+            && (folded(key.details.name.as_str()).contains(search)
                 || folded(&key.key_prefix).contains(search))
     }
 
     fn sort(&self, keys: &mut [ApiKey]) {
         // What never happened or never will stands last, whichever way round.
         match (self.order, self.is_descending) {
-            (Order::Name, false) => keys.sort_by_cached_key(|key| folded(key.name.as_str())),
+            (Order::Name, false) => {
+                keys.sort_by_cached_key(|key| folded(key.details.name.as_str()));
+            }
             (Order::Name, true) => {
-                keys.sort_by_cached_key(|key| Reverse(folded(key.name.as_str())));
+                keys.sort_by_cached_key(|key| Reverse(folded(key.details.name.as_str())));
             }
             (Order::Created, false) => keys.sort_by_key(|key| key.id),
             (Order::Created, true) => keys.sort_by_key(|key| Reverse(key.id)),
@@ -198,9 +200,9 @@ impl Choice {
             }
             (Order::LastUsed, true) => keys.sort_by_key(|key| Reverse(key.last_used_at)),
             (Order::Expires, false) => {
-                keys.sort_by_key(|key| (key.expires_at.is_none(), key.expires_at));
+                keys.sort_by_key(|key| (key.details.expires_at.is_none(), key.details.expires_at));
             }
-            (Order::Expires, true) => keys.sort_by_key(|key| Reverse(key.expires_at)),
+            (Order::Expires, true) => keys.sort_by_key(|key| Reverse(key.details.expires_at)),
         }
     }
 

@@ -2,13 +2,12 @@ use askama::Template;
 use axum::{Extension, extract::State, response::Response};
 use http::Uri;
 use keygate_control::{Issued, SignedInSession};
-use keygate_core::{Code, FormId, IssueKey, Problem, Scope, Timestamp};
-use keygate_wire::{CreateKeyRequest, read_field};
+use keygate_core::{Code, FormId, KeyDetails, Problem, Scope, Timestamp};
 
 use super::{
     created,
     expiry::{self, ExpiryChoice},
-    scopes::{self, ScopeChoice},
+    fields::{self, Choices},
 };
 use crate::{
     origin::Origin,
@@ -26,8 +25,14 @@ struct NewPage {
     form: Form,
     /// So that it makes one key, however often it is sent.
     id: FormId,
-    choices: Vec<ScopeChoice>,
+    choices: Choices,
     expiries: Vec<ExpiryChoice>,
+}
+
+impl NewPage {
+    fn error(&self) -> Option<&str> {
+        fields::error_apart_from(&self.form, "expires_at")
+    }
 }
 
 /// `GET /keys/new`; what stands in the query is filled in.
@@ -68,19 +73,17 @@ pub(crate) async fn create(
 }
 
 /// The key that is wanted; or nothing, and what is wrong is noted.
-fn parse(form: &mut Form, now: Timestamp) -> Option<(FormId, IssueKey)> {
+fn parse(form: &mut Form, now: Timestamp) -> Option<(FormId, KeyDetails)> {
     let id = FormId::parse(form.text("id"));
     let id = id.ok_or_else(|| Problem::new(Code::InvalidRequest, "Load the page again."));
     let id = form.accept(id);
-    let name = form.accept(read_field("name", form.text("name")));
-    let scopes = form.accept(scopes::parse(form));
+    let details = fields::take(form);
     let expires_at = form.accept(expiry::parse(form, now));
-    let request = CreateKeyRequest {
-        name: name?,
-        scopes: Some(scopes?),
+    let details = KeyDetails {
         expires_at: expires_at?,
+        ..details?
     };
-    Some((id?, request.into()))
+    Some((id?, details))
 }
 
 fn show_form(state: &WebState, signed_in: &SignedInSession, form: Form) -> Response {
@@ -88,7 +91,7 @@ fn show_form(state: &WebState, signed_in: &SignedInSession, form: Form) -> Respo
     let new = NewPage {
         frame: Frame::of(signed_in, "keys"),
         id: state.control().new_key_form(),
-        choices: scopes::choices(&form, &OFFERED),
+        choices: Choices::of(&form, &OFFERED),
         expiries: expiry::choices(&form),
         form,
     };

@@ -2,12 +2,11 @@ use askama::Template;
 use axum::{Extension, extract::State, response::Response};
 use http::Uri;
 use keygate_control::{RecordedEntry, SignedInSession};
-use keygate_core::{ApiKey, Code, Problem, Scope};
-use keygate_wire::{UpdateKeyRequest, read_field};
+use keygate_core::{ApiKey, Code, KeyChanges, Problem, Scope};
 
 use super::{
-    KeyView, names,
-    scopes::{self, ScopeChoice},
+    KeyView,
+    fields::{self, Choices},
 };
 use crate::{
     pages::{form::Form, frame::Frame, go_to, last_of_full, message, page, record::EntryView},
@@ -24,9 +23,15 @@ struct KeyPage {
     key: KeyView,
     requests: u64,
     is_on: bool,
-    choices: Vec<ScopeChoice>,
+    choices: Choices,
     history: Vec<EntryView>,
     older: Option<String>,
+}
+
+impl KeyPage {
+    fn error(&self) -> Option<&str> {
+        fields::error_apart_from(&self.form, "confirm")
+    }
 }
 
 /// `GET /keys/{id}`; what stands in the query is filled in.
@@ -64,43 +69,34 @@ pub(crate) async fn change(
 type Done = Result<Option<String>, Problem>;
 
 async fn update(state: &WebState, signed_in: &SignedInSession, id: &str, form: &mut Form) -> Done {
-    let (request, done) = match form.text("do") {
+    let (changes, done) = match form.text("do") {
         "on" => (switch(true), "on"),
         "off" => (switch(false), "off"),
-        "change" => {
-            let name = form.accept(read_field("name", form.text("name")));
-            let scopes = form.accept(scopes::parse(form));
-            let (Some(name), Some(scopes)) = (name, scopes) else {
-                return Ok(None);
-            };
-            let request = UpdateKeyRequest {
-                name: Some(name),
-                scopes: Some(scopes),
-                is_active: None,
-            };
-            (request, "changed")
-        }
+        "change" => match fields::take(form) {
+            Some(details) => (details.into(), "changed"),
+            None => return Ok(None),
+        },
         _ => return Err(Problem::new(Code::InvalidRequest, "No action was chosen.")),
     };
     let account_id = signed_in.account.id;
     let control = state.control();
     control
-        .update_key(signed_in.actor(), account_id, id, request.try_into()?)
+        .update_key(signed_in.actor(), account_id, id, changes)
         .await?;
     Ok(Some(format!("/keys/{id}?done={done}")))
 }
 
-fn switch(on: bool) -> UpdateKeyRequest {
-    UpdateKeyRequest {
+fn switch(on: bool) -> KeyChanges {
+    KeyChanges {
         is_active: Some(on),
-        ..UpdateKeyRequest::default()
+        ..KeyChanges::default()
     }
 }
 
 async fn revoke(state: &WebState, signed_in: &SignedInSession, id: &str, form: &Form) -> Done {
     let (control, account_id) = (state.control(), signed_in.account.id);
     let key = control.get_key(account_id, id).await?;
-    if !key.name.is_typed_as(form.text("confirm")) {
+    if !key.details.name.is_typed_as(form.text("confirm")) {
         let rule = "is not the key's name, so nothing was revoked";
         return Err(Problem::invalid_parameter("confirm", rule));
     }
@@ -158,8 +154,7 @@ fn render(
     // What was typed, or else what the key is.
     let is_filled_in = form.has("name");
     if !is_filled_in {
-        form.set("name", [key.name.as_str()]);
-        form.set("scopes", names(key.scopes));
+        fields::fill(&mut form, &key.details);
     }
     let notice = if is_filled_in {
         Some("The changes below are not saved yet. Check them, then save.")
@@ -174,7 +169,7 @@ fn render(
     let shown = KeyPage {
         frame,
         notice,
-        choices: scopes::choices(&form, &Scope::ALL),
+        choices: Choices::of(&form, &Scope::ALL),
         form,
         key: KeyView::new(key, now),
         requests: key.request_count,
