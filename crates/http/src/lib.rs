@@ -4,6 +4,7 @@
 mod client;
 mod client_body;
 mod delay;
+mod error;
 mod framing;
 mod headers;
 mod hops;
@@ -17,6 +18,7 @@ mod stalled_write;
 pub use client::{ClientAddress, Peer, TrustedProxies};
 pub use client_body::{BodyEnd, ClientBody};
 pub use delay::{Delay, delay_of};
+pub use error::{ErrorResponse, status_of};
 pub use framing::{AmbiguousFraming, ambiguous_framing, refuse_ambiguous_framing};
 pub use headers::{Headers, has_spelling_of, is_spelling_of};
 pub use presence::Presence;

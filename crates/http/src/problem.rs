@@ -5,7 +5,8 @@ use http::{
     header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS},
 };
 use keygate_core::{Code, Problem};
-use keygate_wire::{ErrorResponse, status_of};
+
+use crate::error::{ErrorResponse, status_of};
 
 /// The answer that tells a client of a problem: the contract's JSON, never to be stored or taken for anything
 /// else, with `Retry-After` in whole seconds where there is one. After a body that stalled the connection is of

@@ -47,7 +47,7 @@ const SESSION: &str = "session";
         (name = "Status", description = "The status of the service, and its incidents."),
         (name = "Probes", description = "For load balancers and monitoring."),
     ),
-    components(schemas(keygate_wire::ErrorResponse)),
+    components(schemas(keygate_http::ErrorResponse)),
 )]
 struct Base;
 

@@ -39,8 +39,7 @@ use http::{
 };
 use keygate_control::PAGE;
 use keygate_core::Problem;
-use keygate_http::{ServerFailure, retry_after};
-use keygate_wire::status_of;
+use keygate_http::{ServerFailure, retry_after, status_of};
 
 use pieces::Pieces;
 

@@ -6,7 +6,6 @@
 
 mod account;
 mod audit;
-mod error;
 mod fields;
 mod health;
 mod incident;
@@ -21,7 +20,6 @@ pub use account::{
     ResetPasswordRequest, SignInRequest, SignUpRequest,
 };
 pub use audit::{AuditEntryResponse, ListAuditQuery, ListKeyHistoryQuery};
-pub use error::{ErrorResponse, status_of};
 pub use fields::{Fields, NoRequest, read_field};
 pub use health::{ConcernResponse, HealthResponse, ReadinessResponse};
 pub use incident::{

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use keygate_core::Code;
-use keygate_wire::status_of;
+use keygate_http::status_of;
 use utoipa::{
     IntoResponses,
     openapi::{

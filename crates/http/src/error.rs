@@ -2,33 +2,36 @@
 
 use keygate_core::{Code, Problem};
 use serde::Serialize;
-use utoipa::ToSchema;
-
-use crate::schema::{Built, text};
+#[cfg(feature = "schema")]
+use utoipa::{
+    ToSchema,
+    openapi::schema::{ObjectBuilder, Type},
+};
 
 /// What every error answers with.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Error, examples(json!({"error": {
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema), schema(as = Error, examples(json!({"error": {
     "message": "\"name\" must not be empty.",
     "type": "invalid_request_error",
     "code": "invalid_parameter",
     "param": "name",
-}})))]
+}}))))]
 pub struct ErrorResponse<'a> {
-    #[schema(inline)]
+    #[cfg_attr(feature = "schema", schema(inline))]
     error: ErrorFields<'a>,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(ToSchema))]
 struct ErrorFields<'a> {
     /// What happened and what to do, for people.
     message: &'a str,
-    #[schema(schema_with = type_schema)]
+    #[cfg_attr(feature = "schema", schema(schema_with = type_schema))]
     r#type: &'static str,
     /// Which error it is, for programs.
     code: &'static str,
     /// The field or parameter that caused the error.
-    #[schema(required)]
+    #[cfg_attr(feature = "schema", schema(required))]
     param: Option<&'a str>,
 }
 
@@ -97,7 +100,8 @@ const fn type_of(code: Code) -> &'static str {
     }
 }
 
-fn type_schema() -> Built {
+#[cfg(feature = "schema")]
+fn type_schema() -> utoipa::openapi::schema::Object {
     let one_of_each = [
         Code::InvalidRequest,
         Code::SessionRequired,
@@ -105,9 +109,13 @@ fn type_schema() -> Built {
         Code::RateLimitExceeded,
         Code::StorageUnavailable,
     ];
-    text("The kind of error, by which OpenAI's clients choose their exception.")
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(
+            "The kind of error, by which OpenAI's clients choose their exception.",
+        ))
         .enum_values(Some(one_of_each.map(type_of)))
-        .into()
+        .build()
 }
 
 #[cfg(test)]
