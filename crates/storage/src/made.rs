@@ -9,6 +9,9 @@ pub struct SessionOver;
 
 impl From<SessionOver> for Problem {
     fn from(_: SessionOver) -> Self {
-        Self::new(Code::SessionExpired, "The session has ended. Sign in again.")
+        Self::new(
+            Code::SessionExpired,
+            "The session has ended. Sign in again.",
+        )
     }
 }
