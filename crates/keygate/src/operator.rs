@@ -12,7 +12,7 @@ mod incidents;
 mod listener;
 mod pages;
 
-pub(crate) use client::{RunningKeygate, find_running, is_running, locate, run};
+pub(crate) use client::{RunningKeygate, find_running, health, is_running, locate, run};
 pub(crate) use command::Command;
 pub(crate) use listener::{Listener, Place};
 
@@ -43,18 +43,21 @@ struct Named {
     identity: Option<String>,
 }
 
-/// Which database a keygate uses, where it is found, and how it is. What versions before did not say is left out.
+/// Which database a keygate uses, and where it is found. What versions before did not say is left out.
 #[derive(Serialize, Deserialize)]
 struct Served {
     is_file: bool,
     name: String,
     addresses: Option<Vec<SocketAddr>>,
+}
+
+/// How a keygate that runs is.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Health {
     /// Why it is not ready.
-    #[serde(default)]
-    unready: Option<String>,
+    pub(crate) unready: Option<String>,
     /// What an operator has to know.
-    #[serde(default)]
-    concerns: Vec<String>,
+    pub(crate) concerns: Vec<String>,
 }
 
 /// What a command gives: its result, or the line that says why not.

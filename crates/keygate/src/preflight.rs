@@ -14,7 +14,7 @@ use crate::{
     failure::Failure,
     finding::{Finding, State},
     noted::{check_note, choose_database},
-    operator::{self, RunningKeygate},
+    operator::{self, Health, RunningKeygate},
     server::{Listeners, check_data_folder, check_open_files},
     telemetry,
 };
@@ -127,14 +127,17 @@ async fn running(
         ));
     }
     if viewer == Viewer::Doctor {
-        found.extend(health(&running));
+        found.extend(match operator::health(settings).await {
+            Ok(health) => on_health(&health),
+            Err(failure) => vec![Finding::failure(RUNNING, &failure)],
+        });
     }
     Some(running)
 }
 
 /// What a keygate that runs says of itself.
-fn health(running: &RunningKeygate) -> Vec<Finding> {
-    let state = match &running.unready {
+fn on_health(health: &Health) -> Vec<Finding> {
+    let state = match &health.unready {
         None => Finding::ok(RUNNING, "A keygate runs on this data, and is ready."),
         Some(why) => Finding::wrong(
             RUNNING,
@@ -146,7 +149,7 @@ fn health(running: &RunningKeygate) -> Vec<Finding> {
         state: State::Warning,
         ..Finding::ok(RUNNING, message.clone())
     };
-    let concerns = running.concerns.iter().map(concern);
+    let concerns = health.concerns.iter().map(concern);
     iter::once(state).chain(concerns).collect()
 }
 

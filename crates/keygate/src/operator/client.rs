@@ -4,13 +4,14 @@ use std::{
 };
 
 use keygate_storage::{StorageError, Store};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::UnixStream,
 };
 
-use super::{Command, Named, Reply, Request, Served, database_name, socket_path};
+use super::{Command, Health, Named, Reply, Request, Served, database_name, socket_path};
 use crate::{
     config::{Database, Settings},
     failure::Failure,
@@ -59,7 +60,7 @@ pub(crate) async fn locate(settings: &mut Settings) -> Result<Database, Failure>
         choose_database(settings)?;
         return Ok(settings.database.clone());
     };
-    let Served { is_file, name, .. } = read_served(ask(settings, stream, None).await?)?;
+    let Served { is_file, name, .. } = ask(settings, stream, None).await?;
     if is_file {
         return Ok(Database::Sqlite(name.into()));
     }
@@ -74,16 +75,33 @@ pub(crate) struct RunningKeygate {
     pub(crate) is_of_database: bool,
     /// All that it listens on; nothing, where it is of a version that does not say.
     pub(crate) addresses: Option<Vec<SocketAddr>>,
-    /// Why it is not ready.
-    pub(crate) unready: Option<String>,
-    /// What an operator has to know.
-    pub(crate) concerns: Vec<String>,
 }
 
 /// The keygate that runs on the data folder, if there is one. Fails where it says nothing.
 pub(crate) async fn find_running(settings: &Settings) -> Result<Option<RunningKeygate>, Failure> {
-    let asked = tokio::time::timeout(PATIENCE, ask_running(settings));
-    asked.await.unwrap_or_else(|_| {
+    patiently(settings, ask_running(settings)).await
+}
+
+/// How the keygate is that runs on the data folder, whichever database it uses.
+pub(crate) async fn health(settings: &Settings) -> Result<Health, Failure> {
+    let asked = async {
+        let stream = connect(&settings.data).await?;
+        let stream = stream.ok_or_else(|| broken(ErrorKind::ConnectionReset.into()))?;
+        let request = Request {
+            database: None,
+            command: Some(Command::ReportHealth),
+        };
+        read_done(exchange(stream, &request).await?)
+    };
+    patiently(settings, asked).await
+}
+
+async fn patiently<T>(
+    settings: &Settings,
+    asked: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let asked = tokio::time::timeout(PATIENCE, asked).await;
+    asked.unwrap_or_else(|_| {
         Err(Failure::new(format!(
             "The keygate that runs in the data folder {} does not respond. Check its log, or stop it.",
             settings.data.display()
@@ -99,25 +117,26 @@ async fn ask_running(settings: &Settings) -> Result<Option<RunningKeygate>, Fail
         database: None,
         command: None,
     };
-    let Reply::Done(said) = exchange(stream, &request).await? else {
-        return Err(broken(ErrorKind::InvalidData.into()));
-    };
+    let served: Served = read_done(exchange(stream, &request).await?)?;
     let is_of_database = match connect(&settings.data).await? {
-        Some(stream) => ask(settings, stream, None).await.is_ok(),
+        Some(stream) => ask::<Served>(settings, stream, None).await.is_ok(),
         None => return Ok(None),
     };
-    let served = read_served(said)?;
     Ok(Some(RunningKeygate {
         database: served.name,
         is_of_database,
         addresses: served.addresses,
-        unready: served.unready,
-        concerns: served.concerns,
     }))
 }
 
-fn read_served(said: Value) -> Result<Served, Failure> {
-    serde_json::from_value(said).map_err(|_| broken(ErrorKind::InvalidData.into()))
+fn read_done<T: DeserializeOwned>(reply: Reply) -> Result<T, Failure> {
+    match reply {
+        Reply::Done(said) => {
+            serde_json::from_value(said).map_err(|_| broken(ErrorKind::InvalidData.into()))
+        }
+        Reply::Refused(why) => Err(Failure::new(why)),
+        Reply::Identify => Err(broken(ErrorKind::InvalidData.into())),
+    }
 }
 
 /// Whether a keygate runs on this data folder.
@@ -165,11 +184,11 @@ fn refuse_missing(settings: &Settings, command: &Command) -> Result<(), Failure>
 }
 
 /// Has the running keygate carry a command out, if it uses the database that the settings name.
-async fn ask(
+async fn ask<T: DeserializeOwned>(
     settings: &Settings,
     stream: UnixStream,
     command: Option<Command>,
-) -> Result<Value, Failure> {
+) -> Result<T, Failure> {
     let mut request = Request {
         database: named(settings).await,
         command,
@@ -186,11 +205,7 @@ async fn ask(
         }
         reply => reply,
     };
-    match reply {
-        Reply::Done(value) => Ok(value),
-        Reply::Refused(why) => Err(Failure::new(why)),
-        Reply::Identify => Err(broken(ErrorKind::InvalidData.into())),
-    }
+    read_done(reply)
 }
 
 async fn named(settings: &Settings) -> Option<Named> {

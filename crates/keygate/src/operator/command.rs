@@ -8,12 +8,14 @@ use keygate_wire::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{incidents, pages::all_pages};
+use super::{Health, incidents, pages::all_pages};
+use crate::failure::Failure;
 
 /// What an operator can ask for. It can hold a password, so it cannot be printed.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Command {
+    ReportHealth,
     CreateAccount {
         email: String,
         password: String,
@@ -75,6 +77,7 @@ impl Command {
     /// Does what is asked for. Links lead to `origin`.
     pub(super) async fn execute(self, control: &Control, origin: &str) -> Result<Value, Problem> {
         match self {
+            Self::ReportHealth => Ok(json!(health(control).await)),
             Self::CreateAccount {
                 email,
                 password,
@@ -142,6 +145,15 @@ impl Command {
                 request,
             } => incidents::edit_update(control, &id, &update, request).await,
         }
+    }
+}
+
+async fn health(control: &Control) -> Health {
+    let unready = control.check_store().await.err();
+    let concerns = control.concerns().into_iter();
+    Health {
+        unready: unready.map(|problem| Failure::from(problem).to_string()),
+        concerns: concerns.map(|concern| concern.message).collect(),
     }
 }
 

@@ -185,15 +185,11 @@ impl Desk {
         Some(Reply::Refused(other_database(&own, &name)))
     }
 
-    async fn served(&self) -> Served {
-        let unready = self.control.check_store().await.err();
-        let concerns = self.control.concerns().into_iter();
+    fn served(&self) -> Served {
         Served {
             is_file: matches!(self.served.database, Database::Sqlite(_)),
             name: database_name(&self.served.database),
             addresses: Some(self.served.addresses.clone()),
-            unready: unready.map(|problem| Failure::from(problem).to_string()),
-            concerns: concerns.map(|concern| concern.message).collect(),
         }
     }
 
@@ -202,7 +198,7 @@ impl Desk {
             return refusal;
         }
         let Some(command) = command else {
-            return Reply::Done(json!(self.served().await));
+            return Reply::Done(json!(self.served()));
         };
         match command.execute(&self.control, &self.served.origin).await {
             Ok(value) => Reply::Done(value),
