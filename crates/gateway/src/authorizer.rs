@@ -1,7 +1,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Response};
+use http::{HeaderValue, Method, Response};
 use keygate_core::{Code, Credential, Problem};
 use keygate_http::{Headers, problem_response};
 use keygate_verify::{Refusal, Verifier, refusal_response};
@@ -10,9 +10,6 @@ use crate::{
     RouteTable,
     path::{AmbiguousPath, Readings, path_of},
 };
-
-/// Stands on every answer of the data plane while keys are decided about by what may be out of date.
-pub const X_KEYGATE_STALE: HeaderName = HeaderName::from_static("x-keygate-stale");
 
 /// Decides about requests, wherever they are: by what the route table asks for and the key gives.
 /// The gateway, forward-auth and `ext_authz` all ask this one.
@@ -35,9 +32,8 @@ impl Authorizer {
         Self { verifier, routes }
     }
 
-    /// While the store is away and decisions go by what is in memory: how old that is, in whole seconds,
-    /// for the header [`X_KEYGATE_STALE`].
-    pub fn stale_seconds(&self) -> Option<HeaderValue> {
+    /// While the store is away and decisions go by what is in memory: how old that is, in whole seconds.
+    pub(crate) fn stale_seconds(&self) -> Option<HeaderValue> {
         let age = self.verifier.stale_age()?;
         Some(age.as_secs().into())
     }

@@ -26,7 +26,7 @@ use keygate_traces::{RequestSpan, Traces};
 use tokio::sync::watch;
 
 use crate::{
-    Authorizer, ForwardAuth, Gateway,
+    Authorizer, Decoration, ForwardAuth, Gateway,
     admitted::Admitted,
     forward_auth::{Question, is_forward_auth},
     gateway::{Destination, client_gone},
@@ -173,7 +173,7 @@ impl Express {
         let span = traces.map(begin);
         let span = span.as_ref();
         outbox.begin(method == Method::HEAD);
-        outbox.note_stale(self.authorizer.stale_seconds());
+        let decoration = Decoration::new(&id, &self.authorizer);
         let answers = part.answers(self);
         let decided = self.decide(part, &method, target, request, peer, span);
         let mut decided = client.accompany(decided).await;
@@ -196,17 +196,17 @@ impl Express {
                     request,
                     target,
                     admitted: &admitted,
-                    id: &id,
+                    decoration: &decoration,
                     span,
                 };
                 exchange.run(client, outbox).await
             }
             Decision::Allow(key) => {
-                outbox.permission(&key, &id);
+                outbox.permission(&key, &decoration);
                 client.send(outbox).await
             }
             Decision::Refuse(refusal) => {
-                outbox.response(&refusal, &id);
+                outbox.response(&refusal, &decoration);
                 client.send(outbox).await
             }
         };
@@ -228,7 +228,8 @@ impl Express {
         outbox.begin(false);
         outbox.close();
         let id = self.request_ids.choose(&HeaderMap::new());
-        outbox.response(&problem_response(&ambiguous_framing()), &id);
+        let decoration = Decoration::new(&id, &self.authorizer);
+        outbox.response(&problem_response(&ambiguous_framing()), &decoration);
         if client.send(outbox).await.is_ok() {
             client.part().await;
         }

@@ -29,7 +29,7 @@ use self::{
     service::Authorization,
 };
 use crate::{
-    Authorizer, X_KEYGATE_STALE,
+    Authorizer, Decoration,
     authorizer::{UNTRUSTED, forbidden},
     forward_auth::parse_target,
     headers::is_override,
@@ -149,17 +149,14 @@ impl ExtAuthz {
         if let Some(span) = span {
             span.note_answer(status, failure.map(|failure| failure.code.as_str()));
         }
-        let id = id.to_header();
+        let decoration = Decoration::new(&id, &self.authorizer);
         match decided {
             Ok(key) => {
                 let mut identity = HeaderMap::new();
                 identity::insert(&mut identity, &key);
-                let mut for_client = HeaderMap::from_iter([(X_REQUEST_ID, id)]);
-                let stale = self.authorizer.stale_seconds();
-                for_client.extend(stale.map(|seconds| (X_KEYGATE_STALE, seconds)));
-                allowed(&headers, &identity, &for_client)
+                allowed(&headers, &identity, &decoration)
             }
-            Err(refusal) => denied(&refusal, id),
+            Err(refusal) => denied(&refusal, &decoration),
         }
     }
 }
@@ -205,7 +202,7 @@ fn headers(request: &HttpRequest) -> HeaderMap {
 
 /// Allows the request, with identity headers in place of the credentials and of identity headers that the
 /// client sent, and without headers that would make it another request.
-fn allowed(sent: &HeaderMap, identity: &HeaderMap, for_client: &HeaderMap) -> CheckResponse {
+fn allowed(sent: &HeaderMap, identity: &HeaderMap, decoration: &Decoration<'_>) -> CheckResponse {
     let overrides = sent
         .keys()
         .filter(|name| is_override(name.as_str().as_bytes()));
@@ -214,21 +211,23 @@ fn allowed(sent: &HeaderMap, identity: &HeaderMap, for_client: &HeaderMap) -> Ch
         .map(ToString::to_string);
     let credentials = credential_headers().chain([header::COOKIE]);
     let mut for_upstream = identity.clone();
-    for_upstream.insert(X_REQUEST_ID, for_client[X_REQUEST_ID].clone());
+    for_upstream.insert(X_REQUEST_ID, decoration.id().to_header());
+    let mut for_client = HeaderMap::new();
+    decoration.insert(&mut for_client);
     let changes = OkHttpResponse {
         headers: options(&for_upstream),
         headers_to_remove: gone
             .filter(|name| !identity.contains_key(name))
             .chain(credentials.map(|name| name.to_string()))
             .collect(),
-        response_headers_to_add: options(for_client),
+        response_headers_to_add: options(&for_client),
     };
     response(Code::Ok, HttpResponse::Ok(changes))
 }
 
-fn denied(refusal: &Response<Bytes>, id: HeaderValue) -> CheckResponse {
+fn denied(refusal: &Response<Bytes>, decoration: &Decoration<'_>) -> CheckResponse {
     let mut headers = refusal.headers().clone();
-    headers.insert(X_REQUEST_ID, id);
+    decoration.insert(&mut headers);
     let denied = DeniedHttpResponse {
         status: Some(HttpStatus {
             code: refusal.status().as_u16().into(),

@@ -7,6 +7,7 @@ mod authorizer;
 mod body;
 mod connection;
 mod connector;
+mod decorate;
 mod express;
 mod ext_authz;
 mod faults;
@@ -28,8 +29,9 @@ mod streams;
 mod upstream;
 
 pub use address::InvalidUpstream;
-pub use authorizer::{Authorizer, X_KEYGATE_STALE};
+pub use authorizer::Authorizer;
 pub use body::{ResponseBody, Streamed};
+pub use decorate::{Decoration, X_KEYGATE_STALE};
 pub use express::{ClientStream, Express, Outcome};
 pub use ext_authz::ExtAuthz;
 pub use forward_auth::{ForwardAuth, is_forward_auth};

@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use http::{Method, Version, header};
 use keygate_core::Problem;
-use keygate_http::{RequestId, X_REQUEST_ID};
+use keygate_http::X_REQUEST_ID;
 use keygate_traces::{RequestSpan, is_trace_context};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     admitted::Admitted,
+    decorate::Decoration,
     faults::{connect_problem, failure_response, timeout_problem, unreachable_problem},
     forward::may_be_repeated,
     forwarding,
@@ -40,7 +41,7 @@ pub(super) struct Exchange<'a> {
     pub(super) request: Request<'a>,
     pub(super) target: &'a str,
     pub(super) admitted: &'a Admitted<'a>,
-    pub(super) id: &'a RequestId,
+    pub(super) decoration: &'a Decoration<'a>,
     pub(super) span: Option<&'a RequestSpan>,
 }
 
@@ -79,7 +80,7 @@ impl Exchange<'_> {
             }
             Err(interrupted) => return self.give_up(&interrupted, client, outbox).await,
         }
-        outbox.end_of_head(self.id, answer.has_date);
+        outbox.end_of_head(self.decoration, answer.has_date);
         let mut framing = answer.framing;
         let piece = match framing.follow(&inbound) {
             Ok(piece) => piece,
@@ -249,7 +250,7 @@ impl Exchange<'_> {
             },
         );
         outbox.identity(&self.admitted.key);
-        outbox.header(&X_REQUEST_ID, self.id.as_bytes());
+        outbox.header(&X_REQUEST_ID, self.decoration.id().as_bytes());
         if let Some(authorization) = &upstream.own_credential.authorization {
             outbox.header(&header::AUTHORIZATION, authorization.as_bytes());
         }
@@ -269,7 +270,7 @@ impl Exchange<'_> {
         if let Some(span) = self.span {
             span.note_upstream_failure(problem.code.as_str());
         }
-        outbox.response(&failure_response(problem, self.method), self.id);
+        outbox.response(&failure_response(problem, self.method), self.decoration);
         self.admitted.answers.count(outbox.status());
         client.send(outbox).await
     }

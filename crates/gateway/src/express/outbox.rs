@@ -1,12 +1,12 @@
 use std::{io::Write, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, Response, StatusCode, header};
 use keygate_core::{Clock, Credential};
-use keygate_http::{RequestId, ServerFailure, X_REQUEST_ID, failure_of};
+use keygate_http::{ServerFailure, failure_of};
 use tokio::sync::watch;
 
-use crate::{X_KEYGATE_STALE, forward_auth::write_permission, identity};
+use crate::{decorate::Decoration, forward_auth::write_permission, identity};
 
 /// How much memory an idle connection keeps for its next answer.
 const IDLE_CAPACITY: usize = 4 * 1024;
@@ -17,7 +17,6 @@ pub(super) struct Outbox {
     status: StatusCode,
     is_head: bool,
     is_last: bool,
-    stale_seconds: Option<HeaderValue>,
     failure: Option<ServerFailure>,
     draining: watch::Receiver<()>,
     date: Date,
@@ -31,7 +30,6 @@ impl Outbox {
             status: StatusCode::OK,
             is_head: false,
             is_last: false,
-            stale_seconds: None,
             failure: None,
             draining,
             date: Date {
@@ -46,13 +44,7 @@ impl Outbox {
     pub(super) fn begin(&mut self, is_head: bool) {
         self.bytes.clear();
         self.is_head = is_head;
-        self.stale_seconds = None;
         self.failure = None;
-    }
-
-    /// Sets the age of the data that the decision is based on.
-    pub(super) fn note_stale(&mut self, seconds: Option<HeaderValue>) {
-        self.stale_seconds = seconds;
     }
 
     /// Frees the memory that a large response took.
@@ -135,11 +127,8 @@ impl Outbox {
     }
 
     /// Ends the head of a response with the headers that every response has.
-    pub(super) fn end_of_head(&mut self, id: &RequestId, has_date: bool) {
-        self.header(&X_REQUEST_ID, id.as_bytes());
-        if let Some(seconds) = self.stale_seconds.take() {
-            self.header(&X_KEYGATE_STALE, seconds.as_bytes());
-        }
+    pub(super) fn end_of_head(&mut self, decoration: &Decoration<'_>, has_date: bool) {
+        decoration.write(|name, value| self.header(name, value));
         if !has_date {
             self.push(b"date: ");
             self.bytes.extend_from_slice(self.date.now().as_bytes());
@@ -153,18 +142,18 @@ impl Outbox {
     }
 
     /// The response to a proxy whose request is allowed.
-    pub(super) fn permission(&mut self, credential: &Credential, id: &RequestId) {
+    pub(super) fn permission(&mut self, credential: &Credential, decoration: &Decoration<'_>) {
         self.status_line(StatusCode::OK);
         write_permission(credential, |name, value| self.header(name, value));
         self.length(0);
-        self.end_of_head(id, false);
+        self.end_of_head(decoration, false);
     }
 
     /// A response of keygate's own. Failures are logged.
-    pub(super) fn response(&mut self, response: &Response<Bytes>, id: &RequestId) {
+    pub(super) fn response(&mut self, response: &Response<Bytes>, decoration: &Decoration<'_>) {
         self.failure = failure_of(response).cloned();
         if let Some(failure) = &self.failure {
-            failure.log(id);
+            failure.log(decoration.id());
         }
         self.bytes.clear();
         self.status_line(response.status());
@@ -172,7 +161,7 @@ impl Outbox {
             self.header(name, value.as_bytes());
         }
         self.length(response.body().len() as u64);
-        self.end_of_head(id, false);
+        self.end_of_head(decoration, false);
         if !self.is_head {
             self.push(response.body());
         }

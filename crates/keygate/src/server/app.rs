@@ -3,16 +3,19 @@ use std::{
     sync::Arc,
 };
 
-use axum::{Router, body::Body};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+};
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
     header::{CONNECTION, CONTENT_LENGTH},
 };
 use http_body::Body as _;
-use http_body_util::Either;
+use http_body_util::{Either, Full};
 use keygate_core::Problem;
 use keygate_gateway::{
-    Express, Outcome, ResponseBody, X_KEYGATE_STALE, client_gone, is_data_plane, is_forward_auth,
+    Decoration, Express, Outcome, ResponseBody, client_gone, is_data_plane, is_forward_auth,
 };
 use keygate_http::{
     ClientBody, Peer, RequestId, TrustedProxies, X_REQUEST_ID, failure_of, problem_response,
@@ -89,7 +92,7 @@ impl App {
             is_answered: false,
         };
         let is_head = *request.method() == Method::HEAD;
-        let mut response = self.dispatch(peer, request, span.as_ref()).await;
+        let mut response = self.dispatch(peer, request, &id, span.as_ref()).await;
         if is_head {
             response = without_content(response);
         }
@@ -102,7 +105,6 @@ impl App {
             span.note_answer(response.status(), failure);
         }
         awaited.answered(response.status());
-        response.headers_mut().insert(X_REQUEST_ID, id.to_header());
         response.map(|body| Traced::new(body, span))
     }
 
@@ -110,19 +112,22 @@ impl App {
         &self,
         peer: IpAddr,
         request: Request<ClientBody>,
+        id: &RequestId,
         span: Option<&RequestSpan>,
     ) -> Response<AppBody> {
         if let Err(problem) = refuse_ambiguous_framing(&request) {
-            close_with(&problem)
+            self.decorate(close_with(&problem), id)
         } else if is_data_plane(request.uri().path()) {
             let gateway = &self.express.gateway;
-            self.on_the_data_plane(gateway.handle(request, self.peer(peer), span).await)
+            let answer = gateway.handle(request, self.peer(peer), span).await;
+            self.decorate(answer, id)
         } else if is_forward_auth(request.uri().path()) {
             let forward_auth = &self.express.forward_auth;
             let answer = forward_auth.handle(&request, self.peer(peer), span).await;
-            self.on_the_data_plane(answer.map(Either::Left))
+            self.decorate(answer.map(Either::Left), id)
         } else {
-            let answer = self.manage(peer, request).await;
+            let mut answer = self.manage(peer, request).await;
+            answer.headers_mut().insert(X_REQUEST_ID, id.to_header());
             if let (Some(span), Some(route)) = (span, matched_route(&answer)) {
                 span.note_route(route);
             }
@@ -130,10 +135,8 @@ impl App {
         }
     }
 
-    fn on_the_data_plane(&self, mut answer: Response<ResponseBody>) -> Response<AppBody> {
-        if let Some(seconds) = self.express.authorizer.stale_seconds() {
-            answer.headers_mut().insert(X_KEYGATE_STALE, seconds);
-        }
+    fn decorate(&self, mut answer: Response<ResponseBody>, id: &RequestId) -> Response<AppBody> {
+        Decoration::new(id, &self.express.authorizer).insert(answer.headers_mut());
         answer.map(Either::Left)
     }
 
@@ -191,9 +194,9 @@ fn without_content(response: Response<AppBody>) -> Response<AppBody> {
 }
 
 /// Refuses a request and whatever may come after it on the same connection.
-fn close_with(problem: &Problem) -> Response<AppBody> {
-    let mut response = problem_response::<Body>(problem).map(Either::Right);
+fn close_with(problem: &Problem) -> Response<ResponseBody> {
+    let mut response = problem_response::<Bytes>(problem).map(Full::new);
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(CONNECTION, close);
-    response
+    response.map(Either::Left)
 }
