@@ -23,7 +23,7 @@ use crate::{
     answer::Answer,
     body::BODY_TIMEOUT,
     origin::{as_browsers_write, host, is_plain, seen},
-    pages::{frame::Frame, message, sign_in},
+    pages::{again, frame::Frame, message, sign_in},
     state::{Site, WebState},
 };
 
@@ -66,7 +66,7 @@ pub(crate) async fn same_origin_json(
         return Ok(next.run(request).await);
     }
     if let Err(problem) = refuse_cross_origin(&request, state.site()) {
-        return Ok(message::refuse(request.uri(), request.headers(), &problem));
+        return Ok(refuse_write(&state, request, problem).await);
     }
     if !request.uri().path().starts_with("/api/") {
         return Ok(next.run(request).await);
@@ -217,6 +217,24 @@ fn refuse_cross_origin(request: &Request, site: &Site) -> Result<(), Problem> {
         .and_then(|origin| named(origin.to_str().ok()?));
     let what = "The Origin of this request is not this service.";
     Err(not_called_so(what, origin.as_deref()))
+}
+
+/// Refuses a write. Who typed it in a page that was reached by a name which is not known to be ours is shown it
+/// again, to send it once the operator has set the name.
+async fn refuse_write(state: &WebState, request: Request, problem: Problem) -> Response {
+    if again::is_form(request.uri().path()) && is_sent_to_its_origin(&request) {
+        return again::show(state, request, problem).await;
+    }
+    message::refuse(request.uri(), request.headers(), &problem)
+}
+
+/// Whether the page that sent a request was found under the host that the request was sent to.
+fn is_sent_to_its_origin(request: &Request) -> bool {
+    let origin = request.headers().get(ORIGIN);
+    let origin = origin.and_then(|origin| as_browsers_write(origin.to_str().ok()?));
+    let host = host(request.uri(), request.headers());
+    let called = host.and_then(|host| as_browsers_write(&format!("http://{host}")));
+    origin.is_some() && origin == called
 }
 
 /// What the operator is to do, if that is how the service is called.

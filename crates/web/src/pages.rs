@@ -6,6 +6,7 @@
 
 pub(crate) mod account;
 pub(crate) mod admin;
+pub(crate) mod again;
 mod browser;
 mod compression;
 pub(crate) mod docs;

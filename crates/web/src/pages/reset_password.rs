@@ -38,7 +38,7 @@ pub(crate) async fn submit(
     }
 }
 
-async fn show_form(state: &WebState, mut form: Form) -> Response {
+pub(super) async fn show_form(state: &WebState, mut form: Form) -> Response {
     let account = state.control().get_password_reset(form.text("token")).await;
     let email = match account {
         Ok(account) => Some(account.email),

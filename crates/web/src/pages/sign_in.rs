@@ -111,7 +111,7 @@ pub(super) async fn is_set_up(state: &WebState) -> bool {
     !matches!(state.control().is_set_up().await, Ok(false))
 }
 
-fn show_form(state: &WebState, form: Form, notice: Option<&'static str>) -> Response {
+pub(super) fn show_form(state: &WebState, form: Form, notice: Option<&'static str>) -> Response {
     let outcome = form.outcome();
     let sign_in = SignInPage {
         frame: Frame::signed_out("signin"),

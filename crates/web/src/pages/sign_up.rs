@@ -50,7 +50,7 @@ pub(crate) async fn submit(
     }
 }
 
-fn show_form(form: Form, notice: Option<&'static str>) -> Response {
+pub(super) fn show_form(form: Form, notice: Option<&'static str>) -> Response {
     let outcome = form.outcome();
     let frame = Frame::signed_out("");
     page(

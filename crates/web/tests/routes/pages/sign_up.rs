@@ -43,6 +43,31 @@ async fn what_is_typed_is_shown_as_text() {
 }
 
 #[tokio::test]
+async fn what_is_typed_under_an_unknown_name_is_kept_and_the_name_to_set_is_said() {
+    let app = TestApp::new();
+    let fields = [("email", "ada@example.com"), ("token", "from-the-link")];
+    let submit = async |path: &str, origin: &str| {
+        let call = app.post(path).header("host", "gpubox:8080");
+        let call = call.header("origin", origin).header("accept", "text/html");
+        call.form(&encoded(&fields)).send().await
+    };
+    for path in ["/signup", "/signin"] {
+        let page = submit(path, "http://gpubox:8080").await;
+        assert_eq!(page.status, 403);
+        assert_eq!(page.value("email"), "ada@example.com", "{path}");
+        assert!(
+            page.body.contains("--public-url http://gpubox:8080"),
+            "{page}"
+        );
+    }
+    let page = submit("/signup", "http://gpubox:8080").await;
+    assert_eq!(page.value("token"), "from-the-link");
+    let foreign = submit("/signup", "http://evil.example:8080").await;
+    assert_eq!(foreign.status, 403);
+    assert!(!foreign.body.contains("ada@example.com"), "{foreign}");
+}
+
+#[tokio::test]
 async fn what_is_no_form_is_refused() {
     let app = TestApp::new();
     let long = app.post("/signup").form(&"x".repeat(140_000)).send().await;
