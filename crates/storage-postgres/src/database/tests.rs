@@ -143,8 +143,8 @@ async fn a_plan_from_before_the_schema_changed_is_made_anew() {
 async fn a_transaction_that_is_chosen_to_give_way_is_run_once_more() {
     let mut options = options();
     // Longer than it takes the server to find a deadlock.
-    options.lock_timeout = Duration::from_secs(2);
-    options.statement_timeout = Duration::from_secs(2);
+    options.lock_timeout = Duration::from_secs(10);
+    options.statement_timeout = Duration::from_secs(10);
     let database = database(&options, 6);
     let (_, name) = options.url.rsplit_once('/').expect("a path");
     let name = name.split('?').next().expect("a name");
