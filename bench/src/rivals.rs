@@ -69,6 +69,10 @@ pub(crate) fn checking() -> Vec<Subject> {
             Running::one(|port| nginx::map(world, port, nginx::NO_CONTENT))
         }),
         keygate_verify(),
+        subject("keygate /verify, HTTP library only", |world| {
+            Running::one(|port| keygate::serve(world, port))
+        })
+        .at("/verify", keygate::QUESTION_BY_LIBRARY),
         subject("hyper, 204 without a check", |_| Running::one(floor)),
         subject("nginx, 204 without a check", |world| {
             Running::one(|port| nginx::open(world, port, nginx::NO_CONTENT))
@@ -118,6 +122,10 @@ pub(crate) fn proxying() -> Vec<Subject> {
         subject("keygate", |world| {
             Running::one(|port| keygate::serve(world, port))
         }),
+        subject("keygate, HTTP library only", |world| {
+            Running::one(|port| keygate::serve(world, port))
+        })
+        .at(MODELS, keygate::BY_LIBRARY),
         subject("nginx, no check", |world| {
             Running::one(|port| nginx::open(world, port, nginx::PASS))
         }),

@@ -12,6 +12,15 @@ pub(crate) const QUESTION: &[(&str, &str)] = &[
     ("X-Original-URI", "/v1/models"),
 ];
 
+/// What the express lane leaves to the HTTP library, for as long as the connection lasts.
+const UNUSUAL: (&str, &str) = ("Connection", "keep-alive, x-unusual");
+
+/// What no request needs but to be served by the HTTP library.
+pub(crate) const BY_LIBRARY: &[(&str, &str)] = &[UNUSUAL];
+
+/// The question in the same way.
+pub(crate) const QUESTION_BY_LIBRARY: &[(&str, &str)] = &[QUESTION[0], QUESTION[1], UNUSUAL];
+
 const CONFIG: &str = "\
 [server]
 trusted_proxies = [\"127.0.0.1\"]

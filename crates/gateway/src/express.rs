@@ -8,7 +8,6 @@
 mod answer;
 mod chunked;
 mod client;
-mod deadline;
 mod exchange;
 mod head;
 mod outbox;

@@ -3,6 +3,7 @@
 
 mod client;
 mod client_body;
+mod deadline;
 mod delay;
 mod error;
 mod framing;
@@ -17,6 +18,7 @@ mod stalled_write;
 
 pub use client::{ClientAddress, Peer, TrustedProxies};
 pub use client_body::{BodyEnd, ClientBody};
+pub use deadline::Deadline;
 pub use delay::{Delay, delay_of};
 pub use error::{ErrorResponse, status_of};
 pub use framing::{AmbiguousFraming, ambiguous_framing, refuse_ambiguous_framing};

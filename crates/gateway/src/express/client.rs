@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
+use keygate_http::Deadline;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time::{Instant, sleep, sleep_until},
 };
 
 use super::{
-    deadline::Deadline,
     head::{Head, MAX_REQUEST, Progress, Request},
     outbox::Outbox,
 };

@@ -2,19 +2,22 @@
 
 use std::{
     collections::HashMap,
+    future::poll_fn,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
 use http::Version;
-use keygate_http::{BodyEnd, Presence};
+use keygate_http::{BodyEnd, Deadline, Presence};
 use parking_lot::Mutex;
 use tokio::{
     sync::Notify,
-    time::{Instant, sleep, sleep_until},
+    time::{Instant, sleep},
 };
 
 use super::heads::Heads;
@@ -186,7 +189,6 @@ impl Activity {
         state.has_line |= bytes.contains(&b'\n');
         if state.head_began.is_none() {
             state.head_began = Some(Instant::now());
-            self.changed.notify_one();
         }
     }
 
@@ -215,8 +217,15 @@ impl Activity {
         self.state.lock().leaves_unread
     }
 
-    /// Notes that a request is there, until what is returned is dropped.
-    pub(super) fn begin_request(self: &Arc<Self>, body: BodyEnd, version: Version) -> UnderWay {
+    /// Notes that a request is there, until what is returned is dropped. `has_coding` says whether its head has a
+    /// `Transfer-Encoding`.
+    pub(super) fn begin_request(
+        self: &Arc<Self>,
+        body: BodyEnd,
+        version: Version,
+        has_coding: bool,
+    ) -> UnderWay {
+        let has_body = !body.has_come();
         let answer = Answer::Awaited;
         let request = Request {
             body: Some(body.clone()),
@@ -228,7 +237,8 @@ impl Activity {
             answer,
         };
         let (number, is_ambiguous) = self.change(|state| {
-            let is_ambiguous = !self.is_http2 && state.heads.read();
+            let is_ambiguous = has_coding && !self.is_http2 && state.heads.say_length();
+            state.heads.advance(has_body);
             let number = state.next;
             state.next += 1;
             state.requests.insert(number, request);
@@ -251,7 +261,7 @@ impl Activity {
         let mut state = self.state.lock();
         let changed = change(&mut state);
         state.progress_at = Instant::now();
-        self.changed.notify_one();
+        self.tell();
         changed
     }
 
@@ -271,19 +281,30 @@ impl Activity {
 
     /// Ends when the client has been idle, or has taken, for too long.
     pub(super) async fn expired(&self) {
+        let mut deadline = Deadline::default();
         loop {
-            let changed = self.changed.notified();
-            let Some(deadline) = self.deadline() else {
-                changed.await;
-                continue;
-            };
-            if deadline <= Instant::now() {
+            let mut changed = pin!(self.changed.notified());
+            let is_over = poll_fn(|context| {
+                if self.is_http2 && changed.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(false);
+                }
+                let Some(at) = self.deadline() else {
+                    return Poll::Pending;
+                };
+                deadline.set(at);
+                deadline.poll(context).map(|()| true)
+            });
+            if is_over.await {
                 return;
             }
-            tokio::select! {
-                () = changed => {}
-                () = sleep_until(deadline) => {}
-            }
+        }
+    }
+
+    /// Has the deadline looked at once more. Over HTTP/1 whoever waits for it does so in the task in which requests
+    /// are answered.
+    fn tell(&self) {
+        if self.is_http2 {
+            self.changed.notify_one();
         }
     }
 
@@ -372,7 +393,7 @@ mod tests {
     }
 
     fn begin(activity: &Arc<Activity>) -> UnderWay {
-        activity.begin_request(BodyEnd::default(), Version::HTTP_11)
+        activity.begin_request(BodyEnd::default(), Version::HTTP_11, false)
     }
 
     async fn expires_after(activity: &Activity) -> Option<u64> {
@@ -433,7 +454,7 @@ mod tests {
         assert_eq!(idle_since(), Some(Duration::ZERO));
         tokio::time::advance(second).await;
         let body = BodyEnd::default();
-        let mut asked = activity.begin_request(body.clone(), Version::HTTP_2);
+        let mut asked = activity.begin_request(body.clone(), Version::HTTP_2, false);
         assert_eq!(idle_since(), None, "its answer is waited for");
         tokio::time::advance(second).await;
         body.note_awaited();

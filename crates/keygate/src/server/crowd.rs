@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 use tokio::{task::AbortHandle, time::Instant};
 
@@ -113,11 +114,9 @@ impl Crowd {
         members.next += 1;
         let seat = Seat::idle(self.began);
         let leave = Leave(self.clone(), number);
-        let served = serve(seat.clone());
-        let task = tokio::spawn(async move {
-            let _leave = leave;
-            served.await;
-        });
+        // An `async` block would hold what is served twice: as it came, and as it is awaited.
+        let served = serve(seat.clone()).map(move |()| drop(leave));
+        let task = tokio::spawn(served);
         let task = task.abort_handle();
         members.by_number.insert(number, Member { seat, task });
         true

@@ -196,7 +196,7 @@ impl Farewell {
 }
 
 /// Whether the client has ended what it sends, though there may be something of it to read.
-fn has_ended(context: &mut Context<'_>, stream: &TcpStream) -> bool {
+pub(super) fn has_ended(context: &mut Context<'_>, stream: &TcpStream) -> bool {
     let ready = pin!(stream.ready(Interest::READABLE)).poll(context);
     matches!(ready, Poll::Ready(Ok(ready)) if ready.is_read_closed())
 }

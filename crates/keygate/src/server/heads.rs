@@ -1,6 +1,7 @@
 //! What the HTTP library does not show of a request's head.
 
 use httparse::{EMPTY_HEADER, Request, Status};
+use memchr::memchr_iter;
 
 /// Heads that are longer the HTTP library refuses.
 const MAX_UNREAD: usize = 128 * 1024;
@@ -31,27 +32,25 @@ impl Heads {
         }
     }
 
-    /// Reads the next head, which the HTTP library has read, too. Whether it says a length in two ways.
-    pub(super) fn read(&mut self) -> bool {
-        // It is known again where the next one begins once there is no body, or that is over.
-        let Some(mut unread) = self.unread.take() else {
-            return false;
-        };
+    /// Whether the next head, which the HTTP library has read, says a length.
+    pub(super) fn say_length(&self) -> bool {
         let mut headers = [EMPTY_HEADER; MAX_HEADERS];
         let mut request = Request::new(&mut headers);
-        let Ok(Status::Complete(length)) = request.parse(&unread) else {
+        let head = self.unread.as_deref().unwrap_or_default();
+        let Ok(Status::Complete(_)) = request.parse(head) else {
             return false;
         };
-        let has = |name: &str| {
-            let mut headers = request.headers.iter();
-            headers.any(|header| header.name.eq_ignore_ascii_case(name))
-        };
-        let (has_length, has_coding) = (has("content-length"), has("transfer-encoding"));
-        if !has_length && !has_coding {
-            unread.drain(..length);
-            self.unread = Some(unread);
-        }
-        has_length && has_coding
+        let mut headers = request.headers.iter();
+        headers.any(|header| header.name.eq_ignore_ascii_case("content-length"))
+    }
+
+    /// Passes over the next head. Behind a body it is not known where the one after it begins.
+    pub(super) fn advance(&mut self, has_body: bool) {
+        let unread = self.unread.take().filter(|_| !has_body);
+        self.unread = unread.and_then(|mut unread| {
+            unread.drain(..end_of_head(&unread)?);
+            Some(unread)
+        });
     }
 
     /// Notes that a request is over.
@@ -60,29 +59,50 @@ impl Heads {
     }
 }
 
+/// Where a head ends: behind an empty line that is not before it (RFC 9112 section 2.2).
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    let begin = bytes
+        .iter()
+        .position(|byte| !matches!(byte, b'\r' | b'\n'))?;
+    memchr_iter(b'\n', &bytes[begin..]).find_map(|at| {
+        let end = begin + at + 1;
+        match bytes[end..] {
+            [b'\n', ..] => Some(end + 1),
+            [b'\r', b'\n', ..] => Some(end + 2),
+            _ => None,
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn length_in_two_ways_is_found_in_whichever_head_it_stands() {
-        let plain = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
-        let post = "POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n";
-        let both = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\ncontent-length: 2\r\n\r\n";
+        let plain = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+        let bare = b"GET / HTTP/1.1\nHost: x\n\n";
+        let post = b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n";
+        let both = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\ncontent-length: 2\r\n\r\n";
         let mut heads = Heads::new();
-        heads.note(&[plain, plain, &both[..20]].concat().into_bytes());
-        assert!(!heads.read());
+        heads.note(&[b"\r\n", plain, bare, &both[..20]].concat());
+        for _ in [plain, bare] {
+            assert!(!heads.say_length());
+            heads.advance(false);
+            heads.end_request();
+        }
+        heads.note(&both[20..]);
+        assert!(heads.say_length());
+        heads.advance(true);
         heads.end_request();
-        assert!(!heads.read());
-        heads.note(&both.as_bytes()[20..]);
-        assert!(heads.read());
-        heads.end_request();
-        heads.note(post.as_bytes());
-        assert!(!heads.read());
+        heads.note(post);
+        assert!(heads.say_length());
+        heads.advance(true);
         heads.note(b"{}");
+        assert!(!heads.say_length());
         heads.end_request();
-        heads.note(both.as_bytes());
-        assert!(heads.read());
+        heads.note(both);
+        assert!(heads.say_length());
     }
 
     #[test]
@@ -97,9 +117,9 @@ mod tests {
                     .is_none_or(|it| it.len() <= MAX_UNREAD)
             );
         }
-        assert!(!heads.read());
+        heads.advance(false);
         heads.end_request();
-        heads.note(b"POST / HTTP/1.1\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n");
-        assert!(heads.read());
+        heads.note(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n");
+        assert!(heads.say_length());
     }
 }

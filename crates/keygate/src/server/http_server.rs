@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response};
+use http::{Request, Response, header::TRANSFER_ENCODING};
 use http_body::{Body, Frame, SizeHint};
 use hyper::{
     body::Incoming,
@@ -76,7 +76,7 @@ impl HttpServer {
     pub(super) async fn serve<B, A>(
         &self,
         mut stream: TimeoutStream,
-        answer: impl Fn(Request<ClientBody>) -> A,
+        answer: impl Fn(Request<ClientBody>) -> A + Clone + Send + 'static,
         draining: watch::Receiver<()>,
     ) where
         A: Future<Output = Response<B>> + Send + 'static,
@@ -99,7 +99,11 @@ impl HttpServer {
         let requests = activity.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(ClientBody::new);
-            let mut under_way = requests.begin_request(request.body().end(), request.version());
+            let mut under_way = requests.begin_request(
+                request.body().end(),
+                request.version(),
+                request.headers().contains_key(TRANSFER_ENCODING),
+            );
             if under_way.is_ambiguous() {
                 request.extensions_mut().insert(AmbiguousFraming);
             }
@@ -107,9 +111,9 @@ impl HttpServer {
                 let presence = requests.presence().clone();
                 request.extensions_mut().insert(presence);
             }
-            let answered = answer(request);
+            let answer = answer.clone();
             async move {
-                let response = answered.await;
+                let response = answer(request).await;
                 if let Some(delay) = delay_of(&response) {
                     // Nobody is waited for but the client.
                     under_way.set_unread(true);

@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     activity::{Activity, HEAD_TIMEOUT, READER_TIMEOUT},
     crowd::Seat,
-    farewell::{Farewell, Knock},
+    farewell::{Farewell, Knock, has_ended},
     refusal::{Parting, Refusals},
 };
 
@@ -211,6 +211,8 @@ impl AsyncRead for TimeoutStream {
             let filled = buffer.filled().len();
             let read = this.read(context, buffer);
             this.farewell.note_read(read.is_ready());
+            let is_there = read.is_pending() || !has_ended(context, &this.stream);
+            activity.presence().note_seen(is_there);
             let is_end = matches!(read, Poll::Ready(Ok(()))) && buffer.filled().len() == filled;
             if !(is_end && buffer.remaining() > 0 && activity.outlives_end()) {
                 return read;
@@ -267,13 +269,12 @@ impl AsyncWrite for TimeoutStream {
         ready!(this.poll_parting(context))?;
         if let Some(activity) = &this.activity {
             activity.note_sent();
-        }
-        if let Some(activity) = &this.activity
-            && let Poll::Ready(gone) =
-                this.farewell
-                    .poll_unread(context, &this.stream, &mut this.knock, activity)
-        {
-            return Poll::Ready(gone);
+            activity.presence().end_turn();
+            let farewell = &mut this.farewell;
+            let unread = farewell.poll_unread(context, &this.stream, &mut this.knock, activity);
+            if unread.is_ready() {
+                return unread;
+            }
         }
         Pin::new(&mut this.stream).poll_flush(context)
     }

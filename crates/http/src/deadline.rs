@@ -13,13 +13,14 @@ const TICK: Duration = Duration::from_secs(15);
 
 /// A moment that is moved with each request. Moving a timer costs more than looking at the time, so
 /// the timer only ticks.
-pub(super) struct Deadline {
+pub struct Deadline {
     at: Instant,
     tick: Pin<Box<Sleep>>,
 }
 
 impl Deadline {
-    pub(super) fn after(duration: Duration) -> Self {
+    /// A moment in `duration` from now.
+    pub fn after(duration: Duration) -> Self {
         let at = far(duration);
         Self {
             at,
@@ -27,15 +28,21 @@ impl Deadline {
         }
     }
 
-    pub(super) fn move_to(&mut self, duration: Duration) {
-        self.at = far(duration);
+    /// Moves it to `duration` from now.
+    pub fn move_to(&mut self, duration: Duration) {
+        self.set(far(duration));
+    }
+
+    /// Moves it to that moment.
+    pub fn set(&mut self, at: Instant) {
+        self.at = at;
         if self.at < self.tick.deadline() {
             self.tick.as_mut().reset(self.at);
         }
     }
 
     /// Ready once the moment has come.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(self.tick.as_mut().poll(context));
             let now = Instant::now();
@@ -44,6 +51,13 @@ impl Deadline {
             }
             self.tick.as_mut().reset(self.at.min(now + TICK));
         }
+    }
+}
+
+impl Default for Deadline {
+    /// A moment that is yet to be set.
+    fn default() -> Self {
+        Self::after(YEAR)
     }
 }
 
