@@ -1,9 +1,9 @@
 //! What keygate adds to the answers of the data plane.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use keygate_http::{RequestId, X_REQUEST_ID};
+use keygate_http::{Headers, RequestId, X_REQUEST_ID};
 
-use crate::{Authorizer, headers::into};
+use crate::{Authorizer, Cors};
 
 /// Stands on every answer of the data plane while keys are decided about by what may be out of date.
 pub const X_KEYGATE_STALE: HeaderName = HeaderName::from_static("x-keygate-stale");
@@ -12,6 +12,8 @@ pub const X_KEYGATE_STALE: HeaderName = HeaderName::from_static("x-keygate-stale
 pub struct Decoration<'a> {
     id: &'a RequestId,
     stale_seconds: Option<HeaderValue>,
+    /// What a browser is told that asks on behalf of a page.
+    for_page: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl<'a> Decoration<'a> {
@@ -20,6 +22,15 @@ impl<'a> Decoration<'a> {
         Self {
             id,
             stale_seconds: authorizer.stale_seconds(),
+            for_page: Vec::new(),
+        }
+    }
+
+    /// Says to the browser that sent `headers` whether the page may read the answer.
+    pub(crate) fn for_page(self, cors: &Cors, headers: &impl Headers) -> Self {
+        Self {
+            for_page: cors.headers(headers),
+            ..self
         }
     }
 
@@ -34,10 +45,17 @@ impl<'a> Decoration<'a> {
         if let Some(seconds) = &self.stale_seconds {
             header(&X_KEYGATE_STALE, seconds.as_bytes());
         }
+        for (name, value) in &self.for_page {
+            header(name, value.as_bytes());
+        }
     }
 
-    /// Inserts each of them.
-    pub fn insert(&self, headers: &mut HeaderMap) {
-        self.write(into(headers));
+    /// Adds each of them. None is there before: what an upstream sends under their names is removed, but for `Vary`, of
+    /// which there may be several.
+    pub fn add_to(&self, headers: &mut HeaderMap) {
+        self.write(|name, value| {
+            let value = HeaderValue::from_bytes(value).expect("plain words are header values");
+            headers.append(name, value);
+        });
     }
 }

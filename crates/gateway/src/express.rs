@@ -172,7 +172,10 @@ impl Express {
         let span = traces.map(begin);
         let span = span.as_ref();
         outbox.begin(method == Method::HEAD);
-        let decoration = Decoration::new(&id, &self.authorizer);
+        let decoration = match part {
+            Part::Gateway(_) => self.gateway.decoration(&id, &request),
+            Part::ForwardAuth => Decoration::new(&id, &self.authorizer),
+        };
         let answers = part.answers(self);
         let decided = self.decide(part, &method, target, request, peer, span);
         let mut decided = client.accompany(decided).await;

@@ -213,7 +213,7 @@ fn allowed(sent: &HeaderMap, identity: &HeaderMap, decoration: &Decoration<'_>) 
     let mut for_upstream = identity.clone();
     for_upstream.insert(X_REQUEST_ID, decoration.id().to_header());
     let mut for_client = HeaderMap::new();
-    decoration.insert(&mut for_client);
+    decoration.add_to(&mut for_client);
     let changes = OkHttpResponse {
         headers: options(&for_upstream),
         headers_to_remove: gone
@@ -227,7 +227,7 @@ fn allowed(sent: &HeaderMap, identity: &HeaderMap, decoration: &Decoration<'_>) 
 
 fn denied(refusal: &Response<Bytes>, decoration: &Decoration<'_>) -> CheckResponse {
     let mut headers = refusal.headers().clone();
-    decoration.insert(&mut headers);
+    decoration.add_to(&mut headers);
     let denied = DeniedHttpResponse {
         status: Some(HttpStatus {
             code: refusal.status().as_u16().into(),

@@ -10,7 +10,8 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Either, Full};
 use keygate_core::{Code, Problem};
 use keygate_http::{
-    ClientBody, Headers, NO_ROUTE, Peer, Plane, Requests, RouteRequests, problem_response,
+    ClientBody, Headers, NO_ROUTE, Peer, Plane, RequestId, Requests, RouteRequests,
+    problem_response,
 };
 use keygate_traces::RequestSpan;
 use keygate_verify::refusal_response;
@@ -18,7 +19,7 @@ use prometheus_client::registry::Registry;
 use tokio::time::timeout;
 
 use crate::{
-    Authorizer, ResponseBody, Upstream, Upstreams,
+    Authorizer, Cors, Decoration, ResponseBody, Upstream, Upstreams,
     admitted::Admitted,
     authorizer::Refused,
     body::Streamed,
@@ -38,6 +39,7 @@ pub struct Gateway {
     /// Counts the responses to requests without an upstream.
     unrouted: RouteRequests,
     open: OpenStreams,
+    cors: Cors,
 }
 
 /// The destination of a request, by its path alone.
@@ -50,7 +52,12 @@ pub(crate) struct Destination<'g, 't> {
 impl Gateway {
     /// A gateway to these upstreams for requests that `authorizer` lets through. Its answers count
     /// among `requests`, each by the path of its upstream.
-    pub fn new(authorizer: Arc<Authorizer>, upstreams: Upstreams, requests: &Requests) -> Self {
+    pub fn new(
+        authorizer: Arc<Authorizer>,
+        upstreams: Upstreams,
+        cors: Cors,
+        requests: &Requests,
+    ) -> Self {
         let answers = |route: &str| requests.on_route(Plane::Gateway, route);
         Self {
             authorizer,
@@ -58,7 +65,13 @@ impl Gateway {
             unrouted: answers(NO_ROUTE),
             upstreams,
             open: OpenStreams::default(),
+            cors,
         }
+    }
+
+    /// The headers that the answer to a request with these has besides the upstream's.
+    pub fn decoration<'a>(&self, id: &'a RequestId, headers: &impl Headers) -> Decoration<'a> {
+        Decoration::new(id, &self.authorizer).for_page(&self.cors, headers)
     }
 
     /// Counts the answers under way from now on, for whoever reads `registry`.
@@ -100,8 +113,10 @@ impl Gateway {
         }
         let (method, headers) = (request.method(), request.headers());
         let mut awaited = Awaited(Some(self.answers_to(&destination)));
-        let admitted = self.admit(destination, method, target.as_str(), headers, peer, span);
-        let admitted = match admitted.await {
+        let admitted = match self
+            .admit(destination, method, target.as_str(), headers, peer, span)
+            .await
+        {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 awaited.answered();
@@ -114,7 +129,8 @@ impl Gateway {
             return Err(answer);
         }
         let method = request.method().clone();
-        let answer = forward(request, &target, &admitted, span).await;
+        // Apart, so that a refusal takes no room for it.
+        let answer = Box::pin(forward(request, &target, &admitted, span)).await;
         let answer = answer.map_err(|problem| failure_response(&problem, &method));
         let status = match &answer {
             Ok(answer) => answer.status(),
@@ -151,7 +167,7 @@ impl Gateway {
         destination.map_or(&self.unrouted, |destination| destination.answers)
     }
 
-    /// Admits a request, or counts and returns the refusal.
+    /// Admits a request, or counts and returns keygate's own answer: to a preflight, or the refusal.
     pub(crate) async fn admit<'g>(
         &'g self,
         destination: Result<Destination<'g, '_>, AmbiguousPath>,
@@ -162,9 +178,12 @@ impl Gateway {
         span: Option<&RequestSpan>,
     ) -> Result<Admitted<'g>, Response<Bytes>> {
         let answers = self.answers_to(&destination);
-        let admitted = async {
+        let admitted: Result<_, Response<Bytes>> = async {
             let destination = destination.map_err(|ambiguous| refused(ambiguous.into()))?;
             let (path, upstream) = (destination.path, destination.upstream);
+            if let Some(answer) = self.cors.preflight(method, headers) {
+                return Err(answer);
+            }
             if path.has_v1_twice() {
                 return Err(problem_response(&v1_twice()));
             }
@@ -174,8 +193,9 @@ impl Gateway {
             let client = || Some(peer.client(headers));
             let key = self
                 .authorizer
-                .authorize(method, target, &path, headers, client);
-            let key = key.await.map_err(refused)?;
+                .authorize(method, target, &path, headers, client)
+                .await
+                .map_err(refused)?;
             Ok(Admitted {
                 key,
                 peer,
@@ -183,9 +203,9 @@ impl Gateway {
                 answers,
                 open: self.open.open(),
             })
-        };
-        let admitted = admitted.await;
-        admitted.inspect_err(|refusal: &Response<Bytes>| answers.count(refusal.status()))
+        }
+        .await;
+        admitted.inspect_err(|refusal| answers.count(refusal.status()))
     }
 }
 
@@ -223,14 +243,16 @@ fn last_hop(request: &mut Request<ClientBody>) -> Option<Response<Bytes>> {
     let Some(fewer) = hops.checked_sub(1) else {
         let mut answer = Response::new(Bytes::new());
         *answer.status_mut() = StatusCode::NO_CONTENT;
-        answer.headers_mut().insert(ALLOW, ALLOWED);
+        answer.headers_mut().insert(ALLOW, ALLOWED_METHODS);
         return Some(answer);
     };
     *left = fewer.into();
     None
 }
 
-const ALLOWED: HeaderValue = HeaderValue::from_static("GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS");
+/// The methods that are forwarded.
+pub(crate) const ALLOWED_METHODS: HeaderValue =
+    HeaderValue::from_static("GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS");
 
 fn refused(refused: Refused) -> Response<Bytes> {
     match refused {
@@ -287,7 +309,7 @@ fn content_of_get() -> Response<Bytes> {
 fn method_not_allowed() -> Response<Bytes> {
     let problem = Problem::new(Code::MethodNotAllowed, "This method is not allowed.");
     let mut response = problem_response(&problem);
-    response.headers_mut().insert(ALLOW, ALLOWED);
+    response.headers_mut().insert(ALLOW, ALLOWED_METHODS);
     response
 }
 

@@ -5,7 +5,7 @@ use http::{
     header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE},
 };
 use keygate_core::Credential;
-use keygate_http::{Peer, X_REQUEST_ID, is_spelling_of};
+use keygate_http::{Peer, X_REQUEST_ID, has_spelling_of, is_spelling_of};
 use keygate_traces::is_trace_context;
 use keygate_verify::is_credential_header;
 
@@ -63,6 +63,8 @@ pub(crate) fn is_override(name: &[u8]) -> bool {
 pub(crate) fn is_for_client(name: &[u8]) -> bool {
     !is_any_of(&HOP_BY_HOP, name)
         && !is_any_of(&NOT_FOR_CLIENT, name)
+        // keygate says who may read its answers.
+        && !has_spelling_of(name, "access-control-")
         // Clients believe what stands under these names.
         && !identity::is_identity_header(name)
 }
@@ -292,6 +294,7 @@ mod tests {
         let mut answer = headers(&[
             ("set-cookie", "keygate_session=planted"),
             ("x-keygate-stale", "7"),
+            ("access-control-allow-origin", "*"),
             ("transfer-encoding", "chunked"),
             ("content-type", "text/event-stream"),
         ]);

@@ -15,7 +15,8 @@ impl Value for PublicUrl {
     }
 }
 
-fn origin(text: &str) -> Option<String> {
+/// An origin as browsers write it.
+pub(super) fn origin(text: &str) -> Option<String> {
     let (scheme, rest) = text.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
     let default_port = match &*scheme {

@@ -7,7 +7,7 @@ use http::Method;
 use ipnet::IpNet;
 use keygate_control::Signup;
 use keygate_core::{Scope, key::KeyFormat};
-use keygate_gateway::Pattern;
+use keygate_gateway::{AllowedOrigin, Pattern};
 use keygate_traces::Believed;
 
 use super::{
@@ -48,6 +48,13 @@ settings! {
         /// `/verify` and `ext_authz` for the requests that they receive.
         #[setting(example = "10.0.0.0/8", unset = "none")]
         trusted_proxies: Vec<IpNet>,
+    }
+
+    [cors] Cors {
+        /// The origins of web pages that may use the API from a browser: scheme, host and port, or `*` for all. Whoever
+        /// puts a key into a page gives it to everybody who opens the page.
+        #[setting(example = "https://app.example.com", unset = "none")]
+        origins: Vec<AllowedOrigin>,
     }
 
     [ext_authz] ExtAuthz {

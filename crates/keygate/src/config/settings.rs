@@ -13,7 +13,7 @@ use keygate_storage::KeyRules;
 
 use super::{
     Database, file,
-    sections::{Audit, ExtAuthz, Keys, Metrics, SETTINGS, Sections, Server, Traces},
+    sections::{Audit, Cors, ExtAuthz, Keys, Metrics, SETTINGS, Sections, Server, Traces},
     setting::Given,
     source::Source,
     status,
@@ -53,6 +53,7 @@ pub(crate) struct Settings {
     /// Whether the database is named, and not the default one.
     pub(crate) database_is_named: bool,
     pub(crate) server: Server,
+    pub(crate) cors: Cors,
     pub(crate) ext_authz: ExtAuthz,
     pub(crate) metrics: Metrics,
     keys: Keys,
@@ -104,6 +105,7 @@ impl Settings {
     fn resolve(data: Option<PathBuf>, given: &[Given]) -> Result<Self, Failure> {
         let Sections {
             server,
+            cors,
             ext_authz,
             metrics,
             keys,
@@ -140,6 +142,7 @@ impl Settings {
             upstreams: upstreams::upstreams(&upstream)?,
             routes: RouteTable::new(routes.collect()),
             server,
+            cors,
             ext_authz,
             metrics,
             keys,

@@ -14,10 +14,11 @@ use keygate_core::{
     Scope,
     key::{InvalidPrefix, KeyFormat},
 };
-use keygate_gateway::{InvalidPattern, Pattern};
+use keygate_gateway::{AllowedOrigin, InvalidPattern, Pattern};
 use keygate_traces::Believed;
 
 use super::{
+    public_url::origin,
     setting::Kind,
     value::{Rule, Value},
 };
@@ -155,6 +156,11 @@ values! {
 
     Method, Text, "must list methods in capital letters", |text| {
         text.parse().ok().filter(|_| text == text.to_uppercase())
+    };
+
+    AllowedOrigin, Text, "must be scheme, host and port, without a path, or *", |text| match text {
+        "*" => Some(Self::Any),
+        text => origin(text).and_then(|origin| origin.parse().ok()).map(Self::One),
     };
 
     Pattern, Text, InvalidPattern.to_string(), |text| Self::parse(text).ok();

@@ -47,10 +47,9 @@ impl Handler for App {
         peer: SocketAddr,
         draining: watch::Receiver<()>,
     ) {
-        let served = self
-            .express
-            .serve(&mut stream, self.peer(peer.ip()), draining.clone());
-        match served.await {
+        let here = self.peer(peer.ip());
+        let express = &self.express;
+        match express.serve(&mut stream, here, draining.clone()).await {
             Outcome::Closed => {}
             Outcome::HandOver(bytes) => {
                 stream.read_first(bytes);
@@ -116,17 +115,19 @@ impl App {
         span: Option<&RequestSpan>,
     ) -> Response<AppBody> {
         if let Err(problem) = refuse_ambiguous_framing(&request) {
-            self.decorate(close_with(&problem), id)
+            decorate(close_with(&problem), &self.decoration(id))
         } else if is_data_plane(request.uri().path()) {
             let gateway = &self.express.gateway;
+            let decoration = gateway.decoration(id, request.headers());
             let answer = gateway.handle(request, self.peer(peer), span).await;
-            self.decorate(answer, id)
+            decorate(answer, &decoration)
         } else if is_forward_auth(request.uri().path()) {
             let forward_auth = &self.express.forward_auth;
             let answer = forward_auth.handle(&request, self.peer(peer), span).await;
-            self.decorate(answer.map(Either::Left), id)
+            decorate(answer.map(Either::Left), &self.decoration(id))
         } else {
-            let mut answer = self.manage(peer, request).await;
+            // Apart, so that requests to the data plane take no room for it.
+            let mut answer = Box::pin(self.manage(peer, request)).await;
             answer.headers_mut().insert(X_REQUEST_ID, id.to_header());
             if let (Some(span), Some(route)) = (span, matched_route(&answer)) {
                 span.note_route(route);
@@ -135,9 +136,8 @@ impl App {
         }
     }
 
-    fn decorate(&self, mut answer: Response<ResponseBody>, id: &RequestId) -> Response<AppBody> {
-        Decoration::new(id, &self.express.authorizer).insert(answer.headers_mut());
-        answer.map(Either::Left)
+    fn decoration<'a>(&self, id: &'a RequestId) -> Decoration<'a> {
+        Decoration::new(id, &self.express.authorizer)
     }
 
     pub(super) fn peer(&self, address: IpAddr) -> Peer<'_> {
@@ -178,6 +178,11 @@ impl Drop for Awaited<'_> {
             self.answered(client_gone());
         }
     }
+}
+
+fn decorate(mut answer: Response<ResponseBody>, decoration: &Decoration<'_>) -> Response<AppBody> {
+    decoration.add_to(answer.headers_mut());
+    answer.map(Either::Left)
 }
 
 /// The answer to HEAD: over HTTP/2 the library would send the content of one that is not an upstream's

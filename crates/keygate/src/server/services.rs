@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use keygate_core::{OsRandom, SystemClock};
-use keygate_gateway::{Authorizer, Express, ExtAuthz, ForwardAuth, Gateway};
+use keygate_gateway::{Authorizer, Cors, Express, ExtAuthz, ForwardAuth, Gateway};
 use keygate_http::{RequestIds, RequestLine, Requests, TrustedProxies};
 use keygate_traces::Traces;
 use keygate_verify::Verifier;
@@ -48,7 +48,12 @@ impl Services {
         let authorizer = Arc::new(Authorizer::new(verifier.clone(), settings.routes));
         let request_ids = Arc::new(RequestIds::new(&OsRandom));
         let express = Express {
-            gateway: Gateway::new(authorizer.clone(), settings.upstreams, &requests),
+            gateway: Gateway::new(
+                authorizer.clone(),
+                settings.upstreams,
+                Cors::new(settings.cors.origins),
+                &requests,
+            ),
             forward_auth: ForwardAuth::new(authorizer.clone(), &requests),
             authorizer: authorizer.clone(),
             request_ids: request_ids.clone(),

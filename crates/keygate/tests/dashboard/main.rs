@@ -9,6 +9,7 @@ mod first_key;
 mod isolation;
 mod keyboard;
 mod keys;
+mod other_origins;
 mod person;
 mod reference;
 mod sessions;
