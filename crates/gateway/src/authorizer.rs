@@ -2,13 +2,15 @@ use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response};
-use keygate_core::{Code, Credential, Problem};
+use keygate_core::{Code, Credential, Problem, Scope};
 use keygate_http::{Headers, problem_response};
-use keygate_verify::{Refusal, Verifier, refusal_response};
+use keygate_verify::{HeldKey, Refusal, Verifier, refusal_response};
 
 use crate::{
     RouteTable,
     path::{AmbiguousPath, Readings, path_of},
+    routes::Asked,
+    websocket::is_asked_for,
 };
 
 /// Decides about requests, wherever they are: by what the route table asks for and the key gives.
@@ -55,9 +57,36 @@ impl Authorizer {
         {
             return Err(Refused::Ambiguous(AMBIGUOUS_METHOD));
         }
-        let scope = self.routes.required_scope(method, path)?;
+        let scope = self.required_scope(method, path, headers)?;
         let verified = self.verifier.verify(headers, target, scope, client).await;
         verified.map_err(Refused::Key)
+    }
+
+    /// The key of a request that was authorized, for what lasts longer than its answer.
+    pub(crate) fn hold(
+        &self,
+        method: &Method,
+        target: &str,
+        headers: &impl Headers,
+    ) -> Result<HeldKey, Refused> {
+        let path = Readings::of(path_of(target))?;
+        let scope = self.required_scope(method, &path, headers)?;
+        let held = self.verifier.hold(headers, target, scope);
+        held.map_err(Refused::Key)
+    }
+
+    fn required_scope(
+        &self,
+        method: &Method,
+        path: &Readings<'_>,
+        headers: &impl Headers,
+    ) -> Result<Scope, AmbiguousPath> {
+        let asked = if is_asked_for(method, headers) {
+            Asked::WebSocket
+        } else {
+            Asked::Method(method)
+        };
+        self.routes.required_scope(asked, path)
     }
 
     /// The same for a request that a proxy asks about, and the answer that it passes on if the door

@@ -57,7 +57,7 @@ impl Connection {
         let (sender, connection) = builder.handshake(TokioIo::new(io)).await?;
         let driver = tokio::spawn(async move {
             // Whoever has sent a request hears of it.
-            let _ = connection.await;
+            let _ = connection.with_upgrades().await;
         });
         Ok(Self {
             sender,

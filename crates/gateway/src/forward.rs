@@ -8,7 +8,7 @@ use http::{
 };
 use http_body::Body;
 use http_body_util::BodyExt;
-use hyper::{body::Incoming, ext::ReasonPhrase};
+use hyper::{body::Incoming, ext::ReasonPhrase, upgrade::Upgraded};
 use keygate_core::{Code, Problem};
 use keygate_http::{ClientBody, Presence};
 use keygate_traces::RequestSpan;
@@ -22,13 +22,14 @@ use crate::{
     body::Exchanged,
     connection::Connection,
     faults::{broken_body, connect_problem, late_problem, timeout_problem, unreachable_problem},
-    framing::check_answer,
+    framing::{Malformed, check_answer, check_size},
     headers,
     own_credential::{JUDGE_TIMEOUT, MAX_JUDGED, Verdict},
     pool::{Pooled, announced},
     progress::Progress,
     request_body::RequestBody,
     upstream::Upstream,
+    websocket::{ask_for_socket, is_websocket},
 };
 
 /// Sends a request to its upstream and gives the answer as soon as its head is there.
@@ -40,12 +41,16 @@ pub(crate) async fn forward(
     request: Request<ClientBody>,
     target: &PathAndQuery,
     admitted: &Admitted<'_>,
+    asks_for_socket: bool,
     span: Option<&RequestSpan>,
-) -> Result<Response<Exchanged>, Problem> {
+) -> Result<Answered, Problem> {
     let upstream = admitted.upstream;
     let presence = request.extensions().get::<Presence>().cloned();
     let progress = Progress::begin();
     let mut request = prepare(request, target, admitted, progress.clone())?;
+    if asks_for_socket {
+        ask_for_socket(request.headers_mut());
+    }
     if let Some(span) = span {
         let mut told = HeaderMap::new();
         upstream.begin_span(span, headers::into(&mut told));
@@ -55,15 +60,31 @@ pub(crate) async fn forward(
         upstream,
         presence,
         progress,
+        asks_for_socket,
     };
     let answered = call.run(request).await;
     if let Some(span) = span {
         match &answered {
-            Ok(answer) => span.note_upstream_status(answer.status()),
+            Ok(Answered::Exchange(answer)) => span.note_upstream_status(answer.status()),
+            Ok(Answered::Socket(_)) => span.note_upstream_status(StatusCode::SWITCHING_PROTOCOLS),
             Err(problem) => span.note_upstream_failure(problem.code.as_str()),
         }
     }
     answered
+}
+
+/// What an upstream has answered.
+pub(crate) enum Answered {
+    Exchange(Response<Exchanged>),
+    Socket(Accepted),
+}
+
+/// A WebSocket that an upstream has accepted.
+pub(crate) struct Accepted {
+    /// Those for the client.
+    pub(crate) headers: HeaderMap,
+    pub(crate) socket: Upgraded,
+    pub(crate) connection: Pooled<Connection>,
 }
 
 /// A request to an upstream in progress.
@@ -71,6 +92,7 @@ struct Call<'a> {
     upstream: &'a Upstream,
     presence: Option<Presence>,
     progress: Arc<Progress>,
+    asks_for_socket: bool,
 }
 
 /// The outcome of sending a request on a connection.
@@ -84,7 +106,7 @@ enum Sent {
 }
 
 impl Call<'_> {
-    async fn run(&self, request: Request<RequestBody>) -> Result<Response<Exchanged>, Problem> {
+    async fn run(&self, request: Request<RequestBody>) -> Result<Answered, Problem> {
         let is_head = request.method() == Method::HEAD;
         let Some(mut kept) = self.upstream.connections.take() else {
             return self.over_new_connection(request).await;
@@ -104,7 +126,7 @@ impl Call<'_> {
     async fn over_new_connection(
         &self,
         request: Request<RequestBody>,
-    ) -> Result<Response<Exchanged>, Problem> {
+    ) -> Result<Answered, Problem> {
         let upstream = self.upstream;
         let is_head = request.method() == Method::HEAD;
         let connect = async {
@@ -180,7 +202,10 @@ impl Call<'_> {
         answer: Response<Incoming>,
         connection: Pooled<Connection>,
         is_head: bool,
-    ) -> Result<Response<Exchanged>, Problem> {
+    ) -> Result<Answered, Problem> {
+        if self.asks_for_socket && answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return self.accepted(answer, connection).await;
+        }
         let upstream = self.upstream;
         let (mut parts, mut body) = answer.into_parts();
         let length = check_answer(parts.version, parts.status, &parts.headers)
@@ -229,8 +254,35 @@ impl Call<'_> {
             // After HEAD some servers send a body all the same.
             is_reusable: !is_head,
         };
-        Ok(Response::from_parts(parts, exchange))
+        Ok(Answered::Exchange(Response::from_parts(parts, exchange)))
     }
+
+    async fn accepted(
+        &self,
+        mut answer: Response<Incoming>,
+        connection: Pooled<Connection>,
+    ) -> Result<Answered, Problem> {
+        let upstream = self.upstream;
+        let unreachable = |error: &dyn Error| unreachable_problem(upstream, error);
+        check_accepted(&answer).map_err(|malformed| unreachable(&malformed))?;
+        let socket = hyper::upgrade::on(&mut answer).await;
+        let mut headers = std::mem::take(answer.headers_mut());
+        headers::for_client(&mut headers, upstream);
+        Ok(Answered::Socket(Accepted {
+            headers,
+            socket: socket.map_err(|error| unreachable(&error))?,
+            connection,
+        }))
+    }
+}
+
+/// Whether an upstream has accepted what it was asked for.
+fn check_accepted(answer: &Response<Incoming>) -> Result<(), Malformed> {
+    let fields = answer.headers().iter();
+    check_size(fields.map(|(name, value)| (name.as_str(), value.as_bytes())))?;
+    is_websocket(answer.headers())
+        .then_some(())
+        .ok_or(Malformed)
 }
 
 /// The part of a body that arrived together with the head. If it is malformed the client can still get an error.

@@ -8,13 +8,13 @@ use http::{
 };
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Either, Full};
-use keygate_core::{Code, Problem};
+use keygate_core::{Code, Problem, Random};
 use keygate_http::{
     ClientBody, Headers, NO_ROUTE, Peer, Plane, RequestId, Requests, RouteRequests,
     problem_response,
 };
 use keygate_traces::RequestSpan;
-use keygate_verify::refusal_response;
+use keygate_verify::{HeldKey, refusal_response};
 use prometheus_client::registry::Registry;
 use tokio::time::timeout;
 
@@ -24,10 +24,12 @@ use crate::{
     authorizer::Refused,
     body::Streamed,
     faults::failure_response,
-    forward::forward,
+    forward::{Accepted, Answered, forward},
     framing::parse_length,
     path::{AmbiguousPath, Readings, path_of},
-    streams::OpenStreams,
+    routes::is_socket_for_inference,
+    streams::{OpenStream, OpenStreams},
+    websocket::{Handshake, ReceivedHeaders, Tunnel},
 };
 
 /// The gateway. A single one serves all connections.
@@ -40,6 +42,7 @@ pub struct Gateway {
     unrouted: RouteRequests,
     open: OpenStreams,
     cors: Cors,
+    random: Arc<dyn Random>,
 }
 
 /// The destination of a request, by its path alone.
@@ -56,6 +59,7 @@ impl Gateway {
         authorizer: Arc<Authorizer>,
         upstreams: Upstreams,
         cors: Cors,
+        random: Arc<dyn Random>,
         requests: &Requests,
     ) -> Self {
         let answers = |route: &str| requests.on_route(Plane::Gateway, route);
@@ -66,6 +70,7 @@ impl Gateway {
             upstreams,
             open: OpenStreams::default(),
             cors,
+            random,
         }
     }
 
@@ -106,12 +111,19 @@ impl Gateway {
     ) -> Result<Response<Streamed>, Response<Bytes>> {
         let target = request.uri().path_and_query().cloned();
         let target = target.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let handshake = Handshake::of(&mut request, &*self.random);
         let destination = self.destination(target.as_str());
-        if let Some(refusal) = refusal_by_form(&mut request).await {
+        // What follows the head of a handshake over HTTP/2 is the socket.
+        let is_socket = handshake.is_some() && request.version() == Version::HTTP_2;
+        if !is_socket && let Some(refusal) = refusal_by_form(&mut request).await {
             self.answers_to(&destination).count(refusal.status());
             return Err(refusal);
         }
-        let (method, headers) = (request.method(), request.headers());
+        let method = request.method();
+        let headers = &ReceivedHeaders {
+            headers: request.headers(),
+            begin_socket: handshake.is_some(),
+        };
         let mut awaited = Awaited(Some(self.answers_to(&destination)));
         let admitted = match self
             .admit(destination, method, target.as_str(), headers, peer, span)
@@ -123,25 +135,45 @@ impl Gateway {
                 return Err(refusal);
             }
         };
+        let hold = || self.authorizer.hold(method, target.as_str(), headers);
+        let held = handshake.is_some().then(hold);
+        let held = match held.transpose() {
+            Ok(held) => held,
+            Err(why) => {
+                let refusal = refused(why);
+                awaited.answered();
+                admitted.answers.count(refusal.status());
+                return Err(refusal);
+            }
+        };
         if let Some(answer) = last_hop(&mut request) {
             awaited.answered();
             admitted.answers.count(answer.status());
             return Err(answer);
         }
         let method = request.method().clone();
+        let asks_for_socket = held.is_some();
         // Apart, so that a refusal takes no room for it.
-        let answer = Box::pin(forward(request, &target, &admitted, span)).await;
+        let answer = Box::pin(forward(request, &target, &admitted, asks_for_socket, span)).await;
         let answer = answer.map_err(|problem| failure_response(&problem, &method));
         let status = match &answer {
-            Ok(answer) => answer.status(),
+            Ok(Answered::Exchange(answer)) => answer.status(),
+            Ok(Answered::Socket(_)) => StatusCode::SWITCHING_PROTOCOLS,
             Err(failure) => failure.status(),
         };
         awaited.answered();
         admitted.answers.count(status);
-        Ok(answer?.map(|exchange| Streamed {
-            exchange,
-            _open: admitted.open,
-        }))
+        match (answer?, handshake.zip(held)) {
+            (Answered::Socket(accepted), Some((handshake, key))) => {
+                let path = path_of(target.as_str());
+                Err(open_socket(accepted, handshake, key, path, admitted.open))
+            }
+            (Answered::Socket(_), None) => unreachable!("none was asked for"),
+            (Answered::Exchange(answer), _) => Ok(answer.map(|exchange| Streamed {
+                exchange,
+                _open: admitted.open,
+            })),
+        }
     }
 
     /// The destination of a request with this path and query.
@@ -207,6 +239,30 @@ impl Gateway {
         .await;
         admitted.inspect_err(|refusal| answers.count(refusal.status()))
     }
+}
+
+/// The answer that begins a socket.
+fn open_socket(
+    accepted: Accepted,
+    handshake: Handshake,
+    key: HeldKey,
+    path: &str,
+    open: OpenStream,
+) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = accepted.headers;
+    handshake.accept(&mut response);
+    let tunnel = Tunnel {
+        client: handshake.client,
+        upstream: accepted.socket,
+        _connection: accepted.connection,
+        key,
+        has_events: is_socket_for_inference(path),
+        _open: open,
+    };
+    tunnel.put_into(&mut response);
+    response
 }
 
 /// A request whose client waits for the response. If the client leaves, it counts as 499.

@@ -13,6 +13,7 @@ use crate::{
     Upstream,
     forwarding::{self, is_forwarding},
     identity,
+    websocket::remove_key,
 };
 
 /// RFC 9110 section 7.6.1, and what older proxies add to it.
@@ -95,6 +96,7 @@ pub(crate) fn for_upstream(
         }
     });
     keep(headers, is_for_upstream);
+    remove_key(headers);
     headers.extend(way);
     identity::insert(headers, credential);
     headers.extend(id.map(|id| (X_REQUEST_ID, id)));

@@ -28,6 +28,7 @@ mod request_body;
 mod routes;
 mod streams;
 mod upstream;
+mod websocket;
 
 pub use address::InvalidUpstream;
 pub use authorizer::Authorizer;
@@ -43,6 +44,7 @@ pub use pool::PoolTimeouts;
 pub use probe::{Probe, ProbeError, USER_AGENT};
 pub use routes::{Route, RouteTable};
 pub use upstream::{Upstream, UpstreamTimeouts, Upstreams};
+pub use websocket::Tunnel;
 
 /// Whether a path belongs to the data plane.
 pub fn is_data_plane(path: &str) -> bool {

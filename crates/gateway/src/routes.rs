@@ -24,8 +24,22 @@ impl Route {
 /// that covers a request decides.
 #[derive(Debug, Clone)]
 pub struct RouteTable {
-    routes: Vec<Route>,
+    own: Vec<Route>,
+    built_in: Vec<Route>,
 }
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asked<'a> {
+    /// An answer to this method.
+    Method(&'a Method),
+    /// A WebSocket, by GET.
+    WebSocket,
+}
+
+/// What WebSockets for inference are to. Not below: a server that speaks none answers a handshake like any GET, and
+/// what is stored below needs `read`.
+const SOCKETS: [&str; 2] = ["/v1/realtime", "/v1/responses"];
 
 /// What POSTs for inference go to.
 const INFERENCE: [&str; 14] = [
@@ -47,28 +61,49 @@ const INFERENCE: [&str; 14] = [
 
 impl RouteTable {
     /// A table of the operator's routes, followed by the built-in ones.
-    pub fn new(mut routes: Vec<Route>) -> Self {
+    pub fn new(own: Vec<Route>) -> Self {
         let inference =
             INFERENCE.map(|pattern| contract_route(&[Method::POST], pattern, Scope::Chat));
-        routes.extend(inference);
-        routes.extend([
-            contract_route(&[Method::GET, Method::HEAD], "/**", Scope::Read),
-            contract_route(&[], "/**", Scope::Write),
-        ]);
-        Self { routes }
+        let mut built_in = inference.to_vec();
+        built_in.push(contract_route(
+            &[Method::GET, Method::HEAD],
+            "/**",
+            Scope::Read,
+        ));
+        Self { own, built_in }
     }
 
     /// The scope that a request needs.
     pub(crate) fn required_scope(
         &self,
-        method: &Method,
+        asked: Asked<'_>,
         path: &Readings<'_>,
     ) -> Result<Scope, AmbiguousPath> {
+        let method = match asked {
+            Asked::Method(method) => method,
+            Asked::WebSocket => &Method::GET,
+        };
+        let find = |routes: &[Route], path: &str| {
+            let route = routes.iter().find(|route| route.covers(method, path));
+            route.map(|route| route.scope)
+        };
         path.agree(|path| {
-            let route = self.routes.iter().find(|route| route.covers(method, path));
-            route.map_or(Scope::Write, |route| route.scope)
+            let own = find(&self.own, path);
+            own.unwrap_or_else(|| match asked {
+                Asked::Method(_) => find(&self.built_in, path).unwrap_or(Scope::Write),
+                Asked::WebSocket if is_socket_for_inference(path) => Scope::Chat,
+                Asked::WebSocket => Scope::Write,
+            })
         })
     }
+}
+
+/// Whether a WebSocket to this path is for inference, by `OpenAI`'s APIs.
+pub(crate) fn is_socket_for_inference(path: &str) -> bool {
+    SOCKETS.iter().any(|pattern| {
+        let pattern = Pattern::parse(pattern).expect("the contract's patterns are valid");
+        pattern.matches(path)
+    })
 }
 
 fn contract_route(methods: &[Method], pattern: &str, scope: Scope) -> Route {
@@ -84,9 +119,13 @@ mod tests {
     use super::*;
 
     fn scope_of(table: &RouteTable, method: &str, path: &str) -> Scope {
-        let method = method.parse().expect("a method");
+        let parsed = method.parse().expect("a method");
         let readings = Readings::of(path).expect(path);
-        table.required_scope(&method, &readings).expect(path)
+        let asked = match method {
+            "WEBSOCKET" => Asked::WebSocket,
+            _ => Asked::Method(&parsed),
+        };
+        table.required_scope(asked, &readings).expect(path)
     }
 
     /// Scope by method and path, as the contract's table has it, whole.
@@ -141,6 +180,24 @@ mod tests {
         for path in others {
             let scope = scope_of(&table, "POST", &format!("/v1/{path}"));
             assert_eq!(scope, Scope::Write, "POST {path}");
+        }
+    }
+
+    #[test]
+    fn sockets_for_inference_need_chat_and_others_write() {
+        let table = RouteTable::new(vec![Route {
+            methods: vec![Method::GET],
+            pattern: Pattern::parse("/v1/ws").expect("a pattern"),
+            scope: Scope::Read,
+        }]);
+        for (path, scope) in [
+            ("/v1/realtime", Scope::Chat),
+            ("/v1/responses", Scope::Chat),
+            ("/v1/responses/stored", Scope::Write),
+            ("/v1/models", Scope::Write),
+            ("/v1/ws", Scope::Read),
+        ] {
+            assert_eq!(scope_of(&table, "WEBSOCKET", path), scope, "{path}");
         }
     }
 

@@ -7,6 +7,12 @@ pub trait Headers: Sync {
 
     /// The values of the headers of this name, in the order in which they came.
     fn values<'a>(&'a self, name: &HeaderName) -> impl Iterator<Item = &'a [u8]>;
+
+    /// Whether they begin a WebSocket whose subprotocols can be changed before they are passed on: one of those may then
+    /// be the key.
+    fn begin_socket(&self) -> bool {
+        false
+    }
 }
 
 impl Headers for HeaderMap {

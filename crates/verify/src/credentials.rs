@@ -5,7 +5,7 @@
 
 use http::{
     HeaderName,
-    header::{AUTHORIZATION, PROXY_AUTHORIZATION},
+    header::{AUTHORIZATION, PROXY_AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL},
 };
 use keygate_core::{Denial, Misuse, key::KeyFormat};
 use keygate_http::{Headers, is_spelling_of};
@@ -21,6 +21,29 @@ const CREDENTIAL_HEADERS: [HeaderName; PLACES] = [
     HeaderName::from_static("api-key"),
     HeaderName::from_static("x-goog-api-key"),
 ];
+
+/// The header in which a client offers subprotocols for a WebSocket. Web pages can set no other for it, and put the
+/// key into one of them, which is accepted where [`Headers::begin_socket`] says so.
+pub const PROTOCOLS_HEADER: HeaderName = SEC_WEBSOCKET_PROTOCOL;
+
+/// What a subprotocol begins with that is a key, as `OpenAI`'s clients write it.
+const KEY_PROTOCOL: &[u8] = b"openai-insecure-api-key.";
+
+/// The subprotocols in a [`PROTOCOLS_HEADER`] but for the one that is the key.
+pub fn other_protocols(offered: &[u8]) -> Vec<u8> {
+    let others: Vec<_> = protocols(offered)
+        .filter(|protocol| key_of(protocol).is_none())
+        .collect();
+    others.join(&b", "[..])
+}
+
+fn protocols(offered: &[u8]) -> impl Iterator<Item = &[u8]> {
+    offered.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+}
+
+fn key_of(protocol: &[u8]) -> Option<&[u8]> {
+    protocol.strip_prefix(KEY_PROTOCOL)
+}
 
 /// Whether a header, in any spelling that a server may take for the same, carries a credential that
 /// is for keygate alone.
@@ -51,6 +74,9 @@ pub(crate) fn presented_key<'a>(
     for (name, value) in headers.all() {
         if let Some(place) = place_of(name) {
             presented.add(place, value.trim_ascii(), format)?;
+        } else if headers.begin_socket() && is_protocols(name) {
+            let mut keys = protocols(value).filter_map(key_of);
+            keys.try_for_each(|key| presented.add_protocol(key, format))?;
         }
     }
     if holds_key(target.as_bytes(), format) {
@@ -63,6 +89,10 @@ pub(crate) fn presented_key<'a>(
     Ok(key)
 }
 
+fn is_protocols(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(PROTOCOLS_HEADER.as_str().as_bytes())
+}
+
 fn place_of(name: &[u8]) -> Option<usize> {
     CREDENTIAL_HEADERS
         .iter()
@@ -73,6 +103,8 @@ fn place_of(name: &[u8]) -> Option<usize> {
 #[derive(Default)]
 struct Presented<'a> {
     values: [Option<&'a [u8]>; PLACES],
+    /// What a subprotocol has in the place of a key.
+    protocol: Option<&'a [u8]>,
     key: Option<&'a str>,
 }
 
@@ -90,6 +122,16 @@ impl<'a> Presented<'a> {
         } else {
             text
         };
+        self.note(token, format)
+    }
+
+    fn add_protocol(&mut self, value: &'a [u8], format: &KeyFormat) -> Result<(), Denial> {
+        self.protocol = Some(value);
+        self.note(std::str::from_utf8(value).ok(), format)
+    }
+
+    /// Notes what may be a key.
+    fn note(&mut self, token: Option<&'a str>, format: &KeyFormat) -> Result<(), Denial> {
         if let Some(key) = token.filter(|token| format.resembles(token))
             && self.key.replace(key).is_some_and(|other| other != key)
         {
@@ -103,7 +145,7 @@ impl<'a> Presented<'a> {
         if let Some(key) = self.key {
             return Ok(key);
         }
-        let Some(value) = self.values.iter().flatten().next() else {
+        let Some(value) = self.values.iter().chain([&self.protocol]).flatten().next() else {
             return Err(Denial::Missing);
         };
         let text = String::from_utf8_lossy(value);
@@ -134,6 +176,9 @@ fn has_bearer_scheme(authorization: &str) -> bool {
 /// upstream might read it.
 fn stands_elsewhere(headers: &impl Headers, format: &KeyFormat) -> bool {
     headers.all().any(|(name, value)| {
+        if headers.begin_socket() && is_protocols(name) {
+            return holds_key(&other_protocols(value), format);
+        }
         place_of(name).is_none() && (holds_key(value, format) || holds_key(name, format))
     })
 }

@@ -10,6 +10,7 @@ mod cached_key;
 mod client_throttle;
 mod credentials;
 mod generations;
+mod held_key;
 mod layer;
 mod metrics;
 mod prehashed;
@@ -20,7 +21,10 @@ mod unknown_keys;
 mod usage;
 mod verifier;
 
-pub use credentials::{credential_headers, is_credential_header};
+pub use credentials::{
+    PROTOCOLS_HEADER, credential_headers, is_credential_header, other_protocols,
+};
+pub use held_key::HeldKey;
 pub use layer::{Guarded, RequireScope};
 pub use refusal::{Refusal, refusal_response};
 pub use usage::UsageRecorder;

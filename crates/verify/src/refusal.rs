@@ -24,30 +24,34 @@ pub enum Refusal {
 /// once otherwise, at the expense of the others.
 const TARPIT: Duration = Duration::from_secs(1);
 
+impl From<&Refusal> for Problem {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Denied(denial) => Self::from(*denial),
+            Refusal::Unavailable(error) => Self::from(error),
+            Refusal::TooMany(wait) => {
+                let message =
+                    "Too many API keys that do not exist came from this address. Wait a little.";
+                Self::new(Code::RateLimitExceeded, message).with_retry_after(*wait)
+            }
+        }
+    }
+}
+
 /// The response to a request that is refused.
 pub fn refusal_response<B: From<Bytes>>(refusal: &Refusal) -> Response<B> {
-    let response: Response<Vec<u8>> = match refusal {
-        Refusal::Denied(denial) => denial_response(*denial),
-        Refusal::Unavailable(error) => problem_response(&Problem::from(error)),
-        Refusal::TooMany(wait) => too_many(*wait),
-    };
-    response.map(|body| B::from(body.into()))
-}
-
-fn too_many(wait: Duration) -> Response<Vec<u8>> {
-    let message = "Too many API keys that do not exist came from this address. Wait a little.";
-    let problem = Problem::new(Code::RateLimitExceeded, message).with_retry_after(wait);
-    let mut response = problem_response(&problem);
-    response.extensions_mut().insert(Delay(TARPIT));
-    response
-}
-
-fn denial_response(denial: Denial) -> Response<Vec<u8>> {
-    let mut response = problem_response(&Problem::from(denial));
-    if let Some(challenge) = challenge(denial) {
-        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    let mut response: Response<Vec<u8>> = problem_response(&Problem::from(refusal));
+    match refusal {
+        Refusal::Denied(denial) => {
+            let challenge = challenge(*denial).map(|challenge| (WWW_AUTHENTICATE, challenge));
+            response.headers_mut().extend(challenge);
+        }
+        Refusal::TooMany(_) => {
+            response.extensions_mut().insert(Delay(TARPIT));
+        }
+        Refusal::Unavailable(_) => {}
     }
-    response
+    response.map(|body| B::from(body.into()))
 }
 
 /// What RFC 6750 section 3 has a refusal say: no error where no key was given at all.

@@ -7,7 +7,7 @@ use keygate_core::{
 use keygate_http::Headers;
 use keygate_storage::{ChangeListener, CredentialStore, Lease, StorageError, Store};
 use tokio::{
-    sync::OnceCell,
+    sync::{OnceCell, watch},
     time::{Instant, timeout_at},
 };
 use triomphe::Arc;
@@ -38,6 +38,8 @@ pub struct Verifier {
     cache: GuardedCache<Answers, OnceCell<Read>>,
     usage: UsageRecorder,
     throttle: ClientThrottle,
+    /// Changes with everything that is no longer as it was read.
+    changes: watch::Sender<()>,
     pub(crate) metrics: Metrics,
 }
 
@@ -59,6 +61,7 @@ impl Verifier {
             cache: GuardedCache::new(sync::Arc::new(Lease::endless())),
             usage: UsageRecorder::new(recorder),
             throttle: ClientThrottle::default(),
+            changes: watch::Sender::new(()),
             metrics: Metrics::default(),
         }
     }
@@ -110,21 +113,41 @@ impl Verifier {
     ) -> Result<Credential, Refusal> {
         let presented = presented_key(headers, target, &self.format)?;
         let hash = self.hasher.hash(presented);
-        match self.cache.get(&hash) {
-            Some(known) => {
-                let decided = self.judge(&known.value, scope);
-                // After the decision, since the process may have been paused anywhere before.
-                if self.lease().covers(known.as_of) {
-                    self.count_hit();
-                    return self.act_on(&known.value, decided);
-                }
-            }
-            // What is in the cache is well formed; the checksum keeps the rest from the database.
-            None if self.format.check(presented).is_err() => return Err(Denial::Invalid.into()),
-            None => {}
+        if let Some(decided) = self.decide_from_memory(&hash, scope) {
+            return decided;
+        }
+        // The checksum keeps what is no key from the database.
+        if self.format.check(presented).is_err() {
+            return Err(Denial::Invalid.into());
         }
         // Apart, so that what a look-up needs takes no room in the future of every request.
         Box::pin(self.decide_anew(hash, scope, client())).await
+    }
+
+    /// Decides about a key that was accepted before.
+    pub(crate) async fn decide_again(
+        &self,
+        hash: KeyHash,
+        scope: Scope,
+    ) -> Result<Credential, Refusal> {
+        if let Some(decided) = self.decide_from_memory(&hash, scope) {
+            return decided;
+        }
+        self.decide_anew(hash, scope, None).await
+    }
+
+    /// Decides by what is in memory, if that may be used.
+    fn decide_from_memory(
+        &self,
+        hash: &KeyHash,
+        scope: Scope,
+    ) -> Option<Result<Credential, Refusal>> {
+        let known = self.cache.get(hash)?;
+        let decided = self.judge(&known.value, scope);
+        // After the decision, since the process may have been paused anywhere before.
+        self.lease().covers(known.as_of).then_some(())?;
+        self.count_hit();
+        Some(self.act_on(&known.value, decided))
     }
 
     /// Decides by asking the database.
@@ -210,8 +233,25 @@ impl Verifier {
         self.throttle.wait(client?)
     }
 
-    fn lease(&self) -> &Lease {
+    pub(crate) fn lease(&self) -> &Lease {
         self.cache.lease()
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    pub(crate) fn format(&self) -> &KeyFormat {
+        &self.format
+    }
+
+    pub(crate) fn hasher(&self) -> &KeyHasher {
+        &self.hasher
+    }
+
+    /// Hears of everything that is no longer as it was read.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 
     /// Counts a decision that needed only memory.
@@ -283,9 +323,11 @@ impl ChangeListener for Verifier {
         for hash in keys {
             self.cache.invalidate(hash);
         }
+        self.changes.send_replace(());
     }
 
     fn everything_changed(&self) {
         self.cache.invalidate_all();
+        self.changes.send_replace(());
     }
 }

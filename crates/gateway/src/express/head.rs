@@ -132,7 +132,7 @@ fn plain_body_length(headers: &[httparse::Header<'_>]) -> Result<usize, Progress
             is_unusual |= !header.value.eq_ignore_ascii_case(b"keep-alive");
         } else if is("transfer-encoding") {
             has_coding = true;
-        } else if is("expect") || is("upgrade") {
+        } else if is("expect") || is("upgrade") || is("sec-websocket-protocol") {
             is_unusual = true;
         }
     }

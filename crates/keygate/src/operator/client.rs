@@ -79,7 +79,8 @@ pub(crate) struct RunningKeygate {
 
 /// The keygate that runs on the data folder, if there is one. Fails where it says nothing.
 pub(crate) async fn find_running(settings: &Settings) -> Result<Option<RunningKeygate>, Failure> {
-    patiently(settings, ask_running(settings)).await
+    // In a room of its own: it asks databases.
+    patiently(settings, Box::pin(ask_running(settings))).await
 }
 
 /// How the keygate is that runs on the data folder, whichever database it uses.

@@ -353,6 +353,12 @@ impl UnderWay {
         }
     }
 
+    /// Notes that a WebSocket begins, for which this connection is, or what this request has of it.
+    pub(super) fn begin_socket(&mut self) {
+        self.begin_answer(Answer::Streaming);
+        self.activity.state.lock().heads.advance(true);
+    }
+
     /// Notes whether it is the client that is waited for.
     pub(super) fn set_unread(&mut self, is_unread: bool) {
         let was_unread = std::mem::replace(&mut self.is_unread, is_unread);

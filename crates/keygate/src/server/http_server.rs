@@ -15,12 +15,11 @@ use hyper::{
     server::conn::{http1, http2},
     service::service_fn,
 };
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::graceful::GracefulConnection,
-};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use keygate_gateway::Tunnel;
 use keygate_http::{AmbiguousFraming, ClientBody, RequestIds, delay_of};
-use tokio::{sync::watch, time::sleep};
+use parking_lot::Mutex;
+use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 use super::{
     activity::{Activity, Answer, LAST_CALL, UnderWay},
@@ -58,6 +57,7 @@ impl HttpServer {
             .max_buf_size(MAX_HEAD);
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
+            .enable_connect_protocol()
             .timer(TokioTimer::new())
             .keep_alive_interval(PING_INTERVAL)
             .max_concurrent_streams(MAX_STREAMS)
@@ -97,6 +97,8 @@ impl HttpServer {
         stream.report_to(activity.clone());
         stream.explain_by(self.refusals.clone());
         let requests = activity.clone();
+        let sockets = Arc::new(Mutex::new(JoinSet::new()));
+        let (opened, stop) = (sockets.clone(), draining.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(ClientBody::new);
             let mut under_way = requests.begin_request(
@@ -111,9 +113,14 @@ impl HttpServer {
                 let presence = requests.presence().clone();
                 request.extensions_mut().insert(presence);
             }
-            let answer = answer.clone();
+            let (answer, opened, stop) = (answer.clone(), opened.clone(), stop.clone());
             async move {
-                let response = answer(request).await;
+                let mut response = answer(request).await;
+                if let Some(tunnel) = Tunnel::take_from(&mut response) {
+                    under_way.begin_socket();
+                    open(&opened, tunnel, under_way, stop);
+                    return Ok(response.map(Watched::unwatched));
+                }
                 if let Some(delay) = delay_of(&response) {
                     // Nobody is waited for but the client.
                     under_way.set_unread(true);
@@ -126,13 +133,15 @@ impl HttpServer {
         let ended = if is_http2 {
             drive(
                 self.http2.serve_connection(io, service),
+                http2::Connection::graceful_shutdown,
                 &activity,
                 draining,
             )
             .await
         } else {
             drive(
-                self.http1.serve_connection(io, service),
+                self.http1.serve_connection(io, service).with_upgrades(),
+                http1::UpgradeableConnection::graceful_shutdown,
                 &activity,
                 draining,
             )
@@ -141,11 +150,31 @@ impl HttpServer {
         if let Err(error) = ended {
             tracing::debug!("a connection ended: {error}");
         }
+        // Over HTTP/1.1 the socket is what has become of the connection.
+        let mut sockets = std::mem::take(&mut *sockets.lock());
+        while sockets.join_next().await.is_some() {}
     }
 }
 
-async fn drive<C: GracefulConnection<Error = hyper::Error>>(
+/// Runs a socket for as long as its connection is served.
+fn open(
+    sockets: &Mutex<JoinSet<()>>,
+    tunnel: Tunnel,
+    under_way: UnderWay,
+    stop: watch::Receiver<()>,
+) {
+    let mut sockets = sockets.lock();
+    // Those that have ended.
+    while sockets.try_join_next().is_some() {}
+    sockets.spawn(async move {
+        tunnel.run(stop).await;
+        drop(under_way);
+    });
+}
+
+async fn drive<C: Future<Output = hyper::Result<()>>>(
     connection: C,
+    shut_down: impl FnOnce(Pin<&mut C>),
     activity: &Arc<Activity>,
     mut draining: watch::Receiver<()>,
 ) -> Result<(), hyper::Error> {
@@ -157,7 +186,7 @@ async fn drive<C: GracefulConnection<Error = hyper::Error>>(
         () = activity.expired() => {}
         _ = draining.changed() => {}
     }
-    connection.as_mut().graceful_shutdown();
+    shut_down(connection.as_mut());
     tokio::select! {
         ended = connection => ended,
         // It was told. That it confirms it cannot be waited for.
@@ -168,7 +197,8 @@ async fn drive<C: GracefulConnection<Error = hyper::Error>>(
 /// The body of an answer, during which its request is under way.
 struct Watched<B> {
     body: B,
-    under_way: UnderWay,
+    /// `None` for what begins a socket, which is then what is under way.
+    under_way: Option<UnderWay>,
 }
 
 impl<B> Watched<B> {
@@ -183,7 +213,17 @@ impl<B> Watched<B> {
             Answer::Streaming
         });
         under_way.set_unread(true);
-        Self { body, under_way }
+        Self {
+            body,
+            under_way: Some(under_way),
+        }
+    }
+
+    fn unwatched(body: B) -> Self {
+        Self {
+            body,
+            under_way: None,
+        }
     }
 }
 
@@ -196,7 +236,9 @@ impl<B: Body + Unpin> Body for Watched<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
-        self.under_way.set_unread(polled.is_ready());
+        if let Some(under_way) = &mut self.under_way {
+            under_way.set_unread(polled.is_ready());
+        }
         Poll::Ready(ready!(polled))
     }
 

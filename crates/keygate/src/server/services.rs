@@ -52,6 +52,7 @@ impl Services {
                 authorizer.clone(),
                 settings.upstreams,
                 Cors::new(settings.cors.origins),
+                Arc::new(OsRandom),
                 &requests,
             ),
             forward_auth: ForwardAuth::new(authorizer.clone(), &requests),

@@ -1,4 +1,4 @@
-//! Web pages of other origins that use the API from a browser.
+//! Web pages that use the API from a browser.
 
 use axum::{Router, response::Html, routing::get};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     browser::{Browser, Options},
-    support::{Account, Program, Spawn, Upstream},
+    support::{Account, Echo, Program, Spawn, Upstream},
 };
 
 /// A page of an origin of its own.
@@ -102,4 +102,33 @@ async fn pages_of_allowed_origins_call_and_read_errors_and_streams_and_no_others
     let answered = page.run("return call('/v1/models', bearer(KEY));").await;
     assert_eq!(answered, "TypeError");
     assert_eq!(upstream.seen().len(), calls, "it was not even asked");
+}
+
+/// What a page gets back for a message, and the subprotocol that was chosen.
+const SOCKET: &str = "
+const socket = new WebSocket(BASE.replace('http', 'ws') + '/v1/realtime',
+  ['realtime', 'openai-insecure-api-key.' + KEY]);
+const events = (name) => new Promise((resolve) => socket.addEventListener(name, resolve));
+await Promise.race([events('open'), events('close')]);
+if (socket.readyState !== WebSocket.OPEN) { return 'refused'; }
+const answer = events('message');
+socket.send('hello');
+return [socket.protocol, (await answer).data];
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_opens_a_socket_with_its_key_as_a_subprotocol() {
+    let echo = Echo::start().await;
+    let program = Program::with_upstream(&echo.url);
+    let account = Account::create(&program).await;
+    let (_, key) = account.key(&["chat"]).await;
+    let browser = Browser::open(&page().await, Options::default()).await;
+    browser.goto("/").await;
+    let page = |key| Page {
+        browser: &browser,
+        api: &program.url,
+        key,
+    };
+    assert_eq!(page(&key).run(SOCKET).await, json!(["realtime", "hello"]));
+    assert_eq!(page("wrong").run(SOCKET).await, "refused");
 }

@@ -31,3 +31,4 @@ mod sign_in;
 mod terminal;
 mod timeouts;
 mod tls;
+mod websocket;

@@ -5,6 +5,7 @@
 
 mod account;
 mod caller;
+mod echo;
 pub mod http2;
 mod memory_limit;
 mod page;
@@ -16,6 +17,7 @@ mod world;
 
 pub use account::{Account, EMAIL, PASSWORD};
 pub use caller::Caller;
+pub use echo::Echo;
 pub use memory_limit::{MIB, MemoryLimit};
 pub use page::{Page, replace};
 pub use program::{Metrics, Program, Spawn, hide_variables, keygate, run, run_with, signal};
