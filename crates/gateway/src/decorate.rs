@@ -1,9 +1,10 @@
-//! What keygate adds to the answers of the data plane.
+//! What keygate adds to the answers of the data plane, and how it writes its own.
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 use keygate_http::{Headers, RequestId, X_REQUEST_ID};
 
-use crate::{Authorizer, Cors};
+use crate::{Authorizer, Cors, error_form::ErrorForm};
 
 /// Stands on every answer of the data plane while keys are decided about by what may be out of date.
 pub const X_KEYGATE_STALE: HeaderName = HeaderName::from_static("x-keygate-stale");
@@ -14,6 +15,7 @@ pub struct Decoration<'a> {
     stale_seconds: Option<HeaderValue>,
     /// What a browser is told that asks on behalf of a page.
     for_page: Vec<(HeaderName, HeaderValue)>,
+    form: ErrorForm,
 }
 
 impl<'a> Decoration<'a> {
@@ -23,7 +25,13 @@ impl<'a> Decoration<'a> {
             id,
             stale_seconds: authorizer.stale_seconds(),
             for_page: Vec::new(),
+            form: ErrorForm::OpenAi,
         }
+    }
+
+    /// The same for a client that reads errors in this form.
+    pub(crate) fn in_form(self, form: ErrorForm) -> Self {
+        Self { form, ..self }
     }
 
     /// Says to the browser that sent `headers` whether the page may read the answer.
@@ -37,6 +45,11 @@ impl<'a> Decoration<'a> {
     /// The id of the request.
     pub(crate) fn id(&self) -> &RequestId {
         self.id
+    }
+
+    /// An answer of keygate's own as the client reads it.
+    pub(crate) fn shape(&self, answer: Response<Bytes>) -> Response<Bytes> {
+        self.form.apply(answer, self.id)
     }
 
     /// Calls `header` with each of them.

@@ -173,7 +173,7 @@ impl Express {
         let span = span.as_ref();
         outbox.begin(method == Method::HEAD);
         let decoration = match part {
-            Part::Gateway(_) => self.gateway.decoration(&id, &request),
+            Part::Gateway(_) => self.gateway.decoration(&id, path_of(target), &request),
             Part::ForwardAuth => Decoration::new(&id, &self.authorizer),
         };
         let answers = part.answers(self);
@@ -208,7 +208,7 @@ impl Express {
                 client.send(outbox).await
             }
             Decision::Refuse(refusal) => {
-                outbox.response(&refusal, &decoration);
+                outbox.response(refusal, &decoration);
                 client.send(outbox).await
             }
         };
@@ -231,7 +231,7 @@ impl Express {
         outbox.close();
         let id = self.request_ids.choose(&HeaderMap::new());
         let decoration = Decoration::new(&id, &self.authorizer);
-        outbox.response(&problem_response(&ambiguous_framing()), &decoration);
+        outbox.response(problem_response(&ambiguous_framing()), &decoration);
         if client.send(outbox).await.is_ok() {
             client.part().await;
         }

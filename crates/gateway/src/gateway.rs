@@ -23,6 +23,7 @@ use crate::{
     admitted::Admitted,
     authorizer::Refused,
     body::Streamed,
+    error_form::ErrorForm,
     faults::failure_response,
     forward::{Accepted, Answered, forward},
     framing::parse_length,
@@ -75,8 +76,15 @@ impl Gateway {
     }
 
     /// The headers that the answer to a request with these has besides the upstream's.
-    pub fn decoration<'a>(&self, id: &'a RequestId, headers: &impl Headers) -> Decoration<'a> {
-        Decoration::new(id, &self.authorizer).for_page(&self.cors, headers)
+    pub fn decoration<'a>(
+        &self,
+        id: &'a RequestId,
+        path: &str,
+        headers: &impl Headers,
+    ) -> Decoration<'a> {
+        Decoration::new(id, &self.authorizer)
+            .for_page(&self.cors, headers)
+            .in_form(ErrorForm::of(path, headers))
     }
 
     /// Counts the answers under way from now on, for whoever reads `registry`.
@@ -90,17 +98,20 @@ impl Gateway {
         self.upstreams.sweep();
     }
 
-    /// Answers a request under `/v1`.
+    /// Answers a request under `/v1`, with all that `decoration` adds.
     pub async fn handle(
         &self,
         request: Request<ClientBody>,
         peer: Peer<'_>,
+        decoration: &Decoration<'_>,
         span: Option<&RequestSpan>,
     ) -> Response<ResponseBody> {
-        match self.admit_and_forward(request, peer, span).await {
-            Ok(response) => response.map(Either::Right),
-            Err(response) => response.map(Full::new).map(Either::Left),
-        }
+        let mut answer = match self.admit_and_forward(request, peer, span).await {
+            Ok(answer) => answer.map(Either::Right),
+            Err(own) => decoration.shape(own).map(Full::new).map(Either::Left),
+        };
+        decoration.add_to(answer.headers_mut());
+        answer
     }
 
     async fn admit_and_forward(
@@ -135,10 +146,12 @@ impl Gateway {
                 return Err(refusal);
             }
         };
-        let hold = || self.authorizer.hold(method, target.as_str(), headers);
-        let held = handshake.is_some().then(hold);
-        let held = match held.transpose() {
-            Ok(held) => held,
+        let authorizer = &self.authorizer;
+        let key = handshake
+            .is_some()
+            .then(|| authorizer.hold(method, target.as_str(), headers));
+        let key = match key.transpose() {
+            Ok(key) => key,
             Err(why) => {
                 let refusal = refused(why);
                 awaited.answered();
@@ -152,7 +165,7 @@ impl Gateway {
             return Err(answer);
         }
         let method = request.method().clone();
-        let asks_for_socket = held.is_some();
+        let asks_for_socket = key.is_some();
         // Apart, so that a refusal takes no room for it.
         let answer = Box::pin(forward(request, &target, &admitted, asks_for_socket, span)).await;
         let answer = answer.map_err(|problem| failure_response(&problem, &method));
@@ -163,7 +176,7 @@ impl Gateway {
         };
         awaited.answered();
         admitted.answers.count(status);
-        match (answer?, handshake.zip(held)) {
+        match (answer?, handshake.zip(key)) {
             (Answered::Socket(accepted), Some((handshake, key))) => {
                 let path = path_of(target.as_str());
                 Err(open_socket(accepted, handshake, key, path, admitted.open))

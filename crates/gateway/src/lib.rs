@@ -9,6 +9,7 @@ mod connection;
 mod connector;
 mod cors;
 mod decorate;
+mod error_form;
 mod express;
 mod ext_authz;
 mod faults;

@@ -270,7 +270,7 @@ impl Exchange<'_> {
         if let Some(span) = self.span {
             span.note_upstream_failure(problem.code.as_str());
         }
-        outbox.response(&failure_response(problem, self.method), self.decoration);
+        outbox.response(failure_response(problem, self.method), self.decoration);
         self.admitted.answers.count(outbox.status());
         client.send(outbox).await
     }

@@ -150,8 +150,9 @@ impl Outbox {
     }
 
     /// A response of keygate's own. Failures are logged.
-    pub(super) fn response(&mut self, response: &Response<Bytes>, decoration: &Decoration<'_>) {
-        self.failure = failure_of(response).cloned();
+    pub(super) fn response(&mut self, response: Response<Bytes>, decoration: &Decoration<'_>) {
+        let response = decoration.shape(response);
+        self.failure = failure_of(&response).cloned();
         if let Some(failure) = &self.failure {
             failure.log(decoration.id());
         }

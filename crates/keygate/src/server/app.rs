@@ -118,9 +118,11 @@ impl App {
             decorate(close_with(&problem), &self.decoration(id))
         } else if is_data_plane(request.uri().path()) {
             let gateway = &self.express.gateway;
-            let decoration = gateway.decoration(id, request.headers());
-            let answer = gateway.handle(request, self.peer(peer), span).await;
-            decorate(answer, &decoration)
+            let (path, headers) = (request.uri().path(), request.headers());
+            let decoration = gateway.decoration(id, path, headers);
+            let peer = self.peer(peer);
+            let answer = gateway.handle(request, peer, &decoration, span).await;
+            answer.map(Either::Left)
         } else if is_forward_auth(request.uri().path()) {
             let forward_auth = &self.express.forward_auth;
             let answer = forward_auth.handle(&request, self.peer(peer), span).await;

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod anthropic_sdk;
 mod backup;
 mod canary;
 mod circles;
