@@ -10,7 +10,6 @@ use crate::{
     RouteTable,
     path::{AmbiguousPath, Readings, path_of},
     routes::Asked,
-    websocket::is_asked_for,
 };
 
 /// Decides about requests, wherever they are: by what the route table asks for and the key gives.
@@ -81,7 +80,7 @@ impl Authorizer {
         path: &Readings<'_>,
         headers: &impl Headers,
     ) -> Result<Scope, AmbiguousPath> {
-        let asked = if is_asked_for(method, headers) {
+        let asked = if headers.begin_socket() {
             Asked::WebSocket
         } else {
             Asked::Method(method)

@@ -11,8 +11,6 @@ use http::{
 };
 use keygate_http::Headers;
 
-use crate::gateway::ALLOWED_METHODS;
-
 /// The pages that may use the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowedOrigin {
@@ -27,6 +25,9 @@ pub enum AllowedOrigin {
 #[derive(Debug, Default)]
 pub struct Cors(Vec<AllowedOrigin>);
 
+/// The methods that are forwarded.
+pub(crate) const ALLOWED_METHODS: HeaderValue =
+    HeaderValue::from_static("GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS");
 /// How long a browser may keep the answer to a preflight.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 /// Without credentials it stands for all headers.

@@ -23,7 +23,7 @@ use crate::{
     connection::Connection,
     faults::{broken_body, connect_problem, late_problem, timeout_problem, unreachable_problem},
     framing::{Malformed, check_answer, check_size},
-    headers,
+    headers, identity,
     own_credential::{JUDGE_TIMEOUT, MAX_JUDGED, Verdict},
     pool::{Pooled, announced},
     progress::Progress,
@@ -53,7 +53,7 @@ pub(crate) async fn forward(
     }
     if let Some(span) = span {
         let mut told = HeaderMap::new();
-        upstream.begin_span(span, headers::into(&mut told));
+        upstream.begin_span(span, identity::into(&mut told));
         headers::of_trace(request.headers_mut(), told);
     }
     let call = Call {

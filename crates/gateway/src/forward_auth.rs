@@ -13,7 +13,6 @@ use keygate_traces::RequestSpan;
 use crate::{
     Authorizer,
     authorizer::{UNTRUSTED, forbidden},
-    headers::into,
     identity,
 };
 
@@ -123,7 +122,7 @@ pub(crate) fn write_permission(
 
 fn permission(credential: &Credential) -> Response<Bytes> {
     let mut response = Response::default();
-    write_permission(credential, into(response.headers_mut()));
+    write_permission(credential, identity::into(response.headers_mut()));
     response
 }
 

@@ -8,7 +8,7 @@ use http::{
 };
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Either, Full};
-use keygate_core::{Code, Problem, Random};
+use keygate_core::{Code, Problem, Random, Scope};
 use keygate_http::{
     ClientBody, Headers, NO_ROUTE, Peer, Plane, RequestId, Requests, RouteRequests,
     problem_response,
@@ -23,6 +23,7 @@ use crate::{
     admitted::Admitted,
     authorizer::Refused,
     body::Streamed,
+    cors::ALLOWED_METHODS,
     error_form::ErrorForm,
     faults::failure_response,
     forward::{Accepted, Answered, forward},
@@ -166,8 +167,18 @@ impl Gateway {
         }
         let method = request.method().clone();
         let asks_for_socket = key.is_some();
+        // An upstream that opens no socket answers as to any GET, which over HTTP/2 would begin one.
+        let may_pass_plain = admitted.key.scopes.permits(Scope::Read) && !is_socket;
         // Apart, so that a refusal takes no room for it.
         let answer = Box::pin(forward(request, &target, &admitted, asks_for_socket, span)).await;
+        let answer = match answer {
+            Ok(Answered::Exchange(plain))
+                if asks_for_socket && plain.status().is_success() && !may_pass_plain =>
+            {
+                Err(no_socket())
+            }
+            answer => answer,
+        };
         let answer = answer.map_err(|problem| failure_response(&problem, &method));
         let status = match &answer {
             Ok(Answered::Exchange(answer)) => answer.status(),
@@ -319,10 +330,6 @@ fn last_hop(request: &mut Request<ClientBody>) -> Option<Response<Bytes>> {
     None
 }
 
-/// The methods that are forwarded.
-pub(crate) const ALLOWED_METHODS: HeaderValue =
-    HeaderValue::from_static("GET,HEAD,POST,PUT,PATCH,DELETE,OPTIONS");
-
 fn refused(refused: Refused) -> Response<Bytes> {
     match refused {
         Refused::Ambiguous(why) => problem_response(&Problem::new(Code::InvalidRequest, why)),
@@ -386,6 +393,11 @@ fn v1_twice() -> Problem {
     let message =
         "The path has /v1 twice: the client adds it to its base URL. Leave it out of the base URL.";
     Problem::new(Code::NotFound, message)
+}
+
+fn no_socket() -> Problem {
+    let message = "The service behind this gateway does not open a WebSocket at this path.";
+    Problem::new(Code::UpstreamUnreachable, message)
 }
 
 fn no_upstream() -> Problem {

@@ -127,14 +127,6 @@ pub(crate) fn for_client(headers: &mut HeaderMap, upstream: &Upstream) {
     }
 }
 
-/// Inserts headers in place of those with the same name. Their values must be visible ASCII.
-pub(crate) fn into(headers: &mut HeaderMap) -> impl FnMut(&HeaderName, &[u8]) {
-    |name, value| {
-        let value = HeaderValue::from_bytes(value).expect("plain words are header values");
-        headers.insert(name, value);
-    }
-}
-
 /// Tells proxies in front of keygate, nginx first of all, to pass an answer on as it comes.
 pub(crate) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 

@@ -1,11 +1,9 @@
 //! The identity headers, which tell the upstream whose request it is.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use keygate_core::Credential;
 use keygate_http::has_spelling_of;
 use uuid::Uuid;
-
-use crate::headers::into;
 
 pub(crate) const KEY_ID: HeaderName = HeaderName::from_static("x-keygate-key-id");
 pub(crate) const ACCOUNT_ID: HeaderName = HeaderName::from_static("x-keygate-account-id");
@@ -26,6 +24,14 @@ pub(crate) fn write(credential: &Credential, mut header: impl FnMut(&HeaderName,
 /// Inserts the identity headers.
 pub(crate) fn insert(headers: &mut HeaderMap, credential: &Credential) {
     write(credential, into(headers));
+}
+
+/// Inserts headers in place of those with the same name. Their values must be visible ASCII.
+pub(crate) fn into(headers: &mut HeaderMap) -> impl FnMut(&HeaderName, &[u8]) {
+    |name, value| {
+        let value = HeaderValue::from_bytes(value).expect("plain words are header values");
+        headers.insert(name, value);
+    }
 }
 
 /// Headers that a client sent under keygate's names, also spelt with underscores: some servers treat

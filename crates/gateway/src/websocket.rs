@@ -7,8 +7,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{
-        CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-        SEC_WEBSOCKET_VERSION, UPGRADE,
+        CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+        SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
     },
 };
 use hyper::{
@@ -41,13 +41,17 @@ impl Handshake {
             Version::HTTP_2 => {
                 let protocol = request.extensions().get::<Protocol>()?;
                 let is_asked = *request.method() == Method::CONNECT
-                    && protocol.as_str().eq_ignore_ascii_case(WEBSOCKET);
+                    && protocol.as_str().eq_ignore_ascii_case(WEBSOCKET)
+                    && !request.headers().contains_key(CONTENT_LENGTH);
                 is_asked.then_some(())?;
                 write_as_http1(request, random);
             }
             Version::HTTP_11 => {
-                let is_asked = is_asked_for(request.method(), request.headers())
-                    && lists(request.headers(), &CONNECTION, "upgrade");
+                let headers = request.headers();
+                let is_asked = *request.method() == Method::GET
+                    && is_websocket(headers)
+                    && lists(headers, &CONNECTION, "upgrade")
+                    && headers.contains_key(SEC_WEBSOCKET_KEY);
                 is_asked.then_some(())?;
             }
             _ => return None,
@@ -98,11 +102,6 @@ impl Headers for ReceivedHeaders<'_> {
     fn begin_socket(&self) -> bool {
         self.begin_socket
     }
-}
-
-/// Whether a request with these headers asks for a WebSocket.
-pub(crate) fn is_asked_for(method: &Method, headers: &impl Headers) -> bool {
-    *method == Method::GET && is_websocket(headers)
 }
 
 /// Whether these headers are about a WebSocket.

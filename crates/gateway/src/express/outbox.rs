@@ -161,7 +161,10 @@ impl Outbox {
         for (name, value) in response.headers() {
             self.header(name, value.as_bytes());
         }
-        self.length(response.body().len() as u64);
+        // RFC 9110 section 8.6: there is none with 204.
+        if response.status() != StatusCode::NO_CONTENT {
+            self.length(response.body().len() as u64);
+        }
         self.end_of_head(decoration, false);
         if !self.is_head {
             self.push(response.body());

@@ -195,30 +195,24 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Direction<R, W> {
         None
     }
 
-    /// Passes on the rest of a message, or at least of a frame, if that comes soon.
-    async fn settle(&mut self) {
+    /// Passes on the rest of what is under way, if that comes soon.
+    async fn pass_until(&mut self, is_gap: fn(&Frames) -> bool) {
         let rest = async {
-            while !self.frames.is_between_messages() && self.read().await? {
-                self.write_up_to_gap().await?;
+            while !is_gap(&self.frames) && self.read().await? {
+                // By the byte, so that the gap is not missed.
+                let first = self.unsent.split_to(1);
+                self.to.write_all(&first).await?;
+                self.frames.follow(&first);
             }
-            Ok::<_, io::Error>(())
+            self.to.flush().await
         };
-        let _ = timeout(REST_OF_FRAME, rest).await;
-    }
-
-    /// Sends a byte of what was read, so that the next gap is not missed.
-    async fn write_up_to_gap(&mut self) -> io::Result<()> {
-        while !self.unsent.is_empty() && !self.frames.is_between_messages() {
-            let first = self.unsent.split_to(1);
-            self.to.write_all(&first).await?;
-            self.frames.follow(&first);
-        }
-        self.to.flush().await
+        let _: Result<io::Result<()>, _> = timeout(REST_OF_FRAME, rest).await;
     }
 
     /// Tells a client why its socket ends.
     async fn end(&mut self, verdict: &Verdict, has_events: bool) {
-        self.settle().await;
+        self.pass_until(Frames::is_between_messages).await;
+        self.pass_until(Frames::is_between_frames).await;
         if has_events
             && self.frames.is_between_messages()
             && let Some(event) = verdict.event()

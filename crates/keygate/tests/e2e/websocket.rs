@@ -221,7 +221,8 @@ async fn an_upstream_that_speaks_no_websocket_answers_itself() {
     let upstream = Upstream::start().await;
     let program = Program::with_upstream(&upstream.url());
     let account = Account::create(&program).await;
-    let (_, key) = account.key(&["chat"]).await;
+    let (_, key) = account.key(&["chat", "read"]).await;
+    let (_, for_chat) = account.key(&["chat"]).await;
     let request = [
         "GET /v1/realtime HTTP/1.1",
         "Host: x",
@@ -235,14 +236,24 @@ async fn an_upstream_that_speaks_no_websocket_answers_itself() {
     let answer = program.raw(request.join("\r\n").as_bytes());
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     assert_eq!(upstream.last_seen().headers["upgrade"], "websocket");
-    let other = request
-        .join("\r\n")
-        .replace("Upgrade: websocket", "Upgrade: h2c");
-    let answer = program.raw(other.as_bytes());
+    let request = request.join("\r\n");
+    let other = request.replace("Upgrade: websocket", "Upgrade: h2c");
+    assert!(program.raw(other.as_bytes()).starts_with("HTTP/1.1 200 OK"));
+    assert!(!upstream.last_seen().headers.contains_key("upgrade"));
+    let request = request.replace(&key, &for_chat);
+    let answer = program.raw(request.as_bytes());
     assert!(
-        answer.starts_with("HTTP/1.1 403"),
-        "a plain GET, which needs read: {answer}"
+        answer.starts_with("HTTP/1.1 502"),
+        "it may not read: {answer}"
     );
+    let sample = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    for part in ["Upgrade: websocket\r\n", "Upgrade, ", sample] {
+        let answer = program.raw(request.replace(part, "").as_bytes());
+        assert!(
+            answer.starts_with("HTTP/1.1 403"),
+            "a GET needs read: {answer}"
+        );
+    }
 }
 
 #[tokio::test]
