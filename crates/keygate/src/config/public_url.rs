@@ -41,7 +41,7 @@ pub(super) fn origin(text: &str) -> Option<String> {
     };
     let authority = format!("{host}{port}");
     let parsed: http::uri::Authority = authority.parse().ok()?;
-    let is_plain = !authority.contains('@')
+    let is_plain = !authority.contains(['@', '*'])
         && !host.is_empty()
         && (port.is_empty() || parsed.port_u16().is_some());
     is_plain.then(|| format!("{scheme}://{authority}"))
@@ -79,6 +79,7 @@ mod tests {
             ("ftp://keys.example.com", None),
             ("https://", None),
             ("https://a@keys.example.com", None),
+            ("https://*.example.com", None),
             ("https://keys.example.com/keygate", None),
             ("https://keys.example.com:x", None),
         ] {
