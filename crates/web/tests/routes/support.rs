@@ -261,6 +261,13 @@ impl Call<'_> {
         self
     }
 
+    /// Sent to another host.
+    pub fn host(mut self, host: &str) -> Self {
+        let headers = self.request.headers_mut().expect("they are valid so far");
+        headers.insert(header::HOST, host.parse().expect("a host"));
+        self
+    }
+
     pub fn cookie(self, cookie: &str) -> Self {
         self.header("cookie", cookie)
     }

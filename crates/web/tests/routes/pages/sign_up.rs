@@ -47,7 +47,7 @@ async fn what_is_typed_under_an_unknown_name_is_kept_and_the_name_to_set_is_said
     let app = TestApp::new();
     let fields = [("email", "ada@example.com"), ("token", "from-the-link")];
     let submit = async |path: &str, origin: &str| {
-        let call = app.post(path).header("host", "gpubox:8080");
+        let call = app.post(path).host("gpubox:8080");
         let call = call.header("origin", origin).header("accept", "text/html");
         call.form(&encoded(&fields)).send().await
     };
