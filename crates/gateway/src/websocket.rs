@@ -17,7 +17,7 @@ use hyper::{
 };
 use keygate_core::Random;
 use keygate_http::Headers;
-use keygate_verify::{PROTOCOLS_HEADER, other_protocols};
+use keygate_verify::other_protocols;
 
 pub use tunnel::Tunnel;
 
@@ -111,12 +111,10 @@ pub(crate) fn is_websocket(headers: &impl Headers) -> bool {
 
 /// Whether a header that is a list has an entry.
 fn lists(headers: &impl Headers, name: &HeaderName, entry: &str) -> bool {
-    let entries = headers
+    let mut entries = headers
         .values(name)
         .flat_map(|value| value.split(|byte| *byte == b','));
-    entries
-        .into_iter()
-        .any(|one| one.trim_ascii().eq_ignore_ascii_case(entry.as_bytes()))
+    entries.any(|one| one.trim_ascii().eq_ignore_ascii_case(entry.as_bytes()))
 }
 
 /// RFC 8441 section 5.1.
@@ -136,13 +134,13 @@ fn write_as_http1<B>(request: &mut Request<B>, random: &dyn Random) {
 /// Removes the key from the subprotocols that a client offers.
 pub(crate) fn remove_key(headers: &mut HeaderMap) {
     let offered: Vec<HeaderValue> = headers
-        .get_all(&PROTOCOLS_HEADER)
+        .get_all(&SEC_WEBSOCKET_PROTOCOL)
         .iter()
         .filter_map(|offered| HeaderValue::from_bytes(&other_protocols(offered.as_bytes())).ok())
         .filter(|others| !others.is_empty())
         .collect();
-    headers.remove(&PROTOCOLS_HEADER);
+    headers.remove(&SEC_WEBSOCKET_PROTOCOL);
     for others in offered {
-        headers.append(&PROTOCOLS_HEADER, others);
+        headers.append(&SEC_WEBSOCKET_PROTOCOL, others);
     }
 }

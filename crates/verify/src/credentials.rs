@@ -22,14 +22,11 @@ const CREDENTIAL_HEADERS: [HeaderName; PLACES] = [
     HeaderName::from_static("x-goog-api-key"),
 ];
 
-/// The header in which a client offers subprotocols for a WebSocket. Web pages can set no other for it, and put the
-/// key into one of them, which is accepted where [`Headers::begin_socket`] says so.
-pub const PROTOCOLS_HEADER: HeaderName = SEC_WEBSOCKET_PROTOCOL;
-
-/// What a subprotocol begins with that is a key, as `OpenAI`'s clients write it.
+/// What a subprotocol begins with that is a key, as `OpenAI`'s clients write it. Web pages can set no other header for a
+/// WebSocket; it is accepted where [`Headers::begin_socket`] says so.
 const KEY_PROTOCOL: &[u8] = b"openai-insecure-api-key.";
 
-/// The subprotocols in a [`PROTOCOLS_HEADER`] but for the one that is the key.
+/// The subprotocols in a `Sec-WebSocket-Protocol` but for the one that is the key.
 pub fn other_protocols(offered: &[u8]) -> Vec<u8> {
     let others: Vec<_> = protocols(offered)
         .filter(|protocol| key_of(protocol).is_none())
@@ -90,7 +87,7 @@ pub(crate) fn presented_key<'a>(
 }
 
 fn is_protocols(name: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(PROTOCOLS_HEADER.as_str().as_bytes())
+    name.eq_ignore_ascii_case(SEC_WEBSOCKET_PROTOCOL.as_str().as_bytes())
 }
 
 fn place_of(name: &[u8]) -> Option<usize> {

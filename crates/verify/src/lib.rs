@@ -10,7 +10,6 @@ mod cached_key;
 mod client_throttle;
 mod credentials;
 mod generations;
-mod held_key;
 mod layer;
 mod metrics;
 mod prehashed;
@@ -21,11 +20,8 @@ mod unknown_keys;
 mod usage;
 mod verifier;
 
-pub use credentials::{
-    PROTOCOLS_HEADER, credential_headers, is_credential_header, other_protocols,
-};
-pub use held_key::HeldKey;
+pub use credentials::{credential_headers, is_credential_header, other_protocols};
 pub use layer::{Guarded, RequireScope};
 pub use refusal::{Refusal, refusal_response};
 pub use usage::UsageRecorder;
-pub use verifier::Verifier;
+pub use verifier::{HeldKey, Verifier};

@@ -1,3 +1,5 @@
+mod held_key;
+
 use std::{net::IpAddr, sync, time::Duration};
 
 use keygate_core::{
@@ -22,6 +24,8 @@ use crate::{
     generations::Generations,
     metrics::Metrics,
 };
+
+pub use held_key::HeldKey;
 
 /// What a fill has read, or why it could not: everybody who waits for it gets the same.
 type Read = Result<Found, StorageError>;
@@ -125,11 +129,7 @@ impl Verifier {
     }
 
     /// Decides about a key that was accepted before.
-    pub(crate) async fn decide_again(
-        &self,
-        hash: KeyHash,
-        scope: Scope,
-    ) -> Result<Credential, Refusal> {
+    async fn decide_again(&self, hash: KeyHash, scope: Scope) -> Result<Credential, Refusal> {
         if let Some(decided) = self.decide_from_memory(&hash, scope) {
             return decided;
         }
@@ -233,25 +233,8 @@ impl Verifier {
         self.throttle.wait(client?)
     }
 
-    pub(crate) fn lease(&self) -> &Lease {
+    fn lease(&self) -> &Lease {
         self.cache.lease()
-    }
-
-    pub(crate) fn clock(&self) -> &dyn Clock {
-        &*self.clock
-    }
-
-    pub(crate) fn format(&self) -> &KeyFormat {
-        &self.format
-    }
-
-    pub(crate) fn hasher(&self) -> &KeyHasher {
-        &self.hasher
-    }
-
-    /// Hears of everything that is no longer as it was read.
-    pub(crate) fn changes(&self) -> watch::Receiver<()> {
-        self.changes.subscribe()
     }
 
     /// Counts a decision that needed only memory.

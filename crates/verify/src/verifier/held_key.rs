@@ -4,7 +4,8 @@ use keygate_core::{Credential, Scope, key::KeyHash};
 use keygate_http::Headers;
 use tokio::{sync::watch, time::sleep};
 
-use crate::{Refusal, Verifier, credentials::presented_key};
+use super::Verifier;
+use crate::{Refusal, credentials::presented_key};
 
 /// How long it may take at most until a key is looked at again, and at least.
 const DAY: Duration = Duration::from_hours(24);
@@ -51,19 +52,19 @@ impl Verifier {
         target: &str,
         scope: Scope,
     ) -> Result<HeldKey, Refusal> {
-        let presented = presented_key(headers, target, self.format())?;
+        let presented = presented_key(headers, target, &self.format)?;
         Ok(HeldKey {
             verifier: self.clone(),
-            hash: self.hasher().hash(presented),
+            hash: self.hasher.hash(presented),
             scope,
-            changes: self.changes(),
+            changes: self.changes.subscribe(),
         })
     }
 
     /// When a key may have to be refused though nobody says so.
     fn look_again_after(&self, credential: &Credential) -> Duration {
         let expiry = credential.expires_at.map(|at| {
-            let left = at.as_millis() - self.clock().now().as_millis();
+            let left = at.as_millis() - self.clock.now().as_millis();
             Duration::from_millis(u64::try_from(left).unwrap_or(0))
         });
         let lease = self.lease().patience().map(|lease| lease / 4);
