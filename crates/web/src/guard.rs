@@ -22,8 +22,8 @@ use keygate_http::ClientAddress;
 use crate::{
     answer::Answer,
     body::BODY_TIMEOUT,
-    origin::{as_browsers_write, host, is_plain, seen},
-    pages::{again, frame::Frame, message, sign_in},
+    origin::{as_browsers_write, host, is_plain, origin_of, seen},
+    pages::{again::Again, frame::Frame, message, sign_in},
     state::{Site, WebState},
 };
 
@@ -84,7 +84,7 @@ pub(crate) async fn own_host(
 ) -> Response {
     if is_rebound(&request, state.site()) {
         let host = host(request.uri(), request.headers());
-        let called = host.and_then(|host| named(&format!("http://{host}")));
+        let called = host.and_then(|host| named(&origin_of(&host)?));
         let what = "The Host of this request is not this service.";
         let problem = not_called_so(what, called.as_deref());
         return message::refuse(request.uri(), request.headers(), &problem);
@@ -222,8 +222,10 @@ fn refuse_cross_origin(request: &Request, site: &Site) -> Result<(), Problem> {
 /// Refuses a write. Who typed it in a page that was reached by a name which is not known to be ours is shown it
 /// again, to send it once the operator has set the name.
 async fn refuse_write(state: &WebState, request: Request, problem: Problem) -> Response {
-    if again::is_form(request.uri().path()) && is_sent_to_its_origin(&request) {
-        return again::show(state, request, problem).await;
+    if let Some(again) = Again::at(request.uri().path())
+        && is_sent_to_its_origin(&request)
+    {
+        return again.show(state, request, problem).await;
     }
     message::refuse(request.uri(), request.headers(), &problem)
 }
@@ -233,7 +235,7 @@ fn is_sent_to_its_origin(request: &Request) -> bool {
     let origin = request.headers().get(ORIGIN);
     let origin = origin.and_then(|origin| as_browsers_write(origin.to_str().ok()?));
     let host = host(request.uri(), request.headers());
-    let called = host.and_then(|host| as_browsers_write(&format!("http://{host}")));
+    let called = host.and_then(|host| origin_of(&host));
     origin.is_some() && origin == called
 }
 

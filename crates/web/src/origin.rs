@@ -21,8 +21,13 @@ impl FromRequestParts<WebState> for Origin {
 /// one can let it point here, and would be sent our links.
 pub(crate) fn seen(site: &Site, uri: &Uri, headers: &HeaderMap) -> String {
     let host = host(uri, headers).filter(|host| !site.is_configured && is_plain(host));
-    let seen = host.and_then(|host| as_browsers_write(&format!("http://{host}")));
+    let seen = host.and_then(|host| origin_of(&host));
     seen.unwrap_or_else(|| site.origin.clone())
+}
+
+/// The origin of the pages that are found under a host, without TLS.
+pub(crate) fn origin_of(host: &Authority) -> Option<String> {
+    as_browsers_write(&format!("http://{host}"))
 }
 
 /// An origin in the words of browsers: in lower case, and without the usual port.

@@ -40,8 +40,7 @@ impl KeyDetails {
     }
 }
 
-/// Changes to a key; `None` leaves a field as it is and is not serialized. `Some(None)` clears a field that is
-/// optional.
+/// Changes to a key; `None` leaves a field as it is and is not serialized.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct KeyChanges {
     /// The new name.
@@ -55,7 +54,7 @@ pub struct KeyChanges {
     pub is_active: Option<bool>,
 }
 
-/// Sets all of the details.
+/// Sets all of the details that can be changed.
 impl From<KeyDetails> for KeyChanges {
     fn from(details: KeyDetails) -> Self {
         Self {
