@@ -66,10 +66,10 @@ impl Authorizer {
         &self,
         method: &Method,
         target: &str,
+        path: &Readings<'_>,
         headers: &impl Headers,
     ) -> Result<HeldKey, Refused> {
-        let path = Readings::of(path_of(target))?;
-        let scope = self.required_scope(method, &path, headers)?;
+        let scope = self.required_scope(method, path, headers)?;
         let held = self.verifier.hold(headers, target, scope);
         held.map_err(Refused::Key)
     }

@@ -22,7 +22,7 @@ use crate::{
     body::Exchanged,
     connection::Connection,
     faults::{broken_body, connect_problem, late_problem, timeout_problem, unreachable_problem},
-    framing::{Malformed, check_answer, check_size},
+    framing::{Malformed, check_answer, check_headers},
     headers, identity,
     own_credential::{JUDGE_TIMEOUT, MAX_JUDGED, Verdict},
     pool::{Pooled, announced},
@@ -278,8 +278,7 @@ impl Call<'_> {
 
 /// Whether an upstream has accepted what it was asked for.
 fn check_accepted(answer: &Response<Incoming>) -> Result<(), Malformed> {
-    let fields = answer.headers().iter();
-    check_size(fields.map(|(name, value)| (name.as_str(), value.as_bytes())))?;
+    check_headers(answer.headers())?;
     is_websocket(answer.headers())
         .then_some(())
         .ok_or(Malformed)

@@ -63,11 +63,7 @@ pub(crate) fn check_answer(
     status: StatusCode,
     headers: &HeaderMap,
 ) -> Result<Length, Malformed> {
-    check_size(
-        headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_bytes())),
-    )?;
+    check_headers(headers)?;
     let mut length = Length::default();
     for value in headers.get_all(CONTENT_LENGTH) {
         length.note_length(value.as_bytes())?;
@@ -79,6 +75,12 @@ pub(crate) fn check_answer(
         return Err(Malformed);
     }
     length.check(status)
+}
+
+/// Refuses a head with these headers if it is too long.
+pub(crate) fn check_headers(headers: &HeaderMap) -> Result<(), Malformed> {
+    let fields = headers.iter();
+    check_size(fields.map(|(name, value)| (name.as_str(), value.as_bytes())))
 }
 
 /// Refuses a head that is too long.

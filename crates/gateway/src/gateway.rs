@@ -147,26 +147,13 @@ impl Gateway {
                 return Err(refusal);
             }
         };
-        let authorizer = &self.authorizer;
-        let key = handshake
-            .is_some()
-            .then(|| authorizer.hold(method, target.as_str(), headers));
-        let key = match key.transpose() {
-            Ok(key) => key,
-            Err(why) => {
-                let refusal = refused(why);
-                awaited.answered();
-                admitted.answers.count(refusal.status());
-                return Err(refusal);
-            }
-        };
         if let Some(answer) = last_hop(&mut request) {
             awaited.answered();
             admitted.answers.count(answer.status());
             return Err(answer);
         }
         let method = request.method().clone();
-        let asks_for_socket = key.is_some();
+        let asks_for_socket = handshake.is_some();
         // An upstream that opens no socket answers as to any GET, which over HTTP/2 would begin one.
         let may_pass_plain = admitted.key.scopes.permits(Scope::Read) && !is_socket;
         // Apart, so that a refusal takes no room for it.
@@ -187,7 +174,7 @@ impl Gateway {
         };
         awaited.answered();
         admitted.answers.count(status);
-        match (answer?, handshake.zip(key)) {
+        match (answer?, handshake.zip(admitted.held)) {
             (Answered::Socket(accepted), Some((handshake, key))) => {
                 let path = path_of(target.as_str());
                 Err(open_socket(accepted, handshake, key, path, admitted.open))
@@ -252,8 +239,13 @@ impl Gateway {
                 .authorize(method, target, &path, headers, client)
                 .await
                 .map_err(refused)?;
+            let authorizer = &self.authorizer;
+            let held = headers
+                .begin_socket()
+                .then(|| authorizer.hold(method, target, &path, headers));
             Ok(Admitted {
                 key,
+                held: held.transpose().map_err(refused)?,
                 peer,
                 upstream: upstream.ok_or_else(|| problem_response(&no_upstream()))?,
                 answers,

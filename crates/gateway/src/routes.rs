@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use http::Method;
 use keygate_core::Scope;
 
@@ -39,7 +41,8 @@ pub(crate) enum Asked<'a> {
 
 /// What WebSockets for inference are to. Not below: a server that speaks none answers a handshake like any GET, and
 /// what is stored below needs `read`.
-const SOCKETS: [&str; 2] = ["/v1/realtime", "/v1/responses"];
+static SOCKETS: LazyLock<[Pattern; 2]> =
+    LazyLock::new(|| ["/v1/realtime", "/v1/responses"].map(contract_pattern));
 
 /// What POSTs for inference go to.
 const INFERENCE: [&str; 14] = [
@@ -100,16 +103,17 @@ impl RouteTable {
 
 /// Whether a WebSocket to this path is for inference, by `OpenAI`'s APIs.
 pub(crate) fn is_socket_for_inference(path: &str) -> bool {
-    SOCKETS.iter().any(|pattern| {
-        let pattern = Pattern::parse(pattern).expect("the contract's patterns are valid");
-        pattern.matches(path)
-    })
+    SOCKETS.iter().any(|pattern| pattern.matches(path))
+}
+
+fn contract_pattern(pattern: &str) -> Pattern {
+    Pattern::parse(pattern).expect("the contract's patterns are valid")
 }
 
 fn contract_route(methods: &[Method], pattern: &str, scope: Scope) -> Route {
     Route {
         methods: methods.to_vec(),
-        pattern: Pattern::parse(pattern).expect("the contract's patterns are valid"),
+        pattern: contract_pattern(pattern),
         scope,
     }
 }

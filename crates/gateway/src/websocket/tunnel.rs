@@ -7,9 +7,10 @@ use http::Response;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use keygate_core::Problem;
-use keygate_http::problem_response;
+use keygate_http::ErrorResponse;
 use keygate_verify::{HeldKey, Refusal};
 use parking_lot::Mutex;
+use serde_json::json;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, sink, split},
     sync::watch,
@@ -127,10 +128,9 @@ impl Verdict {
 
     /// An event as `OpenAI`'s realtime API writes errors.
     fn event(&self) -> Option<Vec<u8>> {
-        let error: Response<Vec<u8>> = problem_response(self.problem.as_ref()?);
-        let error = String::from_utf8(error.into_body()).ok()?;
-        let rest = error.trim().strip_prefix('{')?;
-        Some(text(format!("{{\"type\":\"error\",{rest}").as_bytes()))
+        let error = json!(ErrorResponse::from(self.problem.as_ref()?));
+        let event = json!({"type": "error", "error": error["error"]});
+        Some(text(event.to_string().as_bytes()))
     }
 }
 
