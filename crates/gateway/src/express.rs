@@ -27,10 +27,10 @@ use tokio::sync::watch;
 use crate::{
     Authorizer, Decoration, ForwardAuth, Gateway,
     admitted::Admitted,
-    forward_auth::{Question, is_forward_auth},
+    forward_auth::Question,
     gateway::{Destination, client_gone},
-    is_data_plane,
     path::{AmbiguousPath, path_of},
+    paths::{Front, Paths},
 };
 
 pub use client::ClientStream;
@@ -42,7 +42,7 @@ use outbox::Outbox;
 
 /// Serves plain requests for the gateway and for forward-auth.
 pub struct Express {
-    /// Where requests under `/v1` go.
+    /// Where requests to upstreams go.
     pub gateway: Gateway,
     /// Answers proxies that ask at `/verify`.
     pub forward_auth: ForwardAuth,
@@ -100,12 +100,13 @@ impl<'g> Part<'g, '_> {
 }
 
 impl Express {
-    /// Serves a connection until it ends, `draining` changes, or something else than a plain request
-    /// comes.
+    /// Serves a connection until it ends, `draining` changes, or something else than a plain request to one of
+    /// `paths` comes.
     pub async fn serve<S>(
         &self,
         stream: &mut S,
         peer: Peer<'_>,
+        paths: Paths,
         mut draining: watch::Receiver<()>,
     ) -> Outcome
     where
@@ -129,7 +130,10 @@ impl Express {
             // There may be a body after all, which nobody reads.
             let leaves_unread = outbox.is_last();
             let request = inbox.request();
-            match self.answer(request, &mut client, &mut outbox, peer).await {
+            match self
+                .answer(request, &mut client, &mut outbox, peer, paths)
+                .await
+            {
                 Fate::Answered => {
                     client.note_unused();
                     inbox.advance(&mut client);
@@ -152,6 +156,7 @@ impl Express {
         client: &mut Client<'_, S>,
         outbox: &mut Outbox,
         peer: Peer<'_>,
+        paths: Paths,
     ) -> Fate
     where
         S: ClientStream,
@@ -160,7 +165,7 @@ impl Express {
         else {
             return Fate::NotServed;
         };
-        let Some(part) = self.part(&method, target, request) else {
+        let Some(part) = self.part(&method, target, request, paths) else {
             return Fate::NotServed;
         };
         let id = self.request_ids.choose(&request);
@@ -243,6 +248,7 @@ impl Express {
         method: &Method,
         target: &'t str,
         request: Request<'_>,
+        paths: Paths,
     ) -> Option<Part<'_, 't>> {
         let path = path_of(target);
         // How far a request may go is counted in one place.
@@ -250,13 +256,16 @@ impl Express {
             *method == Method::OPTIONS && request.values(&header::MAX_FORWARDS).next().is_some();
         let has_content_of_get =
             matches!(*method, Method::GET | Method::HEAD) && !request.body().is_empty();
-        if is_data_plane(path) && !matches!(*method, Method::TRACE | Method::CONNECT) {
-            let destination = self.gateway.destination(target);
-            let upstream = destination.as_ref().ok().and_then(|to| to.upstream);
-            let is_plain = upstream.is_none_or(|upstream| !upstream.is_encrypted());
-            (is_plain && !has_content_of_get && !is_limited).then_some(Part::Gateway(destination))
-        } else {
-            is_forward_auth(path).then_some(Part::ForwardAuth)
+        match paths.front(path, &self.gateway)? {
+            Front::ForwardAuth => Some(Part::ForwardAuth),
+            Front::Gateway if matches!(*method, Method::TRACE | Method::CONNECT) => None,
+            Front::Gateway => {
+                let destination = self.gateway.destination(target);
+                let upstream = destination.as_ref().ok().and_then(|to| to.upstream);
+                let is_plain = upstream.is_none_or(|upstream| !upstream.is_encrypted());
+                (is_plain && !has_content_of_get && !is_limited)
+                    .then_some(Part::Gateway(destination))
+            }
         }
     }
 

@@ -355,7 +355,7 @@ fn prepare(
 ) -> Result<Request<RequestBody>, Problem> {
     let (mut parts, client) = request.into_parts();
     let upstream = admitted.upstream;
-    let target = upstream.address.target(target).map_err(|_| {
+    let target = upstream.target(target).map_err(|_| {
         Problem::new(
             Code::InvalidRequest,
             "The path is too long for the upstream.",

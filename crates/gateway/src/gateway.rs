@@ -28,8 +28,9 @@ use crate::{
     faults::failure_response,
     forward::{Accepted, Answered, forward},
     framing::parse_length,
+    is_data_plane,
     path::{AmbiguousPath, Readings, path_of},
-    routes::is_socket_for_inference,
+    routes::{is_socket_for_inference, lacks_v1},
     streams::{OpenStream, OpenStreams},
     websocket::{Handshake, ReceivedHeaders, Tunnel},
 };
@@ -76,6 +77,12 @@ impl Gateway {
         }
     }
 
+    /// Whether requests to a path are for the data plane where something else is served, too: those to `/v1` and to
+    /// what an upstream names, and those that lack a `/v1` and are to hear so.
+    pub fn serves(&self, path: &str) -> bool {
+        is_data_plane(path) || self.upstreams.position(path).is_some() || lacks_v1(path)
+    }
+
     /// The headers that the answer to a request with these has besides the upstream's.
     pub fn decoration<'a>(
         &self,
@@ -99,7 +106,7 @@ impl Gateway {
         self.upstreams.sweep();
     }
 
-    /// Answers a request under `/v1`, with all that `decoration` adds.
+    /// Answers a request, with all that `decoration` adds.
     pub async fn handle(
         &self,
         request: Request<ClientBody>,
@@ -125,6 +132,9 @@ impl Gateway {
         let target = target.unwrap_or_else(|| PathAndQuery::from_static("/"));
         let handshake = Handshake::of(&mut request, &*self.random);
         let destination = self.destination(target.as_str());
+        let has_events = destination
+            .as_ref()
+            .is_ok_and(|to| handshake.is_some() && is_socket_for_inference(&to.path));
         // What follows the head of a handshake over HTTP/2 is the socket.
         let is_socket = handshake.is_some() && request.version() == Version::HTTP_2;
         if !is_socket && let Some(refusal) = refusal_by_form(&mut request).await {
@@ -175,10 +185,13 @@ impl Gateway {
         awaited.answered();
         admitted.answers.count(status);
         match (answer?, handshake.zip(admitted.held)) {
-            (Answered::Socket(accepted), Some((handshake, key))) => {
-                let path = path_of(target.as_str());
-                Err(open_socket(accepted, handshake, key, path, admitted.open))
-            }
+            (Answered::Socket(accepted), Some((handshake, key))) => Err(open_socket(
+                accepted,
+                handshake,
+                key,
+                has_events,
+                admitted.open,
+            )),
             (Answered::Socket(_), None) => unreachable!("none was asked for"),
             (Answered::Exchange(answer), _) => Ok(answer.map(|exchange| Streamed {
                 exchange,
@@ -192,11 +205,13 @@ impl Gateway {
         &self,
         target: &'t str,
     ) -> Result<Destination<'_, 't>, AmbiguousPath> {
-        let path = Readings::of(path_of(target))?;
+        let mut path = Readings::of(path_of(target))?;
         let place = path.agree(|path| self.upstreams.position(path))?;
+        let upstream = place.map(|place| self.upstreams.at(place));
+        path.upstream_path = upstream.map(Upstream::path_length);
         Ok(Destination {
             path,
-            upstream: place.map(|place| self.upstreams.at(place)),
+            upstream,
             answers: place.map_or(&self.unrouted, |place| &self.answers[place]),
         })
     }
@@ -228,7 +243,10 @@ impl Gateway {
                 return Err(answer);
             }
             if path.has_v1_twice() {
-                return Err(problem_response(&v1_twice()));
+                return Err(problem_response(&not_found(V1_TWICE)));
+            }
+            if upstream.is_none() && lacks_v1(&path.decoded) {
+                return Err(problem_response(&not_found(LACKS_V1)));
             }
             if let (Some(span), Some(upstream)) = (span, upstream) {
                 span.note_route(upstream.path());
@@ -247,7 +265,7 @@ impl Gateway {
                 key,
                 held: held.transpose().map_err(refused)?,
                 peer,
-                upstream: upstream.ok_or_else(|| problem_response(&no_upstream()))?,
+                upstream: upstream.ok_or_else(|| problem_response(&no_upstream(&path)))?,
                 answers,
                 open: self.open.open(),
             })
@@ -262,7 +280,7 @@ fn open_socket(
     accepted: Accepted,
     handshake: Handshake,
     key: HeldKey,
-    path: &str,
+    has_events: bool,
     open: OpenStream,
 ) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
@@ -274,7 +292,7 @@ fn open_socket(
         upstream: accepted.socket,
         _connection: accepted.connection,
         key,
-        has_events: is_socket_for_inference(path),
+        has_events,
         _open: open,
     };
     tunnel.put_into(&mut response);
@@ -381,9 +399,12 @@ fn method_not_allowed() -> Response<Bytes> {
     response
 }
 
-fn v1_twice() -> Problem {
-    let message =
-        "The path has /v1 twice: the client adds it to its base URL. Leave it out of the base URL.";
+const V1_TWICE: &str =
+    "The path has /v1 twice: the client adds it to its base URL. Leave it out of the base URL.";
+
+const LACKS_V1: &str = "There is nothing at this address. The paths of the data plane begin with /v1: the base URL of most clients ends in /v1.";
+
+fn not_found(message: &'static str) -> Problem {
     Problem::new(Code::NotFound, message)
 }
 
@@ -392,9 +413,12 @@ fn no_socket() -> Problem {
     Problem::new(Code::UpstreamUnreachable, message)
 }
 
-fn no_upstream() -> Problem {
-    Problem::new(
-        Code::UpstreamUnreachable,
-        "No upstream is configured for this path. Its operator sets one with --upstream or [[upstream]].",
-    )
+fn no_upstream(path: &Readings<'_>) -> Problem {
+    if is_data_plane(path.sent) {
+        Problem::new(Code::UpstreamUnreachable, NO_UPSTREAM_YET)
+    } else {
+        not_found("No upstream has this path.")
+    }
 }
+
+const NO_UPSTREAM_YET: &str = "No upstream is configured for this path. Its operator sets one with --upstream or [[upstream]].";

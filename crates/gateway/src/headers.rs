@@ -120,7 +120,7 @@ pub(crate) fn for_client(headers: &mut HeaderMap, upstream: &Upstream) {
     }
     for (name, value) in headers.iter_mut() {
         if is_location(name.as_str().as_bytes())
-            && let Some(own) = upstream.address.own_location(value.as_bytes())
+            && let Some(own) = upstream.own_location(value.as_bytes())
         {
             *value = HeaderValue::from_str(&own).expect("it is a part of one");
         }

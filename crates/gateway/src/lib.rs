@@ -22,6 +22,7 @@ mod headers;
 mod identity;
 mod own_credential;
 mod path;
+mod paths;
 mod pool;
 mod probe;
 mod progress;
@@ -41,13 +42,14 @@ pub use ext_authz::ExtAuthz;
 pub use forward_auth::{ForwardAuth, is_forward_auth};
 pub use gateway::{Gateway, client_gone};
 pub use path::{InvalidPattern, Pattern};
+pub use paths::{Front, Paths};
 pub use pool::PoolTimeouts;
 pub use probe::{Probe, ProbeError, USER_AGENT};
 pub use routes::{Route, RouteTable};
 pub use upstream::{Upstream, UpstreamTimeouts, Upstreams};
 pub use websocket::Tunnel;
 
-/// Whether a path belongs to the data plane.
-pub fn is_data_plane(path: &str) -> bool {
+/// Whether a path is `/v1` or below it.
+fn is_data_plane(path: &str) -> bool {
     path == "/v1" || path.starts_with("/v1/")
 }

@@ -22,6 +22,8 @@ pub(crate) fn path_of(target: &str) -> &str {
 pub(crate) struct Readings<'a> {
     pub(crate) sent: &'a str,
     pub(crate) decoded: Cow<'a, str>,
+    /// How much of either is the path of its upstream, if it is known which that is.
+    pub(crate) upstream_path: Option<usize>,
 }
 
 impl<'a> Readings<'a> {
@@ -37,6 +39,7 @@ impl<'a> Readings<'a> {
         let readings = Self {
             sent: path,
             decoded,
+            upstream_path: None,
         };
         let safe = is_final && readings.agree(is_unambiguous)?;
         safe.then_some(readings).ok_or(AmbiguousPath)
@@ -87,16 +90,20 @@ fn is_unambiguous(path: &str) -> bool {
         .any(|c| matches!(c, '\\' | ';') || c.is_control())
 }
 
-/// A path pattern of the route table: a path, or with `/**` at its end that path and all below it.
+/// A path pattern of the route table. `*` at the beginning of a segment stands for one character or more of it, and
+/// `/**` at the end for all below.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     path: String,
+    has_wildcards: bool,
     with_all_below: bool,
 }
 
-/// The pattern does not begin with `/`, or has a `*` other than in `/**` at its end.
+/// The pattern does not begin with `/`, or has a `*` where none may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be a path, which may end in /** for all below it")]
+#[error(
+    "must be a path, in which a part may begin with *, and which may end in /** for all below it"
+)]
 pub struct InvalidPattern;
 
 impl Pattern {
@@ -106,30 +113,33 @@ impl Pattern {
             Some(path) => (path, true),
             None => (text.strip_suffix('/').unwrap_or(text), false),
         };
-        let valid = !path.contains(['*', '?', '#', '%'])
+        let has_stray_wildcard = path
+            .split('/')
+            .any(|segment| segment.rfind('*').is_some_and(|place| place > 0));
+        let valid = !has_stray_wildcard
+            && !path.contains(['?', '#', '%'])
             && (is_unambiguous(path) || text == "/**")
             && !path.ends_with('/');
         valid
             .then(|| Self {
                 path: path.to_owned(),
+                has_wildcards: path.contains('*'),
                 with_all_below,
             })
             .ok_or(InvalidPattern)
     }
 
-    /// The fixed part of the pattern.
+    /// What stands before `/**`.
     pub(crate) fn prefix(&self) -> &str {
         &self.path
-    }
-
-    /// The length of the fixed part, in bytes.
-    pub(crate) fn len(&self) -> usize {
-        self.path.len()
     }
 
     /// Whether the pattern covers a path. Case and a slash at the end make no difference, as there
     /// are servers to which they make none.
     pub(crate) fn matches(&self, path: &str) -> bool {
+        if self.has_wildcards {
+            return self.matches_by_segment(path);
+        }
         let (path, own) = (path.as_bytes(), self.path.as_bytes());
         let Some((head, below)) = path.split_at_checked(own.len()) else {
             return false;
@@ -137,6 +147,24 @@ impl Pattern {
         head.eq_ignore_ascii_case(own)
             && (matches!(below, b"" | b"/") || self.with_all_below && below[0] == b'/')
     }
+
+    fn matches_by_segment(&self, path: &str) -> bool {
+        let mut segments = path.strip_suffix('/').unwrap_or(path).split('/');
+        let mut own = self.path.split('/');
+        let covers_beginning = own
+            .by_ref()
+            .all(|own| segments.next().is_some_and(|one| covers_segment(own, one)));
+        covers_beginning && (self.with_all_below || segments.next().is_none())
+    }
+}
+
+fn covers_segment(own: &str, segment: &str) -> bool {
+    let (own, segment) = (own.as_bytes(), segment.as_bytes());
+    let Some(end) = own.strip_prefix(b"*") else {
+        return own.eq_ignore_ascii_case(segment);
+    };
+    let rest = segment.len().saturating_sub(end.len());
+    rest > 0 && segment[rest..].eq_ignore_ascii_case(end)
 }
 
 #[cfg(test)]
@@ -220,6 +248,18 @@ mod tests {
             ("/v1/**", "/v1/anything", true),
             ("/**", "/", true),
             ("/**", "/anything/at/all", true),
+            ("/models/*/copy", "/models/a/copy/", true),
+            ("/models/*/copy", "/Models/a/Copy", true),
+            ("/models/*/copy", "/models//copy", false),
+            ("/models/*/copy", "/models/a/b/copy", false),
+            ("/models/*/copy", "/models/a/copy/b", false),
+            ("/models/*/copy/**", "/models/a/copy/b", true),
+            ("/models/*", "/models/a", true),
+            ("/models/*", "/models", false),
+            ("/models/*:embed", "/models/a:b:Embed", true),
+            ("/models/*:embed", "/models/:embed", false),
+            ("/models/*:embed", "/models/a:embedding", false),
+            ("/models/*:embed", "/models/ä", false),
         ] {
             let parsed = Pattern::parse(pattern).expect(pattern);
             assert_eq!(parsed.matches(path), covered, "{pattern} {path}");
@@ -229,8 +269,8 @@ mod tests {
     #[test]
     fn other_patterns_are_refused() {
         for text in [
-            "", "/", "v1/x", "/v1/*", "/v1/*/x", "/v1/**/x", "/v1/a?b", "/v1//x", "/v1/../x",
-            "/v1//**", "//**",
+            "", "/", "v1/x", "/v1/a*", "/v1/*a*", "/v1/**/x", "/v1/***", "/v1/a?b", "/v1//x",
+            "/v1/../x", "/v1//**", "//**",
         ] {
             assert_eq!(Pattern::parse(text), Err(InvalidPattern), "{text}");
         }

@@ -4,7 +4,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header, uri::PathAndQuery};
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -56,7 +56,8 @@ impl Upstream {
     }
 
     async fn ask(&self) -> Result<Probe, ProbeError> {
-        let target = self.address.target(&self.probe_path).map_err(other)?;
+        let target = format!("{}{}", self.base_path, self.probe_path);
+        let target = PathAndQuery::try_from(target).map_err(other)?;
         let mut request = Request::new(Empty::<Bytes>::new());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = Uri::from(target);

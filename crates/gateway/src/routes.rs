@@ -3,7 +3,10 @@ use std::sync::LazyLock;
 use http::Method;
 use keygate_core::Scope;
 
-use crate::path::{AmbiguousPath, Pattern, Readings};
+use crate::{
+    is_data_plane,
+    path::{AmbiguousPath, Pattern, Readings},
+};
 
 /// A route: which scope a kind of request needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +30,6 @@ impl Route {
 #[derive(Debug, Clone)]
 pub struct RouteTable {
     own: Vec<Route>,
-    built_in: Vec<Route>,
 }
 
 /// What a request asks for.
@@ -39,41 +41,109 @@ pub(crate) enum Asked<'a> {
     WebSocket,
 }
 
+/// What POSTs for inference go to in APIs in the shape of `OpenAI`'s and Anthropic's: below `/v1`, or below the path
+/// of an upstream.
+const BELOW_V1: [&str; 14] = [
+    "/chat/completions",
+    "/completions",
+    "/responses/**",
+    "/messages",
+    "/messages/count_tokens",
+    "/embeddings",
+    "/moderations",
+    "/moderate",
+    "/rerank",
+    "/score",
+    "/tokenize",
+    "/detokenize",
+    "/audio/**",
+    "/images/**",
+];
+
+/// What else those APIs have there: with what their other paths begin.
+const OTHERS_BELOW_V1: [&str; 6] = [
+    "assistants",
+    "batches",
+    "files",
+    "fine_tuning",
+    "models",
+    "uploads",
+];
+
+/// What POSTs for inference go to in other APIs: those of Gemini and Ollama. Azure's are those of `BELOW_V1`, each
+/// below a deployment.
+const ELSEWHERE: [&str; 8] = [
+    "/v1beta/models/*:generateContent",
+    "/v1beta/models/*:streamGenerateContent",
+    "/v1beta/models/*:embedContent",
+    "/v1beta/models/*:countTokens",
+    "/api/chat",
+    "/api/generate",
+    "/api/embed",
+    "/api/embeddings",
+];
+
+const AZURE: &str = "/openai/deployments/*";
+
+/// Where inference is, in all APIs that are known.
+static POSTS: LazyLock<Places> = LazyLock::new(|| Places {
+    below_v1: BELOW_V1.map(contract_pattern).to_vec(),
+    elsewhere: ELSEWHERE
+        .into_iter()
+        .map(contract_pattern)
+        .chain(BELOW_V1.map(|path| contract_pattern(&format!("{AZURE}{path}"))))
+        .collect(),
+});
+
 /// What WebSockets for inference are to. Not below: a server that speaks none answers a handshake like any GET, and
 /// what is stored below needs `read`.
-static SOCKETS: LazyLock<[Pattern; 2]> =
-    LazyLock::new(|| ["/v1/realtime", "/v1/responses"].map(contract_pattern));
+static SOCKETS: LazyLock<Places> = LazyLock::new(|| Places {
+    below_v1: ["/realtime", "/responses"].map(contract_pattern).to_vec(),
+    elsewhere: Vec::new(),
+});
 
-/// What POSTs for inference go to.
-const INFERENCE: [&str; 14] = [
-    "/v1/chat/completions",
-    "/v1/completions",
-    "/v1/responses/**",
-    "/v1/messages",
-    "/v1/messages/count_tokens",
-    "/v1/embeddings",
-    "/v1/moderations",
-    "/v1/moderate",
-    "/v1/rerank",
-    "/v1/score",
-    "/v1/tokenize",
-    "/v1/detokenize",
-    "/v1/audio/**",
-    "/v1/images/**",
-];
+struct Places {
+    below_v1: Vec<Pattern>,
+    elsewhere: Vec<Pattern>,
+}
+
+impl Places {
+    /// Whether a path is one of these, by itself or below the path of its upstream.
+    fn cover(&self, path: &str, upstream_path: Option<usize>) -> bool {
+        let is_any =
+            |patterns: &[Pattern], path: &str| patterns.iter().any(|own| own.matches(path));
+        let is_whole = |path: &str| {
+            below_v1(path).is_some_and(|rest| is_any(&self.below_v1, rest))
+                || is_any(&self.elsewhere, path)
+        };
+        is_whole(path)
+            || upstream_path.is_some_and(|length| {
+                let rest = &path[length..];
+                is_any(&self.below_v1, rest) || length > 0 && is_whole(rest)
+            })
+    }
+}
+
+fn below_v1(path: &str) -> Option<&str> {
+    let (beginning, rest) = path.split_at_checked("/v1".len())?;
+    (beginning.eq_ignore_ascii_case("/v1") && rest.starts_with('/')).then_some(rest)
+}
+
+/// Whether a path lacks the `/v1` at its beginning: it goes on like one that has it, or has it elsewhere.
+pub(crate) fn lacks_v1(path: &str) -> bool {
+    let mut segments = path.split('/').skip(1);
+    let first = segments.next().unwrap_or_default();
+    let begins_with = |pattern: &&str| pattern.split('/').nth(1) == Some(first);
+    let is_meant = OTHERS_BELOW_V1.contains(&first)
+        || BELOW_V1.iter().any(begins_with)
+        || segments.any(|segment| segment == "v1");
+    is_meant && !is_data_plane(path)
+}
 
 impl RouteTable {
     /// A table of the operator's routes, followed by the built-in ones.
     pub fn new(own: Vec<Route>) -> Self {
-        let inference =
-            INFERENCE.map(|pattern| contract_route(&[Method::POST], pattern, Scope::Chat));
-        let mut built_in = inference.to_vec();
-        built_in.push(contract_route(
-            &[Method::GET, Method::HEAD],
-            "/**",
-            Scope::Read,
-        ));
-        Self { own, built_in }
+        Self { own }
     }
 
     /// The scope that a request needs.
@@ -86,36 +156,33 @@ impl RouteTable {
             Asked::Method(method) => method,
             Asked::WebSocket => &Method::GET,
         };
-        let find = |routes: &[Route], path: &str| {
-            let route = routes.iter().find(|route| route.covers(method, path));
-            route.map(|route| route.scope)
-        };
-        path.agree(|path| {
-            let own = find(&self.own, path);
-            own.unwrap_or_else(|| match asked {
-                Asked::Method(_) => find(&self.built_in, path).unwrap_or(Scope::Write),
-                Asked::WebSocket if is_socket_for_inference(path) => Scope::Chat,
-                Asked::WebSocket => Scope::Write,
-            })
+        path.agree(|reading| {
+            let own = self.own.iter().find(|route| route.covers(method, reading));
+            own.map_or_else(
+                || built_in(asked, reading, path.upstream_path),
+                |route| route.scope,
+            )
         })
     }
 }
 
+/// The contract's table.
+fn built_in(asked: Asked<'_>, path: &str, upstream_path: Option<usize>) -> Scope {
+    match asked {
+        Asked::Method(&Method::GET | &Method::HEAD) => Scope::Read,
+        Asked::Method(&Method::POST) if POSTS.cover(path, upstream_path) => Scope::Chat,
+        Asked::WebSocket if SOCKETS.cover(path, upstream_path) => Scope::Chat,
+        _ => Scope::Write,
+    }
+}
+
 /// Whether a WebSocket to this path is for inference, by `OpenAI`'s APIs.
-pub(crate) fn is_socket_for_inference(path: &str) -> bool {
-    SOCKETS.iter().any(|pattern| pattern.matches(path))
+pub(crate) fn is_socket_for_inference(path: &Readings<'_>) -> bool {
+    SOCKETS.cover(path.sent, path.upstream_path)
 }
 
 fn contract_pattern(pattern: &str) -> Pattern {
     Pattern::parse(pattern).expect("the contract's patterns are valid")
-}
-
-fn contract_route(methods: &[Method], pattern: &str, scope: Scope) -> Route {
-    Route {
-        methods: methods.to_vec(),
-        pattern: contract_pattern(pattern),
-        scope,
-    }
 }
 
 #[cfg(test)]
@@ -184,6 +251,76 @@ mod tests {
         for path in others {
             let scope = scope_of(&table, "POST", &format!("/v1/{path}"));
             assert_eq!(scope, Scope::Write, "POST {path}");
+        }
+    }
+
+    /// What a POST to a path needs where the first `upstream_path` bytes of it are its upstream's.
+    fn scope_of_post(path: &str, upstream_path: Option<usize>) -> Scope {
+        built_in(Asked::Method(&Method::POST), path, upstream_path)
+    }
+
+    #[test]
+    fn inference_in_other_apis_needs_chat() {
+        for (path, scope) in [
+            ("/openai/deployments/gpt-4o/chat/completions", Scope::Chat),
+            (
+                "/openai/deployments/whisper/audio/translations",
+                Scope::Chat,
+            ),
+            ("/openai/deployments/gpt-4o/files", Scope::Write),
+            ("/openai/files", Scope::Write),
+            ("/v1beta/models/gemini-2.5-pro:generateContent", Scope::Chat),
+            (
+                "/v1beta/models/gemini-2.5-pro:streamGenerateContent",
+                Scope::Chat,
+            ),
+            ("/v1beta/models/gemini-2.5-pro:predict", Scope::Write),
+            ("/v1beta/cachedContents", Scope::Write),
+            ("/api/chat", Scope::Chat),
+            ("/api/embed", Scope::Chat),
+            ("/api/pull", Scope::Write),
+            ("/chat/completions", Scope::Write),
+            ("/tokenize", Scope::Write),
+        ] {
+            assert_eq!(scope_of_post(path, None), scope, "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_count_from_that_of_the_upstream() {
+        for (upstream, rest, scope) in [
+            ("", "/tokenize", Scope::Chat),
+            ("", "/v1/chat/completions", Scope::Chat),
+            ("", "/predict", Scope::Write),
+            ("/ollama", "/api/chat", Scope::Chat),
+            ("/ollama", "/api/pull", Scope::Write),
+            ("/ollama", "/v1/chat/completions", Scope::Chat),
+            ("/azure", "/openai/deployments/gpt/embeddings", Scope::Chat),
+            ("/groq", "/chat/completions", Scope::Chat),
+            ("/groq", "/files", Scope::Write),
+            ("/v1/audio", "/speech", Scope::Chat),
+            ("/v1/files", "/x", Scope::Write),
+        ] {
+            let path = format!("{upstream}{rest}");
+            assert_eq!(scope_of_post(&path, Some(upstream.len())), scope, "{path}");
+        }
+    }
+
+    #[test]
+    fn paths_that_lack_v1_are_known() {
+        for (path, lacks) in [
+            ("/chat/completions", true),
+            ("/tokenize", true),
+            ("/models/x", true),
+            ("/openai/v1/models", true),
+            ("/api/v1", true),
+            ("/v1/models", false),
+            ("/v1/v1/models", false),
+            ("/", false),
+            ("/robots.txt", false),
+            ("/chatter", false),
+        ] {
+            assert_eq!(lacks_v1(path), lacks, "{path}");
         }
     }
 

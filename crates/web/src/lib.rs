@@ -22,5 +22,5 @@ mod state;
 mod status_words;
 
 pub use route::{Access, Route};
-pub use routes::{matched_route, openapi_json, router, routes};
+pub use routes::{is_own, matched_route, openapi_json, router, routes};
 pub use state::{Site, WebState};

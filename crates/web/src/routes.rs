@@ -1,4 +1,4 @@
-use std::sync::LazyLock;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use axum::{
     Extension, Router,
@@ -118,6 +118,23 @@ fn pages() -> Vec<Route> {
         route(AdminPage, GET, "/admin/incidents/{id}", pages::admin::incidents::show),
         route(AdminPage, POST, "/admin/incidents/{id}", pages::admin::incidents::change),
     ]
+}
+
+/// Whether a path is one of keygate's own, or would be below one: by its first segment, whatever its case.
+pub fn is_own(path: &str) -> bool {
+    static OWN: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
+        routes()
+            .iter()
+            .filter_map(|route| first_segment(route.path))
+            .collect()
+    });
+    let first = first_segment(path).unwrap_or_default();
+    path == "/" || OWN.iter().any(|own| own.eq_ignore_ascii_case(first))
+}
+
+fn first_segment(path: &str) -> Option<&str> {
+    let first = path.split('/').nth(1)?;
+    (!first.is_empty()).then_some(first)
 }
 
 /// All routes behind their guards.

@@ -91,8 +91,7 @@ pub(super) fn read(
         let is_written = name.eq_ignore_ascii_case(b"content-length")
             || is_stream && name.eq_ignore_ascii_case(X_ACCEL_BUFFERING.as_str().as_bytes());
         if headers::is_for_client(name) && !hop.names(header.name) && !is_written {
-            let own =
-                headers::is_location(name).then(|| upstream.address.own_location(header.value));
+            let own = headers::is_location(name).then(|| upstream.own_location(header.value));
             let own = own.flatten();
             let value = own.as_deref().map_or(header.value, str::as_bytes);
             outbox.raw_header(name, value);

@@ -221,15 +221,12 @@ impl Exchange<'_> {
     fn write_request(&self, outbox: &mut Outbox) {
         let upstream = self.admitted.upstream;
         outbox.clear();
-        for part in [
-            self.request.method(),
-            b" ",
-            upstream.address.base_path().as_bytes(),
-            self.target.as_bytes(),
-            b" HTTP/1.1\r\n",
-        ] {
-            outbox.push(part);
+        outbox.push(self.request.method());
+        outbox.push(b" ");
+        for part in upstream.target_parts(self.target) {
+            outbox.push(part.as_bytes());
         }
+        outbox.push(b" HTTP/1.1\r\n");
         outbox.header(&header::HOST, upstream.address.authority().as_bytes());
         for (name, value) in self.request.headers() {
             let is_replaced = self.span.is_some() && is_trace_context(name);

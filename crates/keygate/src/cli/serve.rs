@@ -53,6 +53,11 @@ async fn greeting(
         let text = "No upstream yet: /v1 answers 502 until you start it with --upstream URL.";
         lines.push(text.to_owned());
     }
+    if let Some(address) = running.addresses.gateway {
+        lines.push(format!(
+            "Upstreams are reached by all their paths on http://{address}"
+        ));
+    }
     if let Some(address) = running.addresses.ext_authz {
         lines.push(format!("Envoy's ext_authz is answered on {address}"));
     }

@@ -94,6 +94,7 @@ fn wrong_type(setting: &Setting, value: &DeValue<'_>) -> String {
     };
     let expected = match setting.kind {
         Kind::Text | Kind::SecretFile => "a string",
+        Kind::Boolean => "true or false",
         Kind::Integer => "a whole number",
         Kind::Number => "a number",
         Kind::Texts => "a list of strings",
@@ -107,6 +108,7 @@ fn texts(kind: Kind, value: &DeValue<'_>, folder: &Path) -> Option<Vec<String>> 
     let text = match (kind, value) {
         (Kind::Text, DeValue::String(text)) => text.to_string(),
         (Kind::SecretFile, DeValue::String(path)) => folder.join(&**path).display().to_string(),
+        (Kind::Boolean, DeValue::Boolean(value)) => value.to_string(),
         (Kind::Integer | Kind::Number, DeValue::Integer(integer)) => decimal(integer),
         (Kind::Number, DeValue::Float(float)) => float.to_string(),
         (Kind::Texts, DeValue::Array(texts)) => {

@@ -57,6 +57,13 @@ settings! {
         origins: Vec<AllowedOrigin>,
     }
 
+    [gateway] Gateway {
+        /// A second address and port, for the data plane alone: there every path is an upstream's. Needed for upstreams
+        /// whose paths are keygate's own on `server.listen`, like Ollama's `/api`.
+        #[setting(example = "0.0.0.0:8081", unset = "none")]
+        listen: Option<SocketAddr>,
+    }
+
     [ext_authz] ExtAuthz {
         /// The address and port on which to serve Envoy's `ext_authz` (gRPC, v3).
         #[setting(example = "127.0.0.1:9191", unset = "none")]
@@ -118,12 +125,19 @@ settings! {
     }
 
     [[upstream]] Upstream {
-        /// The path whose requests go to this upstream, including all paths below it. The longest matching path wins.
+        /// The path whose requests go to this upstream, including all paths below it; `/` for all. The longest matching
+        /// path wins.
         #[setting(example = "/v1/audio", default = "/v1")]
         path: String,
 
-        /// The address of the API to which requests with a valid key are forwarded, with or without `/v1` at its end.
-        /// Any other path in it is put before the path of the request. The flag sets the upstream for `/v1`.
+        /// Whether the path stays behind when a request is forwarded: with the path `/ollama`, a request to
+        /// `/ollama/api/tags` asks the upstream for `/api/tags`.
+        #[setting(example = "true", default = "false")]
+        strip_path: bool,
+
+        /// The address of the API to which requests with a valid key are forwarded. A path in it is put before the path
+        /// of the request, but for a `/v1` at its end where that begins with `/v1`, too. The flag sets the upstream for
+        /// `/v1`.
         #[setting(example = "http://127.0.0.1:11434", flag = "--upstream URL")]
         url: String,
 
@@ -161,7 +175,7 @@ settings! {
 
         /// The path that is requested, with the upstream's credential, to check whether the upstream works: any status
         /// below 500 means that it does. With `off` it is not checked and not on the status page.
-        #[setting(example = "/health", unset = "/v1/models, or its path")]
+        #[setting(example = "/health", unset = "/v1/models, or its path, or / if that is stripped")]
         status_path: Option<String>,
     }
 
@@ -170,8 +184,8 @@ settings! {
         #[setting(example = "DELETE", unset = "all")]
         methods: Vec<Method>,
 
-        /// The path that this route covers; with `/**` at its end, also all paths below it. Paths outside `/v1` are for
-        /// proxies that use `/verify` or `ext_authz`.
+        /// The path that this route covers, as clients send it. A part of it that begins with `*` stands for any that
+        /// ends as it does; with `/**` at the end, the route covers all paths below, too.
         #[setting(example = "/v1/models/**")]
         path: Pattern,
 

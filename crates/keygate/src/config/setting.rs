@@ -26,6 +26,7 @@ pub(crate) struct Setting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
+    Boolean,
     /// A file with a secret, from the folder of the configuration file.
     SecretFile,
     Integer,
@@ -111,7 +112,7 @@ impl Setting {
         let value = match self.kind {
             Kind::Text | Kind::SecretFile => format!("{value:?}"),
             Kind::Texts => format!("{:?}", value.split(',').collect::<Vec<_>>()),
-            Kind::Integer | Kind::Number => value.to_owned(),
+            Kind::Boolean | Kind::Integer | Kind::Number => value.to_owned(),
         };
         format!("{} = {value}", self.table_and_name().1)
     }

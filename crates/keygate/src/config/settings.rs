@@ -13,7 +13,7 @@ use keygate_storage::KeyRules;
 
 use super::{
     Database, file,
-    sections::{Audit, Cors, ExtAuthz, Keys, Metrics, SETTINGS, Sections, Server, Traces},
+    sections::{Audit, Cors, ExtAuthz, Gateway, Keys, Metrics, SETTINGS, Sections, Server, Traces},
     setting::Given,
     source::Source,
     status,
@@ -54,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) database_is_named: bool,
     pub(crate) server: Server,
     pub(crate) cors: Cors,
+    pub(crate) gateway: Gateway,
     pub(crate) ext_authz: ExtAuthz,
     pub(crate) metrics: Metrics,
     keys: Keys,
@@ -106,6 +107,7 @@ impl Settings {
         let Sections {
             server,
             cors,
+            gateway,
             ext_authz,
             metrics,
             keys,
@@ -118,7 +120,7 @@ impl Settings {
             traces,
         } = Sections::read(Source::new(given))?;
         let data = data.unwrap_or_else(Self::default_data);
-        let upstream = upstreams::sections(upstream, given)?;
+        let upstream = upstreams::sections(upstream, given, &gateway)?;
         let routes = route.into_iter().map(|route| Route {
             methods: route.methods,
             pattern: route.path,
@@ -143,6 +145,7 @@ impl Settings {
             routes: RouteTable::new(routes.collect()),
             server,
             cors,
+            gateway,
             ext_authz,
             metrics,
             keys,
@@ -315,10 +318,11 @@ mod tests {
             "[[upstream]]\npath = \"/v1\"",
             "[[upstream]]\nurl = \"localhost:11434\"",
             "[[upstream]]\nurl = \"http://a\"\npath = \"/api\"",
+            "[[upstream]]\nurl = \"http://a\"\npath = \"v1\"",
             "[[upstream]]\nurl = \"http://a\"\n[[upstream]]\nurl = \"http://b\"\npath = \"/v1/\"",
             "[[route]]\npath = \"/v1/a\"",
             "[[route]]\npath = \"/v1/a\"\nscope = \"root\"",
-            "[[route]]\npath = \"/v1/*/a\"\nscope = \"read\"",
+            "[[route]]\npath = \"/v1/a*/b\"\nscope = \"read\"",
             "[[route]]\nmethods = [\"get\"]\npath = \"/v1/a\"\nscope = \"read\"",
         ] {
             let failure = resolve(text).err().expect(text);

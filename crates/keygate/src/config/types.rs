@@ -110,6 +110,8 @@ macro_rules! values {
 values! {
     String, Text, "must be text", |text| Some(text.to_owned());
 
+    bool, Boolean, "must be true or false", |text| text.parse().ok();
+
     SecretFile, SecretFile, "must name a file", |text| Some(Self(text.into()));
 
     SocketAddr, Text, "must be an address and a port", |text| text.parse().ok();

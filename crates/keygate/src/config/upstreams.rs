@@ -1,6 +1,8 @@
 //! The upstreams.
 
-use keygate_gateway::{InvalidUpstream, PoolTimeouts, Upstream, UpstreamTimeouts, Upstreams};
+use keygate_gateway::{
+    InvalidUpstream, PoolTimeouts, Upstream, UpstreamTimeouts, Upstreams, is_forward_auth,
+};
 
 use super::{
     sections,
@@ -14,9 +16,12 @@ use crate::failure::Failure;
 pub(super) const NOT_PROBED: &str = "off";
 
 impl sections::Upstream {
-    /// Its path, without a slash at its end.
+    /// Its path, without a slash at its end unless that is all.
     pub(super) fn path(&self) -> &str {
-        self.path.trim_end_matches('/')
+        match self.path.trim_end_matches('/') {
+            "" if self.path.starts_with('/') => "/",
+            path => path,
+        }
     }
 }
 
@@ -25,6 +30,7 @@ impl sections::Upstream {
 pub(super) fn sections(
     mut sections: Vec<sections::Upstream>,
     given: &[Given],
+    gateway: &sections::Gateway,
 ) -> Result<Vec<sections::Upstream>, Failure> {
     let by_flag = |given: &Given| given.setting == "upstream.url" && given.row.is_none();
     if given.iter().any(by_flag) {
@@ -37,6 +43,15 @@ pub(super) fn sections(
     if let Some([twice, _]) = paths.array_windows().find(|[one, next]| one == next) {
         let rule = "must differ from one [[upstream]] to the next";
         return Err(invalid("upstream.path", twice, rule));
+    }
+    // Of all paths those that are keygate's own can be left out.
+    let has_own =
+        |path: &&str| *path != "/" && (keygate_web::is_own(path) || is_forward_auth(path));
+    if gateway.listen.is_none()
+        && let Some(path) = paths.iter().copied().find(has_own)
+    {
+        let rule = "that path is keygate's own on server.listen. Give upstreams a second address with gateway.listen, or choose another path, with strip_path = true";
+        return Err(invalid("upstream.path", path, rule));
     }
     Ok(sections)
 }
@@ -65,6 +80,13 @@ fn upstream(section: &sections::Upstream) -> Result<Upstream, Failure> {
             age: section.max_connection_age,
         },
     );
+    let upstream = upstream.map(|upstream| {
+        if section.strip_path {
+            upstream.with_path_stripped()
+        } else {
+            upstream
+        }
+    });
     let probe_path = section
         .status_path
         .as_deref()

@@ -14,9 +14,7 @@ use http::{
 use http_body::Body as _;
 use http_body_util::{Either, Full};
 use keygate_core::Problem;
-use keygate_gateway::{
-    Decoration, Express, Outcome, ResponseBody, client_gone, is_data_plane, is_forward_auth,
-};
+use keygate_gateway::{Decoration, Express, Front, Outcome, Paths, ResponseBody, client_gone};
 use keygate_http::{
     ClientBody, Peer, RequestId, TrustedProxies, X_REQUEST_ID, failure_of, problem_response,
     refuse_ambiguous_framing,
@@ -30,7 +28,7 @@ use super::{
     connections::Handler, http_server::HttpServer, timeout_stream::TimeoutStream, traced::Traced,
 };
 
-/// Both planes behind one listener.
+/// Both planes.
 pub(super) struct App {
     /// What serves plain requests for the data plane.
     pub(super) express: Express,
@@ -40,28 +38,37 @@ pub(super) struct App {
     pub(super) http: HttpServer,
 }
 
-impl Handler for App {
+/// A listener of the program.
+pub(super) struct Entrance {
+    pub(super) app: Arc<App>,
+    /// Which paths on it are the data plane's.
+    pub(super) paths: Paths,
+}
+
+impl Handler for Entrance {
     async fn serve(
         self: Arc<Self>,
         mut stream: TimeoutStream,
         peer: SocketAddr,
         draining: watch::Receiver<()>,
     ) {
-        let here = self.peer(peer.ip());
-        let express = &self.express;
-        match express.serve(&mut stream, here, draining.clone()).await {
+        let Self { app, paths } = &*self;
+        let here = app.peer(peer.ip());
+        let express = &app.express;
+        let served = express.serve(&mut stream, here, *paths, draining.clone());
+        match served.await {
             Outcome::Closed => {}
             Outcome::HandOver(bytes) => {
                 stream.read_first(bytes);
-                let app = self.clone();
-                let answer = move |request| app.clone().answer(peer.ip(), request);
-                self.http.serve(stream, answer, draining).await;
+                let (app, paths) = (app.clone(), *paths);
+                let answer = move |request| app.clone().answer(peer.ip(), paths, request);
+                self.app.http.serve(stream, answer, draining).await;
             }
         }
     }
 
     fn sweep(&self) {
-        self.express.gateway.sweep();
+        self.app.express.gateway.sweep();
     }
 }
 
@@ -72,6 +79,7 @@ impl App {
     pub(super) async fn answer(
         self: Arc<Self>,
         peer: IpAddr,
+        paths: Paths,
         mut request: Request<ClientBody>,
     ) -> Response<Traced<AppBody>> {
         let id = self.express.request_ids.assign(request.headers_mut());
@@ -91,7 +99,10 @@ impl App {
             is_answered: false,
         };
         let is_head = *request.method() == Method::HEAD;
-        let mut response = self.dispatch(peer, request, &id, span.as_ref()).await;
+        let front = paths.front(request.uri().path(), &self.express.gateway);
+        let mut response = self
+            .dispatch(peer, front, request, &id, span.as_ref())
+            .await;
         if is_head {
             response = without_content(response);
         }
@@ -110,31 +121,37 @@ impl App {
     async fn dispatch(
         &self,
         peer: IpAddr,
+        front: Option<Front>,
         request: Request<ClientBody>,
         id: &RequestId,
         span: Option<&RequestSpan>,
     ) -> Response<AppBody> {
         if let Err(problem) = refuse_ambiguous_framing(&request) {
-            decorate(close_with(&problem), &self.decoration(id))
-        } else if is_data_plane(request.uri().path()) {
-            let gateway = &self.express.gateway;
-            let (path, headers) = (request.uri().path(), request.headers());
-            let decoration = gateway.decoration(id, path, headers);
-            let peer = self.peer(peer);
-            let answer = gateway.handle(request, peer, &decoration, span).await;
-            answer.map(Either::Left)
-        } else if is_forward_auth(request.uri().path()) {
-            let forward_auth = &self.express.forward_auth;
-            let answer = forward_auth.handle(&request, self.peer(peer), span).await;
-            decorate(answer.map(Either::Left), &self.decoration(id))
-        } else {
-            // Apart, so that requests to the data plane take no room for it.
-            let mut answer = Box::pin(self.manage(peer, request)).await;
-            answer.headers_mut().insert(X_REQUEST_ID, id.to_header());
-            if let (Some(span), Some(route)) = (span, matched_route(&answer)) {
-                span.note_route(route);
+            return decorate(close_with(&problem), &self.decoration(id));
+        }
+        match front {
+            Some(Front::Gateway) => {
+                let gateway = &self.express.gateway;
+                let (path, headers) = (request.uri().path(), request.headers());
+                let decoration = gateway.decoration(id, path, headers);
+                let peer = self.peer(peer);
+                let answer = gateway.handle(request, peer, &decoration, span).await;
+                answer.map(Either::Left)
             }
-            answer.map(Either::Right)
+            Some(Front::ForwardAuth) => {
+                let forward_auth = &self.express.forward_auth;
+                let answer = forward_auth.handle(&request, self.peer(peer), span).await;
+                decorate(answer.map(Either::Left), &self.decoration(id))
+            }
+            None => {
+                // Apart, so that requests to the data plane take no room for it.
+                let mut answer = Box::pin(self.manage(peer, request)).await;
+                answer.headers_mut().insert(X_REQUEST_ID, id.to_header());
+                if let (Some(span), Some(route)) = (span, matched_route(&answer)) {
+                    span.note_route(route);
+                }
+                answer.map(Either::Right)
+            }
         }
     }
 

@@ -15,6 +15,7 @@ const CHECK: &str = "port";
 #[derive(Default)]
 pub(crate) struct Listeners {
     pub(super) http: Option<TcpListener>,
+    pub(super) gateway: Option<TcpListener>,
     pub(super) ext_authz: Option<TcpListener>,
     pub(super) metrics: Option<TcpListener>,
 }
@@ -47,10 +48,10 @@ impl Listeners {
     ) -> (Self, Vec<Finding>) {
         const METRICS: &str = "metrics.listen (--metrics-listen)";
         let http = Place::needed(settings.server.listen, "--listen");
-        let ext_authz = settings
-            .ext_authz
-            .listen
-            .map(|address| Place::needed(address, "ext_authz.listen"));
+        let gateway = settings.gateway.listen;
+        let gateway = gateway.map(|address| Place::needed(address, "gateway.listen"));
+        let ext_authz = settings.ext_authz.listen;
+        let ext_authz = ext_authz.map(|address| Place::needed(address, "ext_authz.listen"));
         let metrics = match settings.metrics.listen.value {
             AddressOrOff::Off => None,
             AddressOrOff::At(address) => Some(Place {
@@ -65,6 +66,7 @@ impl Listeners {
         };
         let listeners = Self {
             http: binding.bind(Some(http)).await,
+            gateway: binding.bind(gateway).await,
             ext_authz: binding.bind(ext_authz).await,
             metrics: binding.bind(metrics).await,
         };

@@ -32,6 +32,8 @@ pub(super) struct Resources {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Addresses {
     pub(crate) http: SocketAddr,
+    /// Where the data plane has a listener of its own, if it has.
+    pub(crate) gateway: Option<SocketAddr>,
     /// Where Envoy's questions are answered, if they are.
     pub(crate) ext_authz: Option<SocketAddr>,
     /// Where metrics are served, if they are.
@@ -40,7 +42,7 @@ pub(crate) struct Addresses {
 
 impl Addresses {
     pub(super) fn all(self) -> Vec<SocketAddr> {
-        let all = [Some(self.http), self.ext_authz, self.metrics];
+        let all = [Some(self.http), self.gateway, self.ext_authz, self.metrics];
         all.into_iter().flatten().collect()
     }
 }
@@ -84,6 +86,7 @@ impl Resources {
         let of = |listener: &TcpListener| listener.local_addr().ok();
         Addresses {
             http: of(&self.http).unwrap_or(configured),
+            gateway: self.listeners.gateway.as_ref().and_then(of),
             ext_authz: self.listeners.ext_authz.as_ref().and_then(of),
             metrics: self.listeners.metrics.as_ref().and_then(of),
         }

@@ -1,9 +1,9 @@
-//! The services behind the listeners: both planes, `ext_authz` and metrics.
+//! The services behind the listeners: both planes, the data plane alone, `ext_authz` and metrics.
 
 use std::{sync::Arc, time::Duration};
 
 use keygate_core::{OsRandom, SystemClock};
-use keygate_gateway::{Authorizer, Cors, Express, ExtAuthz, ForwardAuth, Gateway};
+use keygate_gateway::{Authorizer, Cors, Express, ExtAuthz, ForwardAuth, Gateway, Paths};
 use keygate_http::{RequestIds, RequestLine, Requests, TrustedProxies};
 use keygate_traces::Traces;
 use keygate_verify::Verifier;
@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
-    app::App,
+    app::{App, Entrance},
     connections::{self, Handler},
     crowd::Crowd,
     ext_authz::ExtAuthzServer,
@@ -111,14 +111,21 @@ impl Services {
         let metrics = metrics.map(|(listener, registry)| {
             serve(listener, Metrics::new(registry, http()), crowd, stopped)
         });
-        let app = App {
+        let app = Arc::new(App {
             http: http(),
             express: self.express,
             router: keygate_web::router(self.web),
             trusted_proxies: self.trusted_proxies,
+        });
+        let enter = |listener, paths| {
+            let app = app.clone();
+            serve(listener, Entrance { app, paths }, crowd, stopped)
         };
-        let app = serve(resources.http, app, crowd, stopped);
-        [Some(app), ext_authz, metrics]
+        let is_own = keygate_web::is_own;
+        let gateway = resources.listeners.gateway;
+        let gateway = gateway.map(|listener| enter(listener, Paths::All));
+        let http = enter(resources.http, Paths::Shared { is_own });
+        [Some(http), gateway, ext_authz, metrics]
             .into_iter()
             .flatten()
             .collect()

@@ -28,6 +28,8 @@ fn a_bad_configuration_says_what_to_do() {
         "[keys]\nmax_active = \"ten\"",
         "[keys\n",
         "[[upstream]]\npath = \"/v1\"",
+        "[[upstream]]\npath = \"/api\"\nurl = \"http://127.0.0.1:11434\"",
+        "[[upstream]]\nstrip_path = \"yes\"\nurl = \"http://127.0.0.1:11434\"",
     ] {
         std::fs::write(folder.path().join("keygate.toml"), text).expect("written");
         for command in ["serve", "config check"] {

@@ -32,4 +32,5 @@ mod sign_in;
 mod terminal;
 mod timeouts;
 mod tls;
+mod upstream_paths;
 mod websocket;

@@ -178,9 +178,17 @@ impl Program {
 
     /// Where it says that it answers Envoy.
     pub fn ext_authz_address(&self) -> SocketAddr {
+        self.said_address("Envoy's ext_authz is answered on ")
+    }
+
+    /// Where it says that the data plane is served alone.
+    pub fn gateway_address(&self) -> SocketAddr {
+        self.said_address("Upstreams are reached by all their paths on http://")
+    }
+
+    fn said_address(&self, after: &str) -> SocketAddr {
         let mut greeting = self.greeting.lines();
-        let address =
-            greeting.find_map(|line| line.strip_prefix("Envoy's ext_authz is answered on "));
+        let address = greeting.find_map(|line| line.strip_prefix(after));
         address.expect("it says so").parse().expect("an address")
     }
 

@@ -44,40 +44,7 @@ pub(crate) fn refuse(uri: &Uri, headers: &HeaderMap, problem: &Problem) -> Respo
 
 /// What is at no address.
 pub(crate) async fn nothing_here(uri: Uri, headers: HeaderMap) -> Response {
-    let problem = if is_meant_for_data_plane(uri.path()) {
-        Problem::new(Code::NotFound, LACKS_V1)
-    } else {
-        not_found()
-    };
-    refuse(&uri, &headers, &problem)
-}
-
-const LACKS_V1: &str = "There is nothing at this address. The paths of the data plane begin with /v1: the base URL of most clients ends in /v1.";
-
-/// What the paths of the APIs in the shape of `OpenAI`'s and Anthropic's begin with, below `/v1`.
-const BELOW_V1: [&str; 15] = [
-    "assistants",
-    "audio",
-    "batches",
-    "chat",
-    "completions",
-    "embeddings",
-    "files",
-    "fine_tuning",
-    "images",
-    "messages",
-    "models",
-    "moderations",
-    "rerank",
-    "responses",
-    "uploads",
-];
-
-/// Whether a path lacks the `/v1` at its beginning, or has it elsewhere.
-fn is_meant_for_data_plane(path: &str) -> bool {
-    let mut segments = path.split('/').skip(1);
-    let first = segments.next().unwrap_or_default();
-    BELOW_V1.contains(&first) || segments.any(|segment| segment == "v1")
+    refuse(&uri, &headers, &not_found())
 }
 
 /// What takes another method.
