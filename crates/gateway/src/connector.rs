@@ -60,6 +60,13 @@ pub(crate) enum ConnectError {
     TooMany,
 }
 
+impl ConnectError {
+    /// Whether it is for the upstream alone, and another one may do better.
+    pub(crate) fn is_upstreams(&self) -> bool {
+        !matches!(self, Self::TooMany)
+    }
+}
+
 /// A connection, whether or not it is encrypted.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 

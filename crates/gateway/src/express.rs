@@ -15,7 +15,7 @@ mod outbox;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Response, header};
 use keygate_core::{Clock, Credential};
 use keygate_http::{
     Headers, Peer, RequestId, RequestIds, RequestLine, RouteRequests, ambiguous_framing, delay_of,
@@ -193,20 +193,23 @@ impl Express {
         let Some(decided) = decided else {
             answers.count(client_gone());
             outbox.note_status(client_gone());
-            self.log(&method, target, &id, outbox);
+            self.log(&method, target, &id, outbox, None);
             return Fate::Last;
         };
+        let mut answered_by = None;
         let answered = match decided {
-            Decision::Forward(admitted) => {
-                let exchange = Exchange {
+            Decision::Forward(mut admitted) => {
+                let mut exchange = Exchange {
                     method: &method,
                     request,
                     target,
-                    admitted: &admitted,
+                    admitted: &mut admitted,
                     decoration: &decoration,
                     span,
                 };
-                exchange.run(client, outbox).await
+                let answered = exchange.run(client, outbox).await;
+                answered_by = admitted.upstream().own_label();
+                answered
             }
             Decision::Allow(key) => {
                 outbox.permission(&key, &decoration);
@@ -220,7 +223,7 @@ impl Express {
         if let (Some(span), Ok(())) = (span, &answered) {
             span.note_answer(outbox.status(), outbox.failure());
         }
-        self.log(&method, target, &id, outbox);
+        self.log(&method, target, &id, outbox, answered_by);
         match answered {
             Ok(()) if !outbox.is_last() => Fate::Answered,
             _ => Fate::Last,
@@ -301,12 +304,20 @@ impl Express {
         }
     }
 
-    fn log(&self, method: &Method, target: &str, id: &RequestId, outbox: &Outbox) {
+    fn log(
+        &self,
+        method: &Method,
+        target: &str,
+        id: &RequestId,
+        outbox: &Outbox,
+        upstream: Option<&HeaderValue>,
+    ) {
         if !tracing::enabled!(tracing::Level::DEBUG) {
             return;
         }
         let line = self.request_line.of(method, path_of(target));
         let status = outbox.status().as_u16();
-        tracing::debug!(request_id = %id, status, request = ?line, "answered");
+        let upstream = upstream.map(tracing::field::debug);
+        tracing::debug!(request_id = %id, status, request = ?line, upstream, "answered");
     }
 }

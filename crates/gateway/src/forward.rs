@@ -19,13 +19,15 @@ use tokio::{
 
 use crate::{
     admitted::Admitted,
+    balancer::Turn,
     body::Exchanged,
     connection::Connection,
+    connector::{ConnectError, Stream},
     faults::{broken_body, connect_problem, late_problem, timeout_problem, unreachable_problem},
     framing::{Malformed, check_answer, check_headers},
     headers, identity,
     own_credential::{JUDGE_TIMEOUT, MAX_JUDGED, Verdict},
-    pool::{Pooled, announced},
+    pool::{Place, Pooled, announced},
     progress::Progress,
     request_body::RequestBody,
     upstream::Upstream,
@@ -40,11 +42,10 @@ use crate::{
 pub(crate) async fn forward(
     request: Request<ClientBody>,
     target: &PathAndQuery,
-    admitted: &Admitted<'_>,
+    admitted: &mut Admitted<'_>,
     asks_for_socket: bool,
     span: Option<&RequestSpan>,
 ) -> Result<Answered, Problem> {
-    let upstream = admitted.upstream;
     let presence = request.extensions().get::<Presence>().cloned();
     let progress = Progress::begin();
     let mut request = prepare(request, target, admitted, progress.clone())?;
@@ -53,16 +54,22 @@ pub(crate) async fn forward(
     }
     if let Some(span) = span {
         let mut told = HeaderMap::new();
-        upstream.begin_span(span, identity::into(&mut told));
+        admitted
+            .upstream()
+            .begin_span(span, identity::into(&mut told));
         headers::of_trace(request.headers_mut(), told);
     }
-    let call = Call {
-        upstream,
+    let mut call = Call {
+        turn: &mut admitted.turn,
+        target,
         presence,
         progress,
         asks_for_socket,
     };
     let answered = call.run(request).await;
+    if let Err(problem) = &answered {
+        admitted.turn.note_failure(problem);
+    }
     if let Some(span) = span {
         match &answered {
             Ok(Answered::Exchange(answer)) => span.note_upstream_status(answer.status()),
@@ -88,8 +95,10 @@ pub(crate) struct Accepted {
 }
 
 /// A request to an upstream in progress.
-struct Call<'a> {
-    upstream: &'a Upstream,
+struct Call<'a, 'g> {
+    turn: &'a mut Turn<'g>,
+    /// The path and query by which the request came.
+    target: &'a PathAndQuery,
     presence: Option<Presence>,
     progress: Arc<Progress>,
     asks_for_socket: bool,
@@ -105,10 +114,14 @@ enum Sent {
     Failed(Problem),
 }
 
-impl Call<'_> {
-    async fn run(&self, request: Request<RequestBody>) -> Result<Answered, Problem> {
+impl<'g> Call<'_, 'g> {
+    fn upstream(&self) -> &'g Upstream {
+        self.turn.upstream()
+    }
+
+    async fn run(&mut self, request: Request<RequestBody>) -> Result<Answered, Problem> {
         let is_head = request.method() == Method::HEAD;
-        let Some(mut kept) = self.upstream.connections.take() else {
+        let Some(mut kept) = self.upstream().connections.take() else {
             return self.over_new_connection(request).await;
         };
         let again = copy_without_content(&request, &self.progress);
@@ -118,23 +131,39 @@ impl Call<'_> {
             Sent::Failed(problem) => Err(problem),
             Sent::Closed(error) => match again {
                 Some(request) => self.over_new_connection(request).await,
-                None => Err(unreachable_problem(self.upstream, &error)),
+                None => Err(unreachable_problem(self.upstream(), &error)),
             },
         }
     }
 
+    /// Connects to the upstream, or to another one in its place, which is then the one to be asked.
+    async fn connect(
+        &mut self,
+        request: &mut Request<RequestBody>,
+    ) -> Result<(Box<dyn Stream>, Place), Problem> {
+        loop {
+            let upstream = self.upstream();
+            let connect = async {
+                let place = upstream.connector.take_place()?;
+                Ok::<_, ConnectError>((upstream.connector.connect().await?, place))
+            };
+            match connect.await {
+                Ok(connected) => return Ok(connected),
+                Err(error) if error.is_upstreams() && self.turn.pass_on() => {
+                    address_to(self.upstream(), self.target, request)?;
+                }
+                Err(error) => return Err(connect_problem(upstream, &error)),
+            }
+        }
+    }
+
     async fn over_new_connection(
-        &self,
-        request: Request<RequestBody>,
+        &mut self,
+        mut request: Request<RequestBody>,
     ) -> Result<Answered, Problem> {
-        let upstream = self.upstream;
         let is_head = request.method() == Method::HEAD;
-        let connect = async {
-            let place = upstream.connector.take_place()?;
-            Ok((upstream.connector.connect().await?, place))
-        };
-        let connected = connect.await;
-        let (stream, place) = connected.map_err(|error| connect_problem(upstream, &error))?;
+        let (stream, place) = self.connect(&mut request).await?;
+        let upstream = self.upstream();
         let connection = Connection::over(stream, upstream.write_timeout).await;
         let connection = connection.map_err(|error| unreachable_problem(upstream, &error))?;
         let mut kept = Pooled::new(connection, place);
@@ -161,7 +190,7 @@ impl Call<'_> {
         }
         let mut sent = std::pin::pin!(kept.connection.sender.try_send_request(request));
         let mut failed = loop {
-            let due = self.progress.deadline(self.upstream.response_timeout);
+            let due = self.progress.deadline(self.upstream().response_timeout);
             let late = async {
                 match due {
                     Some((deadline, _)) => sleep_until(deadline).await,
@@ -176,10 +205,10 @@ impl Call<'_> {
                 },
                 () = late => {}
             }
-            if let Some((deadline, late)) = self.progress.deadline(self.upstream.response_timeout)
+            if let Some((deadline, late)) = self.progress.deadline(self.upstream().response_timeout)
                 && deadline <= Instant::now()
             {
-                return Sent::Failed(late_problem(self.upstream, late));
+                return Sent::Failed(late_problem(self.upstream(), late));
             }
         };
         if let Some(request) = failed.take_message() {
@@ -189,9 +218,9 @@ impl Call<'_> {
         if self.progress.has_client_failed() {
             Sent::Failed(broken_body())
         } else if is_timeout(&error) {
-            Sent::Failed(timeout_problem(self.upstream))
+            Sent::Failed(timeout_problem(self.upstream()))
         } else if kept.connection.has_heard() {
-            Sent::Failed(unreachable_problem(self.upstream, &error))
+            Sent::Failed(unreachable_problem(self.upstream(), &error))
         } else {
             Sent::Closed(error)
         }
@@ -206,7 +235,7 @@ impl Call<'_> {
         if self.asks_for_socket && answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return self.accepted(answer, connection).await;
         }
-        let upstream = self.upstream;
+        let upstream = self.upstream();
         let (mut parts, mut body) = answer.into_parts();
         let length = check_answer(parts.version, parts.status, &parts.headers)
             .map_err(|malformed| unreachable_problem(upstream, &malformed))?;
@@ -262,7 +291,7 @@ impl Call<'_> {
         mut answer: Response<Incoming>,
         connection: Pooled<Connection>,
     ) -> Result<Answered, Problem> {
-        let upstream = self.upstream;
+        let upstream = self.upstream();
         let unreachable = |error: &dyn Error| unreachable_problem(upstream, error);
         check_accepted(&answer).map_err(|malformed| unreachable(&malformed))?;
         let socket = hyper::upgrade::on(&mut answer).await;
@@ -354,14 +383,7 @@ fn prepare(
     progress: Arc<Progress>,
 ) -> Result<Request<RequestBody>, Problem> {
     let (mut parts, client) = request.into_parts();
-    let upstream = admitted.upstream;
-    let target = upstream.target(target).map_err(|_| {
-        Problem::new(
-            Code::InvalidRequest,
-            "The path is too long for the upstream.",
-        )
-    })?;
-    parts.uri = Uri::from(target);
+    let upstream = admitted.upstream();
     let received = std::mem::replace(&mut parts.version, Version::HTTP_11);
     let authorization = upstream.own_credential.authorization.as_ref();
     headers::for_upstream(
@@ -371,9 +393,28 @@ fn prepare(
         &admitted.key,
         authorization,
     );
-    parts.headers.insert(HOST, upstream.host_header.clone());
     // What the server noted about the client's connection means nothing to the upstream's.
     parts.extensions.clear();
     let client = Some(client);
-    Ok(Request::from_parts(parts, RequestBody { client, progress }))
+    let mut request = Request::from_parts(parts, RequestBody { client, progress });
+    address_to(upstream, target, &mut request)?;
+    Ok(request)
+}
+
+/// Names the upstream that a request is for.
+fn address_to(
+    upstream: &Upstream,
+    target: &PathAndQuery,
+    request: &mut Request<RequestBody>,
+) -> Result<(), Problem> {
+    let target = upstream.target(target).map_err(|_| {
+        Problem::new(
+            Code::InvalidRequest,
+            "The path is too long for the upstream.",
+        )
+    })?;
+    *request.uri_mut() = Uri::from(target);
+    let host = upstream.host_header.clone();
+    request.headers_mut().insert(HOST, host);
+    Ok(())
 }

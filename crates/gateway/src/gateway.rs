@@ -19,9 +19,10 @@ use prometheus_client::registry::Registry;
 use tokio::time::timeout;
 
 use crate::{
-    Authorizer, Cors, Decoration, ResponseBody, Upstream, Upstreams,
+    Authorizer, Cors, Decoration, ResponseBody, Upstreams,
     admitted::Admitted,
     authorizer::Refused,
+    balancer::Balancer,
     body::Streamed,
     cors::ALLOWED_METHODS,
     error_form::ErrorForm,
@@ -51,7 +52,7 @@ pub struct Gateway {
 /// The destination of a request, by its path alone.
 pub(crate) struct Destination<'g, 't> {
     path: Readings<'t>,
-    pub(crate) upstream: Option<&'g Upstream>,
+    pub(crate) upstream: Option<&'g Balancer>,
     answers: &'g RouteRequests,
 }
 
@@ -68,7 +69,7 @@ impl Gateway {
         let answers = |route: &str| requests.on_route(Plane::Gateway, route);
         Self {
             authorizer,
-            answers: upstreams.iter().map(|to| answers(to.path())).collect(),
+            answers: upstreams.paths().map(answers).collect(),
             unrouted: answers(NO_ROUTE),
             upstreams,
             open: OpenStreams::default(),
@@ -147,7 +148,7 @@ impl Gateway {
             begin_socket: handshake.is_some(),
         };
         let mut awaited = Awaited(Some(self.answers_to(&destination)));
-        let admitted = match self
+        let mut admitted = match self
             .admit(destination, method, target.as_str(), headers, peer, span)
             .await
         {
@@ -167,7 +168,14 @@ impl Gateway {
         // An upstream that opens no socket answers as to any GET, which over HTTP/2 would begin one.
         let may_pass_plain = admitted.key.scopes.permits(Scope::Read) && !is_socket;
         // Apart, so that a refusal takes no room for it.
-        let answer = Box::pin(forward(request, &target, &admitted, asks_for_socket, span)).await;
+        let answer = Box::pin(forward(
+            request,
+            &target,
+            &mut admitted,
+            asks_for_socket,
+            span,
+        ))
+        .await;
         let answer = match answer {
             Ok(Answered::Exchange(plain))
                 if asks_for_socket && plain.status().is_success() && !may_pass_plain =>
@@ -184,18 +192,21 @@ impl Gateway {
         };
         awaited.answered();
         admitted.answers.count(status);
-        match (answer?, handshake.zip(admitted.held)) {
-            (Answered::Socket(accepted), Some((handshake, key))) => Err(open_socket(
-                accepted,
-                handshake,
-                key,
-                has_events,
-                admitted.open,
-            )),
+        let Admitted {
+            held,
+            mut turn,
+            open,
+            ..
+        } = admitted;
+        let open = open.of(turn.take_under_way());
+        match (answer?, handshake.zip(held)) {
+            (Answered::Socket(accepted), Some((handshake, key))) => {
+                Err(open_socket(accepted, handshake, key, has_events, open))
+            }
             (Answered::Socket(_), None) => unreachable!("none was asked for"),
             (Answered::Exchange(answer), _) => Ok(answer.map(|exchange| Streamed {
                 exchange,
-                _open: admitted.open,
+                _open: open,
             })),
         }
     }
@@ -208,7 +219,7 @@ impl Gateway {
         let mut path = Readings::of(path_of(target))?;
         let place = path.agree(|path| self.upstreams.position(path))?;
         let upstream = place.map(|place| self.upstreams.at(place));
-        path.upstream_path = upstream.map(Upstream::path_length);
+        path.upstream_path = upstream.map(|to| to.first().path_length());
         Ok(Destination {
             path,
             upstream,
@@ -249,7 +260,7 @@ impl Gateway {
                 return Err(problem_response(&not_found(LACKS_V1)));
             }
             if let (Some(span), Some(upstream)) = (span, upstream) {
-                span.note_route(upstream.path());
+                span.note_route(upstream.first().path());
             }
             let client = || Some(peer.client(headers));
             let key = self
@@ -265,7 +276,9 @@ impl Gateway {
                 key,
                 held: held.transpose().map_err(refused)?,
                 peer,
-                upstream: upstream.ok_or_else(|| problem_response(&no_upstream(&path)))?,
+                turn: upstream
+                    .ok_or_else(|| problem_response(&no_upstream(&path)))?
+                    .choose(),
                 answers,
                 open: self.open.open(),
             })

@@ -118,6 +118,9 @@ pub(crate) fn for_client(headers: &mut HeaderMap, upstream: &Upstream) {
     if content_type.is_some_and(|content_type| is_stream(content_type.as_bytes())) {
         headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }
+    if let Some(label) = upstream.own_label() {
+        headers.insert(X_KEYGATE_UPSTREAM, label.clone());
+    }
     for (name, value) in headers.iter_mut() {
         if is_location(name.as_str().as_bytes())
             && let Some(own) = upstream.own_location(value.as_bytes())
@@ -126,6 +129,9 @@ pub(crate) fn for_client(headers: &mut HeaderMap, upstream: &Upstream) {
         }
     }
 }
+
+/// The header that says which of several upstreams has answered: its path and number, like `/v1#2`.
+pub const X_KEYGATE_UPSTREAM: HeaderName = HeaderName::from_static("x-keygate-upstream");
 
 /// Tells proxies in front of keygate, nginx first of all, to pass an answer on as it comes.
 pub(crate) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");

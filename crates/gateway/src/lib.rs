@@ -4,6 +4,7 @@
 mod address;
 mod admitted;
 mod authorizer;
+mod balancer;
 mod body;
 mod connection;
 mod connector;
@@ -20,6 +21,7 @@ mod framing;
 mod gateway;
 mod headers;
 mod identity;
+mod load;
 mod own_credential;
 mod path;
 mod paths;
@@ -30,6 +32,7 @@ mod request_body;
 mod routes;
 mod streams;
 mod upstream;
+mod upstreams;
 mod websocket;
 
 pub use address::InvalidUpstream;
@@ -41,12 +44,14 @@ pub use express::{ClientStream, Express, Outcome};
 pub use ext_authz::ExtAuthz;
 pub use forward_auth::{ForwardAuth, is_forward_auth};
 pub use gateway::{Gateway, client_gone};
+pub use headers::X_KEYGATE_UPSTREAM;
 pub use path::{InvalidPattern, Pattern};
 pub use paths::{Front, Paths};
 pub use pool::PoolTimeouts;
 pub use probe::{Probe, ProbeError, USER_AGENT};
 pub use routes::{Route, RouteTable};
-pub use upstream::{Upstream, UpstreamTimeouts, Upstreams};
+pub use upstream::{Upstream, UpstreamTimeouts};
+pub use upstreams::Upstreams;
 pub use websocket::Tunnel;
 
 /// Whether a path is `/v1` or below it.

@@ -5,13 +5,14 @@ use http::{
     uri::{InvalidUri, PathAndQuery},
 };
 use keygate_traces::RequestSpan;
-use tokio::{net::TcpStream, sync::Semaphore};
+use tokio::net::TcpStream;
 
 use crate::{
     address::{Address, InvalidUpstream},
     connection::Connection,
     connector::Connector,
     is_data_plane,
+    load::Load,
     own_credential::{OwnCredential, Verdict},
     path::Pattern,
     pool::{Pool, PoolTimeouts},
@@ -36,6 +37,11 @@ pub struct Upstream {
     pub(crate) sockets: Pool<TcpStream>,
     /// What probes ask for.
     pub(crate) probe_path: PathAndQuery,
+    /// Whether it is asked whether it works, so as not to be chosen while it does not.
+    checks_health: bool,
+    /// What it is called to others, where there are several for its path.
+    label: Option<HeaderValue>,
+    pub(crate) load: Load,
 }
 
 /// How long an upstream may take.
@@ -82,6 +88,9 @@ impl Upstream {
             response_timeout: timeouts.response,
             write_timeout: timeouts.write,
             probe_path: default_probe_path(path)?,
+            checks_health: true,
+            label: None,
+            load: Load::default(),
         })
     }
 
@@ -100,6 +109,39 @@ impl Upstream {
         let parsed = path.parse().ok().filter(|_| path.starts_with('/'));
         self.probe_path = parsed.ok_or(InvalidUpstream::ProbePath)?;
         Ok(self)
+    }
+
+    /// Does not have it asked whether it works.
+    #[must_use]
+    pub fn without_health_checks(mut self) -> Self {
+        self.checks_health = false;
+        self
+    }
+
+    /// Calls it this where somebody may want to know which of several it is.
+    pub fn with_label(mut self, label: &str) -> Result<Self, InvalidUpstream> {
+        self.label = Some(HeaderValue::from_str(label).map_err(|_| InvalidUpstream::Path)?);
+        Ok(self)
+    }
+
+    /// What it is called where its address is not told: by its path, and its number if there are several.
+    pub fn label(&self) -> &str {
+        let label = self.label.as_ref();
+        label.map_or(self.path(), |label| label.to_str().unwrap_or_default())
+    }
+
+    /// The same, if there are several for its path.
+    pub(crate) fn own_label(&self) -> Option<&HeaderValue> {
+        self.label.as_ref()
+    }
+
+    /// Asks whether it works.
+    pub(crate) async fn check_health(&self) {
+        if self.checks_health {
+            let probed = self.probe(HEALTH_PATIENCE).await;
+            let is_well = probed.is_ok_and(|probe| !probe.status.is_server_error());
+            self.load.note_health(is_well);
+        }
     }
 
     /// Whether there is a credential for it, and it has refused that to a client's request since this was asked
@@ -124,6 +166,10 @@ impl Upstream {
             "" => "/",
             path => path,
         }
+    }
+
+    pub(crate) fn matches(&self, path: &str) -> bool {
+        self.pattern.matches(path)
     }
 
     pub(crate) fn path_length(&self) -> usize {
@@ -173,6 +219,9 @@ impl Upstream {
     }
 }
 
+/// How long an upstream may take to say that it works.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(5);
+
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.address.fmt(f)
@@ -200,67 +249,6 @@ fn bearer(credential: &str) -> Result<HeaderValue, InvalidUpstream> {
     Ok(value)
 }
 
-/// The upstreams by path; the longest path that covers a request wins.
-pub struct Upstreams {
-    by_path: Vec<Arc<Upstream>>,
-    /// For connections to all of them.
-    places: Arc<Semaphore>,
-}
-
-impl Upstreams {
-    /// Sorts the upstreams.
-    pub fn new(mut upstreams: Vec<Upstream>) -> Self {
-        let places = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
-        for upstream in &mut upstreams {
-            upstream.connector.places = places.clone();
-        }
-        upstreams.sort_by_key(|upstream| std::cmp::Reverse(upstream.path_length()));
-        let by_path = upstreams.into_iter().map(Arc::new).collect();
-        Self { by_path, places }
-    }
-
-    /// Has no more connections to all of them together than so many.
-    pub fn limit_connections(&self, limit: usize) {
-        let surplus = Semaphore::MAX_PERMITS.saturating_sub(limit);
-        self.places.forget_permits(surplus);
-    }
-
-    /// The place in the list of the upstream for a path.
-    pub(crate) fn position(&self, path: &str) -> Option<usize> {
-        self.by_path
-            .iter()
-            .position(|upstream| upstream.pattern.matches(path))
-    }
-
-    /// All of them, the longest path first.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Upstream>> {
-        self.by_path.iter()
-    }
-
-    /// Closes connections that have waited too long for a request.
-    pub(crate) fn sweep(&self) {
-        for upstream in self.iter() {
-            upstream.connections.sweep();
-            upstream.sockets.sweep();
-        }
-    }
-
-    pub(crate) fn at(&self, position: usize) -> &Upstream {
-        &self.by_path[position]
-    }
-}
-
-/// Their addresses, the longest path first.
-impl fmt::Display for Upstreams {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, upstream) in self.by_path.iter().enumerate() {
-            let gap = if index > 0 { ", " } else { "" };
-            write!(f, "{gap}{upstream}")?;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -277,23 +265,6 @@ pub(crate) mod tests {
             age: second,
         };
         Upstream::new(path, url, None, timeouts, keeping)
-    }
-
-    #[test]
-    fn the_longest_path_wins() {
-        let upstreams = Upstreams::new(vec![
-            upstream("/v1", "http://general").expect("valid"),
-            upstream("/v1/audio/", "http://audio").expect("valid"),
-        ]);
-        for (path, expected) in [
-            ("/v1/models", "http://general"),
-            ("/v1/audio/speech", "http://audio"),
-            ("/v1/audiobooks", "http://general"),
-        ] {
-            let position = upstreams.position(path).expect(path);
-            assert_eq!(upstreams.at(position).to_string(), expected, "{path}");
-        }
-        assert_eq!(upstreams.position("/v2"), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Upstream,
     framing::{Length, MAX_READ, Malformed, check_size},
-    headers::{self, X_ACCEL_BUFFERING},
+    headers::{self, X_ACCEL_BUFFERING, X_KEYGATE_UPSTREAM},
     pool::announced,
 };
 
@@ -84,6 +84,9 @@ pub(super) fn read(
     });
     if is_stream {
         outbox.header(&X_ACCEL_BUFFERING, b"no");
+    }
+    if let Some(label) = upstream.own_label() {
+        outbox.header(&X_KEYGATE_UPSTREAM, label.as_bytes());
     }
     for header in response.headers.iter() {
         let name = header.name.as_bytes();

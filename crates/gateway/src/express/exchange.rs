@@ -36,21 +36,21 @@ use crate::{
 const READ_SIZE: usize = 16 * 1024;
 
 /// A request that was let through, and where it goes.
-pub(super) struct Exchange<'a> {
+pub(super) struct Exchange<'a, 'g> {
     pub(super) method: &'a Method,
     pub(super) request: Request<'a>,
     pub(super) target: &'a str,
-    pub(super) admitted: &'a Admitted<'a>,
+    pub(super) admitted: &'a mut Admitted<'g>,
     pub(super) decoration: &'a Decoration<'a>,
     pub(super) span: Option<&'a RequestSpan>,
 }
 
-impl Exchange<'_> {
+impl Exchange<'_, '_> {
     /// Sends the request to its upstream and the answer to the client, as it comes. A request that may
     /// have been sent is never sent again, but for one without content that met a kept connection as the
     /// upstream closed it. If the client goes, so does the connection to the upstream.
     pub(super) async fn run<S>(
-        &self,
+        &mut self,
         client: &mut Client<'_, S>,
         outbox: &mut Outbox,
     ) -> io::Result<()>
@@ -73,9 +73,9 @@ impl Exchange<'_> {
             Ok(true) => {
                 let problem = self
                     .admitted
-                    .upstream
+                    .upstream()
                     .own_credential
-                    .refused(self.admitted.upstream, answer.status);
+                    .refused(self.admitted.upstream(), answer.status);
                 return self.fail(&problem, client, outbox).await;
             }
             Err(interrupted) => return self.give_up(&interrupted, client, outbox).await,
@@ -85,7 +85,7 @@ impl Exchange<'_> {
         let piece = match framing.follow(&inbound) {
             Ok(piece) => piece,
             Err(malformed) => {
-                let problem = unreachable_problem(self.admitted.upstream, &malformed);
+                let problem = unreachable_problem(self.admitted.upstream(), &malformed);
                 return self.fail(&problem, client, outbox).await;
             }
         };
@@ -99,7 +99,7 @@ impl Exchange<'_> {
         body.pass(&mut upstream.connection, inbound, client, outbox)
             .await?;
         if body.is_clean && answer.is_reusable {
-            let sockets = &self.admitted.upstream.sockets;
+            let sockets = &self.admitted.upstream().sockets;
             sockets.give_back(upstream, answer.announced);
         }
         Ok(())
@@ -115,7 +115,7 @@ impl Exchange<'_> {
     where
         S: ClientStream,
     {
-        let upstream = self.admitted.upstream;
+        let upstream = self.admitted.upstream();
         let problem = match interrupted {
             Interrupted::ClientGone => {
                 outbox.note_status(client_gone());
@@ -141,7 +141,7 @@ impl Exchange<'_> {
     where
         S: ClientStream,
     {
-        let own = &self.admitted.upstream.own_credential;
+        let own = &self.admitted.upstream().own_credential;
         match own.judge(answer.status) {
             Verdict::Passes => return Ok(false),
             Verdict::Refused => return Ok(true),
@@ -159,7 +159,7 @@ impl Exchange<'_> {
 
     /// Sends the request and reads the head of the answer, of which what passes is then in the outbox.
     async fn ask<S>(
-        &self,
+        &mut self,
         client: &mut Client<'_, S>,
         outbox: &mut Outbox,
         inbound: &mut Vec<u8>,
@@ -168,19 +168,38 @@ impl Exchange<'_> {
         S: ClientStream,
     {
         self.write_request(outbox);
-        if let Some(mut kept) = self.admitted.upstream.sockets.take() {
+        if let Some(mut kept) = self.admitted.upstream().sockets.take() {
             let asked = self.ask_over(&mut kept, client, outbox, inbound).await;
             match asked {
                 Err(Interrupted::Failed(_)) if inbound.is_empty() && self.may_be_repeated() => {}
                 asked => return asked.map(|answer| (kept, answer)),
             }
         }
-        let connecting = self.admitted.upstream.connector.connect_plain();
-        let connected = client.accompany(connecting).await;
-        let connected = connected.ok_or(Interrupted::ClientGone)?;
-        let mut kept = connected.map_err(Interrupted::NotConnected)?;
+        let mut kept = self.connect(client, outbox).await?;
         let answer = self.ask_over(&mut kept, client, outbox, inbound).await?;
         Ok((kept, answer))
+    }
+
+    /// Connects to the upstream, or to another one in its place, for which the request is then written.
+    async fn connect<S>(
+        &mut self,
+        client: &mut Client<'_, S>,
+        outbox: &mut Outbox,
+    ) -> Result<Pooled<TcpStream>, Interrupted>
+    where
+        S: ClientStream,
+    {
+        loop {
+            let connecting = self.admitted.upstream().connector.connect_plain();
+            let connected = client.accompany(connecting).await;
+            match connected.ok_or(Interrupted::ClientGone)? {
+                Ok(kept) => return Ok(kept),
+                Err(error) if error.is_upstreams() && self.admitted.turn.pass_on() => {
+                    self.write_request(outbox);
+                }
+                Err(error) => return Err(Interrupted::NotConnected(error)),
+            }
+        }
     }
 
     fn may_be_repeated(&self) -> bool {
@@ -197,7 +216,7 @@ impl Exchange<'_> {
     where
         S: ClientStream,
     {
-        let upstream = self.admitted.upstream;
+        let upstream = self.admitted.upstream();
         client.look().await?;
         client.allow(upstream.write_timeout);
         client.watch(connection.write_all(outbox.bytes())).await?;
@@ -219,7 +238,7 @@ impl Exchange<'_> {
     }
 
     fn write_request(&self, outbox: &mut Outbox) {
-        let upstream = self.admitted.upstream;
+        let upstream = self.admitted.upstream();
         outbox.clear();
         outbox.push(self.request.method());
         outbox.push(b" ");
@@ -267,6 +286,7 @@ impl Exchange<'_> {
         if let Some(span) = self.span {
             span.note_upstream_failure(problem.code.as_str());
         }
+        self.admitted.turn.note_failure(problem);
         outbox.response(failure_response(problem, self.method), self.decoration);
         self.admitted.answers.count(outbox.status());
         client.send(outbox).await

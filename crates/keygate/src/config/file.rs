@@ -98,6 +98,7 @@ fn wrong_type(setting: &Setting, value: &DeValue<'_>) -> String {
         Kind::Integer => "a whole number",
         Kind::Number => "a number",
         Kind::Texts => "a list of strings",
+        Kind::OneOrMore => "a string or a list of strings",
     };
     let example = setting.line(setting.example);
     format!("invalid type: {found}, expected {expected}, like {example}")
@@ -106,12 +107,12 @@ fn wrong_type(setting: &Setting, value: &DeValue<'_>) -> String {
 /// The text or texts of a value, if it is of this kind.
 fn texts(kind: Kind, value: &DeValue<'_>, folder: &Path) -> Option<Vec<String>> {
     let text = match (kind, value) {
-        (Kind::Text, DeValue::String(text)) => text.to_string(),
+        (Kind::Text | Kind::OneOrMore, DeValue::String(text)) => text.to_string(),
         (Kind::SecretFile, DeValue::String(path)) => folder.join(&**path).display().to_string(),
         (Kind::Boolean, DeValue::Boolean(value)) => value.to_string(),
         (Kind::Integer | Kind::Number, DeValue::Integer(integer)) => decimal(integer),
         (Kind::Number, DeValue::Float(float)) => float.to_string(),
-        (Kind::Texts, DeValue::Array(texts)) => {
+        (Kind::Texts | Kind::OneOrMore, DeValue::Array(texts)) => {
             let texts = texts.iter();
             return texts
                 .map(|text| text.get_ref().as_str().map(str::to_owned))

@@ -18,7 +18,7 @@ use super::{
         AddressOrOff, Collector, Delay, Limited, OnStorageLoss, PoolSize, Ratio, SecretFile,
         StatusInterval,
     },
-    value::{Chosen, Field},
+    value::{Chosen, Field, OneOrMore},
 };
 use crate::failure::Failure;
 
@@ -136,10 +136,10 @@ settings! {
         strip_path: bool,
 
         /// The address of the API to which requests with a valid key are forwarded. A path in it is put before the path
-        /// of the request, but for a `/v1` at its end where that begins with `/v1`, too. The flag sets the upstream for
-        /// `/v1`.
+        /// of the request, but for a `/v1` at its end where that begins with `/v1`, too. Of a list of addresses, each
+        /// request goes to one that works and has the fewest requests under way. The flag sets the upstream for `/v1`.
         #[setting(example = "http://127.0.0.1:11434", flag = "--upstream URL")]
-        url: String,
+        url: OneOrMore<String>,
 
         /// A file with the upstream's own key, sent to it as `Authorization: Bearer` in place of the client's.
         #[setting(example = "/etc/keygate/openai-key", unset = "none")]
@@ -174,7 +174,8 @@ settings! {
         name: Option<String>,
 
         /// The path that is requested, with the upstream's credential, to check whether the upstream works: any status
-        /// below 500 means that it does. With `off` it is not checked and not on the status page.
+        /// below 500 means that it does. With `off` it is not checked and not on the status page. Each of several
+        /// addresses is on the status page, and asked every 5 seconds so as not to be sent requests while it fails.
         #[setting(example = "/health", unset = "/v1/models, or its path, or / if that is stripped")]
         status_path: Option<String>,
     }

@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     Integer,
     Number,
     Texts,
+    /// A text, or several.
+    OneOrMore,
 }
 
 /// What is given for a setting, and where.
@@ -110,7 +112,7 @@ impl Setting {
     /// How a line of the file gives it this value.
     pub(super) fn line(&self, value: &str) -> String {
         let value = match self.kind {
-            Kind::Text | Kind::SecretFile => format!("{value:?}"),
+            Kind::Text | Kind::SecretFile | Kind::OneOrMore => format!("{value:?}"),
             Kind::Texts => format!("{:?}", value.split(',').collect::<Vec<_>>()),
             Kind::Boolean | Kind::Integer | Kind::Number => value.to_owned(),
         };

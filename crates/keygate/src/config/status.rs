@@ -3,7 +3,12 @@
 use keygate_control::{Component, StatusPolicy};
 use keygate_core::{ComponentId, ComponentName};
 
-use super::{sections, types::StatusInterval, upstreams::NOT_PROBED, value::invalid};
+use super::{
+    sections,
+    types::StatusInterval,
+    upstreams::{Member, NOT_PROBED},
+    value::invalid,
+};
 use crate::failure::Failure;
 
 /// What is probed, and how often: what every keygate has, and its upstreams.
@@ -14,7 +19,9 @@ pub(super) fn policy(
     let mut policy = StatusPolicy::default();
     for upstream in upstreams {
         if upstream.status_path.as_deref() != Some(NOT_PROBED) {
-            policy.components.push(component(upstream)?);
+            for member in upstream.members() {
+                policy.components.push(component(upstream, &member)?);
+            }
         }
     }
     match section.interval {
@@ -33,13 +40,17 @@ pub(super) fn policy(
     Ok(policy)
 }
 
-fn component(upstream: &sections::Upstream) -> Result<Component, Failure> {
+fn component(upstream: &sections::Upstream, member: &Member) -> Result<Component, Failure> {
     let path = upstream.path();
     let name = upstream.name.clone().unwrap_or_else(|| match path {
         "/v1" => "API".to_owned(),
         path => format!("API {path}"),
     });
-    let id = ComponentId::upstream(path);
+    let name = match &member.place {
+        Some(place) => format!("{name} ({place})"),
+        None => name,
+    };
+    let id = ComponentId::upstream(&member.label);
     if ComponentId::parse(id.as_str()).is_none() {
         let rule = "must be ASCII, unless its status_path is off";
         return Err(invalid("upstream.path", path, rule));

@@ -23,6 +23,29 @@ impl sections::Upstream {
             path => path,
         }
     }
+
+    /// What each of its addresses is called.
+    pub(super) fn members(&self) -> impl Iterator<Item = Member> {
+        let (path, count) = (self.path(), self.url.0.len());
+        (1..=count).map(move |number| match count {
+            1 => Member {
+                label: path.to_owned(),
+                place: None,
+            },
+            count => Member {
+                label: format!("{path}#{number}"),
+                place: Some(format!("{number} of {count}")),
+            },
+        })
+    }
+}
+
+/// One of the addresses of an upstream.
+pub(super) struct Member {
+    /// What it is called without saying where it is.
+    pub(super) label: String,
+    /// Which of how many it is, if there are several.
+    pub(super) place: Option<String>,
 }
 
 /// The `[[upstream]]` sections that hold: one that the command line names takes the place of that for
@@ -57,18 +80,22 @@ pub(super) fn sections(
 }
 
 pub(super) fn upstreams(sections: &[sections::Upstream]) -> Result<Upstreams, Failure> {
-    let upstreams: Result<Vec<_>, _> = sections.iter().map(upstream).collect();
+    let each = sections.iter().flat_map(|section| {
+        let urls = section.url.0.iter().zip(section.members());
+        urls.map(move |(url, member)| upstream(section, url, &member))
+    });
+    let upstreams: Result<Vec<_>, _> = each.collect();
     Ok(Upstreams::new(upstreams?))
 }
 
-fn upstream(section: &sections::Upstream) -> Result<Upstream, Failure> {
+fn upstream(section: &sections::Upstream, url: &str, member: &Member) -> Result<Upstream, Failure> {
     let credential = section.credential_file.as_ref();
     let credential = credential
         .map(|file| file.read("upstream.credential_file"))
         .transpose()?;
     let upstream = Upstream::new(
         section.path(),
-        &section.url,
+        url,
         credential.as_deref(),
         UpstreamTimeouts {
             connect: section.connect_timeout,
@@ -91,14 +118,19 @@ fn upstream(section: &sections::Upstream) -> Result<Upstream, Failure> {
         .status_path
         .as_deref()
         .filter(|path| *path != NOT_PROBED);
-    let upstream = match probe_path {
-        Some(path) => upstream.and_then(|upstream| upstream.with_probe_path(path)),
-        None => upstream,
-    };
+    let upstream = upstream.and_then(|upstream| match probe_path {
+        Some(path) => upstream.with_probe_path(path),
+        None if section.status_path.is_some() => Ok(upstream.without_health_checks()),
+        None => Ok(upstream),
+    });
+    let upstream = upstream.and_then(|upstream| match member.place {
+        Some(_) => upstream.with_label(&member.label),
+        None => Ok(upstream),
+    });
     upstream.map_err(|why| match &why {
         InvalidUpstream::Path => invalid("upstream.path", section.path(), &why),
         InvalidUpstream::Url | InvalidUpstream::Certificates(_) => {
-            invalid("upstream.url (--upstream)", &section.url, &why)
+            invalid("upstream.url (--upstream)", url, &why)
         }
         InvalidUpstream::ProbePath => {
             let path = probe_path.unwrap_or_default();

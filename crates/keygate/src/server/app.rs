@@ -14,7 +14,9 @@ use http::{
 use http_body::Body as _;
 use http_body_util::{Either, Full};
 use keygate_core::Problem;
-use keygate_gateway::{Decoration, Express, Front, Outcome, Paths, ResponseBody, client_gone};
+use keygate_gateway::{
+    Decoration, Express, Front, Outcome, Paths, ResponseBody, X_KEYGATE_UPSTREAM, client_gone,
+};
 use keygate_http::{
     ClientBody, Peer, RequestId, TrustedProxies, X_REQUEST_ID, failure_of, problem_response,
     refuse_ambiguous_framing,
@@ -114,7 +116,8 @@ impl App {
             let failure = failure.map(|failure| failure.code.as_str());
             span.note_answer(response.status(), failure);
         }
-        awaited.answered(response.status());
+        let upstream = response.headers().get(X_KEYGATE_UPSTREAM);
+        awaited.answered(response.status(), upstream);
         response.map(|body| Traced::new(body, span))
     }
 
@@ -182,11 +185,12 @@ struct Awaited<'a> {
 }
 
 impl Awaited<'_> {
-    fn answered(&mut self, status: StatusCode) {
+    fn answered(&mut self, status: StatusCode, upstream: Option<&HeaderValue>) {
         self.is_answered = true;
         let status = status.as_u16();
         if let Some(line) = &self.line {
-            tracing::debug!(request_id = %self.id, status, request = ?line, "answered");
+            let upstream = upstream.map(tracing::field::debug);
+            tracing::debug!(request_id = %self.id, status, request = ?line, upstream, "answered");
         }
     }
 }
@@ -194,7 +198,7 @@ impl Awaited<'_> {
 impl Drop for Awaited<'_> {
     fn drop(&mut self) {
         if !self.is_answered {
-            self.answered(client_gone());
+            self.answered(client_gone(), None);
         }
     }
 }

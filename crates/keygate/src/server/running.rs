@@ -42,6 +42,7 @@ pub(crate) struct Running {
     operator: operator::Listener,
     flushing: JoinHandle<()>,
     pruning: JoinHandle<()>,
+    checking: JoinHandle<()>,
     stop: oneshot::Sender<()>,
     servers: Vec<JoinHandle<()>>,
     drain_delay: Duration,
@@ -73,6 +74,7 @@ impl Running {
         )
         .subscribed_to(&*store);
         let targets = targets(&settings, addresses.http, &settings.upstreams);
+        let checking = tokio::spawn(settings.upstreams.check_health());
         let metrics_are_asked_for = !settings.metrics.listen.is_default;
         let drain_delay = settings.server.drain_delay.0;
         let traces = resources.traces.clone();
@@ -86,6 +88,7 @@ impl Running {
             probers: Probers::start(control.clone(), targets),
             flushing: tokio::spawn(flush_regularly(verifier.clone(), store.clone())),
             pruning: tokio::spawn(prune_regularly(control.clone())),
+            checking,
             control,
             origin,
             addresses,
@@ -127,6 +130,7 @@ impl Running {
         // The probers first, before it looks to them as if something had failed.
         tokio::join!(biased; self.probers.stop(), drain);
         self.operator.stop().await;
+        self.checking.abort();
         self.pruning.abort();
         self.flushing.abort();
         self.verifier.usage().flush_or_log(&*self.store).await;

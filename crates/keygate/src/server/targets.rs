@@ -34,7 +34,7 @@ pub(super) fn targets(
             return Some(Arc::new(DataPlane { own, format }));
         }
         let mut upstreams = upstreams.iter();
-        let found = upstreams.find(|to| *id == ComponentId::upstream(to.path()))?;
+        let found = upstreams.find(|to| *id == ComponentId::upstream(to.label()))?;
         Some(Arc::new(Behind {
             upstream: found.clone(),
             timeout: status.timeout,

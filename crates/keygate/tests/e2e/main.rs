@@ -5,6 +5,7 @@ mod support;
 
 mod anthropic_sdk;
 mod backup;
+mod balancing;
 mod canary;
 mod circles;
 mod client_addresses;
