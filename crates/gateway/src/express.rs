@@ -28,7 +28,8 @@ use crate::{
     Authorizer, Decoration, ForwardAuth, Gateway,
     admitted::Admitted,
     forward_auth::Question,
-    gateway::{Destination, client_gone},
+    gateway::{Asking, Destination, client_gone},
+    inspect::Whole,
     path::{AmbiguousPath, path_of},
     paths::{Front, Paths},
 };
@@ -266,7 +267,10 @@ impl Express {
                 let destination = self.gateway.destination(target);
                 let upstream = destination.as_ref().ok().and_then(|to| to.upstream);
                 let is_plain = upstream.is_none_or(|upstream| !upstream.is_encrypted());
-                (is_plain && !has_content_of_get && !is_limited)
+                let is_list = destination
+                    .as_ref()
+                    .is_ok_and(|to| to.model_list(method).is_some());
+                (is_plain && !has_content_of_get && !is_limited && !is_list)
                     .then_some(Part::Gateway(destination))
             }
         }
@@ -284,7 +288,13 @@ impl Express {
         match part {
             Part::Gateway(destination) => {
                 let gateway = &self.gateway;
-                let admitted = gateway.admit(destination, method, target, &request, peer, span);
+                let asking = Asking {
+                    method,
+                    target,
+                    headers: &request,
+                    body: &mut Whole(request.body()),
+                };
+                let admitted = gateway.admit(destination, asking, peer, span);
                 match admitted.await {
                     Ok(admitted) => Decision::Forward(admitted),
                     Err(refusal) => Decision::Refuse(refusal),

@@ -1,6 +1,6 @@
 //! What clients are told of exchanges that fail.
 
-use std::{error::Error, time::Duration};
+use std::{error::Error, fmt::Display, time::Duration};
 
 use http::{HeaderName, HeaderValue, Method, Response};
 use keygate_core::{Code, Problem};
@@ -15,7 +15,7 @@ pub(crate) fn broken_body() -> Problem {
     Problem::new(Code::InvalidRequest, "The body is incomplete or malformed.")
 }
 
-fn stalled_body() -> Problem {
+pub(crate) fn stalled_body() -> Problem {
     Problem::new(
         Code::RequestTimeout,
         "The rest of the body did not arrive in time. It is not known whether the service behind this gateway has acted on its beginning.",
@@ -48,12 +48,16 @@ pub(crate) fn unreachable_problem(upstream: &Upstream, error: &dyn Error) -> Pro
 
 pub(crate) fn connect_problem(upstream: &Upstream, error: &ConnectError) -> Problem {
     if matches!(error, ConnectError::TooMany) {
-        let message = "Too many requests are in progress. Try again later.";
-        return Problem::new(Code::Overloaded, message)
-            .with_retry_after(OVERLOADED)
-            .because(error.to_string());
+        return overloaded(error);
     }
     unreachable_problem(upstream, error)
+}
+
+pub(crate) fn overloaded(why: impl Display) -> Problem {
+    let message = "Too many requests are in progress. Try again later.";
+    Problem::new(Code::Overloaded, message)
+        .with_retry_after(OVERLOADED)
+        .because(why.to_string())
 }
 
 fn causes(error: &dyn Error) -> String {

@@ -29,10 +29,12 @@ use crate::{
     faults::failure_response,
     forward::{Accepted, Answered, forward},
     framing::parse_length,
-    is_data_plane,
+    inspect::{Inspected, Inspection, Room},
+    is_data_plane, model_list,
     path::{AmbiguousPath, Readings, path_of},
-    routes::{is_socket_for_inference, lacks_v1},
+    routes::{is_model_list, is_socket_for_inference, lacks_v1},
     streams::{OpenStream, OpenStreams},
+    upstreams::OfPath,
     websocket::{Handshake, ReceivedHeaders, Tunnel},
 };
 
@@ -47,13 +49,32 @@ pub struct Gateway {
     open: OpenStreams,
     cors: Cors,
     random: Arc<dyn Random>,
+    /// For the bodies that are held.
+    room: Room,
+}
+
+/// A request that asks to be admitted.
+pub(crate) struct Asking<'a, H, B> {
+    pub(crate) method: &'a Method,
+    /// Path and query.
+    pub(crate) target: &'a str,
+    pub(crate) headers: &'a H,
+    pub(crate) body: &'a mut B,
 }
 
 /// The destination of a request, by its path alone.
 pub(crate) struct Destination<'g, 't> {
     path: Readings<'t>,
-    pub(crate) upstream: Option<&'g Balancer>,
+    pub(crate) upstream: Option<&'g OfPath>,
     answers: &'g RouteRequests,
+}
+
+impl<'g> Destination<'g, '_> {
+    /// Those whose models make one list, if that is asked for.
+    pub(crate) fn model_list(&self, method: &Method) -> Option<&'g OfPath> {
+        let of_path = self.upstream.filter(|of_path| of_path.depends_on_model())?;
+        is_model_list(method, &self.path).then_some(of_path)
+    }
 }
 
 impl Gateway {
@@ -75,6 +96,7 @@ impl Gateway {
             open: OpenStreams::default(),
             cors,
             random,
+            room: Room::default(),
         }
     }
 
@@ -142,22 +164,36 @@ impl Gateway {
             self.answers_to(&destination).count(refusal.status());
             return Err(refusal);
         }
-        let method = request.method();
+        let (parts, mut body) = request.into_parts();
         let headers = &ReceivedHeaders {
-            headers: request.headers(),
+            headers: &parts.headers,
             begin_socket: handshake.is_some(),
         };
+        let list = destination
+            .as_ref()
+            .ok()
+            .and_then(|to| to.model_list(&parts.method));
         let mut awaited = Awaited(Some(self.answers_to(&destination)));
-        let mut admitted = match self
-            .admit(destination, method, target.as_str(), headers, peer, span)
-            .await
-        {
+        let asking = Asking {
+            method: &parts.method,
+            target: target.as_str(),
+            headers,
+            body: &mut body,
+        };
+        let mut admitted = match self.admit(destination, asking, peer, span).await {
             Ok(admitted) => admitted,
             Err(refusal) => {
                 awaited.answered();
                 return Err(refusal);
             }
         };
+        if let Some(of_path) = list {
+            let answer = model_list::list(of_path, &target).await;
+            awaited.answered();
+            admitted.answers.count(answer.status());
+            return Err(answer);
+        }
+        let mut request = Request::from_parts(parts, body);
         if let Some(answer) = last_hop(&mut request) {
             awaited.answered();
             admitted.answers.count(answer.status());
@@ -240,12 +276,16 @@ impl Gateway {
     pub(crate) async fn admit<'g>(
         &'g self,
         destination: Result<Destination<'g, '_>, AmbiguousPath>,
-        method: &Method,
-        target: &str,
-        headers: &impl Headers,
+        request: Asking<'_, impl Headers, impl Inspected>,
         peer: Peer<'g>,
         span: Option<&RequestSpan>,
     ) -> Result<Admitted<'g>, Response<Bytes>> {
+        let Asking {
+            method,
+            target,
+            headers,
+            body,
+        } = request;
         let answers = self.answers_to(&destination);
         let admitted: Result<_, Response<Bytes>> = async {
             let destination = destination.map_err(|ambiguous| refused(ambiguous.into()))?;
@@ -272,13 +312,21 @@ impl Gateway {
             let held = headers
                 .begin_socket()
                 .then(|| authorizer.hold(method, target, &path, headers));
+            let of_path = upstream.ok_or_else(|| problem_response(&no_upstream(&path)))?;
+            let inspection = Inspection {
+                room: &self.room,
+                method,
+                target,
+                path: &path,
+                headers,
+            };
+            let balancer = balancer(of_path, &inspection, body).await;
+            let balancer = balancer.map_err(|problem| problem_response(&problem))?;
             Ok(Admitted {
                 key,
                 held: held.transpose().map_err(refused)?,
                 peer,
-                turn: upstream
-                    .ok_or_else(|| problem_response(&no_upstream(&path)))?
-                    .choose(),
+                turn: balancer.choose(),
                 answers,
                 open: self.open.open(),
             })
@@ -286,6 +334,24 @@ impl Gateway {
         .await;
         admitted.inspect_err(|refusal| answers.count(refusal.status()))
     }
+}
+
+/// Those that share a request's upstream, by the model that it names where that matters.
+async fn balancer<'g>(
+    of_path: &'g OfPath,
+    inspection: &Inspection<'_, impl Headers>,
+    body: &mut impl Inspected,
+) -> Result<&'g Balancer, Problem> {
+    if !of_path.depends_on_model() {
+        return Ok(&of_path.by_model()[0]);
+    }
+    let model = inspection.model(body).await?;
+    let place = of_path.place_for(model.as_deref());
+    let balancer = place.map(|place| &of_path.by_model()[place]);
+    balancer.ok_or_else(|| {
+        let message = format!("There is no model \"{}\".", model.unwrap_or_default());
+        Problem::new(Code::NotFound, message).with_param("model")
+    })
 }
 
 /// The answer that begins a socket.

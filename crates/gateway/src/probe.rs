@@ -5,7 +5,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header, uri::PathAndQuery};
-use http_body_util::Empty;
+use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
@@ -15,6 +15,9 @@ use crate::{Upstream, connector::ConnectError};
 /// What keygate's own requests say they come from.
 pub const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("keygate/", env!("CARGO_PKG_VERSION")));
+
+/// How much is fetched at most.
+const MAX_FETCHED: usize = 4 * 1024 * 1024;
 
 /// How an upstream answers when it is asked once, as clients' requests would ask it.
 #[derive(Debug)]
@@ -57,17 +60,7 @@ impl Upstream {
 
     async fn ask(&self) -> Result<Probe, ProbeError> {
         let target = format!("{}{}", self.base_path, self.probe_path);
-        let target = PathAndQuery::try_from(target).map_err(other)?;
-        let mut request = Request::new(Empty::<Bytes>::new());
-        *request.method_mut() = Method::GET;
-        *request.uri_mut() = Uri::from(target);
-        let headers = request.headers_mut();
-        headers.insert(header::HOST, self.host_header.clone());
-        headers.insert(header::USER_AGENT, USER_AGENT);
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        if let Some(authorization) = &self.own_credential.authorization {
-            headers.insert(header::AUTHORIZATION, authorization.clone());
-        }
+        let request = self.own_request(PathAndQuery::try_from(target).map_err(other)?);
         let stream = self.connector.connect().await?;
         let handshake = http1::handshake(TokioIo::new(stream)).await;
         let (mut sender, connection) = handshake.map_err(|error| why(&error))?;
@@ -86,6 +79,46 @@ impl Upstream {
             status: answer.status(),
             date,
         })
+    }
+
+    /// What the upstream has at a client's path and query, with the configured credential: the body of its answer, if that
+    /// is a success.
+    pub(crate) async fn fetch(&self, target: &PathAndQuery) -> Result<Bytes, ProbeError> {
+        let request = self.own_request(self.target(target).map_err(other)?);
+        let stream = self.connector.connect().await?;
+        let handshake = http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(|error| why(&error))?;
+        let fetched = async {
+            let answer = sender.send_request(request).await;
+            let answer = answer.map_err(|error| why(&error))?;
+            if !answer.status().is_success() {
+                return Err(other(format!("it answered {}", answer.status())));
+            }
+            let body = Limited::new(answer.into_body(), MAX_FETCHED)
+                .collect()
+                .await;
+            Ok(body.map_err(other)?.to_bytes())
+        };
+        let mut fetched = std::pin::pin!(fetched);
+        tokio::select! {
+            biased;
+            fetched = &mut fetched => fetched,
+            _ = connection => fetched.await,
+        }
+    }
+
+    fn own_request(&self, target: PathAndQuery) -> Request<Empty<Bytes>> {
+        let mut request = Request::new(Empty::<Bytes>::new());
+        *request.method_mut() = Method::GET;
+        *request.uri_mut() = Uri::from(target);
+        let headers = request.headers_mut();
+        headers.insert(header::HOST, self.host_header.clone());
+        headers.insert(header::USER_AGENT, USER_AGENT);
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        if let Some(authorization) = &self.own_credential.authorization {
+            headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
+        request
     }
 }
 

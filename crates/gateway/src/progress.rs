@@ -11,7 +11,7 @@ use std::{
 use tokio::time::Instant;
 
 /// How long a client may send nothing of a body that it has announced.
-const BODY_SILENCE: Duration = Duration::from_secs(30);
+pub(crate) const BODY_SILENCE: Duration = Duration::from_secs(30);
 
 /// What an exchange waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@ use std::sync::LazyLock;
 
 use http::Method;
 use keygate_core::Scope;
+use percent_encoding::percent_decode_str;
 
 use crate::{
     is_data_plane,
@@ -181,6 +182,29 @@ pub(crate) fn is_socket_for_inference(path: &Readings<'_>) -> bool {
     SOCKETS.cover(path.sent, path.upstream_path)
 }
 
+/// Whether a POST to this path is for inference.
+pub(crate) fn is_inference(path: &Readings<'_>) -> bool {
+    POSTS.cover(path.sent, path.upstream_path)
+}
+
+/// The model that a path names: Azure's deployment, or what is called by its name.
+pub(crate) fn model_in_path(method: &Method, path: &Readings<'_>) -> Option<String> {
+    let mut segments = path.sent.split('/');
+    segments.find(|segment| matches!(*segment, "deployments" | "models"))?;
+    let name = segments.next().filter(|name| !name.is_empty())?;
+    let decoded = percent_decode_str(name).decode_utf8().ok()?;
+    // In Gemini's API what is to be done with a model follows its name.
+    let verb = decoded.rsplit_once(':').filter(|_| *method == Method::POST);
+    let model = verb.map_or(&*decoded, |(model, _)| model);
+    Some(model.to_owned())
+}
+
+/// Whether a request asks for a list of models.
+pub(crate) fn is_model_list(method: &Method, path: &Readings<'_>) -> bool {
+    let below = path.upstream_path.map(|length| &path.sent[length..]);
+    *method == Method::GET && matches!(below, Some("/models" | "/v1/models"))
+}
+
 fn contract_pattern(pattern: &str) -> Pattern {
     Pattern::parse(pattern).expect("the contract's patterns are valid")
 }
@@ -303,6 +327,31 @@ mod tests {
         ] {
             let path = format!("{upstream}{rest}");
             assert_eq!(scope_of_post(&path, Some(upstream.len())), scope, "{path}");
+        }
+    }
+
+    #[test]
+    fn models_are_found_in_paths() {
+        for (method, path, expected) in [
+            (
+                Method::POST,
+                "/openai/deployments/gpt-4o/chat/completions",
+                Some("gpt-4o"),
+            ),
+            (
+                Method::POST,
+                "/v1beta/models/gemini-2.5-pro:generateContent",
+                Some("gemini-2.5-pro"),
+            ),
+            (Method::GET, "/v1/models/llama3:8b", Some("llama3:8b")),
+            (Method::GET, "/v1/models/org%2Fname", Some("org/name")),
+            (Method::GET, "/v1/models/", None),
+            (Method::GET, "/v1/models", None),
+            (Method::POST, "/v1/chat/completions", None),
+        ] {
+            let readings = Readings::of(path).expect(path);
+            let found = model_in_path(&method, &readings);
+            assert_eq!(found.as_deref(), expected, "{path}");
         }
     }
 

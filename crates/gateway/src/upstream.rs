@@ -13,6 +13,7 @@ use crate::{
     connector::Connector,
     is_data_plane,
     load::Load,
+    models::Models,
     own_credential::{OwnCredential, Verdict},
     path::Pattern,
     pool::{Pool, PoolTimeouts},
@@ -39,6 +40,8 @@ pub struct Upstream {
     pub(crate) probe_path: PathAndQuery,
     /// Whether it is asked whether it works, so as not to be chosen while it does not.
     checks_health: bool,
+    /// The models that it is for, if not all.
+    models: Option<Models>,
     /// What it is called to others, where there are several for its path.
     label: Option<HeaderValue>,
     pub(crate) load: Load,
@@ -89,6 +92,7 @@ impl Upstream {
             write_timeout: timeouts.write,
             probe_path: default_probe_path(path)?,
             checks_health: true,
+            models: None,
             label: None,
             load: Load::default(),
         })
@@ -116,6 +120,17 @@ impl Upstream {
     pub fn without_health_checks(mut self) -> Self {
         self.checks_health = false;
         self
+    }
+
+    /// Sends it only requests for these models, if there are other upstreams of its path.
+    #[must_use]
+    pub fn for_models(mut self, models: Models) -> Self {
+        self.models = Some(models);
+        self
+    }
+
+    pub(crate) fn models(&self) -> Option<&Models> {
+        self.models.as_ref()
     }
 
     /// Calls it this where somebody may want to know which of several it is.

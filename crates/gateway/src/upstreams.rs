@@ -10,30 +10,22 @@ const CHECK_EVERY: Duration = Duration::from_secs(5);
 
 /// The upstreams by path; the longest path that covers a request wins.
 pub struct Upstreams {
-    by_path: Vec<Balancer>,
+    by_path: Vec<OfPath>,
     /// For connections to all of them.
     places: Arc<Semaphore>,
 }
 
 impl Upstreams {
-    /// Sorts the upstreams. Those with the same path share its requests.
+    /// Sorts the upstreams. Of those with the same path, those for the same models share their requests.
     pub fn new(mut upstreams: Vec<Upstream>) -> Self {
         let places = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
         for upstream in &mut upstreams {
             upstream.connector.places = places.clone();
         }
-        let mut by_path: Vec<Vec<Arc<Upstream>>> = Vec::new();
-        for upstream in upstreams {
-            let same = by_path
-                .iter_mut()
-                .find(|others| others[0].path() == upstream.path());
-            match same {
-                Some(others) => others.push(Arc::new(upstream)),
-                None => by_path.push(vec![Arc::new(upstream)]),
-            }
-        }
-        by_path.sort_by_key(|sharing| Reverse(sharing[0].path_length()));
-        let by_path = by_path.into_iter().map(Balancer::new).collect();
+        let upstreams: Vec<_> = upstreams.into_iter().map(Arc::new).collect();
+        let by_path = grouped(upstreams, |one, other| one.path() == other.path());
+        let mut by_path: Vec<_> = by_path.into_iter().map(OfPath::new).collect();
+        by_path.sort_by_key(|of_path| Reverse(of_path.first().path_length()));
         Self { by_path, places }
     }
 
@@ -46,22 +38,24 @@ impl Upstreams {
     /// The place in the list of those for a path.
     pub(crate) fn position(&self, path: &str) -> Option<usize> {
         let mut by_path = self.by_path.iter();
-        by_path.position(|sharing| sharing.first().matches(path))
+        by_path.position(|of_path| of_path.first().matches(path))
     }
 
     /// All of them, the longest path first.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Upstream>> {
-        self.by_path.iter().flat_map(Balancer::upstreams)
+        let balancers = self.by_path.iter().flat_map(OfPath::by_model);
+        balancers.flat_map(Balancer::upstreams)
     }
 
     /// Their paths, the longest first.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
-        self.by_path.iter().map(|sharing| sharing.first().path())
+        self.by_path.iter().map(|of_path| of_path.first().path())
     }
 
     /// Asks those that share a path whether they work, every few seconds, for ever.
     pub fn check_health(&self) -> impl Future<Output = ()> + Send + use<> {
-        let have_others = self.by_path.iter().map(Balancer::upstreams);
+        let balancers = self.by_path.iter().flat_map(OfPath::by_model);
+        let have_others = balancers.map(Balancer::upstreams);
         let have_others = have_others.filter(|sharing| sharing.len() > 1);
         let checked: Vec<_> = have_others.flatten().cloned().collect();
         async move {
@@ -80,9 +74,70 @@ impl Upstreams {
         }
     }
 
-    pub(crate) fn at(&self, position: usize) -> &Balancer {
+    pub(crate) fn at(&self, position: usize) -> &OfPath {
         &self.by_path[position]
     }
+}
+
+/// The upstreams of a path.
+pub(crate) struct OfPath {
+    by_model: Vec<Balancer>,
+}
+
+impl OfPath {
+    fn new(upstreams: Vec<Arc<Upstream>>) -> Self {
+        let by_model = grouped(upstreams, |one, other| one.models() == other.models());
+        Self {
+            by_model: by_model.into_iter().map(Balancer::new).collect(),
+        }
+    }
+
+    /// What all of them have in common is the same with the first.
+    pub(crate) fn first(&self) -> &Arc<Upstream> {
+        self.by_model[0].first()
+    }
+
+    /// Those that share requests, each for its models.
+    pub(crate) fn by_model(&self) -> &[Balancer] {
+        &self.by_model
+    }
+
+    /// Whether it depends on the model where a request goes.
+    pub(crate) fn depends_on_model(&self) -> bool {
+        self.by_model.len() > 1 || self.first().models().is_some()
+    }
+
+    /// Whether one of them has to be asked over TLS.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.by_model.iter().any(Balancer::is_encrypted)
+    }
+
+    /// Those for a model: the first that name it, or else those for all. What names no model goes to those for all, or
+    /// the first.
+    pub(crate) fn place_for(&self, model: Option<&str>) -> Option<usize> {
+        let place = |is_meant: &dyn Fn(&Balancer) -> bool| self.by_model.iter().position(is_meant);
+        let named = model.and_then(|model| {
+            place(&|balancer| {
+                let models = balancer.first().models();
+                models.is_some_and(|models| models.include(model))
+            })
+        });
+        let for_all = || place(&|balancer| balancer.first().models().is_none());
+        let unnamed = || model.is_none().then_some(0);
+        named.or_else(for_all).or_else(unnamed)
+    }
+}
+
+/// Groups what belongs together, in the order in which each group's first comes.
+fn grouped<T>(all: Vec<T>, belong: impl Fn(&T, &T) -> bool) -> Vec<Vec<T>> {
+    let mut groups: Vec<Vec<T>> = Vec::new();
+    for one in all {
+        match groups.iter_mut().find(|group| belong(&group[0], &one)) {
+            Some(group) => group.push(one),
+            None => groups.push(vec![one]),
+        }
+    }
+    groups
 }
 
 /// Their addresses, the longest path first.
@@ -99,7 +154,7 @@ impl fmt::Display for Upstreams {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::tests::upstream;
+    use crate::{Models, upstream::tests::upstream};
 
     #[test]
     fn the_longest_path_wins() {
@@ -120,5 +175,54 @@ mod tests {
             );
         }
         assert_eq!(upstreams.position("/v2"), None);
+    }
+
+    #[test]
+    fn models_choose_among_the_upstreams_of_a_path() {
+        let made = |name: &str, models: Option<&[&str]>| {
+            let made = upstream("/v1", &format!("http://{name}")).expect("valid");
+            let owned =
+                |models: &[&str]| models.iter().map(ToString::to_string).collect::<Vec<_>>();
+            match models {
+                Some(models) => made.for_models(Models::like(&owned(models))),
+                None => made,
+            }
+        };
+        let llama = || made("llama", Some(&["llama*", "*/llama*"]));
+        let mistral = || made("mistral", Some(&["mistral"]));
+        let rest = || made("rest", None);
+        for (upstreams, model, expected) in [
+            (
+                vec![llama(), mistral(), rest()],
+                Some("llama-3"),
+                Some("http://llama"),
+            ),
+            (
+                vec![llama(), mistral(), rest()],
+                Some("meta/llama-3"),
+                Some("http://llama"),
+            ),
+            (
+                vec![llama(), mistral(), rest()],
+                Some("mistral"),
+                Some("http://mistral"),
+            ),
+            (
+                vec![llama(), mistral(), rest()],
+                Some("mistral-7b"),
+                Some("http://rest"),
+            ),
+            (vec![llama(), rest()], None, Some("http://rest")),
+            (vec![llama(), mistral()], None, Some("http://llama")),
+            (vec![llama(), mistral()], Some("gpt"), None),
+            (vec![llama()], Some("gpt"), None),
+        ] {
+            let upstreams = Upstreams::new(upstreams);
+            let of_path = upstreams.at(0);
+            assert!(of_path.depends_on_model());
+            let place = of_path.place_for(model);
+            let found = place.map(|place| of_path.by_model()[place].first().to_string());
+            assert_eq!(found.as_deref(), expected, "{model:?}");
+        }
     }
 }

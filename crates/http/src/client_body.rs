@@ -7,12 +7,20 @@ use std::{
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::{Bytes, Incoming};
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 /// The body of a request as it comes from the client.
 pub struct ClientBody {
     body: Incoming,
     ended: BodyEnd,
+    /// What was taken of it and put back.
+    held: Option<Held>,
+}
+
+struct Held {
+    whole: Bytes,
+    /// For the room that it takes.
+    _room: OwnedSemaphorePermit,
 }
 
 /// How far a body is that somebody takes. Clones tell of the same one.
@@ -64,7 +72,16 @@ impl ClientBody {
         if body.is_end_stream() {
             ended.note(State::Ended);
         }
-        Self { body, ended }
+        Self {
+            body,
+            ended,
+            held: None,
+        }
+    }
+
+    /// Puts back all of it, so that whoever takes it next has it from its beginning. `room` is held as long as it is.
+    pub fn put_back(&mut self, whole: Bytes, room: OwnedSemaphorePermit) {
+        self.held = Some(Held { whole, _room: room });
     }
 
     /// Tells whether all of it has come, also once it has gone elsewhere.
@@ -81,6 +98,12 @@ impl Body for ClientBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Some(held) = &mut self.held
+            && !held.whole.is_empty()
+        {
+            let whole = std::mem::take(&mut held.whole);
+            return Poll::Ready(Some(Ok(Frame::data(whole))));
+        }
         let polled = Pin::new(&mut self.body).poll_frame(context);
         match &polled {
             Poll::Ready(None | Some(Err(_))) => self.ended.note(State::Ended),
@@ -92,10 +115,14 @@ impl Body for ClientBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        let is_taken = self.held.as_ref().is_none_or(|held| held.whole.is_empty());
+        is_taken && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.held {
+            Some(held) => SizeHint::with_exact(held.whole.len() as u64),
+            None => self.body.size_hint(),
+        }
     }
 }

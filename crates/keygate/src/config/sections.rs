@@ -141,6 +141,11 @@ settings! {
         #[setting(example = "http://127.0.0.1:11434", flag = "--upstream URL")]
         url: OneOrMore<String>,
 
+        /// The models for which this upstream is, where several have the same path; `*` stands for any text. A request
+        /// goes to the first upstream that names its model, or else to the one without this setting.
+        #[setting(example = "llama*", unset = "all")]
+        models: Vec<String>,
+
         /// A file with the upstream's own key, sent to it as `Authorization: Bearer` in place of the client's.
         #[setting(example = "/etc/keygate/openai-key", unset = "none")]
         credential_file: Option<SecretFile>,
@@ -170,7 +175,7 @@ settings! {
         max_connection_age: Duration,
 
         /// The upstream's name on the public status page.
-        #[setting(example = "Speech", unset = "API, with its path if that is not `/v1`")]
+        #[setting(example = "Speech", unset = "API, with its path if that is not `/v1`, and its models")]
         name: Option<String>,
 
         /// The path that is requested, with the upstream's credential, to check whether the upstream works: any status

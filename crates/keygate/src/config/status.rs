@@ -6,7 +6,7 @@ use keygate_core::{ComponentId, ComponentName};
 use super::{
     sections,
     types::StatusInterval,
-    upstreams::{Member, NOT_PROBED},
+    upstreams::{Member, NOT_PROBED, members},
     value::invalid,
 };
 use crate::failure::Failure;
@@ -17,11 +17,9 @@ pub(super) fn policy(
     upstreams: &[sections::Upstream],
 ) -> Result<StatusPolicy, Failure> {
     let mut policy = StatusPolicy::default();
-    for upstream in upstreams {
-        if upstream.status_path.as_deref() != Some(NOT_PROBED) {
-            for member in upstream.members() {
-                policy.components.push(component(upstream, &member)?);
-            }
+    for member in members(upstreams) {
+        if member.section.status_path.as_deref() != Some(NOT_PROBED) {
+            policy.components.push(component(&member)?);
         }
     }
     match section.interval {
@@ -40,16 +38,19 @@ pub(super) fn policy(
     Ok(policy)
 }
 
-fn component(upstream: &sections::Upstream, member: &Member) -> Result<Component, Failure> {
+fn component(member: &Member<'_>) -> Result<Component, Failure> {
+    let upstream = member.section;
     let path = upstream.path();
-    let name = upstream.name.clone().unwrap_or_else(|| match path {
+    let mut name = upstream.name.clone().unwrap_or_else(|| match path {
         "/v1" => "API".to_owned(),
         path => format!("API {path}"),
     });
-    let name = match &member.place {
-        Some(place) => format!("{name} ({place})"),
-        None => name,
-    };
+    if upstream.name.is_none() && !upstream.models.is_empty() {
+        name = format!("{name} {}", upstream.models.join(", "));
+    }
+    if let Some(place) = &member.place {
+        name = format!("{name} ({place})");
+    }
     let id = ComponentId::upstream(&member.label);
     if ComponentId::parse(id.as_str()).is_none() {
         let rule = "must be ASCII, unless its status_path is off";

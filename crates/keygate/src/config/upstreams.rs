@@ -1,7 +1,7 @@
 //! The upstreams.
 
 use keygate_gateway::{
-    InvalidUpstream, PoolTimeouts, Upstream, UpstreamTimeouts, Upstreams, is_forward_auth,
+    InvalidUpstream, Models, PoolTimeouts, Upstream, UpstreamTimeouts, Upstreams, is_forward_auth,
 };
 
 use super::{
@@ -23,29 +23,46 @@ impl sections::Upstream {
             path => path,
         }
     }
-
-    /// What each of its addresses is called.
-    pub(super) fn members(&self) -> impl Iterator<Item = Member> {
-        let (path, count) = (self.path(), self.url.0.len());
-        (1..=count).map(move |number| match count {
-            1 => Member {
-                label: path.to_owned(),
-                place: None,
-            },
-            count => Member {
-                label: format!("{path}#{number}"),
-                place: Some(format!("{number} of {count}")),
-            },
-        })
-    }
 }
 
 /// One of the addresses of an upstream.
-pub(super) struct Member {
-    /// What it is called without saying where it is.
+pub(super) struct Member<'a> {
+    pub(super) section: &'a sections::Upstream,
+    url: &'a str,
+    /// What it is called without saying where it is: its path, and its number if there are several of that path.
     pub(super) label: String,
-    /// Which of how many it is, if there are several.
+    is_labelled: bool,
+    /// Which of how many of its upstream it is, if there are several.
     pub(super) place: Option<String>,
+}
+
+/// Every address of every upstream.
+pub(super) fn members(sections: &[sections::Upstream]) -> Vec<Member<'_>> {
+    let mut members = Vec::new();
+    for section in sections {
+        let path = section.path();
+        let of_path = sections.iter().filter(|other| other.path() == path);
+        let is_labelled = of_path.map(|other| other.url.0.len()).sum::<usize>() > 1;
+        let count = section.url.0.len();
+        for (index, url) in section.url.0.iter().enumerate() {
+            let before = members
+                .iter()
+                .filter(|member: &&Member<'_>| member.section.path() == path);
+            let number = before.count() + 1;
+            members.push(Member {
+                section,
+                url,
+                label: if is_labelled {
+                    format!("{path}#{number}")
+                } else {
+                    path.to_owned()
+                },
+                is_labelled,
+                place: (count > 1).then(|| format!("{} of {count}", index + 1)),
+            });
+        }
+    }
+    members
 }
 
 /// The `[[upstream]]` sections that hold: one that the command line names takes the place of that for
@@ -61,17 +78,20 @@ pub(super) fn sections(
         sections.retain(|section| section.path() != named.path());
         sections.push(named);
     }
-    let mut paths: Vec<&str> = sections.iter().map(sections::Upstream::path).collect();
-    paths.sort_unstable();
-    if let Some([twice, _]) = paths.array_windows().find(|[one, next]| one == next) {
-        let rule = "must differ from one [[upstream]] to the next";
+    let mut places: Vec<_> = sections
+        .iter()
+        .map(|section| (section.path(), &section.models))
+        .collect();
+    places.sort_unstable();
+    if let Some([(twice, _), _]) = places.array_windows().find(|[one, next]| one == next) {
+        let rule = "must differ from one [[upstream]] to the next, unless their models do";
         return Err(invalid("upstream.path", twice, rule));
     }
     // Of all paths those that are keygate's own can be left out.
     let has_own =
         |path: &&str| *path != "/" && (keygate_web::is_own(path) || is_forward_auth(path));
     if gateway.listen.is_none()
-        && let Some(path) = paths.iter().copied().find(has_own)
+        && let Some(path) = sections.iter().map(sections::Upstream::path).find(has_own)
     {
         let rule = "that path is keygate's own on server.listen. Give upstreams a second address with gateway.listen, or choose another path, with strip_path = true";
         return Err(invalid("upstream.path", path, rule));
@@ -80,15 +100,12 @@ pub(super) fn sections(
 }
 
 pub(super) fn upstreams(sections: &[sections::Upstream]) -> Result<Upstreams, Failure> {
-    let each = sections.iter().flat_map(|section| {
-        let urls = section.url.0.iter().zip(section.members());
-        urls.map(move |(url, member)| upstream(section, url, &member))
-    });
-    let upstreams: Result<Vec<_>, _> = each.collect();
+    let upstreams: Result<Vec<_>, _> = members(sections).iter().map(upstream).collect();
     Ok(Upstreams::new(upstreams?))
 }
 
-fn upstream(section: &sections::Upstream, url: &str, member: &Member) -> Result<Upstream, Failure> {
+fn upstream(member: &Member<'_>) -> Result<Upstream, Failure> {
+    let Member { section, url, .. } = member;
     let credential = section.credential_file.as_ref();
     let credential = credential
         .map(|file| file.read("upstream.credential_file"))
@@ -123,9 +140,19 @@ fn upstream(section: &sections::Upstream, url: &str, member: &Member) -> Result<
         None if section.status_path.is_some() => Ok(upstream.without_health_checks()),
         None => Ok(upstream),
     });
-    let upstream = upstream.and_then(|upstream| match member.place {
-        Some(_) => upstream.with_label(&member.label),
-        None => Ok(upstream),
+    let upstream = upstream.and_then(|upstream| {
+        if member.is_labelled {
+            upstream.with_label(&member.label)
+        } else {
+            Ok(upstream)
+        }
+    });
+    let upstream = upstream.map(|upstream| {
+        if section.models.is_empty() {
+            upstream
+        } else {
+            upstream.for_models(Models::like(&section.models))
+        }
     });
     upstream.map_err(|why| match &why {
         InvalidUpstream::Path => invalid("upstream.path", section.path(), &why),

@@ -22,6 +22,7 @@ mod hostile_world;
 mod idle;
 mod lanes;
 mod life_of_a_key;
+mod models;
 mod named_paths;
 mod openai_sdk;
 mod own_credential;
