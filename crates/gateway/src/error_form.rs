@@ -5,6 +5,8 @@ use http::{HeaderName, Response, StatusCode};
 use keygate_http::{Headers, RequestId};
 use serde_json::{Value, json};
 
+use crate::is_data_plane;
+
 /// What Anthropic's clients send with each request.
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 /// Where Anthropic's clients read the request's id.
@@ -17,6 +19,31 @@ pub(crate) enum ErrorForm {
     OpenAi,
     /// Anthropic's.
     Anthropic,
+    /// That of Ollama's own paths.
+    Ollama,
+}
+
+/// What is below `/api` in Ollama's API.
+const OLLAMA: [&str; 13] = [
+    "blobs",
+    "chat",
+    "copy",
+    "create",
+    "delete",
+    "embed",
+    "embeddings",
+    "generate",
+    "ps",
+    "pull",
+    "push",
+    "show",
+    "tags",
+];
+
+fn is_ollamas(path: &str) -> bool {
+    let below = path.split_once("/api/").map(|(_, below)| below);
+    let first = below.and_then(|below| below.split('/').next());
+    first.is_some_and(|first| OLLAMA.contains(&first))
 }
 
 impl ErrorForm {
@@ -27,6 +54,8 @@ impl ErrorForm {
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         if is_messages || headers.values(&ANTHROPIC_VERSION).next().is_some() {
             Self::Anthropic
+        } else if !is_data_plane(path) && is_ollamas(path) {
+            Self::Ollama
         } else {
             Self::OpenAi
         }
@@ -40,17 +69,25 @@ impl ErrorForm {
             return answer;
         }
         let (mut parts, body) = answer.into_parts();
-        let Some(body) = anthropic(status, &body, id) else {
+        let written = serde_json::from_slice(&body)
+            .ok()
+            .and_then(|said| match self {
+                Self::OpenAi => None,
+                Self::Anthropic => anthropic(status, said, id),
+                Self::Ollama => ollama(said),
+            });
+        let Some(written) = written else {
             return Response::from_parts(parts, body);
         };
-        parts.headers.insert(REQUEST_ID, id.to_header());
-        Response::from_parts(parts, body)
+        if self == Self::Anthropic {
+            parts.headers.insert(REQUEST_ID, id.to_header());
+        }
+        Response::from_parts(parts, written)
     }
 }
 
 /// An error as Anthropic's API writes it, with the code beside what it says itself.
-fn anthropic(status: StatusCode, body: &[u8], id: &RequestId) -> Option<Bytes> {
-    let mut said: Value = serde_json::from_slice(body).ok()?;
+fn anthropic(status: StatusCode, mut said: Value, id: &RequestId) -> Option<Bytes> {
     let error = said.get_mut("error")?;
     error["type"] = type_for(status).into();
     let body = json!({
@@ -59,6 +96,12 @@ fn anthropic(status: StatusCode, body: &[u8], id: &RequestId) -> Option<Bytes> {
         "request_id": id.to_string(),
     });
     Some(body.to_string().into())
+}
+
+/// An error as Ollama writes it: the message alone.
+fn ollama(mut said: Value) -> Option<Bytes> {
+    let message = said.get_mut("error")?.get_mut("message")?.take();
+    Some(json!({ "error": message }).to_string().into())
 }
 
 /// The types of Anthropic's errors, by status.
@@ -111,6 +154,25 @@ mod tests {
             r#"{{"type":"error","error":{{"message":"Nothing is here.","type":"not_found_error","code":"not_found","param":null}},"request_id":"{id}"}}"#
         );
         assert_eq!(answer.body(), &expected);
+    }
+
+    #[test]
+    fn ollamas_own_paths_have_its_errors() {
+        let headers = HeaderMap::new();
+        for (path, expected) in [
+            ("/api/chat", ErrorForm::Ollama),
+            ("/ollama/api/tags", ErrorForm::Ollama),
+            ("/api/blobs/sha256:1", ErrorForm::Ollama),
+            ("/api/v2/orders", ErrorForm::OpenAi),
+            ("/v1/api/chat", ErrorForm::OpenAi),
+        ] {
+            assert_eq!(ErrorForm::of(path, &headers), expected, "{path}");
+        }
+        let id = RequestIds::new(&OsRandom).choose(&headers);
+        let problem = Problem::new(Code::NotFound, "Nothing is here.");
+        let answer = ErrorForm::Ollama.apply(problem_response(&problem), &id);
+        assert_eq!(answer.body(), r#"{"error":"Nothing is here."}"#);
+        assert!(!answer.headers().contains_key(REQUEST_ID));
     }
 
     #[test]
