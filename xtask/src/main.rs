@@ -57,6 +57,8 @@ enum Docs {
     Configuration,
     /// Write docs/openapi.json anew
     Openapi,
+    /// Write the table of docs/clients.md anew
+    Clients,
 }
 
 fn main() -> ExitCode {
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
             write_page("docs/configuration.md", &["config", "reference"])
         }
         Chore::Docs(Docs::Openapi) => write_page("docs/openapi.json", &["openapi"]),
+        Chore::Docs(Docs::Clients) => clients(),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -226,6 +229,12 @@ fn lanes(cases: u32) -> Result<(), Failure> {
         "--nocapture",
     ];
     cargo("Both lanes", &lanes, &[("CASES", &cases.to_string())])
+}
+
+fn clients() -> Result<(), Failure> {
+    tools::install()?;
+    let clients = ["test", "--package", "keygate", "--test", "clients"];
+    cargo("Clients", &clients, &[("KEYGATE_WRITE_DOCS", "1")])
 }
 
 fn bench(options: &[String]) -> Result<(), Failure> {

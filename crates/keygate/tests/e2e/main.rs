@@ -3,7 +3,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod anthropic_sdk;
 mod backup;
 mod balancing;
 mod canary;
@@ -14,6 +13,7 @@ mod configuration;
 mod crowds;
 mod demo;
 mod empty_variables;
+mod error_forms;
 mod exchanges;
 mod express;
 mod forward_auth;
