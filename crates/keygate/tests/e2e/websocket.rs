@@ -18,7 +18,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::support::{Account, Echo, Program, Upstream, eventually};
+use crate::support::{Account, Echo, Program, Upstream, eventually, raise_open_files};
 
 struct World {
     echo: Echo,
@@ -304,7 +304,9 @@ async fn over_http2_a_socket_is_a_stream() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sockets_of_clients_that_vanish_and_of_keys_that_are_revoked_leave_nothing() {
-    const SOCKETS: usize = 100;
+    const SOCKETS: usize = 1_000;
+    // Of each the client's end and the echo's are here.
+    raise_open_files(4 * SOCKETS as u64);
     let world = World::with_scopes(&["chat"]).await;
     echoed(&mut world.open("/v1/realtime").await, "warm").await;
     eventually("the first is gone", async || world.echo.open() == 0).await;
