@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use crate::run::{Failure, cargo_itself, root, succeed};
 
 /// Debian's packages, each with a command that shows that it is there.
-const PACKAGES: [(&str, &[&str]); 12] = [
+const PACKAGES: [(&str, &[&str]); 13] = [
     ("curl", &["curl", "--version"]),
     ("nginx-light", &["nginx", "-v"]),
     ("haproxy", &["haproxy", "-v"]),
@@ -22,6 +22,7 @@ const PACKAGES: [(&str, &[&str]); 12] = [
     ("python3-venv", &["python3", "-c", "import venv, ensurepip"]),
     ("chromium", &["chromium", "--version"]),
     ("chromium-driver", &["chromedriver", "--version"]),
+    ("iproute2", &["ip", "-V"]),
     ("nodejs", &["node", "--version"]),
     ("npm", &["npm", "--version"]),
 ];

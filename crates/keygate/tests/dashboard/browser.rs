@@ -25,6 +25,7 @@ use std::{
 use serde_json::{Value, json};
 use thirtyfour::{WebDriver, WebElement, error::WebDriverError};
 
+use crate::network::Machine;
 use driver::Driver;
 use log::Log;
 
@@ -46,7 +47,15 @@ pub struct Browser {
 
 impl Browser {
     pub async fn open(origin: &str, options: Options) -> Self {
-        let driver = Driver::start();
+        Self::led_by(Driver::start(None), origin, options).await
+    }
+
+    /// One on another machine.
+    pub async fn open_on(machine: &Machine, origin: &str, options: Options) -> Self {
+        Self::led_by(Driver::start(Some(machine)), origin, options).await
+    }
+
+    async fn led_by(driver: Driver, origin: &str, options: Options) -> Self {
         let capabilities = options.capabilities(driver.folder());
         let session = WebDriver::new(driver.url(), capabilities).await;
         let browser = Self {

@@ -9,6 +9,7 @@ mod first_key;
 mod isolation;
 mod keyboard;
 mod keys;
+mod network;
 mod other_origins;
 mod person;
 mod reference;

@@ -1,12 +1,14 @@
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     time::Duration,
 };
 
 use tempfile::TempDir;
+
+use crate::network::Machine;
 
 const PROGRAM: &str = "/usr/bin/chromedriver";
 /// How often to start it.
@@ -15,21 +17,22 @@ const ATTEMPTS: u32 = 5;
 /// A running chromedriver. Dropped, it ends its browser and itself.
 pub struct Driver {
     child: Child,
-    port: u16,
+    address: SocketAddr,
     /// Kept open: without a reader, what it writes later would end it.
     _output: BufReader<ChildStdout>,
     folder: TempDir,
 }
 
 impl Driver {
-    pub fn start() -> Self {
+    /// Starts one here, or on another machine.
+    pub fn start(machine: Option<&Machine>) -> Self {
         assert!(
             Path::new(PROGRAM).exists(),
             "{PROGRAM} is missing: run cargo xtask test, or\n  sudo apt-get install --yes chromium chromium-driver"
         );
         let mut said = String::new();
         for _ in 0..ATTEMPTS {
-            match Self::try_start() {
+            match Self::try_start(machine) {
                 Ok(driver) => return driver,
                 Err(last) => said = last,
             }
@@ -39,9 +42,17 @@ impl Driver {
 
     /// It looks for a port that is free over IPv6 and then wants the same one over IPv4, which somebody else
     /// may have; what it said, if it ended.
-    fn try_start() -> Result<Self, String> {
+    fn try_start(machine: Option<&Machine>) -> Result<Self, String> {
         let folder = TempDir::new().expect("a temporary folder");
-        let mut child = Command::new(PROGRAM)
+        let mut command = match machine {
+            None => Command::new(PROGRAM),
+            Some(machine) => {
+                let mut command = machine.command(PROGRAM);
+                command.args(["--allowed-ips=", "--allowed-origins=*"]);
+                command
+            }
+        };
+        let mut child = command
             .arg("--port=0")
             // Whatever the browser writes goes with the folder.
             .env("HOME", folder.path())
@@ -54,7 +65,12 @@ impl Driver {
         match await_port(&mut output) {
             Ok(port) => Ok(Self {
                 child,
-                port,
+                address: SocketAddr::new(
+                    machine
+                        .map_or(Ipv4Addr::LOCALHOST, |machine| machine.address)
+                        .into(),
+                    port,
+                ),
                 _output: output,
                 folder,
             }),
@@ -66,7 +82,7 @@ impl Driver {
     }
 
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.address)
     }
 
     /// A folder for the browser's files.
@@ -76,9 +92,13 @@ impl Driver {
 
     /// Lets it end its browser, which would outlive a driver that is killed.
     fn shut_down(&mut self) -> io::Result<()> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        stream.write_all(b"GET /shutdown HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")?;
+        write!(
+            stream,
+            "GET /shutdown HTTP/1.1\r\nHost: {}\r\n\r\n",
+            self.address
+        )?;
         stream.read_to_end(&mut Vec::new())?;
         self.child.wait()?;
         Ok(())
