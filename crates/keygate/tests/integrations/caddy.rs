@@ -1,4 +1,4 @@
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use crate::{
     scenario::World,
@@ -7,6 +7,17 @@ use crate::{
 
 /// Keeps it from its administration port.
 const GLOBAL: &str = "{\n\tadmin off\n}\n";
+
+/// Caddy with this file, and all of its own in the folder.
+pub(crate) fn command(folder: &Path, text: &str) -> Command {
+    let mut command = Command::new("caddy");
+    let file = write(folder, "Caddyfile", text);
+    command.args(["run", "--adapter", "caddyfile", "--config", &file]);
+    for variable in ["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"] {
+        command.env(variable, folder);
+    }
+    command
+}
 
 #[tokio::test]
 async fn caddy_lets_nobody_in_whom_keygate_does_not() {
@@ -24,13 +35,7 @@ async fn caddy_lets_nobody_in_whom_keygate_does_not() {
                 ),
             ],
         );
-        let mut command = Command::new("caddy");
-        let file = write(folder, "Caddyfile", &format!("{GLOBAL}{site}"));
-        command.args(["run", "--adapter", "caddyfile", "--config", &file]);
-        for variable in ["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"] {
-            command.env(variable, folder);
-        }
-        command
+        command(folder, &format!("{GLOBAL}{site}"))
     });
     world.holds_behind(&proxy).await;
 }

@@ -8,3 +8,4 @@ mod nginx;
 mod scenario;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;

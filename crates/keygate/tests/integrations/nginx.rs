@@ -1,4 +1,4 @@
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use crate::{
     scenario::World,
@@ -17,6 +17,17 @@ http {
 }
 ";
 
+/// nginx with what a page says.
+pub(crate) fn command(folder: &Path, page: &str) -> Command {
+    let text = AROUND
+        .replace("PAGE", page)
+        .replace("FOLDER", &folder.to_string_lossy());
+    let mut command = Command::new("nginx");
+    command.arg("-p").arg(folder);
+    command.arg("-c").arg(write(folder, "nginx.conf", &text));
+    command
+}
+
 #[tokio::test]
 async fn nginx_lets_nobody_in_whom_keygate_does_not() {
     let world = World::new().await;
@@ -30,13 +41,7 @@ async fn nginx_lets_nobody_in_whom_keygate_does_not() {
                 ("listen 80;", &format!("listen 127.0.0.1:{port};")),
             ],
         );
-        let text = AROUND
-            .replace("PAGE", &page)
-            .replace("FOLDER", &folder.to_string_lossy());
-        let mut command = Command::new("nginx");
-        command.arg("-p").arg(folder);
-        command.arg("-c").arg(write(folder, "nginx.conf", &text));
-        command
+        command(folder, &page)
     });
     world.holds_behind(&proxy).await;
 }

@@ -192,6 +192,11 @@ impl Program {
         address.expect("it says so").parse().expect("an address")
     }
 
+    /// The port that it was told to listen on.
+    pub fn port(&self) -> u16 {
+        self.spawn.port
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
