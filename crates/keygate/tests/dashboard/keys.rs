@@ -49,7 +49,7 @@ async fn keys_are_created_changed_and_revoked(options: Options) {
     browser.see("The key is deactivated.").await;
     assert_eq!(caller.call(&secret).await.expect("answers"), 401);
     browser.click("API keys").await;
-    browser.see("No keys match.").await;
+    browser.see("No active keys.").await;
     browser.click("Inactive 1").await;
     browser.click("Staging").await;
     browser.click("Activate").await;

@@ -6,6 +6,7 @@ mod fields;
 mod list;
 mod new;
 mod scopes;
+mod setups;
 mod show;
 mod snippets;
 

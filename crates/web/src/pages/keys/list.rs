@@ -6,8 +6,9 @@ use http::{StatusCode, Uri};
 use keygate_control::SignedInSession;
 use keygate_core::{ApiKey, KeyState, Timestamp, folded, key::KeyName};
 
-use super::{KeyView, state_name};
+use super::{KeyView, setups::base_url, state_name};
 use crate::{
+    origin::Origin,
     pages::{form::Form, frame::Frame, message, page, with_query},
     state::WebState,
 };
@@ -20,6 +21,7 @@ const PAGE: usize = 100;
 struct ListPage {
     frame: Frame,
     notice: Option<&'static str>,
+    base_url: String,
     active: usize,
     max_active: u32,
     has_place: bool,
@@ -31,6 +33,8 @@ struct ListPage {
     sorted_by: &'static str,
     columns: Vec<Column>,
     rows: Vec<KeyView>,
+    /// What is said where there is none.
+    none: String,
     newer: Option<String>,
     older: Option<String>,
 }
@@ -74,6 +78,7 @@ enum Order {
 pub(crate) async fn list(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,
+    Origin(origin): Origin,
     uri: Uri,
 ) -> Response {
     let query = Form::of_query(&uri);
@@ -84,7 +89,8 @@ pub(crate) async fn list(
             let notice = notice(query.text("done"));
             let (max_active, now) = (control.max_active_keys(), control.now());
             let choice = Choice::of(&query);
-            let list = ListPage::new(frame, notice, keys, max_active, &choice, now);
+            let base_url = base_url(&origin);
+            let list = ListPage::new(frame, notice, base_url, keys, max_active, &choice, now);
             page(StatusCode::OK, &list)
         }
         Err(problem) => message::show(frame, &problem),
@@ -103,6 +109,7 @@ impl ListPage {
     fn new(
         frame: Frame,
         notice: Option<&'static str>,
+        base_url: String,
         mut keys: Vec<ApiKey>,
         max_active: u32,
         choice: &Choice,
@@ -130,6 +137,7 @@ impl ListPage {
         Self {
             frame,
             notice,
+            base_url,
             active,
             max_active,
             has_place: active < max_active as usize,
@@ -141,6 +149,7 @@ impl ListPage {
             sorted_by: choice.order.label(),
             columns: choice.columns(),
             rows: page.map(|key| KeyView::new(key, now)).collect(),
+            none: choice.none(),
             newer: choice
                 .page
                 .checked_sub(1)
@@ -203,6 +212,14 @@ impl Choice {
                 keys.sort_by_key(|key| (key.details.expires_at.is_none(), key.details.expires_at));
             }
             (Order::Expires, true) => keys.sort_by_key(|key| Reverse(key.details.expires_at)),
+        }
+    }
+
+    /// That there is no such key.
+    fn none(&self) -> String {
+        match self.state {
+            Some(state) if self.search.is_empty() => format!("No {} keys.", state_name(state)),
+            _ => "No keys match.".to_owned(),
         }
     }
 

@@ -7,8 +7,11 @@ use keygate_core::{ApiKey, Code, KeyChanges, Problem, Scope};
 use super::{
     KeyView,
     fields::{self, Choices},
+    setups::{PLACEHOLDER, base_url, setups},
+    snippets::Snippet,
 };
 use crate::{
+    origin::Origin,
     pages::{form::Form, frame::Frame, go_to, last_of_full, message, page, record::EntryView},
     path_id::PathId,
     state::WebState,
@@ -24,6 +27,8 @@ struct KeyPage {
     requests: u64,
     is_on: bool,
     choices: Choices,
+    base_url: String,
+    setups: Vec<Snippet>,
     history: Vec<EntryView>,
     older: Option<String>,
 }
@@ -38,16 +43,18 @@ impl KeyPage {
 pub(crate) async fn show(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,
+    Origin(origin): Origin,
     PathId(id): PathId,
     uri: Uri,
 ) -> Response {
-    show_form(&state, &signed_in, &id, Form::of_query(&uri)).await
+    show_form(&state, &signed_in, &origin, &id, Form::of_query(&uri)).await
 }
 
 /// `POST /keys/{id}`: changes, switches or revokes the key.
 pub(crate) async fn change(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,
+    Origin(origin): Origin,
     PathId(id): PathId,
     mut form: Form,
 ) -> Response {
@@ -57,10 +64,10 @@ pub(crate) async fn change(
     };
     match done {
         Ok(Some(next)) => go_to(&next),
-        Ok(None) => show_form(&state, &signed_in, &id, form).await,
+        Ok(None) => show_form(&state, &signed_in, &origin, &id, form).await,
         Err(problem) => {
             form.refuse(problem);
-            show_form(&state, &signed_in, &id, form).await
+            show_form(&state, &signed_in, &origin, &id, form).await
         }
     }
 }
@@ -121,12 +128,13 @@ fn notice(done: &str) -> Option<&'static str> {
 async fn show_form(
     state: &WebState,
     signed_in: &SignedInSession,
+    origin: &str,
     id: &str,
     form: Form,
 ) -> Response {
     let frame = Frame::of(signed_in, "keys");
     match load(state, signed_in, id, &form).await {
-        Ok((key, history)) => render(state, frame, &key, history, form),
+        Ok((key, history)) => render(state, frame, origin, &key, history, form),
         Err(problem) => message::show(frame, &problem),
     }
 }
@@ -147,6 +155,7 @@ async fn load(
 fn render(
     state: &WebState,
     frame: Frame,
+    origin: &str,
     key: &ApiKey,
     history: Vec<RecordedEntry>,
     mut form: Form,
@@ -170,6 +179,8 @@ fn render(
         frame,
         notice,
         choices: Choices::of(&form, &Scope::ALL),
+        base_url: base_url(origin),
+        setups: setups(PLACEHOLDER, origin),
         form,
         key: KeyView::new(key, now),
         requests: key.request_count,

@@ -1,5 +1,7 @@
 use keygate_core::{Scope, Scopes};
 
+use super::setups::{base_url, environment};
+
 /// Lines to be copied, in one language.
 pub(crate) struct Snippet {
     pub(crate) id: &'static str,
@@ -9,7 +11,7 @@ pub(crate) struct Snippet {
 
 /// A first call with the key, of a kind that its scopes let through.
 pub(super) fn snippets(scopes: Scopes, key: &str, origin: &str) -> Vec<Snippet> {
-    let base = format!("{origin}/v1");
+    let base = base_url(origin);
     let (curl, python, javascript) = if scopes.permits(Scope::Read) {
         (
             format!("curl {base}/models \\\n  -H \"Authorization: Bearer {key}\""),
@@ -22,6 +24,7 @@ pub(super) fn snippets(scopes: Scopes, key: &str, origin: &str) -> Vec<Snippet> 
         chat(&base, key)
     };
     vec![
+        environment(key, origin),
         Snippet {
             id: "curl",
             title: "curl",

@@ -384,3 +384,51 @@ async fn names_are_found_however_their_letters_are_written() {
         assert!(list.body.contains("Schl\u{fc}ssel"), "{search}: {list}");
     }
 }
+
+#[tokio::test]
+async fn pages_of_keys_say_how_clients_are_set_up() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let list = app.get("/keys").cookie(&cookie).send().await;
+    assert!(list.body.contains("/v1</code>"), "{}", list.body);
+    let form = app.get("/keys/new").cookie(&cookie).send().await;
+    let body = format!("id={}&name=a&scopes=chat&expires=never", form.value("id"));
+    let created = app
+        .post("/keys/new")
+        .cookie(&cookie)
+        .form(&body)
+        .send()
+        .await;
+    let secret = created
+        .body
+        .split("id=\"secret\" tabindex=\"0\">")
+        .nth(1)
+        .expect("a secret");
+    let secret = secret.split('<').next().expect("its end");
+    assert!(
+        created
+            .body
+            .contains(&format!("export OPENAI_API_KEY={secret}"))
+    );
+    let list = app.get("/keys").cookie(&cookie).send().await;
+    let link = list
+        .body
+        .split("href=\"/keys/")
+        .find(|rest| !rest.starts_with("new") && rest.contains("</a> <code>"));
+    let id = link.expect("a link").split('"').next().expect("its end");
+    let page = app.get(&format!("/keys/{id}")).cookie(&cookie).send().await;
+    for expected in [
+        "ANTHROPIC_AUTH_TOKEN=$KEY",
+        "OPENAI_API_KEY=$KEY",
+        "apiBase: http",
+        "Codex",
+    ] {
+        assert!(page.body.contains(expected), "{expected}");
+    }
+    assert!(!page.body.contains(secret));
+    let inactive = app
+        .get("/keys?status=inactive")
+        .cookie(&cookie)
+        .send()
+        .await;
+    assert!(inactive.body.contains("No inactive keys."));
+}
