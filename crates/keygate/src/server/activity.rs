@@ -140,11 +140,10 @@ impl Activity {
         begun.is_some_and(|begun| begun.answer != Answer::Streaming)
     }
 
-    /// Whether somebody waits for more of a request over HTTP/1.
-    pub(super) fn lacks_body(&self) -> bool {
+    /// Since when somebody waits for more of a request over HTTP/1, if anybody does.
+    pub(super) fn lacks_body_since(&self) -> Option<Instant> {
         let state = self.state.lock();
-        let begun = state.begun.as_ref();
-        begun.is_some_and(|begun| begun.body.awaited_since().is_some())
+        state.begun.as_ref()?.body.awaited_since()
     }
 
     /// Since when nothing is done on the connection but wait for its client; `None` where anybody else is

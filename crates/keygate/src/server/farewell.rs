@@ -139,13 +139,16 @@ impl Farewell {
     ) -> Poll<io::Result<()>> {
         loop {
             let is_in_doubt = self.is_in_doubt();
+            let lacking = activity.lacks_body_since();
             if !is_in_doubt {
                 activity.presence().confirm();
-                if activity.lacks_body() {
+                // What the HTTP library has read already is waited for, too, until it is passed on.
+                if lacking.is_some_and(|since| since.elapsed() >= DOUBT) {
                     return Poll::Ready(Ok(()));
                 }
             }
-            let interval = if is_in_doubt { LOOK_SOON } else { LOOK_EVERY };
+            let is_soon = is_in_doubt || lacking.is_some();
+            let interval = if is_soon { LOOK_SOON } else { LOOK_EVERY };
             ready!(self.poll_look(context, interval));
             check(stream)?;
         }
