@@ -6,7 +6,7 @@ use http::{StatusCode, Uri};
 use keygate_control::SignedInSession;
 use keygate_core::{ApiKey, KeyState, Timestamp, folded, key::KeyName};
 
-use super::{KeyView, setups::base_url, state_name};
+use super::{KeyView, snippets::base_url, state_name};
 use crate::{
     origin::Origin,
     pages::{form::Form, frame::Frame, message, page, with_query},

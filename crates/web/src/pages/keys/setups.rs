@@ -1,4 +1,4 @@
-use super::snippets::Snippet;
+use super::snippets::{Snippet, base_url, environment};
 
 /// What stands for the secret on pages that cannot show it.
 pub(super) const PLACEHOLDER: &str = "$KEY";
@@ -55,19 +55,4 @@ pub(super) fn setups(key: &str, origin: &str) -> Vec<Snippet> {
             format!("Base URL: {base}\nAPI key: {key}"),
         ),
     ]
-}
-
-/// What the clients of `OpenAI`'s API read by themselves.
-pub(super) fn environment(key: &str, origin: &str) -> Snippet {
-    let base = base_url(origin);
-    Snippet {
-        id: "environment",
-        title: "Environment of OpenAI's clients",
-        text: format!("export OPENAI_BASE_URL={base}\nexport OPENAI_API_KEY={key}"),
-    }
-}
-
-/// Where the data plane is.
-pub(super) fn base_url(origin: &str) -> String {
-    format!("{origin}/v1")
 }

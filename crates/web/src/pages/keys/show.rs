@@ -7,8 +7,8 @@ use keygate_core::{ApiKey, Code, KeyChanges, Problem, Scope};
 use super::{
     KeyView,
     fields::{self, Choices},
-    setups::{PLACEHOLDER, base_url, setups},
-    snippets::Snippet,
+    setups::{PLACEHOLDER, setups},
+    snippets::{Snippet, base_url},
 };
 use crate::{
     origin::Origin,

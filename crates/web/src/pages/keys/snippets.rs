@@ -1,7 +1,5 @@
 use keygate_core::{Scope, Scopes};
 
-use super::setups::{base_url, environment};
-
 /// Lines to be copied, in one language.
 pub(crate) struct Snippet {
     pub(crate) id: &'static str,
@@ -55,4 +53,19 @@ fn chat(base: &str, key: &str) -> (String, String, String) {
         "const response = await fetch(\"{base}/chat/completions\", {{\n  method: \"POST\",\n  headers: {{\n    Authorization: \"Bearer {key}\",\n    \"Content-Type\": \"application/json\",\n  }},\n  body: JSON.stringify({{\n    model: \"MODEL\",\n    messages: [{{ role: \"user\", content: \"Hello\" }}],\n  }}),\n}});\nconsole.log(await response.json());"
     );
     (curl, python.to_owned(), javascript)
+}
+
+/// What the clients of `OpenAI`'s API read by themselves.
+pub(super) fn environment(key: &str, origin: &str) -> Snippet {
+    let base = base_url(origin);
+    Snippet {
+        id: "environment",
+        title: "Environment of OpenAI's clients",
+        text: format!("export OPENAI_BASE_URL={base}\nexport OPENAI_API_KEY={key}"),
+    }
+}
+
+/// Where the data plane is.
+pub(super) fn base_url(origin: &str) -> String {
+    format!("{origin}/v1")
 }
