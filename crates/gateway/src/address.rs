@@ -48,6 +48,7 @@ impl Address {
             .map_or(String::new(), |path| path.to_string());
         let plain = (scheme == Scheme::HTTP || scheme == Scheme::HTTPS)
             && !authority.as_str().contains('@')
+            && has_port_that_exists(&authority)
             && !url.contains(['?', '#']);
         plain
             .then(|| Self {
@@ -90,6 +91,12 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}{}", self.scheme, self.authority, self.path)
     }
+}
+
+/// What follows the host may be digits of any number.
+fn has_port_that_exists(authority: &Authority) -> bool {
+    let port = authority.as_str().strip_prefix(authority.host());
+    port.is_none_or(str::is_empty) || authority.port_u16().is_some()
 }
 
 /// The port where an address names none.

@@ -336,6 +336,9 @@ impl Gateway {
     }
 }
 
+/// How much of a model's name an error repeats.
+const MAX_SHOWN: usize = 100;
+
 /// Those that share a request's upstream, by the model that it names where that matters.
 async fn balancer<'g>(
     of_path: &'g OfPath,
@@ -349,7 +352,8 @@ async fn balancer<'g>(
     let place = of_path.place_for(model.as_deref());
     let balancer = place.map(|place| &of_path.by_model()[place]);
     balancer.ok_or_else(|| {
-        let message = format!("There is no model \"{}\".", model.unwrap_or_default());
+        let name: String = model.unwrap_or_default().chars().take(MAX_SHOWN).collect();
+        let message = format!("There is no model \"{name}\".");
         Problem::new(Code::NotFound, message).with_param("model")
     })
 }

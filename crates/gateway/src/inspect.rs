@@ -1,18 +1,18 @@
 //! Which model a request names, where that decides where it goes.
 
+mod form;
+
 use std::{fmt, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::stream;
 use http::{
     Method,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
+use http_body::Body;
 use http_body_util::BodyExt;
 use keygate_core::{Code, Problem};
 use keygate_http::{ClientBody, Headers};
-use multer::{Multipart, parse_boundary};
-use percent_encoding::percent_decode_str;
 use serde::{
     Deserialize, Deserializer,
     de::{Error, IgnoredAny, MapAccess, Visitor},
@@ -34,8 +34,8 @@ const MAX_INSPECTED: usize = 32 * 1024 * 1024;
 
 /// How many bytes of bodies are held at a time.
 const ROOM: usize = 256 * 1024 * 1024;
-/// So many bytes take one permit.
-const SHARE: usize = 16 * 1024;
+/// So many bytes take one permit. The first of a body take none: there is always room for small ones.
+const SHARE: usize = 64 * 1024;
 
 /// The room for bodies that are held.
 pub(crate) struct Room(Arc<Semaphore>);
@@ -47,9 +47,8 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Room for so many more bytes.
-    fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        let shares = u32::try_from(bytes.div_ceil(SHARE)).unwrap_or(u32::MAX);
+    fn take(&self, shares: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let shares = u32::try_from(shares).unwrap_or(u32::MAX);
         let taken = self.0.clone().try_acquire_many_owned(shares);
         taken.map_err(|_| overloaded("too many bodies are held for their model to be found"))
     }
@@ -72,6 +71,9 @@ impl Inspected for Whole<'_> {
 
 impl Inspected for ClientBody {
     async fn hold(&mut self, room: &Room) -> Result<Bytes, Problem> {
+        if self.size_hint().lower() > MAX_INSPECTED as u64 {
+            return Err(too_long());
+        }
         let mut held = Vec::new();
         let mut taken = room.take(0)?;
         while let Some(frame) = timeout(BODY_SILENCE, self.frame())
@@ -82,21 +84,24 @@ impl Inspected for ClientBody {
                 Problem::new(Code::InvalidRequest, "The body is incomplete or malformed.")
             })?;
             let data = frame.data_ref().map_or(&[][..], |data| data);
-            let more = (held.len() + data.len()).div_ceil(SHARE) - taken.num_permits();
-            taken.merge(room.take(more * SHARE)?);
             held.extend_from_slice(data);
+            taken.merge(room.take(held.len() / SHARE - taken.num_permits())?);
             if held.len() > MAX_INSPECTED {
-                let message = format!(
-                    "A body may have {} MiB at most where its model decides where it goes.",
-                    MAX_INSPECTED >> 20
-                );
-                return Err(Problem::new(Code::BodyTooLarge, message));
+                return Err(too_long());
             }
         }
         let held = Bytes::from(held);
         self.put_back(held.clone(), taken);
         Ok(held)
     }
+}
+
+fn too_long() -> Problem {
+    let message = format!(
+        "A body may have {} MiB at most where its model decides where it goes.",
+        MAX_INSPECTED >> 20
+    );
+    Problem::new(Code::BodyTooLarge, message)
 }
 
 /// A request whose model is asked for.
@@ -127,53 +132,45 @@ impl<H: Headers> Inspection<'_, H> {
             let message = "The body is compressed, and the model that it names decides where it goes. Send it without Content-Encoding.";
             return Err(Problem::new(Code::UnsupportedMediaType, message));
         }
-        let content_type = self.headers.values(&CONTENT_TYPE).next();
-        let content_type = content_type.and_then(|value| std::str::from_utf8(value).ok());
+        let mut content_types = self.headers.values(&CONTENT_TYPE);
+        let content_type = content_types.next().unwrap_or_default();
+        if content_types.next().is_some() {
+            return Err(unclear("it has two Content-Types"));
+        }
+        let content_type = String::from_utf8_lossy(content_type).into_owned();
+        if is_form_urlencoded(&content_type) {
+            let message = "The model decides where this request goes. Send it as JSON or multipart/form-data.";
+            return Err(Problem::new(Code::UnsupportedMediaType, message));
+        }
         let body = body.hold(self.room).await?;
-        match content_type.and_then(|value| parse_boundary(value).ok()) {
-            Some(boundary) => model_in_parts(body, boundary).await,
+        match form::boundary_of(&content_type)? {
+            Some(boundary) => form::model(body, boundary).await,
             None => model_in_json(&body),
         }
     }
 }
 
-fn unclear(why: &str) -> Problem {
+fn is_form_urlencoded(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default();
+    media_type
+        .trim()
+        .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+pub(crate) fn unclear(why: &str) -> Problem {
     let message = format!("The model decides where this request goes, and {why}.");
     Problem::new(Code::InvalidRequest, message).with_param("model")
 }
 
 fn model_in_query(target: &str) -> Result<Option<String>, Problem> {
     let query = target.split_once('?').map_or("", |(_, query)| query);
-    let mut models = query
-        .split('&')
-        .filter_map(|pair| pair.strip_prefix("model="));
+    let pairs = form_urlencoded::parse(query.as_bytes());
+    let mut models = pairs.filter(|(name, _)| name.eq_ignore_ascii_case("model"));
     let model = models.next();
     if models.next().is_some() {
-        return Err(unclear("its query names one twice"));
+        return Err(unclear("its query names two"));
     }
-    let decode = |model| percent_decode_str(model).decode_utf8();
-    let model = model.map(decode).transpose();
-    let model = model.map_err(|_| unclear("its query is no UTF-8"))?;
-    Ok(model.map(String::from))
-}
-
-async fn model_in_parts(body: Bytes, boundary: String) -> Result<Option<String>, Problem> {
-    let malformed = |_| unclear("its body is no multipart/form-data");
-    let whole = stream::iter([Ok::<_, std::convert::Infallible>(body)]);
-    let mut parts = Multipart::new(whole, boundary);
-    let mut model = None;
-    while let Some(part) = parts.next_field().await.map_err(malformed)? {
-        if part
-            .name()
-            .is_some_and(|name| name.eq_ignore_ascii_case("model"))
-        {
-            let value = part.text().await.map_err(malformed)?;
-            if model.replace(value).is_some() {
-                return Err(unclear("its body names one twice"));
-            }
-        }
-    }
-    Ok(model)
+    Ok(model.map(|(_, model)| model.into_owned()))
 }
 
 fn model_in_json(body: &[u8]) -> Result<Option<String>, Problem> {
@@ -242,28 +239,6 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn the_model_of_a_form_is_found_after_its_file() {
-        let part = |name: &str, value: &str| {
-            format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-        };
-        for (parts, expected) in [
-            (
-                part("file", "model") + &part("model", "whisper-1"),
-                Some(Some("whisper-1")),
-            ),
-            (part("file", "x"), Some(None)),
-            (part("model", "a") + &part("model", "b"), None),
-        ] {
-            let body = Bytes::from(parts.clone() + "--b--\r\n");
-            let found = model_in_parts(body, "b".to_owned()).await.ok();
-            let found = found.as_ref().map(Option::as_deref);
-            assert_eq!(found, expected, "{parts}");
-        }
-        let cut_off = Bytes::from(part("model", "a"));
-        assert!(model_in_parts(cut_off, "b".to_owned()).await.is_err());
-    }
-
     #[test]
     fn the_model_of_a_query_is_found() {
         for (target, expected) in [
@@ -271,7 +246,8 @@ mod tests {
             ("/v1/realtime?x=model=a&model=b", Some(Some("b"))),
             ("/v1/realtime", Some(None)),
             ("/v1/realtime?model=a&model=b", None),
-            ("/v1/realtime?model=%ff", None),
+            ("/v1/realtime?mod%65l=a&x=1", Some(Some("a"))),
+            ("/v1/realtime?model=a&Model=b", None),
         ] {
             let found = model_in_query(target).ok();
             let found = found.as_ref().map(Option::as_deref);

@@ -1,5 +1,7 @@
 //! Which requests are the data plane's, by their paths.
 
+use percent_encoding::percent_decode_str;
+
 use crate::{Gateway, forward_auth::is_forward_auth, is_data_plane};
 
 /// Which paths of a listener are the data plane's.
@@ -31,7 +33,10 @@ impl Paths {
             Self::Shared { .. } if is_data_plane(path) => Some(Front::Gateway),
             Self::Shared { .. } if is_forward_auth(path) => Some(Front::ForwardAuth),
             Self::Shared { is_own } => {
-                (!is_own(path) && gateway.serves(path)).then_some(Front::Gateway)
+                let is_own = |path: &str| is_own(path) || is_forward_auth(path);
+                let is_others =
+                    !is_own(path) && !is_own(&percent_decode_str(path).decode_utf8_lossy());
+                (is_others && gateway.serves(path)).then_some(Front::Gateway)
             }
         }
     }

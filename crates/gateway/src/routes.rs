@@ -190,7 +190,10 @@ pub(crate) fn is_inference(path: &Readings<'_>) -> bool {
 /// The model that a path names: Azure's deployment, or what is called by its name.
 pub(crate) fn model_in_path(method: &Method, path: &Readings<'_>) -> Option<String> {
     let mut segments = path.sent.split('/');
-    segments.find(|segment| matches!(*segment, "deployments" | "models"))?;
+    let names_one = |segment: &&str| {
+        segment.eq_ignore_ascii_case("deployments") || segment.eq_ignore_ascii_case("models")
+    };
+    segments.find(names_one)?;
     let name = segments.next().filter(|name| !name.is_empty())?;
     let decoded = percent_decode_str(name).decode_utf8().ok()?;
     // In Gemini's API what is to be done with a model follows its name.
@@ -201,8 +204,11 @@ pub(crate) fn model_in_path(method: &Method, path: &Readings<'_>) -> Option<Stri
 
 /// Whether a request asks for a list of models.
 pub(crate) fn is_model_list(method: &Method, path: &Readings<'_>) -> bool {
-    let below = path.upstream_path.map(|length| &path.sent[length..]);
-    *method == Method::GET && matches!(below, Some("/models" | "/v1/models"))
+    let is_list = |length| {
+        let below = path.sent[length..].trim_end_matches('/');
+        below.eq_ignore_ascii_case("/models") || below.eq_ignore_ascii_case("/v1/models")
+    };
+    *method == Method::GET && path.upstream_path.is_some_and(is_list)
 }
 
 fn contract_pattern(pattern: &str) -> Pattern {
@@ -344,6 +350,7 @@ mod tests {
                 Some("gemini-2.5-pro"),
             ),
             (Method::GET, "/v1/models/llama3:8b", Some("llama3:8b")),
+            (Method::GET, "/v1/Models/llama3", Some("llama3")),
             (Method::GET, "/v1/models/org%2Fname", Some("org/name")),
             (Method::GET, "/v1/models/", None),
             (Method::GET, "/v1/models", None),

@@ -417,6 +417,7 @@ pub(crate) mod tests {
             "ftp://host",
             "http://a@host",
             "http://h/?q",
+            "http://h:99999",
             "http://h/#f",
         ] {
             assert!(

@@ -23,7 +23,9 @@ impl Upstreams {
             upstream.connector.places = places.clone();
         }
         let upstreams: Vec<_> = upstreams.into_iter().map(Arc::new).collect();
-        let by_path = grouped(upstreams, |one, other| one.path() == other.path());
+        let by_path = grouped(upstreams, |one, other| {
+            one.path().eq_ignore_ascii_case(other.path())
+        });
         let mut by_path: Vec<_> = by_path.into_iter().map(OfPath::new).collect();
         by_path.sort_by_key(|of_path| Reverse(of_path.first().path_length()));
         Self { by_path, places }

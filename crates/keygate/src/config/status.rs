@@ -38,6 +38,16 @@ pub(super) fn policy(
     Ok(policy)
 }
 
+/// With room for which of how many it is.
+fn shortened(name: &str) -> String {
+    const LONGEST: usize = 48;
+    if name.chars().count() <= LONGEST {
+        return name.to_owned();
+    }
+    let beginning: String = name.chars().take(LONGEST - 1).collect();
+    format!("{beginning}…")
+}
+
 fn component(member: &Member<'_>) -> Result<Component, Failure> {
     let upstream = member.section;
     let path = upstream.path();
@@ -46,7 +56,7 @@ fn component(member: &Member<'_>) -> Result<Component, Failure> {
         path => format!("API {path}"),
     });
     if upstream.name.is_none() && !upstream.models.is_empty() {
-        name = format!("{name} {}", upstream.models.join(", "));
+        name = shortened(&format!("{name} {}", upstream.models.join(", ")));
     }
     if let Some(place) = &member.place {
         name = format!("{name} ({place})");

@@ -80,12 +80,18 @@ pub(super) fn sections(
     }
     let mut places: Vec<_> = sections
         .iter()
-        .map(|section| (section.path(), &section.models))
+        .map(|section| (section.path().to_ascii_lowercase(), &section.models))
         .collect();
     places.sort_unstable();
     if let Some([(twice, _), _]) = places.array_windows().find(|[one, next]| one == next) {
         let rule = "must differ from one [[upstream]] to the next, unless their models do";
         return Err(invalid("upstream.path", twice, rule));
+    }
+    let mut models = sections.iter().flat_map(|section| &section.models);
+    let is_no_name = |model: &&String| model.is_empty() || model.contains(char::is_control);
+    if let Some(model) = models.find(is_no_name) {
+        let rule = "must list names of models, in which * stands for any text";
+        return Err(invalid("upstream.models", model.escape_debug(), rule));
     }
     // Of all paths those that are keygate's own can be left out.
     let has_own =

@@ -177,6 +177,11 @@ async fn what_names_no_clear_model_reaches_no_upstream() {
             (r#"{"model":"gpt","Model":"llama-3"}"#, 400, "names two"),
             (r#"{"model":7}"#, 400, "cannot be read"),
             ("model=llama-3", 400, "cannot be read"),
+            (
+                r#"{"model":"gpt"} {"model":"llama-3"}"#,
+                400,
+                "cannot be read",
+            ),
             (&too_long, 413, "32 MiB"),
         ] {
             let request = world.post("/v1/chat/completions", lane);
@@ -184,11 +189,27 @@ async fn what_names_no_clear_model_reaches_no_upstream() {
             assert_eq!(answered.0, status, "{}", answered.1);
             assert!(answered.1.contains(message), "{}", answered.1);
         }
-        let request = world.post("/v1/chat/completions", lane);
-        let request = request.header("content-encoding", "gzip").body("x");
-        let answered = status_and_text(request).await;
-        assert_eq!(answered.0, 415, "{}", answered.1);
-        assert!(answered.1.contains("Content-Encoding"), "{}", answered.1);
+        for (name, value, status, message) in [
+            ("content-encoding", "gzip", 415, "Content-Encoding"),
+            (
+                "content-type",
+                "application/x-www-form-urlencoded",
+                415,
+                "as JSON",
+            ),
+            (
+                "content-type",
+                "multipart/form-data; boundary=a; boundary=b",
+                400,
+                "as browsers",
+            ),
+        ] {
+            let request = world.post("/v1/chat/completions", lane);
+            let request = request.header(name, value).body(r#"{"model":"gpt"}"#);
+            let answered = status_and_text(request).await;
+            assert_eq!(answered.0, status, "{}", answered.1);
+            assert!(answered.1.contains(message), "{}", answered.1);
+        }
     }
     assert_eq!(world.seen(), 0);
 }
@@ -244,6 +265,8 @@ async fn what_is_no_inference_is_not_looked_into() {
         assert_eq!(status_and_text(request).await, (200, "rest".to_owned()));
         let request = world.get("/v1/models/llama-3", lane);
         assert_eq!(status_and_text(request).await, (200, "llama".to_owned()));
+        let request = world.get("/V1/Models/llama-3/", lane);
+        assert_eq!(status_and_text(request).await, (200, "llama".to_owned()));
         let request = world.get("/v1/models/meta%2Fx", lane);
         assert_eq!(status_and_text(request).await, (200, "rest".to_owned()));
     }
@@ -267,8 +290,44 @@ async fn their_models_are_one_list_of_what_each_is_asked_for() {
             ["meta/x", "rest"]
         ]);
         assert_eq!(json!(models), expected);
+        let (_, other) = status_and_text(world.get("/v1/Models/", lane)).await;
+        assert_eq!(other, text);
         let refused = Client::new().get(format!("{}/v1/models", world.program.url));
         assert_eq!(status_and_text(refused).await.0, 401);
+    }
+}
+
+/// An upstream that lists its models in another way, or not at all, keeps nobody from the others' models.
+#[tokio::test]
+async fn lists_that_are_none_are_left_out() {
+    let good = Api::start("good", &["gpt"]).await;
+    for list in [
+        "[]",
+        r#"[{"id":"llama"}]"#,
+        "5",
+        "null",
+        r#"{"data":5}"#,
+        "<html>",
+    ] {
+        let router = Router::new().fallback(async move || list);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let config = format!(
+            "[[upstream]]\nurl = \"http://{address}\"\nmodels = [\"llama*\"]\n[[upstream]]\nurl = \"http://{}\"\n",
+            good.address
+        );
+        let program = Program::start(Spawn {
+            config: Some(config),
+            ..Spawn::default()
+        });
+        let (_, key) = Account::create(&program).await.key(&["read"]).await;
+        let request = Client::new().get(format!("{}/v1/models", program.url));
+        let (status, text) = status_and_text(request.bearer_auth(&key)).await;
+        assert_eq!(status, 200, "{list}: {text}");
+        let list: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(list["data"][0]["id"], "gpt");
+        assert_eq!(list["data"].as_array().map(Vec::len), Some(1));
     }
 }
 

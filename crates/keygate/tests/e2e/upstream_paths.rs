@@ -92,6 +92,29 @@ async fn each_path_leads_to_its_upstream_with_or_without_the_path() {
     }
 }
 
+/// Where an upstream has all other paths, keygate's own reach it in no spelling.
+#[tokio::test]
+async fn keygates_own_paths_reach_no_upstream() {
+    let upstream = Upstream::start().await;
+    let program = program(&[("/", "", &upstream)], "");
+    let (_, key) = Account::create(&program).await.key(&["read"]).await;
+    for lane in LANES {
+        for path in [
+            "/%61pi/keys",
+            "/api%2fkeys",
+            "/API/keys",
+            "/%76erify",
+            "/Keys",
+            "/",
+        ] {
+            let url = format!("{}{path}", program.url);
+            let answer = ask(Method::GET, &url, &key, lane).await;
+            assert_ne!(answer.status, 502, "{path}: {}", answer.body);
+            assert_eq!(upstream.seen().len(), 0, "{path}: {}", answer.body);
+        }
+    }
+}
+
 #[tokio::test]
 async fn keygates_own_paths_win_but_for_the_listener_of_the_data_plane() {
     let upstream = Upstream::start().await;
