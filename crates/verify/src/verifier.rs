@@ -47,6 +47,9 @@ pub struct Verifier {
     pub(crate) metrics: Metrics,
 }
 
+/// A decision about a key, with the time by which it was made.
+type Judged = Result<(Credential, Timestamp), Denial>;
+
 impl Verifier {
     /// A verifier of keys of this format, with nothing in memory yet.
     pub fn new(
@@ -142,12 +145,18 @@ impl Verifier {
         hash: &KeyHash,
         scope: Scope,
     ) -> Option<Result<Credential, Refusal>> {
+        let (known, decided) = self.judge_from_memory(hash, scope)?;
+        self.count_hit();
+        Some(self.act_on(&known.value, decided))
+    }
+
+    /// The same without side effects.
+    fn judge_from_memory(&self, hash: &KeyHash, scope: Scope) -> Option<(Known<Found>, Judged)> {
         let known = self.cache.get(hash)?;
         let decided = self.judge(&known.value, scope);
         // After the decision, since the process may have been paused anywhere before.
         self.lease().covers(known.as_of).then_some(())?;
-        self.count_hit();
-        Some(self.act_on(&known.value, decided))
+        Some((known, decided))
     }
 
     /// Decides by asking the database.
@@ -193,7 +202,7 @@ impl Verifier {
 
     /// Evaluates a key without side effects, so that the decision can be thrown away if it turns out
     /// to be based on data that is too old.
-    fn judge(&self, found: &Found, scope: Scope) -> Result<(Credential, Timestamp), Denial> {
+    fn judge(&self, found: &Found, scope: Scope) -> Judged {
         let credential = found.as_ref().ok_or(Denial::Invalid)?.credential();
         let now = self.clock.now();
         match evaluate(&credential, &Attempt { scope }, now) {
@@ -203,11 +212,7 @@ impl Verifier {
     }
 
     /// Returns the decision. A key that was accepted counts as used.
-    fn act_on(
-        &self,
-        found: &Found,
-        decided: Result<(Credential, Timestamp), Denial>,
-    ) -> Result<Credential, Refusal> {
+    fn act_on(&self, found: &Found, decided: Judged) -> Result<Credential, Refusal> {
         let (credential, now) = decided?;
         if let Some(key) = found {
             self.usage.record(key, now);

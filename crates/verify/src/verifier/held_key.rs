@@ -26,6 +26,15 @@ impl HeldKey {
         self.verifier.decide_again(self.hash, self.scope).await
     }
 
+    /// Whether the key may still do what it was accepted for, without it being used once more, unless it has to be looked
+    /// up for that.
+    pub async fn check(&self) -> Result<(), Refusal> {
+        match self.verifier.judge_from_memory(&self.hash, self.scope) {
+            Some((_, decided)) => decided.map(drop).map_err(Refusal::from),
+            None => self.confirm().await.map(drop),
+        }
+    }
+
     /// Ends once the key may no longer do that: with every change to keys, when it expires, and by what its node
     /// knows of other nodes.
     pub async fn refused(&mut self) -> Refusal {
