@@ -15,7 +15,7 @@ mod outbox;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use keygate_core::{Clock, Credential};
 use keygate_http::{
     Headers, Peer, RequestId, RequestIds, RequestLine, RouteRequests, ambiguous_framing, delay_of,
@@ -213,10 +213,12 @@ impl Express {
                 answered
             }
             Decision::Allow(key) => {
+                answers.count(StatusCode::OK);
                 outbox.permission(&key, &decoration);
                 client.send(outbox).await
             }
             Decision::Refuse(refusal) => {
+                answers.count(refusal.status());
                 outbox.response(refusal, &decoration);
                 client.send(outbox).await
             }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header::CACHE_CONTROL,
+    HeaderName, HeaderValue, Method, Request, Response, Uri, header::CACHE_CONTROL,
     uri::PathAndQuery,
 };
 use http_body_util::Full;
@@ -76,10 +76,6 @@ impl ForwardAuth {
             }
             Err(Unclear(why)) => Err(forbidden(why)),
         };
-        let status = decided
-            .as_ref()
-            .map_or_else(Response::status, |_| StatusCode::OK);
-        self.answers.count(status);
         decided.map_err(with_error_header)
     }
 
@@ -98,6 +94,7 @@ impl ForwardAuth {
         };
         let decided = self.decide(&question, peer, span).await;
         let answer = decided.map_or_else(|refusal| refusal, |key| permission(&key));
+        self.answers.count(answer.status());
         answer.map(Full::new)
     }
 }

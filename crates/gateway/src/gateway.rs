@@ -53,6 +53,15 @@ pub struct Gateway {
     room: Room,
 }
 
+/// A request as the HTTP library has it.
+struct Received<'g, 'r> {
+    request: Request<ClientBody>,
+    target: &'r PathAndQuery,
+    handshake: Option<Handshake>,
+    peer: Peer<'g>,
+    span: Option<&'r RequestSpan>,
+}
+
 /// A request that asks to be admitted.
 pub(crate) struct Asking<'a, H, B> {
     pub(crate) method: &'a Method,
@@ -74,6 +83,22 @@ impl<'g> Destination<'g, '_> {
     pub(crate) fn model_list(&self, method: &Method) -> Option<&'g OfPath> {
         let of_path = self.upstream.filter(|of_path| of_path.depends_on_model())?;
         is_model_list(method, &self.path).then_some(of_path)
+    }
+
+    /// Whether a WebSocket to it has events of `OpenAI`'s APIs.
+    fn has_events(&self) -> bool {
+        is_socket_for_inference(&self.path)
+    }
+
+    /// Whether the path can be one of an upstream.
+    fn check(&self) -> Result<(), Problem> {
+        if self.path.has_v1_twice() {
+            return Err(not_found(V1_TWICE));
+        }
+        if self.upstream.is_none() && lacks_v1(&self.path.decoded) {
+            return Err(not_found(LACKS_V1));
+        }
+        Ok(())
     }
 }
 
@@ -137,7 +162,7 @@ impl Gateway {
         decoration: &Decoration<'_>,
         span: Option<&RequestSpan>,
     ) -> Response<ResponseBody> {
-        let mut answer = match self.admit_and_forward(request, peer, span).await {
+        let mut answer = match self.answer(request, peer, span).await {
             Ok(answer) => answer.map(Either::Right),
             Err(own) => decoration.shape(own).map(Full::new).map(Either::Left),
         };
@@ -145,7 +170,8 @@ impl Gateway {
         answer
     }
 
-    async fn admit_and_forward(
+    /// Answers a request, and counts the answer: an upstream's, or keygate's own.
+    async fn answer(
         &self,
         mut request: Request<ClientBody>,
         peer: Peer<'_>,
@@ -155,79 +181,81 @@ impl Gateway {
         let target = target.unwrap_or_else(|| PathAndQuery::from_static("/"));
         let handshake = Handshake::of(&mut request, &*self.random);
         let destination = self.destination(target.as_str());
-        let has_events = destination
-            .as_ref()
-            .is_ok_and(|to| handshake.is_some() && is_socket_for_inference(&to.path));
+        let awaited = Awaited(Some(self.answers_to(&destination)));
+        let received = Received {
+            request,
+            target: &target,
+            handshake,
+            peer,
+            span,
+        };
+        let answer = self.admit_and_forward(received, destination).await;
+        awaited.answered(match &answer {
+            Ok(answer) => answer.status(),
+            Err(own) => own.status(),
+        });
+        answer
+    }
+
+    async fn admit_and_forward<'g>(
+        &'g self,
+        received: Received<'g, '_>,
+        destination: Result<Destination<'g, '_>, AmbiguousPath>,
+    ) -> Result<Response<Streamed>, Response<Bytes>> {
+        let Received {
+            mut request,
+            target,
+            handshake,
+            peer,
+            span,
+        } = received;
         // What follows the head of a handshake over HTTP/2 is the socket.
         let is_socket = handshake.is_some() && request.version() == Version::HTTP_2;
         if !is_socket && let Some(refusal) = refusal_by_form(&mut request).await {
-            self.answers_to(&destination).count(refusal.status());
             return Err(refusal);
         }
+        let routed = destination.as_ref().ok();
+        let list = routed.and_then(|to| to.model_list(request.method()));
+        let has_events = handshake.is_some() && routed.is_some_and(Destination::has_events);
         let (parts, mut body) = request.into_parts();
-        let headers = &ReceivedHeaders {
-            headers: &parts.headers,
-            begin_socket: handshake.is_some(),
-        };
-        let list = destination
-            .as_ref()
-            .ok()
-            .and_then(|to| to.model_list(&parts.method));
-        let mut awaited = Awaited(Some(self.answers_to(&destination)));
         let asking = Asking {
             method: &parts.method,
             target: target.as_str(),
-            headers,
+            headers: &ReceivedHeaders {
+                headers: &parts.headers,
+                begin_socket: handshake.is_some(),
+            },
             body: &mut body,
         };
-        let mut admitted = match self.admit(destination, asking, peer, span).await {
-            Ok(admitted) => admitted,
-            Err(refusal) => {
-                awaited.answered();
-                return Err(refusal);
-            }
-        };
+        let mut admitted = self.admit(destination, asking, peer, span).await?;
         if let Some(of_path) = list {
-            let answer = model_list::list(of_path, &target).await;
-            awaited.answered();
-            admitted.answers.count(answer.status());
-            return Err(answer);
+            return Err(model_list::list(of_path, target).await);
         }
         let mut request = Request::from_parts(parts, body);
         if let Some(answer) = last_hop(&mut request) {
-            awaited.answered();
-            admitted.answers.count(answer.status());
             return Err(answer);
         }
-        let method = request.method().clone();
-        let asks_for_socket = handshake.is_some();
         // An upstream that opens no socket answers as to any GET, which over HTTP/2 would begin one.
         let may_pass_plain = admitted.key.scopes.permits(Scope::Read) && !is_socket;
+        let method = request.method().clone();
+        let asks_for_socket = handshake.is_some();
         // Apart, so that a refusal takes no room for it.
-        let answer = Box::pin(forward(
+        let forwarded = Box::pin(forward(
             request,
-            &target,
+            target,
             &mut admitted,
             asks_for_socket,
             span,
-        ))
-        .await;
-        let answer = match answer {
-            Ok(Answered::Exchange(plain))
+        ));
+        let answered = forwarded.await.and_then(|answered| match answered {
+            Answered::Exchange(plain)
                 if asks_for_socket && plain.status().is_success() && !may_pass_plain =>
             {
                 Err(no_socket())
             }
-            answer => answer,
-        };
-        let answer = answer.map_err(|problem| failure_response(&problem, &method));
-        let status = match &answer {
-            Ok(Answered::Exchange(answer)) => answer.status(),
-            Ok(Answered::Socket(_)) => StatusCode::SWITCHING_PROTOCOLS,
-            Err(failure) => failure.status(),
-        };
-        awaited.answered();
-        admitted.answers.count(status);
+            answered => Ok(answered),
+        });
+        let answered = answered.map_err(|problem| failure_response(&problem, &method))?;
         let Admitted {
             held,
             mut turn,
@@ -235,7 +263,7 @@ impl Gateway {
             ..
         } = admitted;
         let open = open.of(turn.take_under_way());
-        match (answer?, handshake.zip(held)) {
+        match (answered, handshake.zip(held)) {
             (Answered::Socket(accepted), Some((handshake, key))) => {
                 Err(open_socket(accepted, handshake, key, has_events, open))
             }
@@ -272,7 +300,7 @@ impl Gateway {
         destination.map_or(&self.unrouted, |destination| destination.answers)
     }
 
-    /// Admits a request, or counts and returns keygate's own answer: to a preflight, or the refusal.
+    /// Admits a request, or gives keygate's own answer: to a preflight, or the refusal.
     pub(crate) async fn admit<'g>(
         &'g self,
         destination: Result<Destination<'g, '_>, AmbiguousPath>,
@@ -287,52 +315,44 @@ impl Gateway {
             body,
         } = request;
         let answers = self.answers_to(&destination);
-        let admitted: Result<_, Response<Bytes>> = async {
-            let destination = destination.map_err(|ambiguous| refused(ambiguous.into()))?;
-            let (path, upstream) = (destination.path, destination.upstream);
-            if let Some(answer) = self.cors.preflight(method, headers) {
-                return Err(answer);
-            }
-            if path.has_v1_twice() {
-                return Err(problem_response(&not_found(V1_TWICE)));
-            }
-            if upstream.is_none() && lacks_v1(&path.decoded) {
-                return Err(problem_response(&not_found(LACKS_V1)));
-            }
-            if let (Some(span), Some(upstream)) = (span, upstream) {
-                span.note_route(upstream.first().path());
-            }
-            let client = || Some(peer.client(headers));
-            let key = self
-                .authorizer
-                .authorize(method, target, &path, headers, client)
-                .await
-                .map_err(refused)?;
-            let authorizer = &self.authorizer;
-            let held = headers
-                .begin_socket()
-                .then(|| authorizer.hold(method, target, &path, headers));
-            let of_path = upstream.ok_or_else(|| problem_response(&no_upstream(&path)))?;
-            let inspection = Inspection {
-                room: &self.room,
-                method,
-                target,
-                path: &path,
-                headers,
-            };
-            let balancer = balancer(of_path, &inspection, body).await;
-            let balancer = balancer.map_err(|problem| problem_response(&problem))?;
-            Ok(Admitted {
-                key,
-                held: held.transpose().map_err(refused)?,
-                peer,
-                turn: balancer.choose(),
-                answers,
-                open: self.open.open(),
-            })
+        let destination = destination.map_err(|ambiguous| refused(ambiguous.into()))?;
+        if let Some(answer) = self.cors.preflight(method, headers) {
+            return Err(answer);
         }
-        .await;
-        admitted.inspect_err(|refusal| answers.count(refusal.status()))
+        let own = |problem: Problem| problem_response(&problem);
+        destination.check().map_err(own)?;
+        let Destination { path, upstream, .. } = destination;
+        if let (Some(span), Some(upstream)) = (span, upstream) {
+            span.note_route(upstream.first().path());
+        }
+        let authorizer = &self.authorizer;
+        let client = || Some(peer.client(headers));
+        let deciding = authorizer.authorize(method, target, &path, headers, client);
+        let key = deciding.await.map_err(refused)?;
+        let hold_key = || authorizer.hold(method, target, &path, headers);
+        let of_path = upstream.ok_or_else(|| own(no_upstream(&path)))?;
+        let inspection = Inspection {
+            room: &self.room,
+            method,
+            target,
+            path: &path,
+            headers,
+        };
+        let balancer = balancer(of_path, &inspection, body).await.map_err(own)?;
+        if of_path.depends_on_model() {
+            // The body may have been long in coming, and the key revoked meanwhile.
+            let checked = hold_key().map_err(refused)?.check().await;
+            checked.map_err(|refusal| refused(Refused::Key(refusal)))?;
+        }
+        let socket_key = headers.begin_socket().then(hold_key);
+        Ok(Admitted {
+            key,
+            held: socket_key.transpose().map_err(refused)?,
+            peer,
+            turn: balancer.choose(),
+            answers,
+            open: self.open.open(),
+        })
     }
 }
 
@@ -386,8 +406,10 @@ fn open_socket(
 struct Awaited<'g>(Option<&'g RouteRequests>);
 
 impl Awaited<'_> {
-    fn answered(&mut self) {
-        self.0 = None;
+    fn answered(mut self, status: StatusCode) {
+        if let Some(answers) = self.0.take() {
+            answers.count(status);
+        }
     }
 }
 

@@ -72,6 +72,7 @@ struct World {
     llama: Api,
     rest: Api,
     program: Program,
+    account: Account,
     key: String,
 }
 
@@ -92,6 +93,7 @@ async fn world() -> World {
         llama,
         rest,
         program,
+        account,
         key,
     }
 }
@@ -255,6 +257,33 @@ async fn there_is_room_for_so_many_bodies_and_it_is_given_back() {
         status_and_text(request).await == (200, "rest".to_owned())
     })
     .await;
+}
+
+/// A body that is held may be long in coming.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_revoked_while_its_body_is_held_opens_nothing() {
+    let world = world().await;
+    let (id, key) = world.account.key(&["chat"]).await;
+    let (pieces, coming) = tokio::sync::mpsc::channel::<Result<&str, std::io::Error>>(1);
+    let body = Body::wrap_stream(futures_util::stream::unfold(coming, async |mut coming| {
+        Some((coming.recv().await?, coming))
+    }));
+    let request = Client::new().post(format!("{}/v1/chat/completions", world.program.url));
+    let asked = tokio::spawn(request.bearer_auth(&key).body(body).send());
+    pieces.send(Ok(r#"{"model":"#)).await.expect("it is read");
+    eventually("the key is used", async || {
+        let path = format!("/api/keys/{id}");
+        let shown = world.account.call(reqwest::Method::GET, &path).send().await;
+        let shown: Value = shown.expect("an answer").json().await.expect("JSON");
+        shown["last_used_at"] != Value::Null
+    })
+    .await;
+    assert_eq!(world.account.delete(&id).await.status(), 200);
+    pieces.send(Ok(r#""llama-3"}"#)).await.expect("it is read");
+    drop(pieces);
+    let answer = asked.await.expect("it ends").expect("an answer");
+    assert_eq!(answer.status(), 401);
+    assert_eq!(world.seen(), 0);
 }
 
 #[tokio::test]
