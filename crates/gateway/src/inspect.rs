@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use crate::{
-    faults::{overloaded, stalled_body},
+    faults::{broken_body, overloaded, stalled_body},
     path::Readings,
     progress::BODY_SILENCE,
     routes::{is_inference, model_in_path},
@@ -80,9 +80,7 @@ impl Inspected for ClientBody {
             .await
             .map_err(|_| stalled_body())?
         {
-            let frame = frame.map_err(|_| {
-                Problem::new(Code::InvalidRequest, "The body is incomplete or malformed.")
-            })?;
+            let frame = frame.map_err(|_| broken_body())?;
             let data = frame.data_ref().map_or(&[][..], |data| data);
             held.extend_from_slice(data);
             taken.merge(room.take(held.len() / SHARE - taken.num_permits())?);

@@ -4,9 +4,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header, uri::PathAndQuery};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::PathAndQuery};
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::client::conn::http1;
+use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
@@ -60,37 +60,24 @@ impl Upstream {
 
     async fn ask(&self) -> Result<Probe, ProbeError> {
         let target = format!("{}{}", self.base_path, self.probe_path);
-        let request = self.own_request(PathAndQuery::try_from(target).map_err(other)?);
-        let stream = self.connector.connect().await?;
-        let handshake = http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = handshake.map_err(|error| why(&error))?;
-        // The answer's head is all that is wanted: whatever comes then ends with the connection.
-        let mut answered = std::pin::pin!(sender.send_request(request));
-        let answer = tokio::select! {
-            biased;
-            answer = &mut answered => answer,
-            _ = connection => answered.await,
-        };
-        let answer = answer.map_err(|error| why(&error))?;
-        let date = answer.headers().get(header::DATE);
-        let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
-        Ok(Probe {
-            path: self.probe_path.to_string(),
-            status: answer.status(),
-            date,
+        let target = PathAndQuery::try_from(target).map_err(other)?;
+        self.ask_for(target, async |answer| {
+            let date = answer.headers().get(header::DATE);
+            let date = date.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+            Ok(Probe {
+                path: self.probe_path.to_string(),
+                status: answer.status(),
+                date,
+            })
         })
+        .await
     }
 
     /// What the upstream has at a client's path and query, with the configured credential: the body of its answer, if that
     /// is a success.
     pub(crate) async fn fetch(&self, target: &PathAndQuery) -> Result<Bytes, ProbeError> {
-        let request = self.own_request(self.target(target).map_err(other)?);
-        let stream = self.connector.connect().await?;
-        let handshake = http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = handshake.map_err(|error| why(&error))?;
-        let fetched = async {
-            let answer = sender.send_request(request).await;
-            let answer = answer.map_err(|error| why(&error))?;
+        let target = self.target(target).map_err(other)?;
+        self.ask_for(target, async |answer| {
             if !answer.status().is_success() {
                 return Err(other(format!("it answered {}", answer.status())));
             }
@@ -98,12 +85,29 @@ impl Upstream {
                 .collect()
                 .await;
             Ok(body.map_err(other)?.to_bytes())
-        };
-        let mut fetched = std::pin::pin!(fetched);
+        })
+        .await
+    }
+
+    /// What `read` makes of the answer to a request of keygate's own. It has a connection of its own, with which ends
+    /// whatever comes after that.
+    async fn ask_for<T>(
+        &self,
+        target: PathAndQuery,
+        read: impl AsyncFnOnce(Response<Incoming>) -> Result<T, ProbeError>,
+    ) -> Result<T, ProbeError> {
+        let request = self.own_request(target);
+        let stream = self.connector.connect().await?;
+        let handshake = http1::handshake(TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.map_err(|error| why(&error))?;
+        let mut asked = std::pin::pin!(async {
+            let answer = sender.send_request(request).await;
+            read(answer.map_err(|error| why(&error))?).await
+        });
         tokio::select! {
             biased;
-            fetched = &mut fetched => fetched,
-            _ = connection => fetched.await,
+            asked = &mut asked => asked,
+            _ = connection => asked.await,
         }
     }
 

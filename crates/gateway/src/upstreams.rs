@@ -3,7 +3,7 @@ use std::{cmp::Reverse, fmt, sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use tokio::{sync::Semaphore, time::sleep};
 
-use crate::{Upstream, balancer::Balancer};
+use crate::{Models, Upstream, balancer::Balancer};
 
 /// How often upstreams that share a path are asked whether they work.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
@@ -117,14 +117,15 @@ impl OfPath {
     /// Those for a model: the first that name it, or else those for all. What names no model goes to those for all, or
     /// the first.
     pub(crate) fn place_for(&self, model: Option<&str>) -> Option<usize> {
-        let place = |is_meant: &dyn Fn(&Balancer) -> bool| self.by_model.iter().position(is_meant);
-        let named = model.and_then(|model| {
-            place(&|balancer| {
-                let models = balancer.first().models();
-                models.is_some_and(|models| models.include(model))
-            })
-        });
-        let for_all = || place(&|balancer| balancer.first().models().is_none());
+        let models = || {
+            self.by_model
+                .iter()
+                .map(|balancer| balancer.first().models())
+        };
+        let include =
+            |models: Option<&Models>, model| models.is_some_and(|models| models.include(model));
+        let named = model.and_then(|model| models().position(|models| include(models, model)));
+        let for_all = || models().position(|models| models.is_none());
         let unnamed = || model.is_none().then_some(0);
         named.or_else(for_all).or_else(unnamed)
     }
@@ -156,7 +157,7 @@ impl fmt::Display for Upstreams {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Models, upstream::tests::upstream};
+    use crate::upstream::tests::upstream;
 
     #[test]
     fn the_longest_path_wins() {
