@@ -29,7 +29,7 @@ const X_FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
 const PATH: &str = "/verify";
 
 /// Whether a path belongs to forward-auth.
-pub fn is_forward_auth(path: &str) -> bool {
+pub(crate) fn is_forward_auth(path: &str) -> bool {
     path.strip_prefix(PATH)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

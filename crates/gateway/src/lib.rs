@@ -45,7 +45,7 @@ pub use cors::{AllowedOrigin, Cors};
 pub use decorate::{Decoration, X_KEYGATE_STALE};
 pub use express::{ClientStream, Express, Outcome};
 pub use ext_authz::ExtAuthz;
-pub use forward_auth::{ForwardAuth, is_forward_auth};
+pub use forward_auth::ForwardAuth;
 pub use gateway::{Gateway, client_gone};
 pub use headers::X_KEYGATE_UPSTREAM;
 pub use models::Models;

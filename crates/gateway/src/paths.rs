@@ -32,11 +32,19 @@ impl Paths {
             Self::All => Some(Front::Gateway),
             Self::Shared { .. } if is_data_plane(path) => Some(Front::Gateway),
             Self::Shared { .. } if is_forward_auth(path) => Some(Front::ForwardAuth),
+            Self::Shared { .. } => {
+                (!self.keep(path) && gateway.serves(path)).then_some(Front::Gateway)
+            }
+        }
+    }
+
+    /// Whether a path, in any spelling, is kept from the upstreams.
+    pub fn keep(self, path: &str) -> bool {
+        match self {
+            Self::All => false,
             Self::Shared { is_own } => {
-                let is_own = |path: &str| is_own(path) || is_forward_auth(path);
-                let is_others =
-                    !is_own(path) && !is_own(&percent_decode_str(path).decode_utf8_lossy());
-                (is_others && gateway.serves(path)).then_some(Front::Gateway)
+                let path = percent_decode_str(path).decode_utf8_lossy();
+                is_own(&path) || is_forward_auth(&path)
             }
         }
     }

@@ -21,3 +21,4 @@ pub(crate) use sections::{SETTINGS, Traces};
 pub(crate) use setting::{Given, Kind, Place, Setting, did_you_mean};
 pub(crate) use settings::{Flags, Settings, reachable};
 pub(crate) use types::AddressOrOff;
+pub(crate) use upstreams::SERVER_PATHS;

@@ -1,7 +1,7 @@
 //! The upstreams.
 
 use keygate_gateway::{
-    InvalidUpstream, Models, PoolTimeouts, Upstream, UpstreamTimeouts, Upstreams, is_forward_auth,
+    InvalidUpstream, Models, Paths, PoolTimeouts, Upstream, UpstreamTimeouts, Upstreams,
 };
 
 use super::{
@@ -11,6 +11,11 @@ use super::{
     value::invalid,
 };
 use crate::failure::Failure;
+
+/// Which paths on `server.listen` are the data plane's.
+pub(crate) const SERVER_PATHS: Paths = Paths::Shared {
+    is_own: keygate_web::is_own,
+};
 
 /// What stands in the place of a path that is to be probed.
 pub(super) const NOT_PROBED: &str = "off";
@@ -94,8 +99,7 @@ pub(super) fn sections(
         return Err(invalid("upstream.models", model.escape_debug(), rule));
     }
     // Of all paths those that are keygate's own can be left out.
-    let has_own =
-        |path: &&str| *path != "/" && (keygate_web::is_own(path) || is_forward_auth(path));
+    let has_own = |path: &&str| *path != "/" && SERVER_PATHS.keep(path);
     if gateway.listen.is_none()
         && let Some(path) = sections.iter().map(sections::Upstream::path).find(has_own)
     {

@@ -20,7 +20,7 @@ use super::{
     metrics::{self, Metrics},
     resources::Resources,
 };
-use crate::config::Settings;
+use crate::config::{SERVER_PATHS, Settings};
 
 /// The parts from which the handlers of connections are built.
 pub(super) struct Services {
@@ -121,10 +121,9 @@ impl Services {
             let app = app.clone();
             serve(listener, Entrance { app, paths }, crowd, stopped)
         };
-        let is_own = keygate_web::is_own;
         let gateway = resources.listeners.gateway;
         let gateway = gateway.map(|listener| enter(listener, Paths::All));
-        let http = enter(resources.http, Paths::Shared { is_own });
+        let http = enter(resources.http, SERVER_PATHS);
         [Some(http), gateway, ext_authz, metrics]
             .into_iter()
             .flatten()
