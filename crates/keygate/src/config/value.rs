@@ -34,14 +34,6 @@ pub(crate) struct Chosen<T> {
 pub(crate) struct OneOrMore<T>(pub(crate) Vec<T>);
 
 impl Given {
-    /// The values of a list.
-    fn each_text(&self) -> impl Iterator<Item = &str> {
-        self.texts.iter().flat_map(|text| match self.place {
-            Place::File => vec![&**text],
-            Place::Flag | Place::Variable(_) => text.split(',').map(str::trim).collect(),
-        })
-    }
-
     fn parse<T: Value>(&self, setting: &Setting, text: &str) -> Result<T, Failure> {
         T::parse(text).map_err(|rule| {
             let failure = invalid(&self.name(setting), text, rule);
@@ -95,7 +87,10 @@ impl<T: Value> Field for Vec<T> {
         let Some(given) = given else {
             return Ok(Self::new());
         };
-        let texts = given.each_text();
+        let texts = given.texts.iter().flat_map(|text| match given.place {
+            Place::File => vec![&**text],
+            Place::Flag | Place::Variable(_) => text.split(',').map(str::trim).collect(),
+        });
         texts.map(|text| given.parse(setting, text)).collect()
     }
 }
@@ -104,12 +99,7 @@ impl<T: Value> Field for OneOrMore<T> {
     const KIND: Kind = Kind::OneOrMore;
 
     fn read(setting: &Setting, given: Option<&Given>) -> Result<Self, Failure> {
-        let given = given.ok_or_else(|| setting.missing())?;
-        let values: Result<Vec<T>, _> = given
-            .each_text()
-            .map(|text| given.parse(setting, text))
-            .collect();
-        let values = values?;
+        let values = Vec::read(setting, given)?;
         if values.is_empty() {
             return Err(setting.missing());
         }
