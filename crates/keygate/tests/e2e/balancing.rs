@@ -17,10 +17,8 @@ use futures_util::{StreamExt, future::join_all, stream};
 use serde_json::Value;
 use tokio::{net::TcpListener, runtime::Runtime, time::sleep};
 
-use crate::support::{Account, Program, Spawn, eventually, free_port};
+use crate::support::{Account, LANES, Program, Spawn, eventually, free_port};
 
-/// What `Connection` says for the express lane to serve a request, and for the HTTP library to.
-const LANES: [&str; 2] = ["keep-alive", "close"];
 const PIECES: usize = 5;
 
 /// A server that notes what it is sent, and can be killed and made to hang.

@@ -17,10 +17,7 @@ use reqwest::{Body, Client, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::{Account, Program, Spawn, eventually};
-
-/// What `Connection` says for the express lane to serve a request, and for the HTTP library to.
-const LANES: [&str; 2] = ["keep-alive", "close"];
+use crate::support::{Account, LANES, Program, Spawn, eventually};
 
 /// An API that serves some models, and answers with its name and what it was sent.
 struct Api {
@@ -76,17 +73,23 @@ struct World {
     key: String,
 }
 
+/// A keygate before these, each for its models.
+fn program(upstreams: &[(SocketAddr, Option<&str>)]) -> Program {
+    let sections = upstreams.iter().map(|(address, models)| {
+        let models = models.map(|models| format!("models = [\"{models}\"]\n"));
+        let models = models.unwrap_or_default();
+        format!("[[upstream]]\nurl = \"http://{address}\"\n{models}")
+    });
+    Program::start(Spawn {
+        config: Some(sections.collect()),
+        ..Spawn::default()
+    })
+}
+
 async fn world() -> World {
     let llama = Api::start("llama", &["llama-3", "llama-4", "whisper"]).await;
     let rest = Api::start("rest", &["gpt", "llama-of-another", "meta/x"]).await;
-    let config = format!(
-        "[[upstream]]\nurl = \"http://{}\"\nmodels = [\"llama*\"]\n[[upstream]]\nurl = \"http://{}\"\n",
-        llama.address, rest.address
-    );
-    let program = Program::start(Spawn {
-        config: Some(config),
-        ..Spawn::default()
-    });
+    let program = program(&[(llama.address, Some("llama*")), (rest.address, None)]);
     let account = Account::create(&program).await;
     let (_, key) = account.key(&["chat", "read", "write"]).await;
     World {
@@ -342,14 +345,7 @@ async fn lists_that_are_none_are_left_out() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let config = format!(
-            "[[upstream]]\nurl = \"http://{address}\"\nmodels = [\"llama*\"]\n[[upstream]]\nurl = \"http://{}\"\n",
-            good.address
-        );
-        let program = Program::start(Spawn {
-            config: Some(config),
-            ..Spawn::default()
-        });
+        let program = program(&[(address, Some("llama*")), (good.address, None)]);
         let (_, key) = Account::create(&program).await.key(&["read"]).await;
         let request = Client::new().get(format!("{}/v1/models", program.url));
         let (status, text) = status_and_text(request.bearer_auth(&key)).await;
@@ -363,14 +359,7 @@ async fn lists_that_are_none_are_left_out() {
 #[tokio::test]
 async fn a_model_that_no_upstream_is_for_is_not_found() {
     let api = Api::start("only", &["llama-3"]).await;
-    let config = format!(
-        "[[upstream]]\nurl = \"http://{}\"\nmodels = [\"llama*\"]\n",
-        api.address
-    );
-    let program = Program::start(Spawn {
-        config: Some(config),
-        ..Spawn::default()
-    });
+    let program = program(&[(api.address, Some("llama*"))]);
     let (_, key) = Account::create(&program).await.key(&["chat"]).await;
     for lane in LANES {
         let request = Client::new().post(format!("{}/v1/embeddings", program.url));

@@ -3,10 +3,7 @@
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use crate::support::{Account, Program, Spawn, Upstream};
-
-/// What `Connection` says for the express lane to serve a request, and for the HTTP library to.
-const LANES: [&str; 2] = ["keep-alive", "close"];
+use crate::support::{Account, LANES, Program, Spawn, Upstream};
 
 struct Answer {
     status: StatusCode,

@@ -28,6 +28,9 @@ pub use world::World;
 
 use std::time::{Duration, Instant};
 
+/// What `Connection` says for the express lane to serve a request, and for the HTTP library to.
+pub const LANES: [&str; 2] = ["keep-alive", "close"];
+
 /// Asks again and again until the answer is yes; fails after 20 seconds.
 pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
