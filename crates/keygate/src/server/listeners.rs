@@ -1,6 +1,9 @@
-use std::{io::ErrorKind, net::SocketAddr};
+use std::{
+    io::{self, ErrorKind},
+    net::SocketAddr,
+};
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::{
     config::{AddressOrOff, Settings},
@@ -113,7 +116,7 @@ impl Binding<'_> {
         if let Some(why) = twin(is_same) {
             return Err(why);
         }
-        let error = match TcpListener::bind(address).await {
+        let error = match listen(address) {
             Ok(listener) => return Ok(Some(listener)),
             Err(error) => error,
         };
@@ -138,6 +141,21 @@ impl Binding<'_> {
                 Some(addresses) => addresses.iter().any(|held| overlap(*held, address)),
             })
     }
+}
+
+/// The system keeps as many connections waiting to be accepted as it has room for, at most so many. Once there is
+/// no more room, a client may take itself for connected where the system knows nothing of it.
+const BACKLOG: u32 = 4_096;
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // A start right after a stop finds connections of before that are not forgotten yet.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn said(address: SocketAddr, is_held: bool) -> Finding {
