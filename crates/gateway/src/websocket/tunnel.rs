@@ -7,7 +7,7 @@ use http::Response;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use keygate_core::Problem;
-use keygate_http::ErrorResponse;
+use keygate_http::{ErrorResponse, status_of};
 use keygate_verify::{HeldKey, Refusal};
 use parking_lot::Mutex;
 use serde_json::json;
@@ -126,10 +126,12 @@ impl Verdict {
             .map_or("server_stopping", |problem| problem.code.as_str())
     }
 
-    /// An event as `OpenAI`'s realtime API writes errors.
+    /// An event as `OpenAI`'s APIs write errors: that of responses says the status, too.
     fn event(&self) -> Option<Vec<u8>> {
-        let error = json!(ErrorResponse::from(self.problem.as_ref()?));
-        let event = json!({"type": "error", "error": error["error"]});
+        let problem = self.problem.as_ref()?;
+        let error = json!(ErrorResponse::from(problem));
+        let event =
+            json!({"type": "error", "status": status_of(problem.code), "error": error["error"]});
         Some(text(event.to_string().as_bytes()))
     }
 }

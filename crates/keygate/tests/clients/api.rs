@@ -21,7 +21,7 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-const WORDS: [&str; 2] = ["Hello ", "there"];
+pub(crate) const WORDS: [&str; 2] = ["Hello ", "there"];
 
 pub(crate) struct Api {
     address: SocketAddr,

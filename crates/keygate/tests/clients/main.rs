@@ -5,6 +5,7 @@
 mod support;
 
 mod api;
+mod sockets;
 mod table;
 
 use std::{path::Path, process::Command, time::Duration};
@@ -238,23 +239,8 @@ fn run(client: &Client, program: &Program, keys: &Value) -> Said {
     let refusals =
         refusals.map(|refusal| json!({"key": keys[refusal.key], "model": refusal.model}));
     let asked = json!({"url": url, "key": keys["good"], "refusals": refusals.collect::<Vec<_>>()});
-    let (script, mode) = client.script.split_once(' ').unwrap_or((client.script, ""));
-    let tools = Path::new(HERE).join("../../target/test-tools");
-    let is_python = Path::new(script).extension().is_some_and(|end| end == "py");
-    let script = Path::new(HERE).join("tests/clients/scripts").join(script);
-    let mut command = if is_python {
-        Command::new(tools.join("venv/bin/python"))
-    } else {
-        Command::new("node")
-    };
-    let node_modules = tools.join("npm/node_modules");
-    let output = command
-        .arg(script)
-        .args([&asked.to_string(), mode])
-        .env("NODE_MODULES", node_modules)
-        .env_remove("OPENAI_API_KEY")
-        .output()
-        .expect("it runs");
+    let (name, mode) = client.script.split_once(' ').unwrap_or((client.script, ""));
+    let output = script(name, &asked, mode).output().expect("it runs");
     let complaint = String::from_utf8_lossy(&output.stderr);
     let said = output
         .stdout
@@ -262,6 +248,25 @@ fn run(client: &Client, program: &Program, keys: &Value) -> Said {
         .find(|line| !line.is_empty());
     serde_json::from_slice(said.unwrap_or_default())
         .unwrap_or_else(|error| panic!("{}: {error}\n{complaint}", client.name))
+}
+
+/// A script with what it is asked for, in the way of using its library that `mode` names.
+fn script(name: &str, asked: &Value, mode: &str) -> Command {
+    let tools = Path::new(HERE).join("../../target/test-tools");
+    let is_python = Path::new(name).extension().is_some_and(|end| end == "py");
+    let script = Path::new(HERE).join("tests/clients/scripts").join(name);
+    let mut command = if is_python {
+        Command::new(tools.join("venv/bin/python"))
+    } else {
+        Command::new("node")
+    };
+    let node_modules = tools.join("npm/node_modules");
+    command
+        .arg(script)
+        .args([&asked.to_string(), mode])
+        .env("NODE_MODULES", node_modules)
+        .env_remove("OPENAI_API_KEY");
+    command
 }
 
 #[tokio::test(flavor = "multi_thread")]

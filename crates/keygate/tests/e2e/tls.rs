@@ -1,6 +1,6 @@
 //! Upstreams behind TLS.
 
-use std::{convert::Infallible, sync::Arc};
+use std::convert::Infallible;
 
 use http_body_util::Full;
 use hyper::{body::Bytes, service::service_fn};
@@ -10,23 +10,12 @@ use hyper_util::{
 };
 use reqwest::Client;
 use tokio::net::TcpListener;
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{ServerConfig, pki_types::PrivateKeyDer},
-};
 
-use crate::support::{Account, EMAIL, Program, Spawn};
+use crate::support::{Account, EMAIL, Program, Spawn, certificate};
 
 /// An upstream at `https://localhost:…`, and its certificate in PEM.
 async fn upstream() -> (String, String) {
-    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
-    let certified = certified.expect("a certificate");
-    let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).expect("a key");
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![certified.cert.der().clone()], key)
-        .expect("a configuration");
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let (acceptor, certificate) = certificate();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {
@@ -47,7 +36,7 @@ async fn upstream() -> (String, String) {
             });
         }
     });
-    (format!("https://localhost:{port}"), certified.cert.pem())
+    (format!("https://localhost:{port}"), certificate)
 }
 
 async fn get(program: &Program) -> (u16, String) {

@@ -185,6 +185,7 @@ async fn nothing_passes_once_a_revocation_is_acknowledged_and_the_client_is_told
     };
     let event: Value = serde_json::from_str(event).expect("JSON");
     assert_eq!(event["type"], "error");
+    assert_eq!(event["status"], 401);
     assert_eq!(event["error"]["code"], "invalid_api_key");
     assert_eq!(close.expect("a close").code, CloseCode::Policy);
     let (messages, close) = rest(&mut plain).await;

@@ -5,6 +5,7 @@
 
 mod account;
 mod caller;
+mod certificate;
 mod echo;
 pub mod http2;
 mod memory_limit;
@@ -17,6 +18,7 @@ mod world;
 
 pub use account::{Account, EMAIL, PASSWORD};
 pub use caller::Caller;
+pub use certificate::certificate;
 pub use echo::Echo;
 pub use memory_limit::{MIB, MemoryLimit};
 pub use page::{Page, replace};
