@@ -2,7 +2,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response};
-use keygate_core::{Code, Credential, Problem, Scope};
+use keygate_core::{Code, Credential, Problem};
 use keygate_http::{Headers, problem_response};
 use keygate_verify::{HeldKey, Refusal, Verifier, refusal_response};
 
@@ -10,6 +10,7 @@ use crate::{
     RouteTable,
     path::{AmbiguousPath, Readings, path_of},
     routes::Asked,
+    websocket::is_websocket,
 };
 
 /// Decides about requests, wherever they are: by what the route table asks for and the key gives.
@@ -43,20 +44,21 @@ impl Authorizer {
     /// query too. `client` is asked for if the key has to be looked up.
     pub(crate) async fn authorize(
         &self,
-        method: &Method,
+        asked: Asked<'_>,
         target: &str,
         path: &Readings<'_>,
         headers: &impl Headers,
         client: impl FnOnce() -> Option<IpAddr>,
     ) -> Result<Credential, Refused> {
         // To some servers it is the same method as in capitals, with which routes are compared.
-        if method
-            .as_str()
-            .contains(|one: char| one.is_ascii_lowercase())
+        if let Asked::Method(method) = asked
+            && method
+                .as_str()
+                .contains(|one: char| one.is_ascii_lowercase())
         {
             return Err(Refused::Ambiguous(AMBIGUOUS_METHOD));
         }
-        let scope = self.required_scope(method, path, headers)?;
+        let scope = self.routes.required_scope(asked, path)?;
         let verified = self.verifier.verify(headers, target, scope, client).await;
         verified.map_err(Refused::Key)
     }
@@ -64,28 +66,14 @@ impl Authorizer {
     /// The key of a request that was authorized, for what lasts longer than its answer.
     pub(crate) fn hold(
         &self,
-        method: &Method,
+        asked: Asked<'_>,
         target: &str,
         path: &Readings<'_>,
         headers: &impl Headers,
     ) -> Result<HeldKey, Refused> {
-        let scope = self.required_scope(method, path, headers)?;
+        let scope = self.routes.required_scope(asked, path)?;
         let held = self.verifier.hold(headers, target, scope);
         held.map_err(Refused::Key)
-    }
-
-    fn required_scope(
-        &self,
-        method: &Method,
-        path: &Readings<'_>,
-        headers: &impl Headers,
-    ) -> Result<Scope, AmbiguousPath> {
-        let asked = if headers.begin_socket() {
-            Asked::WebSocket
-        } else {
-            Asked::Method(method)
-        };
-        self.routes.required_scope(asked, path)
     }
 
     /// The same for a request that a proxy asks about, and the answer that it passes on if the door
@@ -97,8 +85,13 @@ impl Authorizer {
         headers: &impl Headers,
         client: impl FnOnce() -> Option<IpAddr>,
     ) -> Result<Credential, Response<Bytes>> {
+        let asked = if *method == Method::GET && is_websocket(headers) {
+            Asked::WebSocket
+        } else {
+            Asked::Method(method)
+        };
         let verified = match Readings::of(path_of(target)) {
-            Ok(path) => self.authorize(method, target, &path, headers, client).await,
+            Ok(path) => self.authorize(asked, target, &path, headers, client).await,
             Err(ambiguous) => Err(ambiguous.into()),
         };
         verified.map_err(|refused| match refused {

@@ -32,7 +32,7 @@ use crate::{
     inspect::{Inspected, Inspection, Room},
     is_data_plane, model_list,
     path::{AmbiguousPath, Readings, path_of},
-    routes::{is_model_list, is_socket_for_inference, lacks_v1},
+    routes::{Asked, is_model_list, is_socket_for_inference, lacks_v1},
     streams::{OpenStream, OpenStreams},
     upstreams::OfPath,
     websocket::{Handshake, ReceivedHeaders, Tunnel},
@@ -327,9 +327,14 @@ impl Gateway {
         }
         let authorizer = &self.authorizer;
         let client = || Some(peer.client(headers));
-        let deciding = authorizer.authorize(method, target, &path, headers, client);
+        let asked = if headers.begin_socket() {
+            Asked::WebSocket
+        } else {
+            Asked::Method(method)
+        };
+        let deciding = authorizer.authorize(asked, target, &path, headers, client);
         let key = deciding.await.map_err(refused)?;
-        let hold_key = || authorizer.hold(method, target, &path, headers);
+        let hold_key = || authorizer.hold(asked, target, &path, headers);
         let of_path = upstream.ok_or_else(|| own(no_upstream(&path)))?;
         let inspection = Inspection {
             room: &self.room,

@@ -19,16 +19,14 @@ pub(crate) fn command(folder: &Path, text: &str) -> Command {
     command
 }
 
-#[tokio::test]
-async fn caddy_lets_nobody_in_whom_keygate_does_not() {
-    let world = World::new().await;
+fn start(world: &World, api: &str) -> Proxy {
     let page = Page::read("integrations/caddy.md");
-    let proxy = Proxy::start(|folder, port| {
+    Proxy::start(|folder, port| {
         let site = replace(
             page.block("caddyfile"),
             &[
                 ("127.0.0.1:8080", &world.keygate()),
-                ("127.0.0.1:9000", &world.api()),
+                ("127.0.0.1:9000", api),
                 (
                     "http://:80 {",
                     &format!("http://:{port} {{\n\tbind 127.0.0.1"),
@@ -36,6 +34,10 @@ async fn caddy_lets_nobody_in_whom_keygate_does_not() {
             ],
         );
         command(folder, &format!("{GLOBAL}{site}"))
-    });
-    world.holds_behind(&proxy).await;
+    })
+}
+
+#[tokio::test]
+async fn caddy_lets_nobody_in_whom_keygate_does_not() {
+    World::new().await.holds_behind(start).await;
 }

@@ -11,7 +11,7 @@ const PROGRAM: &str = concat!(
     "/../../target/test-tools/venv/bin/envoy"
 );
 
-fn start(text: impl FnOnce(u16) -> String) -> Proxy {
+fn envoy(text: impl FnOnce(u16) -> String) -> Proxy {
     assert!(
         Path::new(PROGRAM).exists(),
         "`cargo xtask test` installs Envoy"
@@ -34,11 +34,9 @@ fn socket_address(address: &str) -> String {
     format!("address: {host}, port_value: {port} ")
 }
 
-#[tokio::test]
-async fn envoy_over_grpc_lets_nobody_in_whom_keygate_does_not() {
-    let world = World::new().await;
+fn over_grpc(world: &World, api: &str) -> Proxy {
     let page = Page::read("integrations/envoy.md");
-    let proxy = start(|port| {
+    envoy(|port| {
         replace(
             page.blocks("yaml")[0],
             &[
@@ -47,19 +45,13 @@ async fn envoy_over_grpc_lets_nobody_in_whom_keygate_does_not() {
                     &socket_address("127.0.0.1:9191"),
                     &socket_address(&world.ext_authz()),
                 ),
-                (
-                    &socket_address("127.0.0.1:9000"),
-                    &socket_address(&world.api()),
-                ),
+                (&socket_address("127.0.0.1:9000"), &socket_address(api)),
             ],
         )
-    });
-    world.holds_behind(&proxy).await;
+    })
 }
 
-#[tokio::test]
-async fn envoy_over_http_lets_nobody_in_whom_keygate_does_not() {
-    let world = World::new().await;
+fn over_http(world: &World, api: &str) -> Proxy {
     let page = Page::read("integrations/envoy.md");
     let [grpc, filter, removal, credentials] = page.blocks("yaml")[..] else {
         panic!("four blocks of YAML");
@@ -79,7 +71,7 @@ async fn envoy_over_http_lets_nobody_in_whom_keygate_does_not() {
     );
     let pass = "                route: { cluster: api, timeout: 0s }\n";
     let idle = "          stream_idle_timeout: 600s\n";
-    let proxy = start(|port| {
+    envoy(|port| {
         replace(
             grpc,
             &[
@@ -92,12 +84,18 @@ async fn envoy_over_http_lets_nobody_in_whom_keygate_does_not() {
                     &socket_address("127.0.0.1:9191"),
                     &socket_address(&world.keygate()),
                 ),
-                (
-                    &socket_address("127.0.0.1:9000"),
-                    &socket_address(&world.api()),
-                ),
+                (&socket_address("127.0.0.1:9000"), &socket_address(api)),
             ],
         )
-    });
-    world.holds_behind(&proxy).await;
+    })
+}
+
+#[tokio::test]
+async fn envoy_over_grpc_lets_nobody_in_whom_keygate_does_not() {
+    World::new().await.holds_behind(over_grpc).await;
+}
+
+#[tokio::test]
+async fn envoy_over_http_lets_nobody_in_whom_keygate_does_not() {
+    World::new().await.holds_behind(over_http).await;
 }

@@ -5,11 +5,9 @@ use crate::{
     support::{Page, Proxy, replace, write},
 };
 
-#[tokio::test]
-async fn haproxy_lets_nobody_in_whom_keygate_does_not() {
-    let world = World::new().await;
+fn start(world: &World, api: &str) -> Proxy {
     let page = Page::read("integrations/haproxy.md");
-    let proxy = Proxy::start(|folder, port| {
+    Proxy::start(|folder, port| {
         let socket = folder.join("keygate.sock");
         let socket = ("/run/haproxy/keygate.sock", &*socket.to_string_lossy());
         let script = write(
@@ -23,7 +21,7 @@ async fn haproxy_lets_nobody_in_whom_keygate_does_not() {
                 socket,
                 ("/etc/haproxy/keygate.lua", &script),
                 ("127.0.0.1:8080", &world.keygate()),
-                ("127.0.0.1:9000", &world.api()),
+                ("127.0.0.1:9000", api),
                 ("bind :80", &format!("bind 127.0.0.1:{port}")),
             ],
         );
@@ -33,6 +31,10 @@ async fn haproxy_lets_nobody_in_whom_keygate_does_not() {
             .arg("-f")
             .arg(write(folder, "haproxy.cfg", &text));
         command
-    });
-    world.holds_behind(&proxy).await;
+    })
+}
+
+#[tokio::test]
+async fn haproxy_lets_nobody_in_whom_keygate_does_not() {
+    World::new().await.holds_behind(start).await;
 }

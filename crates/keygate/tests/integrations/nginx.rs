@@ -28,20 +28,22 @@ pub(crate) fn command(folder: &Path, page: &str) -> Command {
     command
 }
 
-#[tokio::test]
-async fn nginx_lets_nobody_in_whom_keygate_does_not() {
-    let world = World::new().await;
+fn start(world: &World, api: &str) -> Proxy {
     let page = Page::read("integrations/nginx.md");
-    let proxy = Proxy::start(|folder, port| {
+    Proxy::start(|folder, port| {
         let page = replace(
             page.block("nginx"),
             &[
                 ("127.0.0.1:8080", &world.keygate()),
-                ("127.0.0.1:9000", &world.api()),
+                ("127.0.0.1:9000", api),
                 ("listen 80;", &format!("listen 127.0.0.1:{port};")),
             ],
         );
         command(folder, &page)
-    });
-    world.holds_behind(&proxy).await;
+    })
+}
+
+#[tokio::test]
+async fn nginx_lets_nobody_in_whom_keygate_does_not() {
+    World::new().await.holds_behind(start).await;
 }

@@ -1,10 +1,15 @@
 //! What must hold behind every proxy.
 
-use http::HeaderMap;
+use futures_util::{SinkExt, StreamExt};
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
+use tokio_tungstenite::{
+    connect_async,
+    tungstenite::{Error, Message, client::IntoClientRequest},
+};
 
-use crate::support::{Account, Program, Proxy, Spawn, Upstream};
+use crate::support::{Account, Echo, Program, Proxy, Spawn, Upstream};
 
 /// keygate and an API, before a proxy joins them.
 pub struct World {
@@ -44,12 +49,12 @@ impl World {
         address.to_owned()
     }
 
-    pub fn api(&self) -> String {
-        self.upstream.address.to_string()
-    }
-
-    /// Everything that must hold behind `proxy`.
-    pub async fn holds_behind(mut self, proxy: &Proxy) {
+    /// Everything that must hold behind the proxy that is started before an API at an address.
+    pub async fn holds_behind(mut self, start: impl Fn(&Self, &str) -> Proxy) {
+        let echo = Echo::start().await;
+        let before_echo = start(&self, echo.url.trim_start_matches("http://"));
+        self.sockets_pass_by_their_scope(&before_echo, &echo).await;
+        let proxy = &start(&self, &self.upstream.address.to_string());
         self.good_key_passes_with_its_identity(proxy).await;
         self.bad_keys_are_refused(proxy).await;
         self.missing_scope_is_refused(proxy).await;
@@ -80,6 +85,35 @@ impl World {
             assert!(!seen.headers.contains_key(name), "{name} reached the API");
         }
         assert!(seen.headers.contains_key("x-request-id"));
+    }
+
+    async fn sockets_pass_by_their_scope(&self, proxy: &Proxy, echo: &Echo) {
+        let (id, key) = self.account.key(&["chat"]).await;
+        let (_, reader) = self.account.key(&["read"]).await;
+        let open = async |path: &str, key: &str| {
+            let url = format!("{}{path}", proxy.url.replace("http", "ws"));
+            let mut request = url.into_client_request().expect("a URL");
+            let bearer = HeaderValue::try_from(format!("Bearer {key}")).expect("plain");
+            request.headers_mut().insert(AUTHORIZATION, bearer);
+            connect_async(request).await
+        };
+        let (mut socket, _) = open("/v1/realtime", &key).await.expect("it opens");
+        socket.send(Message::text("hello")).await.expect("sent");
+        let said = socket.next().await.expect("an answer").expect("a message");
+        assert_eq!(said, Message::text("hello"));
+        let asked = echo.last_asked();
+        assert_identity(&asked, &id, "chat");
+        assert!(!asked.contains_key(AUTHORIZATION));
+        for (path, key, status) in [
+            ("/v1/realtime", "sk-something", 401),
+            ("/v1/realtime", &reader, 403),
+            ("/v1/files", &key, 403),
+        ] {
+            match open(path, key).await {
+                Err(Error::Http(refused)) => assert_eq!(refused.status(), status, "{path}"),
+                other => panic!("{path}: {other:?}"),
+            }
+        }
     }
 
     async fn bad_keys_are_refused(&self, proxy: &Proxy) {
