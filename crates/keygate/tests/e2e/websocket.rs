@@ -155,6 +155,53 @@ async fn a_page_puts_the_key_among_the_subprotocols() {
 }
 
 #[tokio::test]
+async fn a_key_among_the_subprotocols_goes_with_what_else_is_sent() {
+    let world = World::with_scopes(&["chat"]).await;
+    let (_, another) = world.account.key(&["chat"]).await;
+    let foreign = "sk-somebody-elses";
+    let (key, another) = (&*world.key, &*another);
+    // What the subprotocols have, what `Authorization` has, and whether the socket opens.
+    let cases: [(&[&str], &str, bool); 8] = [
+        (&[key], key, true),
+        (&[key], foreign, true),
+        (&[foreign], key, true),
+        (&[key], another, false),
+        (&[foreign], foreign, false),
+        (&[key, key], foreign, true),
+        (&[key, another], foreign, false),
+        (&[""], key, true),
+    ];
+    for (protocols, bearer, opens) in cases {
+        let mut request = world
+            .url("/v1/realtime")
+            .into_client_request()
+            .expect("a URL");
+        let protocols = protocols.iter();
+        let offered = protocols.map(|key| format!(", openai-insecure-api-key.{key}"));
+        let offered = format!("realtime{}", offered.collect::<String>());
+        let headers = request.headers_mut();
+        let bearer = format!("Bearer {bearer}");
+        headers.insert(
+            SEC_WEBSOCKET_PROTOCOL,
+            HeaderValue::try_from(&offered).expect("plain"),
+        );
+        headers.insert(
+            "authorization",
+            HeaderValue::try_from(&bearer).expect("plain"),
+        );
+        let opened = connect_async(request).await.map(|(socket, _)| socket);
+        if opens {
+            opened.unwrap_or_else(|error| panic!("{offered} with {bearer}: {error}"));
+            let asked = world.echo.last_asked();
+            assert_eq!(asked[SEC_WEBSOCKET_PROTOCOL], "realtime", "{offered}");
+            assert!(!asked.contains_key("authorization"));
+        } else {
+            assert_eq!(status(opened), 401, "{offered} with {bearer}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_socket_needs_the_scope_for_what_it_is_to() {
     let world = World::with_scopes(&["read"]).await;
     for path in ["/v1/realtime", "/v1/responses", "/v1/models"] {

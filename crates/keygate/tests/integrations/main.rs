@@ -2,6 +2,7 @@
 //! in `docs/integrations` shows.
 
 mod caddy;
+mod credentials;
 mod envoy;
 mod haproxy;
 mod nginx;

@@ -9,7 +9,10 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest},
 };
 
-use crate::support::{Account, Echo, Program, Proxy, Spawn, Upstream};
+use crate::{
+    credentials,
+    support::{Account, Echo, LANES, Program, Proxy, Spawn, Upstream},
+};
 
 /// keygate and an API, before a proxy joins them.
 pub struct World {
@@ -24,15 +27,28 @@ const CONFIG: &str =
 
 impl World {
     pub async fn new() -> Self {
+        let upstream = Upstream::start().await;
         let program = Program::start(Spawn {
             config: Some(CONFIG.to_owned()),
+            upstream: Some(upstream.url()),
             ..Spawn::default()
         });
         Self {
-            upstream: Upstream::start().await,
+            upstream,
             account: Account::create(&program).await,
             program,
             client: Client::new(),
+        }
+    }
+
+    /// keygate itself before the API: over HTTP/1.1 in both lanes, and over HTTP/2.
+    pub async fn credentials_hold_at_the_gateway(&self) {
+        let over_http2 = Client::builder().http2_prior_knowledge().build();
+        let over_http2 = over_http2.expect("a client");
+        let [express, library] = LANES.map(|lane| (&self.client, Some(("connection", lane))));
+        for (client, more) in [express, library, (&over_http2, None)] {
+            let (url, account) = (&self.program.url, &self.account);
+            credentials::are_taken_and_kept(url, client, more, account, &self.upstream).await;
         }
     }
 
@@ -58,7 +74,8 @@ impl World {
         self.good_key_passes_with_its_identity(proxy).await;
         self.bad_keys_are_refused(proxy).await;
         self.missing_scope_is_refused(proxy).await;
-        self.keys_and_overrides_do_not_reach_the_api(proxy).await;
+        self.credentials_are_taken_and_kept(proxy).await;
+        self.overrides_do_not_reach_the_api(proxy).await;
         self.identity_cannot_be_spoofed(proxy).await;
         self.original_request_cannot_be_spoofed(proxy).await;
         self.encoded_path_is_the_one_that_was_authorised(proxy)
@@ -151,14 +168,13 @@ impl World {
         assert_refused(refused, 403, "insufficient_scope").await;
     }
 
-    async fn keys_and_overrides_do_not_reach_the_api(&self, proxy: &Proxy) {
+    async fn credentials_are_taken_and_kept(&self, proxy: &Proxy) {
+        let (url, account) = (&proxy.url, &self.account);
+        credentials::are_taken_and_kept(url, &self.client, None, account, &self.upstream).await;
+    }
+
+    async fn overrides_do_not_reach_the_api(&self, proxy: &Proxy) {
         let (_, key) = self.account.key(&["read"]).await;
-        for name in ["x-api-key", "api-key", "x-goog-api-key"] {
-            let request = self.get(proxy, "/v1/models").header(name, &key);
-            assert_eq!(send(request).await.status(), 200, "{name}");
-            let seen = self.upstream.last_seen();
-            assert!(!seen.headers.contains_key(name), "{name} reached the API");
-        }
         for name in [
             "x-http-method-override",
             "x-http-method",
