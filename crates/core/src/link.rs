@@ -22,7 +22,7 @@ pub struct Link {
     pub kind: LinkKind,
     /// Whose password it resets, if it does.
     pub account_id: Option<AccountId>,
-    /// The address of that account.
+    /// The address of that account, or of the only one that an invitation makes.
     pub account: Option<EmailAddress>,
     /// The address of whoever made it; `None` for the operator.
     pub created_by: Option<EmailAddress>,

@@ -24,6 +24,9 @@ CREATE TABLE key_uses (
   request_count BIGINT NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
 
+-- The address of the only account that an invitation makes.
+ALTER TABLE invitations ADD COLUMN email TEXT;
+
 -- For forgetting what is over.
 CREATE INDEX sessions_by_end ON sessions (least(idle_ends_at, ends_at));
 CREATE INDEX invitations_by_end ON invitations (expires_at);

@@ -184,6 +184,7 @@ pub trait Columns {
             token_hash: self.token_hash()?,
             kind: InvitationKind::parse(&self.some_text("kind")?)
                 .ok_or(StorageError::Corrupt("invitation"))?,
+            email: self.optional_email("email")?,
             created_by: self.optional_account_id("created_by")?,
             session_id: self.id("session_id")?.map(SessionId::from_bytes),
             created_at: self.timestamp("created_at")?,

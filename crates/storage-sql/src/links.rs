@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use keygate_core::{Account, AccountId, LinkId, SessionId, Timestamp, TokenHash};
+use keygate_core::{Account, AccountId, EmailAddress, LinkId, SessionId, Timestamp, TokenHash};
 use keygate_storage::{
     Admission, AuditEntry, Invitation, InvitationKind, Link, LinkPage, LinkStore, MAX_SETUP_LINKS,
     Made, PasswordReset, StorageError,
@@ -19,11 +19,11 @@ use crate::{
 macro_rules! links {
     ($no_id:literal, $condition:literal) => {
         concat!(
-            "SELECT links.*, owner.email AS account_email, maker.email AS maker_email FROM ( \
+            "SELECT links.*, coalesce(owner.email, links.email) AS account_email, maker.email AS maker_email FROM ( \
              SELECT id, kind, ",
             $no_id,
-            " AS account_id, created_by, created_at, expires_at FROM invitations \
-             UNION ALL SELECT id, 'password_reset', account_id, created_by, created_at, expires_at \
+            " AS account_id, email, created_by, created_at, expires_at FROM invitations \
+             UNION ALL SELECT id, 'password_reset', account_id, NULL, created_by, created_at, expires_at \
              FROM password_resets) AS links \
              LEFT JOIN accounts AS owner ON owner.id = links.account_id \
              LEFT JOIN accounts AS maker ON maker.id = links.created_by WHERE ",
@@ -60,8 +60,8 @@ statements! {
     );
     LOOKUP = each!(links!("NULL", "links.id = $1"), links!("NULL::uuid", "links.id = $1"));
     INSERT_INVITATION = both!("INSERT INTO invitations \
-        (token_hash, id, kind, created_by, session_id, created_at, expires_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING");
+        (token_hash, id, kind, email, created_by, session_id, created_at, expires_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING");
     LOOKUP_INVITATION = both!("SELECT * FROM invitations WHERE token_hash = $1");
     /// Locked, so that it is not withdrawn and used as well.
     LOOKUP_INVITATION_LOCKED =
@@ -178,6 +178,7 @@ async fn insert_invitation(
         &invitation.token_hash,
         invitation.id,
         invitation.kind.as_str(),
+        invitation.email.as_ref().map(EmailAddress::as_str),
         invitation.created_by,
         invitation.session_id,
         invitation.created_at,

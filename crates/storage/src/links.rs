@@ -1,5 +1,7 @@
 use async_trait::async_trait;
-use keygate_core::{Account, AccountId, Link, LinkId, LinkKind, SessionId, Timestamp, TokenHash};
+use keygate_core::{
+    Account, AccountId, EmailAddress, Link, LinkId, LinkKind, SessionId, Timestamp, TokenHash,
+};
 
 use crate::{AuditEntry, InsertAccount, Made, StorageError};
 
@@ -35,6 +37,8 @@ pub struct Invitation {
     pub token_hash: TokenHash,
     /// What it is good for.
     pub kind: InvitationKind,
+    /// The address of the only account that it makes; any, where there is none.
+    pub email: Option<EmailAddress>,
     /// Who made it; `None` for the operator.
     pub created_by: Option<AccountId>,
     /// By which session it was made, if by one.

@@ -96,6 +96,7 @@ pub const TABLES: &[Table] = &[
             column("token_hash", Kind::Bytes),
             column("kind", Kind::Text),
             column("id", Kind::Id),
+            column("email", Kind::Text),
             column("created_by", Kind::Id),
             column("session_id", Kind::Id),
             column("created_at", Kind::Number),

@@ -47,12 +47,24 @@ pub(crate) struct NoFields;
 impl<S: Send + Sync> FromRequest<S> for NoFields {
     type Rejection = ApiError;
 
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let OptionalBody(NoRequest {}) = OptionalBody::from_request(request, state).await?;
+        Ok(Self)
+    }
+}
+
+/// A request whose fields may all be left out, and the body with them.
+pub(crate) struct OptionalBody<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalBody<T> {
+    type Rejection = ApiError;
+
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         let bytes = read_body(request).await?;
-        if !bytes.is_empty() {
-            let NoRequest {} = fields(bytes).await?.read()?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
         }
-        Ok(Self)
+        Ok(Self(fields(bytes).await?.read()?))
     }
 }
 

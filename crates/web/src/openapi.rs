@@ -19,7 +19,7 @@ use serde_json::Value;
 use utoipa::{
     OpenApi as _,
     openapi::{
-        OpenApi,
+        OpenApi, RefOr, Schema,
         path::Operation,
         security::{ApiKey, ApiKeyValue, SecurityScheme},
     },
@@ -98,6 +98,7 @@ fn assemble(routes: &[Route]) -> OpenApi {
     let examples = examples::take(components);
     for route in routes {
         if let Some(operation) = operation(&mut document, route) {
+            leave_out(operation);
             examples::show(operation, &examples);
             guards::describe(operation, route);
             extensions::mark(operation, route);
@@ -105,6 +106,21 @@ fn assemble(routes: &[Route]) -> OpenApi {
         }
     }
     document
+}
+
+/// A body that may be left out is none then, and not `null`.
+fn leave_out(operation: &mut Operation) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else {
+        return;
+    };
+    for content in body.content.values_mut() {
+        if let RefOr::T(content) = content
+            && let Some(RefOr::T(Schema::OneOf(either))) = &mut content.schema
+        {
+            let is_named = |one: &RefOr<Schema>| matches!(one, RefOr::Ref(_));
+            content.schema = either.items.iter().find(|one| is_named(one)).cloned();
+        }
+    }
 }
 
 fn operation<'a>(document: &'a mut OpenApi, route: &Route) -> Option<&'a mut Operation> {

@@ -19,7 +19,7 @@ use serde_json::Value;
 pub struct Fields(Vec<(String, Value)>);
 
 /// A request without fields.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoRequest {}
 

@@ -31,7 +31,8 @@ pub use key::{
     SuccessResponse, UpdateKeyRequest,
 };
 pub use link::{
-    LinkPageResponse, LinkResponse, ListLinksQuery, ListedLinkResponse, password_link, signup_link,
+    InviteRequest, LinkPageResponse, LinkResponse, ListLinksQuery, ListedLinkResponse,
+    password_link, signup_link,
 };
 pub use session::SessionResponse;
 pub use status::{

@@ -56,6 +56,16 @@ impl LinkResponse {
     }
 }
 
+/// A request for an invitation.
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = Invite, example = json!({"email": "grace@example.com"}))]
+#[serde(deny_unknown_fields)]
+pub struct InviteRequest {
+    /// The address of the only account that can be made with it, in any spelling; any, where it is left out.
+    #[schema(format = Email, nullable = false)]
+    pub email: Option<String>,
+}
+
 /// An active one-time link, without the link itself.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ListedLink)]
@@ -65,7 +75,7 @@ pub struct ListedLinkResponse {
     id: LinkId,
     #[schema(schema_with = schema::link_kind)]
     kind: LinkKind,
-    /// The address of the account whose password it resets; null for other links.
+    /// The address of the account whose password it resets, or of the only one that it makes; null where it makes any.
     #[schema(value_type = Option<String>, format = Email, required)]
     account: Option<String>,
     /// The address of the admin who made it, or `operator`.

@@ -1,9 +1,13 @@
 use std::time::Duration;
 
-use keygate_core::{Code, LinkId, OneTimeToken, Problem, Token};
+use keygate_core::{Code, EmailAddress, LinkId, OneTimeToken, Problem, Token};
 use keygate_storage::{Action, Actor, AuditEntry, Invitation, InvitationKind};
 
-use super::{Signup, sign_up::not_set_up};
+use super::{
+    Signup,
+    list::parse_email,
+    sign_up::{email_taken, not_set_up},
+};
 use crate::Control;
 
 const SETUP_LIFETIME: Duration = Duration::from_hours(24);
@@ -18,14 +22,18 @@ impl Control {
         }
         let operator = Actor::Operator;
         let id = self.new_invitation_form();
-        let made = self.invite(operator, id, InvitationKind::Setup, SETUP_LIFETIME);
+        let made = self.invite(operator, id, InvitationKind::Setup, None, SETUP_LIFETIME);
         Ok(made.await?.map(|made| made.token))
     }
 
-    /// A token for one new account, good for a week, where the setting allows invitations. Whoever has the
-    /// first account is an admin, which no invitation makes anybody.
-    pub async fn create_invitation(&self, actor: Actor) -> Result<OneTimeToken, Problem> {
-        let made = self.create_invitation_by_form(actor, self.new_invitation_form());
+    /// A token for one new account, good for a week, where the setting allows invitations: for that of `email`, or
+    /// for any. Whoever has the first account is an admin, which no invitation makes anybody.
+    pub async fn create_invitation(
+        &self,
+        actor: Actor,
+        email: Option<&str>,
+    ) -> Result<OneTimeToken, Problem> {
+        let made = self.create_invitation_by_form(actor, self.new_invitation_form(), email);
         Ok(made.await?.expect("no other link has the id"))
     }
 
@@ -39,6 +47,7 @@ impl Control {
         &self,
         actor: Actor,
         id: LinkId,
+        email: Option<&str>,
     ) -> Result<Option<OneTimeToken>, Problem> {
         if !self.invitations_are_allowed() {
             return Err(Problem::new(
@@ -49,7 +58,13 @@ impl Control {
         if !self.is_set_up().await? {
             return Err(not_set_up());
         }
-        self.invite(actor, id, InvitationKind::Invite, INVITE_LIFETIME)
+        let email = email.map(parse_email).transpose()?;
+        if let Some(email) = &email
+            && self.store.lookup_account(email).await?.is_some()
+        {
+            return Err(email_taken());
+        }
+        self.invite(actor, id, InvitationKind::Invite, email, INVITE_LIFETIME)
             .await
     }
 
@@ -64,6 +79,7 @@ impl Control {
         actor: Actor,
         id: LinkId,
         kind: InvitationKind,
+        email: Option<EmailAddress>,
         lifetime: Duration,
     ) -> Result<Option<OneTimeToken>, Problem> {
         let token = Token::generate(&*self.random);
@@ -73,6 +89,7 @@ impl Control {
             id,
             token_hash: token.hash(),
             kind,
+            email,
             created_by: actor.account_id(),
             session_id: actor.session_id(),
             created_at: now,

@@ -1,8 +1,8 @@
 use std::net::IpAddr;
 
-use keygate_core::{Account, AccountId, Code, Password, Problem, Role, Token};
+use keygate_core::{Account, AccountId, Code, EmailAddress, Link, Password, Problem, Role, Token};
 use keygate_storage::{
-    Action, Actor, Admission, BeginSession, InsertAccount, InvitationKind, NewAccount,
+    Action, Actor, Admission, BeginSession, InsertAccount, Invitation, InvitationKind, NewAccount,
 };
 use serde_json::json;
 
@@ -73,24 +73,47 @@ impl Control {
         self.policy.signup == Signup::Open
     }
 
+    /// The invitation or set-up link with this token, if an account can be made with it.
+    pub async fn get_invitation(&self, token: &str) -> Result<Link, Problem> {
+        let invitation = self.find_invitation(token).await?;
+        let link = self.store.lookup_link(invitation.id).await?;
+        let now = self.clock.now();
+        let live = link.filter(|link| link.expires_at > now);
+        live.ok_or_else(invitation_invalid)
+    }
+
+    async fn find_invitation(&self, token: &str) -> Result<Invitation, Problem> {
+        let token = Token::parse(token).ok_or_else(invitation_invalid)?;
+        let found = self.store.lookup_invitation(token.hash()).await?;
+        let found = found.ok_or_else(invitation_invalid)?;
+        if found.kind == InvitationKind::Invite && self.policy.signup == Signup::Closed {
+            return Err(signup_closed());
+        }
+        Ok(found)
+    }
+
     /// The account that somebody may have, and why they may.
     async fn admitted(&self, request: SignUp<'_>) -> Result<(NewAccount, Admission), Problem> {
         let _counted = self.attempts.count_address(request.address)?;
-        let (admission, role) = self.admission(request.invitation).await?;
+        let (admission, role) = self.admission(request.invitation, request.email).await?;
         let client = Some(request.address);
         let new = self.new_account(request.email, request.password, role, client);
         Ok((new.await?, admission))
     }
 
-    async fn admission(&self, invitation: Option<&str>) -> Result<(Admission, Role), Problem> {
+    async fn admission(
+        &self,
+        invitation: Option<&str>,
+        email: &str,
+    ) -> Result<(Admission, Role), Problem> {
         let Some(invitation) = invitation else {
             return self.open_admission().await;
         };
-        let token = Token::parse(invitation).ok_or_else(invitation_invalid)?;
-        let found = self.store.lookup_invitation(token.hash()).await;
-        let found = found?.ok_or_else(invitation_invalid)?;
-        if found.kind == InvitationKind::Invite && self.policy.signup == Signup::Closed {
-            return Err(signup_closed());
+        let found = self.find_invitation(invitation).await?;
+        if let Some(invited) = found.email
+            && parse_email(email)? != invited
+        {
+            return Err(for_another(&invited));
         }
         let role = match found.kind {
             InvitationKind::Setup => Role::Admin,
@@ -192,7 +215,14 @@ fn invitation_invalid() -> Problem {
     .with_param("invitation")
 }
 
-fn email_taken() -> Problem {
+fn for_another(invited: &EmailAddress) -> Problem {
+    let message = format!(
+        "The invitation is for {invited}. Use that address, or ask for an invitation of your own."
+    );
+    Problem::new(Code::SignupClosed, message).with_param("email")
+}
+
+pub(super) fn email_taken() -> Problem {
     Problem::new(
         Code::EmailTaken,
         "An account with this e-mail address already exists.",

@@ -27,7 +27,7 @@ pub(super) enum Account {
     /// Lift a suspension
     Resume(One),
     /// Create an invitation link for one new account, valid for a week
-    Invite(Format),
+    Invite(Invite),
     /// List active links: purpose, account, and when they expire
     Links(Format),
     /// Withdraw a link: it no longer works
@@ -39,6 +39,14 @@ pub(super) struct Format {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Invite {
+    /// The address of the only account that can be made with it; any, without one
+    email: Option<String>,
+    #[command(flatten)]
+    format: Format,
 }
 
 #[derive(Args)]
@@ -155,9 +163,9 @@ impl Account {
                     "The account {email} is resumed. Its keys work again.",
                 )
             }
-            Self::Invite(format) => {
+            Self::Invite(Invite { email, format }) => {
                 output::check()?;
-                let invitation = operator::run(settings, Command::Invite).await?;
+                let invitation = operator::run(settings, Command::Invite { email }).await?;
                 format.print(&invitation, "{link}")
             }
             Self::Links(format) => {

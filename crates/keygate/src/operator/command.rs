@@ -39,7 +39,9 @@ pub(crate) enum Command {
     ResumeAccount {
         email: String,
     },
-    Invite,
+    Invite {
+        email: Option<String>,
+    },
     ListLinks,
     WithdrawLink {
         id: String,
@@ -118,8 +120,9 @@ impl Command {
                 control.resume_account(operator, account.id).await?;
                 account_json(control, &account).await
             }
-            Self::Invite => {
-                let made = control.create_invitation(Actor::Operator).await?;
+            Self::Invite { email } => {
+                let made = control.create_invitation(Actor::Operator, email.as_deref());
+                let made = made.await?;
                 Ok(json!(LinkResponse::to_sign_up(origin, &made)))
             }
             Self::ListLinks => list_links(control).await,

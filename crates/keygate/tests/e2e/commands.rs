@@ -165,6 +165,11 @@ async fn an_invitation_is_a_link_that_works() {
     let request = Client::new().post(format!("{}/api/accounts", program.url));
     let answer = request.json(&body).send().await.expect("it answers");
     assert_eq!(answer.status(), 201);
+    let why = refused(&program.cli(&["account", "invite", EMAIL], ""));
+    assert!(why.contains("already exists"), "{why}");
+    said(&program.cli(&["account", "invite", "Grace@example.com"], ""));
+    let links = said(&program.cli(&["account", "links"], ""));
+    assert!(links.contains("grace@example.com"), "{links}");
 }
 
 fn create_admin(program: &Program, email: &str) {

@@ -363,6 +363,7 @@ pub async fn an_admin_whose_session_is_over_changes_no_account(f: Fixture) {
         id: LinkId::generate(NOW, &OsRandom),
         token_hash: over.token_hash,
         kind: InvitationKind::Invite,
+        email: None,
         created_by: None,
         session_id: None,
         created_at: NOW,

@@ -17,6 +17,7 @@ fn new_invitation(kind: InvitationKind, millis: i64) -> Invitation {
         id: LinkId::generate(NOW, &OsRandom),
         token_hash: Token::generate(&OsRandom).hash(),
         kind,
+        email: None,
         created_by: None,
         session_id: None,
         created_at: NOW,
@@ -430,7 +431,13 @@ pub async fn links_are_listed_newest_first_and_paged(f: Fixture) {
     let email = |name: &str| Some(Fixture::new_account(name).email);
     kept(&f, InvitationKind::Invite, 0).await;
     let (invitation, reset) = links_of(&f, &session, ada).await;
-    let by_operator = invite(&f).await;
+    let by_operator = Invitation {
+        email: email("grace@example.com"),
+        ..new_invitation(InvitationKind::Invite, 1_000)
+    };
+    assert!(keep(&f, &by_operator).await);
+    let found = f.store.lookup_invitation(by_operator.token_hash).await;
+    assert_eq!(found.expect("answers"), Some(by_operator.clone()));
     let mut expected = [
         Link {
             id: invitation.id,
@@ -454,7 +461,7 @@ pub async fn links_are_listed_newest_first_and_paged(f: Fixture) {
             id: by_operator.id,
             kind: LinkKind::Invitation,
             account_id: None,
-            account: None,
+            account: by_operator.email,
             created_by: None,
             created_at: NOW,
             expires_at: at(1_000),

@@ -53,6 +53,7 @@ pub async fn links_that_have_expired_are_forgotten(f: Fixture) {
             id: LinkId::generate(NOW, &OsRandom),
             token_hash,
             kind: InvitationKind::Invite,
+            email: None,
             created_by: None,
             session_id: None,
             created_at: NOW,

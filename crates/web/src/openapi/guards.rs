@@ -1,7 +1,7 @@
 use http::Method;
 use keygate_core::Code;
 use utoipa::openapi::{
-    RefOr,
+    RefOr, Required,
     path::{Operation, ParameterIn},
     security::SecurityRequirement,
 };
@@ -29,14 +29,17 @@ pub(super) fn describe(operation: &mut Operation, route: &Route) {
 }
 
 fn refusals(operation: &Operation, route: &Route) -> Vec<Code> {
-    let has_body = operation.request_body.is_some();
+    let needs_body = match &operation.request_body {
+        Some(RefOr::T(body)) => body.required == Some(Required::True),
+        _ => false,
+    };
     let is_private = route.access != Access::Public;
     let is_write = route.method != Method::GET;
     // Also a call without fields is sent some.
     let has_input = is_write || has_query(operation);
     let rules = [
         (is_write, Code::InvalidRequest),
-        (has_body, Code::MissingParameter),
+        (needs_body, Code::MissingParameter),
         (has_input, Code::InvalidParameter),
         (has_input, Code::UnknownParameter),
         (is_private, Code::SessionRequired),

@@ -41,7 +41,7 @@ impl Again {
         match self {
             Self::ResetPassword => reset_password::show_form(state, form).await,
             Self::SignIn => sign_in::show_form(state, form, None),
-            Self::SignUp => sign_up::show_form(form, None),
+            Self::SignUp => sign_up::show_form(state, form, None).await,
         }
     }
 }

@@ -1,7 +1,8 @@
 use askama::Template;
 use axum::{extract::State, response::Response};
 use http::Uri;
-use keygate_control::SignUp;
+use keygate_control::{Link, LinkKind, SignUp};
+use keygate_core::EmailAddress;
 
 use super::{form::Form, frame::Frame, page, sign_in};
 use crate::{client::Sender, state::WebState};
@@ -12,6 +13,15 @@ struct SignUpPage {
     frame: Frame,
     form: Form,
     notice: Option<&'static str>,
+    /// What the link is good for, if there is one that is.
+    link: Option<Link>,
+}
+
+impl SignUpPage {
+    /// The address that the link is for, if it is for one.
+    fn invited(&self) -> Option<&EmailAddress> {
+        self.link.as_ref()?.account.as_ref()
+    }
 }
 
 /// `GET /signup?token=…`: where set-up links and invitations lead.
@@ -23,7 +33,7 @@ pub(crate) async fn show(State(state): State<WebState>, uri: Uri) -> Response {
     } else {
         Some(sign_in::NOT_SET_UP)
     };
-    show_form(form, notice)
+    show_form(&state, form, notice).await
 }
 
 /// `POST /signup`: makes the account and signs in to it, or shows the form again with what is wrong.
@@ -45,12 +55,31 @@ pub(crate) async fn submit(
         Ok(signed_in) => sign_in::begin(&state, &signed_in, "/keys?done=welcome"),
         Err(problem) => {
             form.refuse(problem);
-            show_form(form, None)
+            show_form(&state, form, None).await
         }
     }
 }
 
-pub(super) fn show_form(form: Form, notice: Option<&'static str>) -> Response {
+/// The form; with what is wrong with its link, unless something else is.
+pub(super) async fn show_form(
+    state: &WebState,
+    mut form: Form,
+    notice: Option<&'static str>,
+) -> Response {
+    let token = form.text("token");
+    let link = if token.is_empty() {
+        None
+    } else {
+        match state.control().get_invitation(token).await {
+            Ok(link) => Some(link),
+            Err(problem) => {
+                if form.is_fine() {
+                    form.refuse(problem);
+                }
+                None
+            }
+        }
+    };
     let outcome = form.outcome();
     let frame = Frame::signed_out("");
     page(
@@ -59,6 +88,7 @@ pub(super) fn show_form(form: Form, notice: Option<&'static str>) -> Response {
             frame,
             form,
             notice,
+            link,
         },
     )
 }

@@ -93,13 +93,20 @@ async fn act(
     if form.text("do") == "invite" {
         let id = LinkId::parse(form.text("id"));
         let id = id.ok_or_else(|| Problem::new(Code::InvalidRequest, "Load the page again."))?;
-        let made = control.create_invitation_by_form(actor, id).await?;
+        let email = Some(form.text("email")).filter(|email| !email.is_empty());
+        let made = control.create_invitation_by_form(actor, id, email).await?;
         let Some(token) = made else {
             return Ok(go_to("/admin/links?done=before"));
         };
         let made = LinkResponse::to_sign_up(origin, &token);
         let frame = Frame::of(signed_in, "accounts");
-        return Ok(link::show_invitation(frame, made, control.now()));
+        let invited = email.and_then(|email| EmailAddress::parse(email).ok());
+        return Ok(link::show_invitation(
+            frame,
+            made,
+            invited.as_ref(),
+            control.now(),
+        ));
     }
     let account = control.get_account_summary(form.text("account")).await?;
     let account = account.account;

@@ -16,11 +16,20 @@ struct LinkPage {
     expires: Moment,
 }
 
-/// A link for somebody new.
-pub(super) fn show_invitation(frame: Frame, made: LinkResponse, now: Timestamp) -> Response {
+/// A link for somebody new, of any address or of one.
+pub(super) fn show_invitation(
+    frame: Frame,
+    made: LinkResponse,
+    invited: Option<&EmailAddress>,
+    now: Timestamp,
+) -> Response {
     let explanation =
         "Send this link to the person who needs an account. They choose their own password.";
-    show(frame, "Invitation", explanation.into(), made, now)
+    let explanation = match invited {
+        Some(email) => format!("{explanation} It is good only for {email}."),
+        None => explanation.to_owned(),
+    };
+    show(frame, "Invitation", explanation, made, now)
 }
 
 /// A link for the owner of an account who has forgotten the password.

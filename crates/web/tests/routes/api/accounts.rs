@@ -23,7 +23,7 @@ async fn sign_up(app: &TestApp, email: &str, invitation: Option<&str>) -> Answer
 }
 
 async fn invite(app: &TestApp) -> Token {
-    let invitation = app.control.create_invitation(Actor::Operator).await;
+    let invitation = app.control.create_invitation(Actor::Operator, None).await;
     invitation.expect("invitations are allowed").token
 }
 
@@ -77,7 +77,7 @@ async fn closed_means_closed() {
     insta::assert_snapshot!(sign_up(&app, "eve@example.com", None).await);
     let guess = sign_up(&app, "eve@example.com", Some("guess")).await;
     assert_eq!(guess.summary(), r#"403 "signup_closed" "invitation""#);
-    let refused = app.control.create_invitation(Actor::Operator).await;
+    let refused = app.control.create_invitation(Actor::Operator, None).await;
     refused.expect_err("invitations need the setting");
 }
 

@@ -232,6 +232,14 @@ async fn provoke(operation: &Operation, code: &str) -> Answer {
         }
         ("createAccount", "signup_closed") => with_wrong(&world, operation, "invitation").await,
         (_, "signup_closed") => world.send(operation, "").await,
+        ("createInvitation", "email_taken") => {
+            let body = example_body(operation);
+            world
+                .app
+                .account(body["email"].as_str().expect("text"))
+                .await;
+            world.send(operation, "").await
+        }
         (_, "email_taken") => {
             world.make_owner().await;
             world.send(operation, "").await

@@ -1,7 +1,7 @@
 use keygate_control::Signup;
 use keygate_core::Role;
 
-use crate::support::{Answer, Options, TestApp, encoded};
+use crate::support::{Answer, Options, PASSWORD, TestApp, encoded};
 
 async fn app() -> (TestApp, String) {
     let app = TestApp::with(Options {
@@ -100,6 +100,64 @@ async fn links_are_listed_and_withdrawn() {
     let accounts = page("/admin/accounts").await;
     assert!(!accounts.body.contains(">reset link</span>"), "{accounts}");
     assert_eq!(withdraw().await.status, 404);
+}
+
+#[tokio::test]
+async fn an_invitation_may_be_for_one_address_alone() {
+    let (app, cookie) = app().await;
+    let invite = async |email: &str| {
+        let accounts = app.get("/admin/accounts").cookie(&cookie).send().await;
+        let id = accounts.value("id");
+        change(
+            &app,
+            &cookie,
+            &[("do", "invite"), ("id", &*id), ("email", email)],
+        )
+        .await
+    };
+    let wrong = invite("nobody").await;
+    assert_eq!(
+        (wrong.status.as_u16(), wrong.value("email")),
+        (400, "nobody".to_owned())
+    );
+    assert!(!wrong.error("email").is_empty());
+    let taken = invite("ADMIN@example.com").await;
+    assert_eq!(taken.status, 409, "{taken}");
+    let made = invite("Grace@Example.com").await;
+    assert_eq!(made.status, 201, "{made}");
+    assert!(
+        made.body.contains("good only for grace@example.com"),
+        "{made}"
+    );
+    let links = app.get("/admin/links").cookie(&cookie).send().await;
+    assert!(
+        links.body.contains("Invitation for grace@example.com"),
+        "{links}"
+    );
+    let (_, rest) = made.body.split_once("/signup?token=").expect("a link");
+    let token = &rest[..43];
+
+    let opened = app.get(&format!("/signup?token={token}")).send().await;
+    assert_eq!(opened.value("email"), "grace@example.com");
+    assert!(
+        opened.body.contains("admin@example.com has invited you"),
+        "{opened}"
+    );
+    let submit = async |email: &str| {
+        let fields = [("token", token), ("email", email), ("password", PASSWORD)];
+        app.post("/signup").form(&encoded(&fields)).send().await
+    };
+    let refused = submit("eve@example.com").await;
+    assert_eq!(refused.status, 403);
+    assert!(
+        refused
+            .error("email")
+            .starts_with("The invitation is for grace@example.com.")
+    );
+    assert_eq!(submit("GRACE@example.com").await.status, 303);
+    let used = app.get(&format!("/signup?token={token}")).send().await;
+    assert_eq!(used.status, 403);
+    assert!(used.body.contains("it was used already"), "{used}");
 }
 
 #[tokio::test]

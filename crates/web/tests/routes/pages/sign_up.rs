@@ -10,6 +10,7 @@ async fn the_link_leads_to_a_form_that_makes_the_account_and_signs_in() {
     let page = app.get(&format!("/signup?token={}", token.expose()));
     let page = page.send().await;
     assert_eq!(page.value("token"), token.expose());
+    assert!(page.body.contains("You will be the admin."), "{page}");
     let submit = async |password: &str| {
         let fields = [
             ("token", token.expose()),
