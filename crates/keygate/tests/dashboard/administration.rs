@@ -2,8 +2,8 @@
 
 use crate::{
     browser::Options,
-    person::{BOTH_WAYS, Person, Scene},
-    support::{Caller, EMAIL, PASSWORD},
+    person::{BOTH_WAYS, Person, Scene, setup_link},
+    support::{Caller, EMAIL, PASSWORD, Program, Spawn},
 };
 
 const BOB: &str = "bob@example.com";
@@ -82,4 +82,37 @@ async fn an_admin_looks_after_accounts_with_scripts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_admin_looks_after_accounts_without_scripts() {
     an_admin_looks_after_accounts(BOTH_WAYS[1]).await;
+}
+
+/// The menu needs no script: a phone's browser opens it by itself.
+async fn on_a_phone_the_pages_are_in_a_menu(options: Options) {
+    let program = Program::start(Spawn::default());
+    let admin = Person::at(&program, options).await;
+    admin
+        .sign_up(&setup_link(&program), "admin@example.com")
+        .await;
+    let browser = &admin.browser;
+    browser.dont_see("Menu").await;
+    browser.set_phone(true).await;
+    browser.dont_see("Incidents").await;
+    browser.click("Menu").await;
+    browser.see("admin@example.com").await;
+    assert_eq!(browser.axe().await, Vec::<String>::new());
+    browser.click("Incidents").await;
+    browser.see("No incidents").await;
+    browser.dont_see("Sign out").await;
+    browser.click("Menu").await;
+    browser.click("Sign out").await;
+    browser.see("Sign in").await;
+    admin.nothing_was_amiss().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_phone_the_pages_are_in_a_menu_with_scripts() {
+    on_a_phone_the_pages_are_in_a_menu(BOTH_WAYS[0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_phone_the_pages_are_in_a_menu_without_scripts() {
+    on_a_phone_the_pages_are_in_a_menu(BOTH_WAYS[1]).await;
 }

@@ -23,11 +23,11 @@ fn folder() -> PathBuf {
     folder
 }
 
-/// The texts that the page shows, but for times, which change.
+/// The texts that the page shows, but for times, which change, and for the menu, which a phone shows when it is opened.
 const SHOWN: &str = r#"
 return [...document.querySelectorAll("body *")]
   .filter((one) => one.childElementCount === 0 && one.textContent.trim() !== "")
-  .filter((one) => !one.closest("time, script, option") && one.checkVisibility())
+  .filter((one) => !one.closest("time, script, option, #menu, .opener") && one.checkVisibility())
   .map((one) => one.textContent.trim());
 "#;
 
