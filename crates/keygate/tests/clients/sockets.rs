@@ -17,7 +17,7 @@ use tokio_tungstenite::{
     accept_hdr_async,
     tungstenite::{
         Error, Message,
-        handshake::server::{Request, Response},
+        handshake::server::{Callback, ErrorResponse, Request, Response},
     },
 };
 
@@ -38,13 +38,19 @@ async fn api() -> String {
     format!("http://{address}")
 }
 
+/// Accepts every handshake, and notes whether it is one for realtime.
+struct Look<'a>(&'a mut bool);
+
+impl Callback for Look<'_> {
+    fn on_request(self, request: &Request, response: Response) -> Result<Response, ErrorResponse> {
+        *self.0 = request.uri().path() == "/v1/realtime";
+        Ok(response)
+    }
+}
+
 async fn answer(stream: TcpStream) -> Result<(), Error> {
     let mut is_realtime = false;
-    let look = |request: &Request, response: Response| {
-        is_realtime = request.uri().path() == "/v1/realtime";
-        Ok(response)
-    };
-    let mut socket = accept_hdr_async(stream, look).await?;
+    let mut socket = accept_hdr_async(stream, Look(&mut is_realtime)).await?;
     if is_realtime {
         let session = json!({"type": "realtime", "id": "sess_1", "model": "tiny"});
         let created = json!({"type": "session.created", "event_id": "event_1", "session": session});

@@ -16,7 +16,18 @@ async fn days_end_when_they_end_for_the_reader() {
         let browser = &ada.browser;
         browser.goto("/keys/new").await;
         browser.fill("Name", "dated").await;
+        let last_moment = "const now = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium' });
+            return [now.format(Date.now() + 7 * 86_400_000), document.querySelector('[data-last-moment]').textContent];";
+        browser.fill("Expires", "In 7 days").await;
+        let said = browser.script(last_moment).await;
+        let (day, said) = (&said[0], &said[1]);
+        let (day, said) = (day.as_str().expect("text"), said.as_str().expect("text"));
+        assert!(
+            said.starts_with(&format!("Expires {day}")),
+            "{said}, not {day}"
+        );
         browser.fill("Expires", "On a date").await;
+        assert_eq!(browser.script(last_moment).await[1], "");
         browser.fill("Last day", "2099-01-31").await;
         browser.click("Create key").await;
         browser.see("31 Jan 2099").await;

@@ -14,9 +14,14 @@ pub(crate) use list::list;
 pub(crate) use new::{create, new};
 pub(crate) use show::{change, show};
 
+use std::time::Duration;
+
 use keygate_core::{ApiKey, KeyDetails, KeyId, KeyState, Scope, Scopes, Timestamp};
 
 use super::moment::Moment;
+
+/// How long before its end a key is said to end soon.
+const SOON: Duration = Duration::from_hours(7 * 24);
 
 /// A key, for people.
 pub(crate) struct KeyView {
@@ -27,6 +32,8 @@ pub(crate) struct KeyView {
     pub(crate) created: Moment,
     pub(crate) last_used: Option<Moment>,
     pub(crate) expires: Option<Moment>,
+    /// Whether it works, and will not for much longer.
+    pub(crate) ends_soon: bool,
     pub(crate) state: &'static str,
 }
 
@@ -40,9 +47,15 @@ impl KeyView {
             created: Moment::new(key.created_at, now),
             last_used: key.last_used_at.map(|at| Moment::new(at, now)),
             expires: key.details.expires_at.map(|at| Moment::new(at, now)),
+            ends_soon: ends_soon(key, now),
             state: state_name(key.state(now)),
         }
     }
+}
+
+fn ends_soon(key: &ApiKey, now: Timestamp) -> bool {
+    let ends_at = key.details.expires_at;
+    key.state(now) == KeyState::Active && ends_at.is_some_and(|at| at < now.plus(SOON))
 }
 
 fn names(scopes: Scopes) -> Vec<&'static str> {

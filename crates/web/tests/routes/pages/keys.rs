@@ -170,6 +170,28 @@ async fn the_last_day_ends_in_utc_unless_a_script_knows_better() {
 }
 
 #[tokio::test]
+async fn a_key_that_ends_within_a_week_stands_out() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let form = form_id(&app, &cookie).await;
+    let fields = [
+        ("id", &*form),
+        ("name", "a"),
+        ("scopes", "chat"),
+        ("expires", "7"),
+    ];
+    assert_eq!(create(&app, &cookie, &fields).await.status, 201);
+    let id = app.all_keys(&cookie).await[0]["id"].clone();
+    let of_key = format!("/keys/{}", id.as_str().expect("an id"));
+    for stands_out in [false, true] {
+        for (path, mark) in [("/keys", "wide soon"), (&*of_key, "class=\"soon\"")] {
+            let page = app.get(path).cookie(&cookie).send().await;
+            assert_eq!(page.body.contains(mark), stands_out, "{path}: {page}");
+        }
+        app.clock.advance_millis(1);
+    }
+}
+
+#[tokio::test]
 async fn the_eleventh_is_refused_above_the_form() {
     let (app, cookie) = TestApp::signed_in().await;
     for index in 0..10 {
