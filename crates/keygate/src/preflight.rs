@@ -60,7 +60,7 @@ pub(crate) async fn look(settings: &mut Settings, viewer: Viewer) -> Preflight {
     let line = RequestLine::without_keys(settings.format.prefix());
     let traces = telemetry::traces(&settings.traces, &line);
     let traces = or_note("traces", traces, &mut found).flatten();
-    let (listeners, of_ports) = Listeners::bind(settings, running.as_ref()).await;
+    let (listeners, of_ports) = Listeners::bind(settings, running.as_ref());
     found.extend(of_ports);
     Preflight {
         found,

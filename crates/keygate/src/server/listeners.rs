@@ -45,7 +45,7 @@ impl Place {
 
 impl Listeners {
     /// Listens on all addresses that are free. What a keygate that runs on this data listens on is its own.
-    pub(crate) async fn bind(
+    pub(crate) fn bind(
         settings: &Settings,
         running: Option<&RunningKeygate>,
     ) -> (Self, Vec<Finding>) {
@@ -68,10 +68,10 @@ impl Listeners {
             found: Vec::new(),
         };
         let listeners = Self {
-            http: binding.bind(Some(http)).await,
-            gateway: binding.bind(gateway).await,
-            ext_authz: binding.bind(ext_authz).await,
-            metrics: binding.bind(metrics).await,
+            http: binding.bind(Some(http)),
+            gateway: binding.bind(gateway),
+            ext_authz: binding.bind(ext_authz),
+            metrics: binding.bind(metrics),
         };
         (listeners, binding.found)
     }
@@ -85,9 +85,9 @@ struct Binding<'a> {
 }
 
 impl Binding<'_> {
-    async fn bind(&mut self, place: Option<Place>) -> Option<TcpListener> {
+    fn bind(&mut self, place: Option<Place>) -> Option<TcpListener> {
         let place = place?;
-        let bound = self.try_bind(place).await;
+        let bound = self.try_bind(place);
         self.taken.push(place);
         match bound {
             Ok(listener) => {
@@ -103,7 +103,7 @@ impl Binding<'_> {
     }
 
     /// Listens there; nothing, where the keygate that runs does. Else, why it cannot be done.
-    async fn try_bind(&self, place: Place) -> Result<Option<TcpListener>, String> {
+    fn try_bind(&self, place: Place) -> Result<Option<TcpListener>, String> {
         let Place { address, .. } = place;
         // The system would give the same port of two names to one of them only when both are bound.
         let twin = |is_twin: fn(SocketAddr, SocketAddr) -> bool| {

@@ -91,10 +91,11 @@ pub async fn are_taken_and_kept(
                 }
                 let status = call.send().await.expect("an answer").status();
                 let reached = &upstream.seen()[before..];
-                let is_right = match case.is_let_in {
-                    true => status == 200 && reached.len() == 1,
+                let is_right = if case.is_let_in {
+                    status == 200 && reached.len() == 1
+                } else {
                     // Some proxies refuse a header that is there twice before they ask.
-                    false => [400, 401].contains(&status.as_u16()) && reached.is_empty(),
+                    [400, 401].contains(&status.as_u16()) && reached.is_empty()
                 };
                 let holds = |value: &str| {
                     [&*key, &*another, FOREIGN]

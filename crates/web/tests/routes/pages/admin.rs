@@ -121,8 +121,8 @@ async fn an_invitation_may_be_for_one_address_alone() {
         (400, "nobody".to_owned())
     );
     assert!(!wrong.error("email").is_empty());
-    let taken = invite("ADMIN@example.com").await;
-    assert_eq!(taken.status, 409, "{taken}");
+    let second = invite("ADMIN@example.com").await;
+    assert_eq!(second.status, 409, "{second}");
     let made = invite("Grace@Example.com").await;
     assert_eq!(made.status, 201, "{made}");
     assert!(
