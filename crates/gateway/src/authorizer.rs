@@ -2,14 +2,14 @@ use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response};
-use keygate_core::{Code, Credential, Problem};
+use keygate_core::{Code, Credential, Denial, Problem};
 use keygate_http::{Headers, problem_response};
 use keygate_verify::{HeldKey, Refusal, Verifier, refusal_response};
 
 use crate::{
     RouteTable,
     path::{AmbiguousPath, Readings, path_of},
-    routes::Asked,
+    routes::{Asked, is_socket_for_inference},
     websocket::is_websocket,
 };
 
@@ -76,6 +76,18 @@ impl Authorizer {
         held.map_err(Refused::Key)
     }
 
+    /// The key of a socket that a proxy passes on, if a GET there is its to make, too: an API that opens no socket
+    /// answers as to one. Where sockets are for inference a GET gives nothing.
+    fn also_get(&self, key: Credential, path: &Readings<'_>) -> Result<Credential, Refused> {
+        let get = self
+            .routes
+            .required_scope(Asked::Method(&Method::GET), path)?;
+        if is_socket_for_inference(path) || key.scopes.permits(get) {
+            return Ok(key);
+        }
+        Err(Refused::Key(Denial::InsufficientScope(get).into()))
+    }
+
     /// The same for a request that a proxy asks about, and the answer that it passes on if the door
     /// stays shut: 401, 403, 429 or 503, since others mean to proxies that the check has failed.
     pub(crate) async fn authorize_elsewhere(
@@ -85,13 +97,20 @@ impl Authorizer {
         headers: &impl Headers,
         client: impl FnOnce() -> Option<IpAddr>,
     ) -> Result<Credential, Response<Bytes>> {
-        let asked = if *method == Method::GET && is_websocket(headers) {
-            Asked::WebSocket
-        } else {
-            Asked::Method(method)
-        };
         let verified = match Readings::of(path_of(target)) {
-            Ok(path) => self.authorize(asked, target, &path, headers, client).await,
+            // Neither is an exchange of a request for an answer.
+            Ok(_) if matches!(*method, Method::CONNECT | Method::TRACE) => {
+                Err(Refused::Ambiguous(NO_EXCHANGE))
+            }
+            Ok(path) if *method == Method::GET && is_websocket(headers) => {
+                let asked = Asked::WebSocket;
+                let verified = self.authorize(asked, target, &path, headers, client).await;
+                verified.and_then(|key| self.also_get(key, &path))
+            }
+            Ok(path) => {
+                let asked = Asked::Method(method);
+                self.authorize(asked, target, &path, headers, client).await
+            }
             Err(ambiguous) => Err(ambiguous.into()),
         };
         verified.map_err(|refused| match refused {
@@ -104,6 +123,8 @@ impl Authorizer {
 pub(crate) const UNTRUSTED: &str = "This address is not a trusted proxy. The operator lists the proxies in server.trusted_proxies.";
 
 pub(crate) const AMBIGUOUS_PATH: &str = "The path can be read in more than one way. Send it without empty or dot segments, backslashes, or needless percent-encoding.";
+
+const NO_EXCHANGE: &str = "CONNECT and TRACE are not for the API.";
 
 const AMBIGUOUS_METHOD: &str =
     "The method can be read in more than one way. Send it in capital letters.";

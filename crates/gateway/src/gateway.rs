@@ -235,7 +235,8 @@ impl Gateway {
         if let Some(answer) = last_hop(&mut request) {
             return Err(answer);
         }
-        // An upstream that opens no socket answers as to any GET, which over HTTP/2 would begin one.
+        // An upstream that opens no socket answers as to any GET, also by saying where to get it; over HTTP/2 that
+        // would begin a socket.
         let may_pass_plain = admitted.key.scopes.permits(Scope::Read) && !is_socket;
         let method = request.method().clone();
         let asks_for_socket = handshake.is_some();
@@ -249,7 +250,7 @@ impl Gateway {
         ));
         let answered = forwarded.await.and_then(|answered| match answered {
             Answered::Exchange(plain)
-                if asks_for_socket && plain.status().is_success() && !may_pass_plain =>
+                if asks_for_socket && gives(plain.status()) && !may_pass_plain =>
             {
                 Err(no_socket())
             }
@@ -498,6 +499,11 @@ fn content_of_get() -> Response<Bytes> {
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(CONNECTION, close);
     response
+}
+
+/// Whether an answer with this status is what was asked for, or where it is.
+fn gives(status: StatusCode) -> bool {
+    status.is_success() || status.is_redirection()
 }
 
 /// TRACE would show the client what the upstream gets, credential included (RFC 9110 section

@@ -87,7 +87,8 @@ impl Control {
         let found = self.store.lookup_invitation(token.hash()).await?;
         let found = found.ok_or_else(invitation_invalid)?;
         if found.kind == InvitationKind::Invite && self.policy.signup == Signup::Closed {
-            return Err(signup_closed());
+            let message = "Nobody can sign up here at the moment, also with an invitation. Ask the operator of this service.";
+            return Err(Problem::new(Code::SignupClosed, message));
         }
         Ok(found)
     }

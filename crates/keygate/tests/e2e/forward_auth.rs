@@ -161,3 +161,34 @@ async fn a_question_that_names_two_requests_is_refused() {
     let body = answer.text().await.expect("a body");
     assert!(body.contains("contradict"), "{body}");
 }
+
+#[tokio::test]
+async fn a_handshake_is_a_socket_and_may_turn_out_to_be_a_get() {
+    let world = World::trusting_loopback().await;
+    for (scopes, target, status) in [
+        (&["chat"][..], "/v1/realtime", 200),
+        (&["read"], "/v1/realtime", 403),
+        (&["chat"], "/v1/files", 403),
+        (&["write"], "/v1/files", 403),
+        (&["read", "write"], "/v1/files", 200),
+    ] {
+        let (_, key) = world.account.key(scopes).await;
+        let question = world.ask(Method::GET, "/verify").bearer_auth(&key);
+        let question = question
+            .header("upgrade", "websocket")
+            .header("x-original-method", "GET")
+            .header("x-original-uri", target);
+        let answer = question.send().await.expect("an answer");
+        assert_eq!(answer.status(), status, "{scopes:?} {target}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_exchange_is_refused() {
+    let world = World::trusting_loopback().await;
+    let (_, key) = world.account.key(&["read", "write"]).await;
+    for method in ["CONNECT", "TRACE"] {
+        let answer = world.ask_about(method, "/v1/realtime", &key).await;
+        assert_eq!(answer.status(), 403, "{method}");
+    }
+}

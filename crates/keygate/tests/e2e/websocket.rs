@@ -8,7 +8,10 @@ use http_body_util::Empty;
 use hyper::{body::Bytes, client::conn::http2, ext::Protocol};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{
@@ -301,6 +304,43 @@ async fn an_upstream_that_speaks_no_websocket_answers_itself() {
             answer.starts_with("HTTP/1.1 403"),
             "a GET needs read: {answer}"
         );
+    }
+}
+
+/// Where a file is may be all that there is to be known of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_read_is_not_told_where_to() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        const ELSEWHERE: &[u8] =
+            b"HTTP/1.1 302 Found\r\nLocation: /secret\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4_096];
+            let _ = stream.read(&mut request).await;
+            let _ = stream.write_all(ELSEWHERE).await;
+        }
+    });
+    let program = Program::with_upstream(&url);
+    let account = Account::create(&program).await;
+    for (scopes, status) in [(&["write"][..], 502), (&["write", "read"], 302)] {
+        let (_, key) = account.key(scopes).await;
+        let request = [
+            "GET /v1/files/1/content HTTP/1.1",
+            "Host: x",
+            &format!("Authorization: Bearer {key}"),
+            "Connection: Upgrade, close",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            "\r\n",
+        ];
+        let answer = program.raw(request.join("\r\n").as_bytes());
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+        assert_eq!(answer.contains("/secret"), status == 302, "{answer}");
     }
 }
 

@@ -1,7 +1,12 @@
 //! What must hold behind every proxy.
 
+use std::fmt::Debug;
+
 use futures_util::{SinkExt, StreamExt};
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL},
+};
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 use tokio_tungstenite::{
@@ -105,31 +110,47 @@ impl World {
     }
 
     async fn sockets_pass_by_their_scope(&self, proxy: &Proxy, echo: &Echo) {
-        let (id, key) = self.account.key(&["chat"]).await;
-        let (_, reader) = self.account.key(&["read"]).await;
-        let open = async |path: &str, key: &str| {
+        let mut keys = Vec::new();
+        for scopes in [&["chat"][..], &["read"], &["write"], &["read", "write"]] {
+            keys.push(self.account.key(scopes).await);
+        }
+        let [(id, key), (_, reader), (_, writer), (_, both)] = &keys[..] else {
+            panic!("four keys");
+        };
+        let request = |path: &str, key: &str| {
             let url = format!("{}{path}", proxy.url.replace("http", "ws"));
             let mut request = url.into_client_request().expect("a URL");
             let bearer = HeaderValue::try_from(format!("Bearer {key}")).expect("plain");
             request.headers_mut().insert(AUTHORIZATION, bearer);
-            connect_async(request).await
+            request
         };
-        let (mut socket, _) = open("/v1/realtime", &key).await.expect("it opens");
+        let open = async |path: &str, key: &str| connect_async(request(path, key)).await;
+        let (mut socket, _) = open("/v1/realtime", key).await.expect("it opens");
         socket.send(Message::text("hello")).await.expect("sent");
         let said = socket.next().await.expect("an answer").expect("a message");
         assert_eq!(said, Message::text("hello"));
         let asked = echo.last_asked();
-        assert_identity(&asked, &id, "chat");
+        assert_identity(&asked, id, "chat");
         assert!(!asked.contains_key(AUTHORIZATION));
+        open("/v1/files", both).await.expect("it opens");
         for (path, key, status) in [
             ("/v1/realtime", "sk-something", 401),
-            ("/v1/realtime", &reader, 403),
-            ("/v1/files", &key, 403),
+            ("/v1/realtime", reader, 403),
+            ("/v1/files", key, 403),
+            // An API that opens no socket answers as to a GET.
+            ("/v1/files", writer, 403),
         ] {
-            match open(path, key).await {
-                Err(Error::Http(refused)) => assert_eq!(refused.status(), status, "{path}"),
-                other => panic!("{path}: {other:?}"),
-            }
+            assert_eq!(status_of(open(path, key).await), status, "{path}");
+        }
+        let mut with_key = request("/v1/realtime", key);
+        let offered = format!("realtime, openai-insecure-api-key.{key}");
+        let offered = HeaderValue::try_from(offered).expect("plain");
+        with_key
+            .headers_mut()
+            .insert(SEC_WEBSOCKET_PROTOCOL, offered);
+        assert_eq!(status_of(connect_async(with_key).await), 401);
+        for (id, _) in &keys {
+            assert_eq!(self.account.delete(id).await.status(), 200);
         }
     }
 
@@ -270,6 +291,14 @@ impl World {
 
     fn get(&self, proxy: &Proxy, target: &str) -> RequestBuilder {
         self.client.get(format!("{}{target}", proxy.url))
+    }
+}
+
+/// The status with which a socket is refused.
+fn status_of<T: Debug>(refused: Result<T, Error>) -> u16 {
+    match refused {
+        Err(Error::Http(response)) => response.status().as_u16(),
+        other => panic!("it was not refused: {other:?}"),
     }
 }
 
