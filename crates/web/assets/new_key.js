@@ -1,4 +1,5 @@
-// Says when a number of days will be over. The last day counts in the reader's time zone, and is asked for only where it is wanted.
+// Says when a number of days will be over. The last day counts in the reader's time zone, and is asked for only where it
+// is wanted.
 const form = document.querySelector("form.stack");
 const { expires, date, expires_at: end } = form.elements;
 const field = form.querySelector("[data-for-date]");

@@ -29,6 +29,7 @@ assets! {
     "mark.svg": SVG,
     "new_key.js": JAVASCRIPT,
     "once.js": JAVASCRIPT,
+    "password.js": JAVASCRIPT,
     "revoke.js": JAVASCRIPT,
     "time.js": JAVASCRIPT,
     "try.js": JAVASCRIPT,

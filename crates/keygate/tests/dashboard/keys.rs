@@ -3,7 +3,7 @@
 use crate::{
     browser::Options,
     person::{BOTH_WAYS, Scene},
-    support::Caller,
+    support::{Caller, eventually},
 };
 
 async fn keys_are_created_changed_and_revoked(options: Options) {
@@ -56,6 +56,11 @@ async fn keys_are_created_changed_and_revoked(options: Options) {
     browser.see("The key is activated.").await;
     assert_eq!(caller.call(&secret).await.expect("answers"), 200);
 
+    eventually("its use is known", async || {
+        browser.reload().await;
+        browser.text().await.contains("Type the key's name")
+    })
+    .await;
     if !options.javascript {
         browser
             .fill("Type the key's name to confirm", "Production")

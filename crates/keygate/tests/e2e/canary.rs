@@ -74,7 +74,8 @@ fn calls(id: &str, key: &str, [link, reset]: [&str; 2], token: &str) -> Vec<Call
         get("/healthz", 200),
         get("/readyz", 200),
         get("/assets/keygate.css", 200),
-        get(&format!("/signup?token={link}"), 200),
+        // It is used already.
+        get(&format!("/signup?token={link}"), 403),
         form(
             "/signup",
             json!({"token": link, "email": EMAIL, "password": PASSWORD}),
@@ -106,7 +107,7 @@ fn calls(id: &str, key: &str, [link, reset]: [&str; 2], token: &str) -> Vec<Call
             json!({"do": "change", "name": "x", "scopes": "read"}),
             303,
         ),
-        form(&page, json!({"do": "revoke", "confirm": "y"}), 400),
+        form(&page, json!({"do": "change", "name": ""}), 400),
         get("/account", 200),
         form(
             "/account",

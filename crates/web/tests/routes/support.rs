@@ -17,7 +17,7 @@ use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use keygate_control::{Control, KeyLimits, Policy, Signup, StatusPolicy};
 use keygate_core::{
-    ManualClock, Role, SeededRandom, Timestamp,
+    Clock, KeyId, ManualClock, OsRandom, RecorderId, Role, SeededRandom, Timestamp,
     key::{KeyFormat, KeyHasher},
 };
 use keygate_http::{ClientAddress, Requests};
@@ -224,6 +224,23 @@ impl TestApp {
         let answer = self.get("/api/keys?status=all").cookie(cookie).send().await;
         assert_eq!(answer.status, 200, "{answer}");
         answer.json()
+    }
+
+    /// Notes that a key was used at this time.
+    pub async fn use_key(&self, id: &str, at: Timestamp) {
+        use keygate_storage::{KeyUse, UsageFlush, UsageStore};
+        let used = KeyUse {
+            key_id: KeyId::parse(id).expect("an id"),
+            last_used_at: at,
+            requests: 1,
+        };
+        let flush = UsageFlush {
+            recorder: RecorderId::generate(self.clock.now(), &OsRandom),
+            number: 1,
+            uses: vec![used],
+        };
+        let recorded = self.store.record_uses(Arc::new(flush)).await;
+        recorded.expect("the store answers");
     }
 
     /// The names of the audited actions, newest first.

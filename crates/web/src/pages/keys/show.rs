@@ -1,8 +1,10 @@
+use std::time::Duration;
+
 use askama::Template;
 use axum::{Extension, extract::State, response::Response};
 use http::Uri;
 use keygate_control::{RecordedEntry, SignedInSession};
-use keygate_core::{ApiKey, Code, KeyChanges, Problem, Scope};
+use keygate_core::{ApiKey, Code, KeyChanges, Problem, Scope, Timestamp};
 
 use super::{
     KeyView,
@@ -17,6 +19,9 @@ use crate::{
     state::WebState,
 };
 
+/// For how long after a request a key counts as used.
+const IN_USE: Duration = Duration::from_hours(7 * 24);
+
 #[derive(Template)]
 #[template(path = "keys/show.html")]
 struct KeyPage {
@@ -26,6 +31,7 @@ struct KeyPage {
     key: KeyView,
     requests: u64,
     is_on: bool,
+    is_in_use: bool,
     choices: Choices,
     base_url: String,
     setups: Vec<Snippet>,
@@ -103,7 +109,7 @@ fn switch(on: bool) -> KeyChanges {
 async fn revoke(state: &WebState, signed_in: &SignedInSession, id: &str, form: &Form) -> Done {
     let (control, account_id) = (state.control(), signed_in.account.id);
     let key = control.get_key(account_id, id).await?;
-    if !key.details.name.is_typed_as(form.text("confirm")) {
+    if is_in_use(&key, control.now()) && !key.details.name.is_typed_as(form.text("confirm")) {
         let rule = "is not the key's name, so nothing was revoked";
         return Err(Problem::invalid_parameter("confirm", rule));
     }
@@ -111,6 +117,11 @@ async fn revoke(state: &WebState, signed_in: &SignedInSession, id: &str, form: &
         .revoke_key(signed_in.actor(), account_id, id)
         .await?;
     Ok(Some("/keys?done=revoked".into()))
+}
+
+/// What uses a key stops working with it, which takes more than a click.
+fn is_in_use(key: &ApiKey, now: Timestamp) -> bool {
+    key.last_used_at.is_some_and(|at| at.plus(IN_USE) > now)
 }
 
 fn notice(done: &str) -> Option<&'static str> {
@@ -185,6 +196,7 @@ fn render(
         key: KeyView::new(key, now),
         requests: key.request_count,
         is_on: key.is_active,
+        is_in_use: is_in_use(key, now),
         history: history
             .into_iter()
             .map(|entry| EntryView::new(entry, now))

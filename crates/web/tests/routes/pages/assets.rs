@@ -26,6 +26,7 @@ async fn assets_may_be_kept_under_the_address_that_pages_name() {
     /assets/keygate.css text/css; charset=utf-8
     /assets/mark.svg image/svg+xml
     /assets/once.js text/javascript; charset=utf-8
+    /assets/password.js text/javascript; charset=utf-8
     /assets/time.js text/javascript; charset=utf-8
     ");
 }

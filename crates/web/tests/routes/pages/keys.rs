@@ -1,6 +1,7 @@
+use keygate_core::{Clock, Timestamp};
 use serde_json::Value;
 
-use crate::support::{Answer, TestApp, encoded};
+use crate::support::{Answer, START, TestApp, encoded};
 
 async fn form_id(app: &TestApp, cookie: &str) -> String {
     let form = app.get("/keys/new").cookie(cookie).send().await;
@@ -284,6 +285,7 @@ async fn a_key_is_renamed_switched_and_revoked() {
     assert_eq!(refused.status, 400);
     assert_eq!(refused.error("scopes"), "Select at least one.");
     assert!(!refused.error("name").is_empty());
+    app.use_key(id, START).await;
     let wrong = change(
         &app,
         &cookie,
@@ -307,6 +309,24 @@ async fn a_key_is_renamed_switched_and_revoked() {
     assert_eq!(done.headers["location"], "/keys?done=revoked");
     let gone = app.get(&format!("/keys/{id}")).cookie(&cookie).send().await;
     assert_eq!(gone.status, 404);
+}
+
+#[tokio::test]
+async fn a_key_that_nobody_uses_is_revoked_without_its_name() {
+    const WEEK: i64 = 7 * 24 * 3_600_000;
+    let (app, cookie) = TestApp::signed_in().await;
+    for (used, is_typed) in [(None, false), (Some(WEEK), false), (Some(WEEK - 1), true)] {
+        let key = app.key(&cookie, r#"{"name":"old"}"#).await;
+        let id = key["id"].as_str().expect("text");
+        if let Some(ago) = used {
+            let at = Timestamp::from_millis(app.clock.now().as_millis() - ago);
+            app.use_key(id, at).await;
+        }
+        let page = app.get(&format!("/keys/{id}")).cookie(&cookie).send().await;
+        assert_eq!(page.body.contains("name to confirm"), is_typed, "{used:?}");
+        let answer = change(&app, &cookie, id, &[("do", "revoke")]).await;
+        assert_eq!(answer.status == 303, !is_typed, "{used:?}: {answer}");
+    }
 }
 
 #[tokio::test]
