@@ -31,7 +31,7 @@ const call = async (path, options) => {
 const bearer = (key) => ({ headers: { authorization: `Bearer ${key}` } });
 ";
 
-/// How many events of a stream a page reads, one after another, as they come.
+/// Whether a page reads events of a stream as they come, one or several at a time.
 const STREAM: &str = "
 const answer = await fetch(BASE + '/v1/stream', bearer(KEY));
 const reader = answer.body.getReader();
@@ -41,7 +41,7 @@ while (events < 3) {
   events += new TextDecoder().decode(value).split('\\n\\n').length - 1;
 }
 await reader.cancel();
-return events;
+return events >= 3;
 ";
 
 struct Page<'a> {
@@ -92,7 +92,7 @@ async fn pages_of_allowed_origins_call_and_read_errors_and_streams_and_no_others
     );
     let nowhere = page.run("return call('/v1/v1/models', bearer(KEY));").await;
     assert_eq!(nowhere[0], 404);
-    assert_eq!(page.run(STREAM).await, 3);
+    assert_eq!(page.run(STREAM).await, true);
     let with_cookies = "return call('/v1/models', { ...bearer(KEY), credentials: 'include' });";
     assert_eq!(page.run(with_cookies).await, "TypeError");
     let managed = page.run("return call('/api/keys', {});").await;
