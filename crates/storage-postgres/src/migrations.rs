@@ -37,13 +37,25 @@ const CREATE: &str = "CREATE TABLE keygate_schema ( \
         runs_from INTEGER NOT NULL \
     )";
 
+/// Read from the catalogue as it is now: what `to_regclass` has once not found it may go on not finding until the
+/// transaction ends, though another node has made it meanwhile.
+macro_rules! table_is_there {
+    ($name:literal) => {
+        concat!(
+            "SELECT 1 FROM pg_catalog.pg_class WHERE relname = '",
+            $name,
+            "' AND pg_catalog.pg_table_is_visible(oid)"
+        )
+    };
+}
+
 statements! {
     VERSION = "SELECT version, runs_from FROM keygate_schema";
     SET_VERSION = "INSERT INTO keygate_schema (singleton, version, runs_from) VALUES (1, $1, $2) \
         ON CONFLICT (singleton) DO UPDATE \
         SET version = excluded.version, runs_from = excluded.runs_from";
-    IS_OURS = "SELECT 1 WHERE to_regclass('keygate_schema') IS NOT NULL";
-    FOREIGN = "SELECT 1 WHERE to_regclass('accounts') IS NOT NULL";
+    IS_OURS = table_is_there!("keygate_schema");
+    FOREIGN = table_is_there!("accounts");
 }
 
 /// Brings the schema up to date, all or nothing. `name` is the database's, for errors.
