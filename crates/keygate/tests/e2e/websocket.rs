@@ -67,6 +67,22 @@ impl World {
     }
 }
 
+/// What a client sends that asks for a socket, and ends the connection where it gets none.
+fn handshake(path: &str, key: &str) -> String {
+    let authorization = format!("Authorization: Bearer {key}");
+    [
+        &*format!("GET {path} HTTP/1.1"),
+        "Host: x",
+        &authorization,
+        "Connection: Upgrade, close",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "\r\n",
+    ]
+    .join("\r\n")
+}
+
 async fn echoed(socket: &mut Client, text: &str) {
     socket.send(Message::text(text)).await.expect("sent");
     let answer = socket.next().await.expect("an answer").expect("a message");
@@ -274,20 +290,10 @@ async fn an_upstream_that_speaks_no_websocket_answers_itself() {
     let account = Account::create(&program).await;
     let (_, key) = account.key(&["chat", "read"]).await;
     let (_, for_chat) = account.key(&["chat"]).await;
-    let request = [
-        "GET /v1/realtime HTTP/1.1",
-        "Host: x",
-        &format!("Authorization: Bearer {key}"),
-        "Connection: Upgrade, close",
-        "Upgrade: websocket",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-        "\r\n",
-    ];
-    let answer = program.raw(request.join("\r\n").as_bytes());
+    let request = handshake("/v1/realtime", &key);
+    let answer = program.raw(request.as_bytes());
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     assert_eq!(upstream.last_seen().headers["upgrade"], "websocket");
-    let request = request.join("\r\n");
     let other = request.replace("Upgrade: websocket", "Upgrade: h2c");
     assert!(program.raw(other.as_bytes()).starts_with("HTTP/1.1 200 OK"));
     assert!(!upstream.last_seen().headers.contains_key("upgrade"));
@@ -325,17 +331,7 @@ async fn who_may_not_read_is_not_told_where_to() {
     let account = Account::create(&program).await;
     for (scopes, status) in [(&["write"][..], 502), (&["write", "read"], 302)] {
         let (_, key) = account.key(scopes).await;
-        let request = [
-            "GET /v1/files/1/content HTTP/1.1",
-            "Host: x",
-            &format!("Authorization: Bearer {key}"),
-            "Connection: Upgrade, close",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-            "\r\n",
-        ];
-        let answer = program.raw(request.join("\r\n").as_bytes());
+        let answer = program.raw(handshake("/v1/files/1/content", &key).as_bytes());
         assert!(
             answer.starts_with(&format!("HTTP/1.1 {status}")),
             "{answer}"
