@@ -27,6 +27,8 @@ use crate::{
     support::{Account, Program, certificate},
 };
 
+const NODE: &str = "sockets_node.mjs";
+
 async fn api() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -86,8 +88,9 @@ fn events(is_realtime: bool) -> Vec<Value> {
     events
 }
 
-/// A proxy with TLS before keygate, whose certificate is then in a file: the package for Node speaks nothing else on
-/// sockets.
+/// A proxy with TLS before keygate, whose certificate is then in a file. Only for the package for Node, which speaks
+/// nothing else on sockets: Python's reads and writes one TLS connection in two threads at once, and now and then
+/// loses an answer on it (3 of 1,500 refusals, also from a server that is not keygate).
 async fn over_tls(program: &Program, authority: &Path) -> String {
     let (acceptor, certificate) = certificate();
     std::fs::write(authority, certificate).expect("written");
@@ -115,10 +118,12 @@ async fn uses(name: &str) -> Value {
     let (id, key) = account.key(&["chat"]).await;
     let folder = TempDir::new().expect("a temporary folder");
     let authority = folder.path().join("authority.pem");
-    let url = over_tls(&program, &authority).await;
+    let url = match name {
+        NODE => over_tls(&program, &authority).await,
+        _ => program.url.clone(),
+    };
     let mut command = script(name, &json!({"url": url, "key": key}), "");
     let mut child = command
-        .env("SSL_CERT_FILE", &authority)
         .env("NODE_EXTRA_CA_CERTS", &authority)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -142,7 +147,7 @@ async fn uses(name: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn openais_packages_speak_over_sockets_and_are_told_of_a_revocation() {
     let both = |one: Value| json!({"realtime": one, "responses": one});
-    for script in ["sockets_python.py", "sockets_node.mjs"] {
+    for script in ["sockets_python.py", NODE] {
         let said = uses(script).await;
         assert_eq!(said["texts"], both(json!(WORDS.concat())), "{script}");
         let end = json!(["invalid_api_key", 1008]);
