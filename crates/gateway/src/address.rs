@@ -3,8 +3,9 @@
 use std::fmt;
 
 use http::{
-    Uri,
-    uri::{Authority, Scheme},
+    HeaderValue, Request, Uri, Version,
+    header::HOST,
+    uri::{Authority, Parts, PathAndQuery, Scheme},
 };
 
 /// Why an upstream cannot be used.
@@ -13,8 +14,8 @@ pub enum InvalidUpstream {
     /// The path is none.
     #[error("must be a path, like /v1/audio")]
     Path,
-    /// The address is not an http or https URL, or has a user, a query or a fragment.
-    #[error("must be an http:// or https:// URL without user, query or fragment")]
+    /// The address is not an http, https or h2c URL, or has a user, a query or a fragment.
+    #[error("must be an http://, https:// or h2c:// URL without user, query or fragment")]
     Url,
     /// The credential has characters that a header cannot carry.
     #[error("must hold one line of visible ASCII")]
@@ -27,10 +28,18 @@ pub enum InvalidUpstream {
     Certificates(std::io::Error),
 }
 
+/// The scheme of addresses at which HTTP/2 is spoken without TLS, as RFC 7540 section 3.1 called it. No URL that a
+/// client sees has it.
+const H2C: &str = "h2c";
+
 /// The address of an upstream.
 pub(crate) struct Address {
     pub(crate) scheme: Scheme,
+    /// The one that is spoken there.
+    pub(crate) version: Version,
     pub(crate) authority: Authority,
+    /// The same as a `Host`.
+    pub(crate) host: HeaderValue,
     /// Without a slash at its end.
     pub(crate) path: String,
 }
@@ -42,10 +51,15 @@ impl Address {
             .map_err(|_| InvalidUpstream::Url)?
             .into_parts();
         let scheme = parts.scheme.ok_or(InvalidUpstream::Url)?;
+        let (scheme, version) = match scheme.as_str() {
+            H2C => (Scheme::HTTP, Version::HTTP_2),
+            _ => (scheme, Version::HTTP_11),
+        };
         let authority = parts.authority.ok_or(InvalidUpstream::Url)?;
         let path = parts
             .path_and_query
             .map_or(String::new(), |path| path.to_string());
+        let host = HeaderValue::from_str(authority.as_str()).map_err(|_| InvalidUpstream::Url)?;
         let plain = (scheme == Scheme::HTTP || scheme == Scheme::HTTPS)
             && !authority.as_str().contains('@')
             && has_port_that_exists(&authority)
@@ -53,14 +67,31 @@ impl Address {
         plain
             .then(|| Self {
                 scheme,
+                version,
                 authority,
+                host,
                 path: path.trim_end_matches('/').to_owned(),
             })
             .ok_or(InvalidUpstream::Url)
     }
 
-    pub(crate) fn authority(&self) -> &str {
-        self.authority.as_str()
+    pub(crate) fn is_http2(&self) -> bool {
+        self.version == Version::HTTP_2
+    }
+
+    /// Has a request ask for a path and query here, in the form of what is spoken here.
+    pub(crate) fn put_into<B>(&self, request: &mut Request<B>, target: PathAndQuery) {
+        *request.version_mut() = self.version;
+        if self.is_http2() {
+            let mut parts = Parts::from(Uri::from(target));
+            parts.scheme = Some(self.scheme.clone());
+            parts.authority = Some(self.authority.clone());
+            *request.uri_mut() = Uri::from_parts(parts).expect("it is whole");
+            request.headers_mut().remove(HOST);
+        } else {
+            *request.uri_mut() = Uri::from(target);
+            request.headers_mut().insert(HOST, self.host.clone());
+        }
     }
 
     /// What follows the host in a `Location` that leads to this upstream, by its address or by a path alone.
@@ -89,7 +120,12 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme, self.authority, self.path)
+        let scheme = if self.is_http2() {
+            H2C
+        } else {
+            self.scheme.as_str()
+        };
+        write!(f, "{scheme}://{}{}", self.authority, self.path)
     }
 }
 

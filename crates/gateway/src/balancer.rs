@@ -34,11 +34,9 @@ impl Balancer {
         &self.upstreams
     }
 
-    /// Whether one of them has to be asked over TLS.
-    pub(crate) fn is_encrypted(&self) -> bool {
-        self.upstreams
-            .iter()
-            .any(|upstream| upstream.is_encrypted())
+    /// Whether all of them are asked over HTTP/1.1 and without TLS.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.upstreams.iter().all(|upstream| upstream.is_plain())
     }
 
     /// Chooses an upstream for a request.

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 
 use crate::{
     connection::{Connection, give_back},
+    headers,
     pool::{Pool, Pooled},
     progress::Progress,
     streams::OpenStream,
@@ -41,6 +42,8 @@ pub(crate) struct Exchanged {
     pub(crate) announced: Option<Duration>,
     /// Whether the connection can take another request afterwards.
     pub(crate) is_reusable: bool,
+    /// Whether what follows the body passes, as gRPC's status does. HTTP/1.1's does not.
+    pub(crate) has_trailers: bool,
 }
 
 impl Exchanged {
@@ -54,6 +57,20 @@ impl Exchanged {
         // An upstream that has answered before it had all of the request does not need the rest.
         if self.is_reusable && self.progress.is_all_sent() {
             give_back(connection, self.pool.clone(), self.announced);
+        }
+    }
+}
+
+impl Exchanged {
+    /// What passes of a frame.
+    fn passing(&self, frame: Frame<Bytes>) -> Option<Frame<Bytes>> {
+        match frame.into_trailers() {
+            // An upstream may say in them no more than in its head.
+            Ok(mut trailers) => {
+                headers::trailers_for_client(&mut trailers);
+                self.has_trailers.then(|| Frame::trailers(trailers))
+            }
+            Err(data) => Some(data),
         }
     }
 }
@@ -89,9 +106,8 @@ impl Body for Streamed {
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
-            // An upstream could say in them what it may not say in its head.
-            Some(Ok(frame)) if frame.is_trailers() => Poll::Ready(None),
-            frame => Poll::Ready(frame),
+            Some(Ok(frame)) => Poll::Ready(exchange.passing(frame).map(Ok)),
+            None => Poll::Ready(None),
         }
     }
 

@@ -11,8 +11,12 @@ use std::{
     time::Duration,
 };
 
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::{Request, Response, Version};
+use hyper::{
+    body::Incoming,
+    client::conn::{TrySendError, http1, http2},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use keygate_http::StalledWrite;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -22,7 +26,7 @@ use tokio::{
 
 use crate::{
     connector::Stream,
-    framing::MAX_READ,
+    framing::{MAX_HEAD, MAX_READ},
     pool::{Pool, Pooled, Reusable},
     request_body::RequestBody,
 };
@@ -30,20 +34,27 @@ use crate::{
 /// How long a connection may take to become idle after a complete response.
 const SETTLING: Duration = Duration::from_secs(1);
 
-/// A connection that takes one request at a time. Dropping it closes it.
+/// A connection that takes one request at a time, over HTTP/2 too: so none waits for another's body, and an end is the
+/// end of one request only. Dropping it closes it.
 pub(crate) struct Connection {
-    pub(crate) sender: http1::SendRequest<RequestBody>,
+    sender: Sender,
     /// The task that reads and writes.
     driver: AbortHandle,
     /// Whether the upstream has said something to the request that is under way.
     heard: Arc<AtomicBool>,
 }
 
+enum Sender {
+    Http1(http1::SendRequest<RequestBody>),
+    Http2(http2::SendRequest<RequestBody>),
+}
+
 impl Connection {
-    /// Speaks HTTP/1.1 over a stream, which fails once the upstream takes nothing for
+    /// Speaks HTTP/1.1 or HTTP/2 over a stream, which fails once the upstream takes nothing for
     /// `write_timeout`.
     pub(crate) async fn over(
         stream: Box<dyn Stream>,
+        version: Version,
         write_timeout: Duration,
     ) -> Result<Self, hyper::Error> {
         let heard = Arc::<AtomicBool>::default();
@@ -52,18 +63,54 @@ impl Connection {
             write: StalledWrite::after(write_timeout),
             heard: heard.clone(),
         };
-        let mut builder = http1::Builder::new();
-        builder.max_buf_size(MAX_READ);
-        let (sender, connection) = builder.handshake(TokioIo::new(io)).await?;
-        let driver = tokio::spawn(async move {
-            // Whoever has sent a request hears of it.
-            let _ = connection.with_upgrades().await;
-        });
+        let io = TokioIo::new(io);
+        // Of how it ends whoever has sent a request hears.
+        let (sender, driver) = if version == Version::HTTP_2 {
+            let (sender, connection) = http2_builder().handshake(io).await?;
+            (
+                Sender::Http2(sender),
+                tokio::spawn(async { drop(connection.await) }),
+            )
+        } else {
+            let mut builder = http1::Builder::new();
+            builder.max_buf_size(MAX_READ);
+            let (sender, connection) = builder.handshake(io).await?;
+            let connection = connection.with_upgrades();
+            (
+                Sender::Http1(sender),
+                tokio::spawn(async { drop(connection.await) }),
+            )
+        };
         Ok(Self {
             sender,
             driver: driver.abort_handle(),
             heard,
         })
+    }
+
+    /// Sends a request, and gives the answer as soon as its head is there.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        match &mut self.sender {
+            Sender::Http1(sender) => sender.try_send_request(request).await,
+            Sender::Http2(sender) => sender.try_send_request(request).await,
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        match &self.sender {
+            Sender::Http1(sender) => sender.is_ready(),
+            Sender::Http2(sender) => sender.is_ready(),
+        }
+    }
+
+    async fn ready(&mut self) -> Result<(), hyper::Error> {
+        match &mut self.sender {
+            Sender::Http1(sender) => sender.ready().await,
+            Sender::Http2(sender) => sender.ready().await,
+        }
     }
 
     /// Forgets that the upstream has sent anything so far.
@@ -77,6 +124,17 @@ impl Connection {
     }
 }
 
+/// As much is read ahead, and as long a head is taken, as over HTTP/1.1.
+fn http2_builder() -> http2::Builder<TokioExecutor> {
+    let size = |bytes: usize| u32::try_from(bytes).expect("a few KiB");
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .initial_stream_window_size(size(MAX_READ))
+        .initial_connection_window_size(size(MAX_READ))
+        .max_header_list_size(size(MAX_HEAD));
+    builder
+}
+
 impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
@@ -85,7 +143,7 @@ impl Drop for Connection {
 
 impl Reusable for Connection {
     fn is_quiet(&self) -> bool {
-        self.sender.is_ready()
+        self.is_ready()
     }
 }
 
@@ -95,12 +153,12 @@ pub(crate) fn give_back(
     pool: Arc<Pool<Connection>>,
     announced: Option<Duration>,
 ) {
-    if kept.connection.sender.is_ready() {
+    if kept.connection.is_ready() {
         pool.give_back(kept, announced);
         return;
     }
     tokio::spawn(async move {
-        if let Ok(Ok(())) = timeout(SETTLING, kept.connection.sender.ready()).await {
+        if let Ok(Ok(())) = timeout(SETTLING, kept.connection.ready()).await {
             pool.give_back(kept, announced);
         }
     });

@@ -1,8 +1,13 @@
 //! Errors of keygate's own in the form that the client's library reads.
 
 use bytes::Bytes;
-use http::{HeaderName, Response, StatusCode};
+use http::{
+    HeaderName, HeaderValue, Response, StatusCode,
+    header::{CONTENT_TYPE, TE},
+    response::Parts,
+};
 use keygate_http::{Headers, RequestId};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::is_data_plane;
@@ -21,6 +26,23 @@ pub(crate) enum ErrorForm {
     Anthropic,
     /// That of Ollama's own paths.
     Ollama,
+    /// gRPC's: a status of its own, in the head.
+    Grpc,
+}
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// What a message has as it is: visible ASCII and spaces, but for what begins the others.
+const NOT_PLAIN: &AsciiSet = &CONTROLS.add(b'%');
+
+/// Whether these are of a gRPC request: each says its type, and that it takes trailers.
+fn is_grpc(headers: &impl Headers) -> bool {
+    let has = |name, passes: fn(&[u8]) -> bool| headers.values(name).any(passes);
+    has(&CONTENT_TYPE, |value| {
+        let rest = value.strip_prefix(b"application/grpc");
+        rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+    }) && has(&TE, |value| value == b"trailers")
 }
 
 /// What is below `/api` in Ollama's API.
@@ -52,7 +74,9 @@ impl ErrorForm {
         let is_messages = path
             .strip_prefix("/v1/messages")
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if is_messages || headers.values(&ANTHROPIC_VERSION).next().is_some() {
+        if is_grpc(headers) {
+            Self::Grpc
+        } else if is_messages || headers.values(&ANTHROPIC_VERSION).next().is_some() {
             Self::Anthropic
         } else if !is_data_plane(path) && is_ollamas(path) {
             Self::Ollama
@@ -73,6 +97,7 @@ impl ErrorForm {
             .ok()
             .and_then(|said| match self {
                 Self::OpenAi => None,
+                Self::Grpc => grpc(&mut parts, status, &said),
                 Self::Anthropic => anthropic(status, said, id),
                 Self::Ollama => ollama(said),
             });
@@ -83,6 +108,40 @@ impl ErrorForm {
             parts.headers.insert(REQUEST_ID, id.to_header());
         }
         Response::from_parts(parts, written)
+    }
+}
+
+/// An error as gRPC has it: an answer without a message, that succeeds as HTTP.
+fn grpc(parts: &mut Parts, status: StatusCode, said: &Value) -> Option<Bytes> {
+    let message = said.get("error")?.get("message")?.as_str()?;
+    let message = utf8_percent_encode(message, NOT_PLAIN).to_string();
+    parts.status = StatusCode::OK;
+    let mut header = |name, value| parts.headers.insert(name, value);
+    header(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    header(GRPC_STATUS, grpc_status(status).into());
+    header(GRPC_MESSAGE, HeaderValue::try_from(message).ok()?);
+    Some(Bytes::new())
+}
+
+/// The codes of gRPC's errors, by status.
+fn grpc_status(status: StatusCode) -> u16 {
+    const INVALID_ARGUMENT: u16 = 3;
+    const DEADLINE_EXCEEDED: u16 = 4;
+    const PERMISSION_DENIED: u16 = 7;
+    const RESOURCE_EXHAUSTED: u16 = 8;
+    const UNIMPLEMENTED: u16 = 12;
+    const INTERNAL: u16 = 13;
+    const UNAVAILABLE: u16 = 14;
+    const UNAUTHENTICATED: u16 = 16;
+    match status.as_u16() {
+        401 => UNAUTHENTICATED,
+        403 => PERMISSION_DENIED,
+        404 | 405 => UNIMPLEMENTED,
+        429 => RESOURCE_EXHAUSTED,
+        504 => DEADLINE_EXCEEDED,
+        502 | 503 => UNAVAILABLE,
+        500.. => INTERNAL,
+        _ => INVALID_ARGUMENT,
     }
 }
 
@@ -154,6 +213,29 @@ mod tests {
             r#"{{"type":"error","error":{{"message":"Nothing is here.","type":"not_found_error","code":"not_found","param":null}},"request_id":"{id}"}}"#
         );
         assert_eq!(answer.body(), &expected);
+    }
+
+    #[test]
+    fn grpcs_clients_read_a_status_of_their_own() {
+        let mut headers = HeaderMap::new();
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        for (content_type, expected) in [
+            ("application/grpc", ErrorForm::Grpc),
+            ("application/grpc+proto", ErrorForm::Grpc),
+            ("application/grpc-web", ErrorForm::OpenAi),
+        ] {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+            let form = ErrorForm::of("/helloworld.Greeter/SayHello", &headers);
+            assert_eq!(form, expected, "{content_type}");
+        }
+        let id = RequestIds::new(&OsRandom).choose(&headers);
+        let problem = Problem::new(Code::InvalidApiKey, "100 % wrong: é");
+        let answer = ErrorForm::Grpc.apply(problem_response(&problem), &id);
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()[CONTENT_TYPE], "application/grpc");
+        assert_eq!(answer.headers()[GRPC_STATUS], "16");
+        assert_eq!(answer.headers()[GRPC_MESSAGE], "100 %25 wrong: %C3%A9");
+        assert!(answer.body().is_empty());
     }
 
     #[test]

@@ -32,6 +32,7 @@ use crate::{
     inspect::Whole,
     path::{AmbiguousPath, path_of},
     paths::{Front, Paths},
+    upstreams::OfPath,
 };
 
 pub use client::ClientStream;
@@ -248,7 +249,7 @@ impl Express {
         }
     }
 
-    /// The part of the data plane that serves it, if the express lane can: it does not speak TLS to upstreams.
+    /// The part of the data plane that serves it, if the express lane can: it speaks neither TLS nor HTTP/2 to upstreams.
     fn part<'t>(
         &self,
         method: &Method,
@@ -268,7 +269,7 @@ impl Express {
             Front::Gateway => {
                 let destination = self.gateway.destination(target);
                 let upstream = destination.as_ref().ok().and_then(|to| to.upstream);
-                let is_plain = upstream.is_none_or(|upstream| !upstream.is_encrypted());
+                let is_plain = upstream.is_none_or(OfPath::is_plain);
                 let is_list = destination
                     .as_ref()
                     .is_ok_and(|to| to.model_list(method).is_some());

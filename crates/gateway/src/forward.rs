@@ -2,8 +2,8 @@ use std::{error::Error, future::poll_fn, io, pin::Pin, sync::Arc, task::Poll, ti
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, Method, Request, Response, StatusCode, Uri, Version,
-    header::{CONTENT_LENGTH, HOST},
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{CONTENT_LENGTH, TE},
     uri::PathAndQuery,
 };
 use http_body::Body;
@@ -28,10 +28,10 @@ use crate::{
     headers, identity,
     own_credential::{JUDGE_TIMEOUT, MAX_JUDGED, Verdict},
     pool::{Place, Pooled, announced},
-    progress::Progress,
+    progress::{Late, Progress},
     request_body::RequestBody,
     upstream::Upstream,
-    websocket::{ask_for_socket, is_websocket},
+    websocket::{ask_for_socket, forgo_socket, is_websocket},
 };
 
 /// Sends a request to its upstream and gives the answer as soon as its head is there.
@@ -48,10 +48,7 @@ pub(crate) async fn forward(
 ) -> Result<Answered, Problem> {
     let presence = request.extensions().get::<Presence>().cloned();
     let progress = Progress::begin();
-    let mut request = prepare(request, target, admitted, progress.clone())?;
-    if asks_for_socket {
-        ask_for_socket(request.headers_mut());
-    }
+    let mut request = prepare(request, admitted, progress.clone());
     if let Some(span) = span {
         let mut told = HeaderMap::new();
         admitted
@@ -66,6 +63,7 @@ pub(crate) async fn forward(
         progress,
         asks_for_socket,
     };
+    call.address(&mut request)?;
     let answered = call.run(request).await;
     if let Err(problem) = &answered {
         admitted.turn.note_failure(problem);
@@ -150,7 +148,7 @@ impl<'g> Call<'_, 'g> {
             match connect.await {
                 Ok(connected) => return Ok(connected),
                 Err(error) if error.is_upstreams() && self.turn.pass_on() => {
-                    address_to(self.upstream(), self.target, request)?;
+                    self.address(request)?;
                 }
                 Err(error) => return Err(connect_problem(upstream, &error)),
             }
@@ -164,7 +162,8 @@ impl<'g> Call<'_, 'g> {
         let is_head = request.method() == Method::HEAD;
         let (stream, place) = self.connect(&mut request).await?;
         let upstream = self.upstream();
-        let connection = Connection::over(stream, upstream.write_timeout).await;
+        let version = upstream.address.version;
+        let connection = Connection::over(stream, version, upstream.write_timeout).await;
         let connection = connection.map_err(|error| unreachable_problem(upstream, &error))?;
         let mut kept = Pooled::new(connection, place);
         match self.send(&mut kept, request).await {
@@ -188,28 +187,11 @@ impl<'g> Call<'_, 'g> {
         if body.is_end_stream() || body.size_hint().exact() == Some(0) {
             self.progress.note_all_sent();
         }
-        let mut sent = std::pin::pin!(kept.connection.sender.try_send_request(request));
-        let mut failed = loop {
-            let due = self.progress.deadline(self.upstream().response_timeout);
-            let late = async {
-                match due {
-                    Some((deadline, _)) => sleep_until(deadline).await,
-                    None => sleep_until(Instant::now() + DEADLINE_CHECK_INTERVAL).await,
-                }
-            };
-            tokio::select! {
-                biased;
-                answered = &mut sent => match answered {
-                    Ok(answer) => return Sent::Answered(answer),
-                    Err(failed) => break failed,
-                },
-                () = late => {}
-            }
-            if let Some((deadline, late)) = self.progress.deadline(self.upstream().response_timeout)
-                && deadline <= Instant::now()
-            {
-                return Sent::Failed(late_problem(self.upstream(), late));
-            }
+        let sent = self.in_time(kept.connection.send(request)).await;
+        let mut failed = match sent {
+            Ok(Ok(answer)) => return Sent::Answered(answer),
+            Ok(Err(failed)) => failed,
+            Err(late) => return Sent::Failed(late_problem(self.upstream(), late)),
         };
         if let Some(request) = failed.take_message() {
             return Sent::NotBegun(request);
@@ -226,6 +208,53 @@ impl<'g> Call<'_, 'g> {
         }
     }
 
+    /// What `sent` comes to, unless whoever it waits for is too late.
+    async fn in_time<T>(&self, sent: impl Future<Output = T>) -> Result<T, Late> {
+        let mut sent = std::pin::pin!(sent);
+        loop {
+            let due = self.progress.deadline(self.upstream());
+            let late = async {
+                match due {
+                    Some((deadline, _)) => sleep_until(deadline).await,
+                    None => sleep_until(Instant::now() + DEADLINE_CHECK_INTERVAL).await,
+                }
+            };
+            tokio::select! {
+                biased;
+                sent = &mut sent => return Ok(sent),
+                () = late => {}
+            }
+            if let Some((deadline, late)) = self.progress.deadline(self.upstream())
+                && deadline <= Instant::now()
+            {
+                return Err(late);
+            }
+        }
+    }
+
+    /// Names the upstream that a request is for, as that is spoken to.
+    fn address(&self, request: &mut Request<RequestBody>) -> Result<(), Problem> {
+        let upstream = self.upstream();
+        let target = upstream.target(self.target).map_err(|_| {
+            Problem::new(
+                Code::InvalidRequest,
+                "The path is too long for the upstream.",
+            )
+        })?;
+        upstream.address.put_into(request, target);
+        let headers = request.headers_mut();
+        if upstream.address.is_http2() {
+            forgo_socket(headers);
+            headers.insert(TE, TRAILERS);
+        } else {
+            headers.remove(TE);
+            if self.asks_for_socket {
+                ask_for_socket(headers);
+            }
+        }
+        Ok(())
+    }
+
     async fn exchanged(
         &self,
         answer: Response<Incoming>,
@@ -240,6 +269,8 @@ impl<'g> Call<'_, 'g> {
         let length = check_answer(parts.version, parts.status, &parts.headers)
             .map_err(|malformed| unreachable_problem(upstream, &malformed))?;
         let beginning = match upstream.own_credential.judge(parts.status) {
+            // There the library tells what is malformed by itself.
+            Verdict::Passes if upstream.address.is_http2() => Bytes::new(),
             Verdict::Passes => read_available(&mut body)
                 .await
                 .map_err(|error| unreachable_problem(upstream, &error))?,
@@ -282,6 +313,7 @@ impl<'g> Call<'_, 'g> {
             announced,
             // After HEAD some servers send a body all the same.
             is_reusable: !is_head,
+            has_trailers: upstream.address.is_http2(),
         };
         Ok(Answered::Exchange(Response::from_parts(parts, exchange)))
     }
@@ -344,6 +376,9 @@ async fn read_beginning(body: &mut Incoming) -> Result<Bytes, hyper::Error> {
     Ok(beginning.freeze())
 }
 
+/// gRPC's servers ask for it (RFC 9110 section 10.1.4).
+const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
+
 /// How often the deadline is checked while the upstream reads a request.
 const DEADLINE_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -362,6 +397,7 @@ fn copy_without_content(
     let mut copy = Request::new(body);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
     Some(copy)
 }
@@ -376,15 +412,15 @@ fn is_timeout(error: &hyper::Error) -> bool {
     io.is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::TimedOut)
 }
 
+/// The request as an upstream is to have it, whichever it will be.
 fn prepare(
     request: Request<ClientBody>,
-    target: &PathAndQuery,
     admitted: &Admitted<'_>,
     progress: Arc<Progress>,
-) -> Result<Request<RequestBody>, Problem> {
+) -> Request<RequestBody> {
     let (mut parts, client) = request.into_parts();
     let upstream = admitted.upstream();
-    let received = std::mem::replace(&mut parts.version, Version::HTTP_11);
+    let received = parts.version;
     let authorization = upstream.own_credential.authorization.as_ref();
     headers::for_upstream(
         &mut parts.headers,
@@ -396,25 +432,5 @@ fn prepare(
     // What the server noted about the client's connection means nothing to the upstream's.
     parts.extensions.clear();
     let client = Some(client);
-    let mut request = Request::from_parts(parts, RequestBody { client, progress });
-    address_to(upstream, target, &mut request)?;
-    Ok(request)
-}
-
-/// Names the upstream that a request is for.
-fn address_to(
-    upstream: &Upstream,
-    target: &PathAndQuery,
-    request: &mut Request<RequestBody>,
-) -> Result<(), Problem> {
-    let target = upstream.target(target).map_err(|_| {
-        Problem::new(
-            Code::InvalidRequest,
-            "The path is too long for the upstream.",
-        )
-    })?;
-    *request.uri_mut() = Uri::from(target);
-    let host = upstream.host_header.clone();
-    request.headers_mut().insert(HOST, host);
-    Ok(())
+    Request::from_parts(parts, RequestBody { client, progress })
 }

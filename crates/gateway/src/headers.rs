@@ -130,6 +130,12 @@ pub(crate) fn for_client(headers: &mut HeaderMap, upstream: &Upstream) {
     }
 }
 
+/// Leaves of what follows an upstream's body what may stand in its head, too. What leads somewhere would lead to where
+/// the upstream has it.
+pub(crate) fn trailers_for_client(trailers: &mut HeaderMap) {
+    keep(trailers, |name| is_for_client(name) && !is_location(name));
+}
+
 /// The header that says which of several upstreams has answered: its path and number, like `/v1#2`.
 pub const X_KEYGATE_UPSTREAM: HeaderName = HeaderName::from_static("x-keygate-upstream");
 

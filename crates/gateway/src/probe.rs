@@ -4,10 +4,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::PathAndQuery};
+use futures_util::future::Either;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header, uri::PathAndQuery};
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{body::Incoming, client::conn::http1};
-use hyper_util::rt::TokioIo;
+use hyper::{
+    body::Incoming,
+    client::conn::{http1, http2},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::time::timeout;
 
 use crate::{Upstream, connector::ConnectError};
@@ -97,11 +101,20 @@ impl Upstream {
         read: impl AsyncFnOnce(Response<Incoming>) -> Result<T, ProbeError>,
     ) -> Result<T, ProbeError> {
         let request = self.own_request(target);
-        let stream = self.connector.connect().await?;
-        let handshake = http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = handshake.map_err(|error| why(&error))?;
+        let stream = TokioIo::new(self.connector.connect().await?);
+        let (answer, connection) = if self.address.is_http2() {
+            let handshake = http2::handshake(TokioExecutor::new(), stream).await;
+            let (mut sender, connection) = handshake.map_err(|error| why(&error))?;
+            let answer = async move { sender.send_request(request).await };
+            (Either::Left(answer), Either::Left(connection))
+        } else {
+            let handshake = http1::handshake(stream).await;
+            let (mut sender, connection) = handshake.map_err(|error| why(&error))?;
+            let answer = async move { sender.send_request(request).await };
+            (Either::Right(answer), Either::Right(connection))
+        };
         let mut asked = std::pin::pin!(async {
-            let answer = sender.send_request(request).await;
+            let answer = answer.await;
             read(answer.map_err(|error| why(&error))?).await
         });
         tokio::select! {
@@ -114,11 +127,12 @@ impl Upstream {
     fn own_request(&self, target: PathAndQuery) -> Request<Empty<Bytes>> {
         let mut request = Request::new(Empty::<Bytes>::new());
         *request.method_mut() = Method::GET;
-        *request.uri_mut() = Uri::from(target);
+        self.address.put_into(&mut request, target);
         let headers = request.headers_mut();
-        headers.insert(header::HOST, self.host_header.clone());
         headers.insert(header::USER_AGENT, USER_AGENT);
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        if !self.address.is_http2() {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         if let Some(authorization) = &self.own_credential.authorization {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }

@@ -10,6 +10,8 @@ use std::{
 
 use tokio::time::Instant;
 
+use crate::Upstream;
+
 /// How long a client may send nothing of a body that it has announced.
 pub(crate) const BODY_SILENCE: Duration = Duration::from_secs(30);
 
@@ -98,14 +100,19 @@ impl Progress {
     }
 
     /// The deadline for the next step, and what is late after it.
-    pub(crate) fn deadline(&self, response_timeout: Duration) -> Option<(Instant, Late)> {
+    pub(crate) fn deadline(&self, upstream: &Upstream) -> Option<(Instant, Late)> {
         let (waiting, since) = self.waiting();
+        let response_timeout = upstream.response_timeout;
         match waiting {
             Waiting::Client => {
                 let silence = BODY_SILENCE.min(response_timeout);
                 Some((since + silence, Late::Body))
             }
             Waiting::Answer => Some((since + response_timeout, Late::Answer)),
+            // It may read from its connection, and leave a body where it is.
+            Waiting::Upstream if upstream.address.is_http2() => {
+                Some((since + upstream.write_timeout, Late::Answer))
+            }
             // The connection itself is watched.
             Waiting::Upstream | Waiting::Nobody => None,
         }

@@ -27,7 +27,11 @@ impl Body for RequestBody {
         let Some(client) = &mut self.client else {
             return Poll::Ready(None);
         };
-        let frame = Pin::new(&mut *client).poll_frame(context);
+        let mut frame = Pin::new(&mut *client).poll_frame(context);
+        // A client could say in them what it may not say in its head.
+        if matches!(&frame, Poll::Ready(Some(Ok(frame))) if frame.is_trailers()) {
+            frame = Poll::Ready(None);
+        }
         let is_over = client.is_end_stream();
         match &frame {
             Poll::Pending => self.progress.wait_for_client(),

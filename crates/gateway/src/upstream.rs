@@ -27,7 +27,6 @@ pub struct Upstream {
     /// How much of the path by which a request came does not go on.
     stripped: usize,
     pub(crate) address: Address,
-    pub(crate) host_header: HeaderValue,
     pub(crate) own_credential: OwnCredential,
     pub(crate) connector: Connector,
     pub(crate) response_timeout: Duration,
@@ -84,8 +83,6 @@ impl Upstream {
             connector: Connector::new(&address.scheme, &address.authority, timeouts.connect)?,
             connections: Arc::new(Pool::new(keeping)),
             sockets: Pool::new(keeping),
-            host_header: HeaderValue::from_str(address.authority())
-                .map_err(|_| InvalidUpstream::Url)?,
             address,
             own_credential: OwnCredential::new(credential.map(bearer).transpose()?),
             response_timeout: timeouts.response,
@@ -170,9 +167,9 @@ impl Upstream {
         self.own_credential.judge(status) == Verdict::Refused
     }
 
-    /// Whether it has to be asked over TLS.
-    pub(crate) fn is_encrypted(&self) -> bool {
-        self.connector.is_encrypted()
+    /// Whether it is asked over HTTP/1.1 and without TLS, which is all that the express lane speaks.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.connector.is_encrypted() && !self.address.is_http2()
     }
 
     /// The path under which its requests are, like `/v1`; `/` if all are.

@@ -109,9 +109,9 @@ impl OfPath {
         self.by_model.len() > 1 || self.first().models().is_some()
     }
 
-    /// Whether one of them has to be asked over TLS.
-    pub(crate) fn is_encrypted(&self) -> bool {
-        self.by_model.iter().any(Balancer::is_encrypted)
+    /// Whether all of them are asked over HTTP/1.1 and without TLS.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.by_model.iter().all(Balancer::is_plain)
     }
 
     /// Those for a model: the first that name it, or else those for all. What names no model goes to those for all, or

@@ -84,6 +84,12 @@ pub(crate) fn ask_for_socket(headers: &mut HeaderMap) {
     headers.insert(UPGRADE, HeaderValue::from_static(WEBSOCKET));
 }
 
+/// Leaves out of a request what asks for a WebSocket over HTTP/1.1: it is then for what a GET has there.
+pub(crate) fn forgo_socket(headers: &mut HeaderMap) {
+    headers.remove(CONNECTION);
+    headers.remove(UPGRADE);
+}
+
 /// The headers of a request to the gateway.
 pub(crate) struct ReceivedHeaders<'a> {
     pub(crate) headers: &'a HeaderMap,

@@ -246,7 +246,7 @@ impl Exchange<'_, '_> {
             outbox.push(part.as_bytes());
         }
         outbox.push(b" HTTP/1.1\r\n");
-        outbox.header(&header::HOST, upstream.address.authority().as_bytes());
+        outbox.header(&header::HOST, upstream.address.host.as_bytes());
         for (name, value) in self.request.headers() {
             let is_replaced = self.span.is_some() && is_trace_context(name);
             if headers::is_for_upstream(name) && !is_replaced {

@@ -136,8 +136,9 @@ settings! {
         strip_path: bool,
 
         /// The address of the API to which requests with a valid key are forwarded. A path in it is put before the path
-        /// of the request, but for a `/v1` at its end where that begins with `/v1`, too. Of a list of addresses, each
-        /// request goes to one that works and has the fewest requests under way. The flag sets the upstream for `/v1`.
+        /// of the request, but for a `/v1` at its end where that begins with `/v1`, too. `h2c://` is for HTTP/2 without TLS,
+        /// gRPC included. Of a list of addresses, each request goes to one that works and has the fewest requests under
+        /// way. The flag sets the upstream for `/v1`.
         #[setting(example = "http://127.0.0.1:11434", flag = "--upstream URL")]
         url: OneOrMore<String>,
 

@@ -5,6 +5,7 @@
 mod support;
 
 mod api;
+mod grpc;
 mod sockets;
 mod table;
 
@@ -38,7 +39,7 @@ const fn client(name: &'static str, script: &'static str) -> Client {
     }
 }
 
-const CLIENTS: [Client; 10] = [
+const CLIENTS: [Client; 11] = [
     client("`openai` (Python)", "openai_python.py"),
     client("`openai` (Node)", "openai_node.mjs"),
     client(
@@ -48,6 +49,10 @@ const CLIENTS: [Client; 10] = [
     client(
         "`anthropic` (Python), `auth_token`",
         "anthropic_python.py auth_token",
+    ),
+    client(
+        "`anthropic` (Python), from 2024",
+        "anthropic_old.py api_key",
     ),
     client("`@anthropic-ai/sdk`, `apiKey`", "anthropic_node.mjs apiKey"),
     client(

@@ -19,6 +19,7 @@ mod express;
 mod forward_auth;
 mod gateway;
 mod hostile_world;
+mod http2_upstreams;
 mod idle;
 mod lanes;
 mod life_of_a_key;

@@ -80,6 +80,11 @@ impl Upstream {
         format!("http://{}", self.address)
     }
 
+    /// The same over HTTP/2.
+    pub fn h2c_url(&self) -> String {
+        format!("h2c://{}", self.address)
+    }
+
     /// What has reached it, oldest first.
     pub fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().expect("not poisoned").clone()

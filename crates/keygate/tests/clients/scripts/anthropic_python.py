@@ -17,4 +17,8 @@ def stream(key, model):
         yield from pieces.text_stream
 
 
-run("anthropic", call, stream, lambda error: {"status": error.status_code, "request_id": error.request_id})
+def describe(error):
+    return {"status": error.status_code, "request_id": getattr(error, "request_id", None)}
+
+
+run("anthropic", call, stream, describe)

@@ -1,0 +1,246 @@
+//! Upstreams that speak HTTP/2.
+
+use std::future::pending;
+
+use axum::{Router, body::Body, response::Response};
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody, combinators::BoxBody};
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::{Account, LANES, Program, Spawn, Upstream, eventually};
+
+/// A server whose answers have trailers, and which reads no body that is sent to `/v1/deaf`.
+async fn server() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let router = Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("h2c://{address}")
+}
+
+/// What an upstream may not say in its head, either.
+const FORBIDDEN: [&str; 5] = [
+    "set-cookie",
+    "x-keygate-stale",
+    "x-request-id",
+    "access-control-allow-origin",
+    "location",
+];
+
+async fn answer(request: axum::extract::Request) -> Response {
+    if request.uri().path() == "/v1/deaf" {
+        return pending().await;
+    }
+    let received = request.into_body().collect().await.expect("a body");
+    let had = received.trailers().is_some();
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    for name in FORBIDDEN {
+        trailers.insert(
+            HeaderName::from_static(name),
+            "/x".parse().expect("a value"),
+        );
+    }
+    let text = Bytes::from(format!("had trailers: {had}"));
+    let frames = [Frame::data(text), Frame::trailers(trailers)];
+    let frames = frames.map(Ok::<_, std::io::Error>);
+    Response::new(Body::new(StreamBody::new(stream::iter(frames))))
+}
+
+fn program(urls: &str, more: &str) -> Program {
+    Program::start(Spawn {
+        config: Some(format!("[[upstream]]\nurl = {urls}\n{more}")),
+        ..Spawn::default()
+    })
+}
+
+async fn key(program: &Program) -> String {
+    let account = Account::create(program).await;
+    account.key(&["chat", "read", "write"]).await.1
+}
+
+type SentBody = BoxBody<Bytes, std::convert::Infallible>;
+
+fn body(frames: Vec<Frame<Bytes>>) -> SentBody {
+    BodyExt::boxed(StreamBody::new(stream::iter(frames.into_iter().map(Ok))))
+}
+
+fn post(path: &str, key: &str, body: SentBody) -> Request<SentBody> {
+    let request = Request::post(path)
+        .header("host", "keygate")
+        .header("te", "trailers")
+        .header("authorization", format!("Bearer {key}"));
+    request.body(body).expect("a request")
+}
+
+/// What a program answers to this request over HTTP/2 or HTTP/1.1: the body, and the trailers.
+async fn send(
+    program: &Program,
+    version: Version,
+    mut request: Request<SentBody>,
+) -> (StatusCode, Bytes, Option<HeaderMap>) {
+    let stream = TcpStream::connect(program.address())
+        .await
+        .expect("it listens");
+    let stream = TokioIo::new(stream);
+    let answer = if version == Version::HTTP_2 {
+        let url = format!("{}{}", program.url, request.uri());
+        *request.uri_mut() = url.parse().expect("a URL");
+        request.headers_mut().remove("host");
+        let client = http2::handshake(TokioExecutor::new(), stream).await;
+        let (mut sender, connection) = client.expect("a connection");
+        tokio::spawn(connection);
+        sender.send_request(request).await
+    } else {
+        let client = http1::handshake(stream).await;
+        let (mut sender, connection) = client.expect("a connection");
+        tokio::spawn(connection);
+        sender.send_request(request).await
+    };
+    let answer = answer.expect("an answer");
+    let status = answer.status();
+    let collected = answer.into_body().collect().await.expect("a body");
+    let trailers = collected.trailers().cloned();
+    (status, collected.to_bytes(), trailers)
+}
+
+const VERSIONS: [Version; 2] = [Version::HTTP_11, Version::HTTP_2];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_follows_an_answer_passes_to_clients_that_speak_http2_too() {
+    let program = program(&format!("\"{}\"", server().await), "");
+    let key = key(&program).await;
+    for version in VERSIONS {
+        let trailers = HeaderMap::from_iter([(
+            HeaderName::from_static("x-keygate-key-id"),
+            HeaderValue::from_static("forged"),
+        )]);
+        let frames = vec![
+            Frame::data(Bytes::from_static(b"asked")),
+            Frame::trailers(trailers),
+        ];
+        let request = post("/v1/chat/completions", &key, body(frames));
+        let (status, text, trailers) = send(&program, version, request).await;
+        assert_eq!(
+            (status, &*text),
+            (StatusCode::OK, &b"had trailers: false"[..])
+        );
+        let names = trailers.unwrap_or_default();
+        let names: Vec<&str> = names.keys().map(HeaderName::as_str).collect();
+        let expected: &[&str] = match version {
+            Version::HTTP_2 => &["grpc-status"],
+            _ => &[],
+        };
+        assert_eq!(names, expected, "{version:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_over_http2_say_what_requests_over_http1_do() {
+    let upstream = Upstream::start().await;
+    let program = program(&format!("\"{}\"", upstream.h2c_url()), "");
+    let key = key(&program).await;
+    for lane in LANES {
+        let request = reqwest::Client::new().post(format!("{}/v1/embeddings?x=1", program.url));
+        let request = request
+            .bearer_auth(&key)
+            .header("connection", lane)
+            .body("text");
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+        let seen = upstream.last_seen();
+        assert_eq!(seen.version, Version::HTTP_2);
+        let target = format!("http://{}/v1/embeddings?x=1", upstream.address);
+        assert_eq!(seen.target, target);
+        assert_eq!(seen.body_bytes, 4);
+        assert_eq!(seen.headers["te"], "trailers");
+        assert!(seen.headers.contains_key("x-keygate-key-id"));
+        assert!(!seen.headers.contains_key("authorization"));
+        assert!(!seen.headers.contains_key("host"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_ends_its_request_at_an_upstream_over_http2() {
+    let upstream = Upstream::start().await;
+    let program = program(&format!("\"{}\"", upstream.h2c_url()), "");
+    let key = key(&program).await;
+    let client = reqwest::Client::new();
+    let request = client
+        .get(format!("{}/v1/stream", program.url))
+        .bearer_auth(&key);
+    let mut streams = [
+        request
+            .try_clone()
+            .expect("no body")
+            .send()
+            .await
+            .expect("an answer"),
+        request.send().await.expect("an answer"),
+    ];
+    for stream in &mut streams {
+        stream.chunk().await.expect("an event").expect("an event");
+    }
+    let [first, mut second] = streams;
+    drop(first);
+    eventually("one is over", async || upstream.active() == 1).await;
+    second
+        .chunk()
+        .await
+        .expect("the other goes on")
+        .expect("an event");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_reads_its_connection_but_no_body_is_not_waited_for() {
+    let url = format!("\"{}\"", server().await);
+    let program = program(&url, "write_timeout = \"1s\"\nresponse_timeout = \"1h\"\n");
+    let key = key(&program).await;
+    for version in VERSIONS {
+        let long = vec![Frame::data(Bytes::from(vec![7; 16 << 20]))];
+        let (status, ..) = send(&program, version, post("/v1/deaf", &key, body(long))).await;
+        assert_eq!(status, StatusCode::GATEWAY_TIMEOUT, "{version:?}");
+    }
+}
+
+/// One is not there; the other one speaks another version.
+#[tokio::test(flavor = "multi_thread")]
+async fn upstreams_that_speak_different_versions_stand_in_for_each_other() {
+    let upstream = Upstream::start().await;
+    for (away, there) in [("http", upstream.h2c_url()), ("h2c", upstream.url())] {
+        let urls = format!("[\"{away}://127.0.0.1:1\", \"{there}\"]");
+        let program = program(&urls, "");
+        let key = key(&program).await;
+        for _ in 0..2 {
+            let request =
+                reqwest::Client::new().request(Method::GET, format!("{}/v1/models", program.url));
+            let answer = request.bearer_auth(&key).send().await.expect("an answer");
+            assert_eq!(answer.status(), 200, "{urls}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_socket_is_opened_over_http2() {
+    let upstream = Upstream::start().await;
+    let program = program(&format!("\"{}\"", upstream.h2c_url()), "");
+    let account = Account::create(&program).await;
+    let (_, key) = account.key(&["chat"]).await;
+    let request = reqwest::Client::new().get(format!("{}/v1/realtime", program.url));
+    let request = request
+        .bearer_auth(&key)
+        .header("connection", "upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+    let answer = request.send().await.expect("an answer");
+    assert_eq!(answer.status(), 502);
+    let text = answer.text().await.expect("a body");
+    assert!(text.contains("does not open a WebSocket"), "{text}");
+    assert!(!upstream.last_seen().headers.contains_key("upgrade"));
+}
