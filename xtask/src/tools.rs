@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use crate::run::{Failure, cargo_itself, root, succeed};
 
 /// Debian's packages, each with a command that shows that it is there.
-const PACKAGES: [(&str, &[&str]); 13] = [
+const PACKAGES: [(&str, &[&str]); 14] = [
     ("curl", &["curl", "--version"]),
     ("nginx-light", &["nginx", "-v"]),
     ("haproxy", &["haproxy", "-v"]),
@@ -22,6 +22,7 @@ const PACKAGES: [(&str, &[&str]); 13] = [
     ("python3-venv", &["python3", "-c", "import venv, ensurepip"]),
     ("chromium", &["chromium", "--version"]),
     ("chromium-driver", &["chromedriver", "--version"]),
+    ("firefox-esr", &["firefox-esr", "--version"]),
     ("iproute2", &["ip", "-V"]),
     ("nodejs", &["node", "--version"]),
     ("npm", &["npm", "--version"]),
@@ -40,7 +41,9 @@ pub(crate) fn install() -> Result<(), Failure> {
     }
     install_from_pypi()?;
     install_old_client()?;
-    install_from_npm()
+    install_from_npm()?;
+    // Firefox's driver. It is built sooner than it is made fast.
+    install_from_crates_io("geckodriver", "=0.37.1", "target/test-tools", &["--debug"])
 }
 
 /// Installs what the bench lacks.
@@ -49,21 +52,26 @@ pub(crate) fn install_for_bench() -> Result<(), Failure> {
         install_package(package)?;
     }
     // The load at a fixed rate.
-    install_from_crates_io("oha", "^1.16")?;
+    install_from_crates_io("oha", "^1.16", "target/bench-tools", &[])?;
     // As its library in Cargo.toml.
-    install_from_crates_io("gungraun-runner", "=0.20.0")?;
+    install_from_crates_io("gungraun-runner", "=0.20.0", "target/bench-tools", &[])?;
     install()
 }
 
-fn install_from_crates_io(name: &str, version: &str) -> Result<(), Failure> {
-    let folder = root().join("target/bench-tools");
+fn install_from_crates_io(
+    name: &str,
+    version: &str,
+    folder: &str,
+    more: &[&str],
+) -> Result<(), Failure> {
+    let folder = root().join(folder);
     if folder.join("bin").join(name).exists() {
         return Ok(());
     }
     println!("=== Installing {name}");
     let mut command = cargo_itself();
-    command.args(["install", "--locked", name, "--version", version, "--root"]);
-    succeed(command.arg(&folder))
+    command.args(["install", "--locked", name, "--version", version]);
+    succeed(command.args(more).arg("--root").arg(&folder))
 }
 
 fn works(command: &[&str]) -> bool {

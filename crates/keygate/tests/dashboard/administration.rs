@@ -8,7 +8,7 @@ use crate::{
 
 const BOB: &str = "bob@example.com";
 
-async fn an_admin_looks_after_accounts(options: Options) {
+pub async fn an_admin_looks_after_accounts(options: Options) {
     let Scene { program, ada, .. } = &Scene::open(options).await;
     let admin = &ada.browser;
     admin.click("Accounts").await;

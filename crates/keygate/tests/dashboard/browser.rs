@@ -1,4 +1,4 @@
-//! A person at a real browser: Chromium, led through its driver.
+//! A person at a real browser, Chromium or Firefox, led through its driver.
 //!
 //! Whatever is looked for is waited for; a failure says what the page showed instead.
 
@@ -15,7 +15,7 @@ mod reading;
 mod surroundings;
 
 pub use log::Request;
-pub use options::Options;
+pub use options::{Engine, Options};
 
 use std::{
     sync::Mutex,
@@ -39,6 +39,7 @@ const PAGE: &str = include_str!("browser/page.js");
 pub struct Browser {
     /// What a path is on.
     pub origin: String,
+    pub engine: Engine,
     javascript: bool,
     session: WebDriver,
     log: Mutex<Log>,
@@ -47,21 +48,25 @@ pub struct Browser {
 
 impl Browser {
     pub async fn open(origin: &str, options: Options) -> Self {
-        Self::led_by(Driver::start(None), origin, options).await
+        Self::led_by(Driver::start(options.engine, None), origin, options).await
     }
 
     /// One on another machine.
     pub async fn open_on(machine: &Machine, origin: &str, options: Options) -> Self {
-        Self::led_by(Driver::start(Some(machine)), origin, options).await
+        let driver = Driver::start(options.engine, Some(machine));
+        Self::led_by(driver, origin, options).await
     }
 
-    async fn led_by(driver: Driver, origin: &str, options: Options) -> Self {
+    async fn led_by(mut driver: Driver, origin: &str, options: Options) -> Self {
         let capabilities = options.capabilities(driver.folder());
         let session = WebDriver::new(driver.url(), capabilities).await;
+        let session = session.expect("the browser starts");
+        driver.leads(&session.session_id().to_string());
         let browser = Self {
             origin: origin.to_owned(),
+            engine: options.engine,
             javascript: options.javascript,
-            session: session.expect("the browser starts"),
+            session,
             log: Mutex::default(),
             _driver: driver,
         };
@@ -133,7 +138,7 @@ impl Browser {
         }
     }
 
-    /// Waits for the page that was asked for, if one was: the driver answers a click on a button
+    /// Waits for the page that was asked for, if one was: Chromium's driver answers a click on a button
     /// before the form is sent.
     async fn settle(&self) {
         let deadline = Instant::now() + PATIENCE;

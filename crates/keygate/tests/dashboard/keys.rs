@@ -6,7 +6,7 @@ use crate::{
     support::{Caller, eventually},
 };
 
-async fn keys_are_created_changed_and_revoked(options: Options) {
+pub async fn keys_are_created_changed_and_revoked(options: Options) {
     let Scene { program, ada, .. } = &Scene::open(options).await;
     let browser = &ada.browser;
 

@@ -5,6 +5,7 @@ mod support;
 
 mod administration;
 mod browser;
+mod firefox;
 mod first_key;
 mod isolation;
 mod keyboard;

@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use crate::{
-    browser::{Browser, Options},
+    browser::{Browser, Engine, Options},
     support::{EMAIL, PASSWORD, Program, Upstream},
 };
 
@@ -101,9 +101,16 @@ impl Person {
     }
 }
 
+/// In Firefox, with scripts.
+pub const FIREFOX: Options = Options {
+    engine: Engine::Firefox,
+    ..BOTH_WAYS[0]
+};
+
 /// With scripts, and without.
 pub const BOTH_WAYS: [Options; 2] = [
     Options {
+        engine: Engine::Chromium,
         javascript: true,
         dark: false,
         phone: false,
@@ -111,6 +118,7 @@ pub const BOTH_WAYS: [Options; 2] = [
         timezone: None,
     },
     Options {
+        engine: Engine::Chromium,
         javascript: false,
         dark: false,
         phone: false,

@@ -1,7 +1,7 @@
 //! Signing in and out, and what becomes of what was typed.
 
 use crate::{
-    browser::Options,
+    browser::{Engine, Options},
     person::{BOTH_WAYS, Person, Scene},
     support::{EMAIL, PASSWORD},
 };
@@ -41,48 +41,56 @@ async fn a_session_that_ends_in_the_middle_of_a_form_loses_no_typed_text() {
     }
 }
 
+pub async fn somebody_signs_in_and_ends_other_sessions(options: Options) {
+    let Scene { program, ada, .. } = &Scene::open(options).await;
+    let browser = &ada.browser;
+    browser.click("Sign out").await;
+    browser.see("You are signed out.").await;
+    browser.back().await;
+    browser.reload().await;
+    ada.fill_in(EMAIL, "wrong horse battery staple").await;
+    browser.see("E-mail address or password is wrong.").await;
+    assert_eq!(browser.value("E-mail address").await, EMAIL);
+    browser.fill("Password", PASSWORD).await;
+    browser.click("Sign in").await;
+    browser.see("API keys").await;
+
+    let elsewhere = Person::at(program, options).await;
+    elsewhere.sign_in(EMAIL, PASSWORD).await;
+    browser.goto("/account").await;
+    browser.see("127.0.0.1").await;
+    let other = match options.engine {
+        Engine::Chromium => "Sign out Chrome on Linux, 127.0.0.1",
+        Engine::Firefox => "Sign out Firefox on Linux, 127.0.0.1",
+    };
+    browser.click(other).await;
+    browser.see("That browser or script is signed out.").await;
+    elsewhere.browser.goto("/keys").await;
+    elsewhere.browser.see("Your session has ended.").await;
+    elsewhere.fill_in(EMAIL, PASSWORD).await;
+    elsewhere.browser.see("API keys").await;
+    browser.goto("/account").await;
+    browser.click("Sign out everywhere else").await;
+    browser.see("You are signed out everywhere else.").await;
+
+    browser
+        .fill("Current password", "wrong horse battery staple")
+        .await;
+    browser.fill("New password", NEW).await;
+    browser.click("Change password").await;
+    browser.see("Is not the account's password.").await;
+    browser.fill("Current password", PASSWORD).await;
+    browser.fill("New password", NEW).await;
+    browser.click("Change password").await;
+    browser.see("The password is changed.").await;
+    elsewhere.sign_in(EMAIL, NEW).await;
+    ada.nothing_was_amiss().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_signs_in_changes_the_password_and_ends_other_sessions() {
     for options in BOTH_WAYS {
-        let Scene { program, ada, .. } = &Scene::open(options).await;
-        let browser = &ada.browser;
-        browser.click("Sign out").await;
-        browser.see("You are signed out.").await;
-        browser.back().await;
-        browser.reload().await;
-        ada.fill_in(EMAIL, "wrong horse battery staple").await;
-        browser.see("E-mail address or password is wrong.").await;
-        assert_eq!(browser.value("E-mail address").await, EMAIL);
-        browser.fill("Password", PASSWORD).await;
-        browser.click("Sign in").await;
-        browser.see("API keys").await;
-
-        let elsewhere = Person::at(program, options).await;
-        elsewhere.sign_in(EMAIL, PASSWORD).await;
-        browser.goto("/account").await;
-        browser.see("127.0.0.1").await;
-        browser.click("Sign out Chrome on Linux, 127.0.0.1").await;
-        browser.see("That browser or script is signed out.").await;
-        elsewhere.browser.goto("/keys").await;
-        elsewhere.browser.see("Your session has ended.").await;
-        elsewhere.fill_in(EMAIL, PASSWORD).await;
-        elsewhere.browser.see("API keys").await;
-        browser.goto("/account").await;
-        browser.click("Sign out everywhere else").await;
-        browser.see("You are signed out everywhere else.").await;
-
-        browser
-            .fill("Current password", "wrong horse battery staple")
-            .await;
-        browser.fill("New password", NEW).await;
-        browser.click("Change password").await;
-        browser.see("Is not the account's password.").await;
-        browser.fill("Current password", PASSWORD).await;
-        browser.fill("New password", NEW).await;
-        browser.click("Change password").await;
-        browser.see("The password is changed.").await;
-        elsewhere.sign_in(EMAIL, NEW).await;
-        ada.nothing_was_amiss().await;
+        somebody_signs_in_and_ends_other_sessions(options).await;
     }
 }
 

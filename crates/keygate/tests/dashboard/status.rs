@@ -87,16 +87,15 @@ fn fill_incidents(program: &Program) {
     schedule_new_disks(program, message, &["--component", "storage"]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_status_page_is_fit_to_be_seen() {
+pub async fn the_status_page(options: Options) {
     let upstream = Upstream::start().await;
     let program = program_with_a_past(&upstream, 1).await;
-    let somebody = Person::at(&program, Options::default()).await;
+    let somebody = Person::at(&program, options).await;
     somebody.browser.goto("/status").await;
     somebody.browser.see("All systems operational.").await;
     look(&somebody.browser, "status").await;
     let program = program_with_a_past(&upstream, UPSTREAMS.len()).await;
-    let somebody = Person::at(&program, Options::default()).await;
+    let somebody = Person::at(&program, options).await;
     let browser = &somebody.browser;
     fill_incidents(&program);
     browser.disable_cache().await;
@@ -107,6 +106,16 @@ async fn the_status_page_is_fit_to_be_seen() {
     browser.script(open).await;
     look(browser, "status-full").await;
     somebody.nothing_was_amiss().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_page_is_fit_to_be_seen() {
+    the_status_page(Options::default()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_about_incidents_are_fit_to_be_seen() {
+    pages_about_incidents(Options::default()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,38 +166,41 @@ async fn post(browser: &Browser) {
     browser.see("Posted on the status page.").await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_admin_posts_and_resolves_an_incident() {
-    for options in BOTH_WAYS {
-        let upstream = Upstream::start().await;
-        let program = Program::start(Spawn {
-            upstream: Some(upstream.url()),
-            status_interval: Some("30s"),
-            ..Spawn::default()
-        });
-        let ada = Person::at(&program, options).await;
-        ada.sign_up(&setup_link(&program), EMAIL).await;
-        let browser = &ada.browser;
-        browser.disable_cache().await;
-        post(browser).await;
-        browser.goto("/status").await;
-        browser.see("Slow <i>answers</i>").await;
-        browser.see("Storage").await;
-        browser.goto("/admin/incidents").await;
-        browser.click("Slow <i>answers</i>").await;
-        browser.fill("Message", "It is over.").await;
-        browser.fill("Status", "resolved").await;
-        browser.click("Post update").await;
-        browser.see("The update is on the status page.").await;
-        browser.goto("/status").await;
-        browser.see("All systems operational.").await;
-        ada.nothing_was_amiss().await;
-    }
+pub async fn an_incident_is_posted_and_resolved(options: Options) {
+    let upstream = Upstream::start().await;
+    let program = Program::start(Spawn {
+        upstream: Some(upstream.url()),
+        status_interval: Some("30s"),
+        ..Spawn::default()
+    });
+    let ada = Person::at(&program, options).await;
+    ada.sign_up(&setup_link(&program), EMAIL).await;
+    let browser = &ada.browser;
+    browser.disable_cache().await;
+    post(browser).await;
+    browser.goto("/status").await;
+    browser.see("Slow <i>answers</i>").await;
+    browser.see("Storage").await;
+    browser.goto("/admin/incidents").await;
+    browser.click("Slow <i>answers</i>").await;
+    browser.fill("Message", "It is over.").await;
+    browser.fill("Status", "resolved").await;
+    browser.click("Post update").await;
+    browser.see("The update is on the status page.").await;
+    browser.goto("/status").await;
+    browser.see("All systems operational.").await;
+    ada.nothing_was_amiss().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_about_incidents_are_fit_to_be_seen() {
-    let Scene { program, ada, .. } = &Scene::open(Options::default()).await;
+async fn an_admin_posts_and_resolves_an_incident() {
+    for options in BOTH_WAYS {
+        an_incident_is_posted_and_resolved(options).await;
+    }
+}
+
+pub async fn pages_about_incidents(options: Options) {
+    let Scene { program, ada, .. } = &Scene::open(options).await;
     let browser = &ada.browser;
     visit(browser, "/admin/incidents", "incidents-none").await;
     post_by_command(program, "Certificates had expired", "They are new.", &OVER);

@@ -8,15 +8,23 @@ use std::{
 
 use tempfile::TempDir;
 
+use super::Engine;
 use crate::network::Machine;
 
-const PROGRAM: &str = "/usr/bin/chromedriver";
+const CHROMIUMS: &str = "/usr/bin/chromedriver";
+const FIREFOXS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../target/test-tools/bin/geckodriver"
+);
 /// How often to start it.
 const ATTEMPTS: u32 = 5;
 
-/// A running chromedriver. Dropped, it ends its browser and itself.
+/// A running driver of a browser. Dropped, it ends its browser and itself.
 pub struct Driver {
     child: Child,
+    engine: Engine,
+    /// The session of its browser.
+    session: String,
     address: SocketAddr,
     /// Kept open: without a reader, what it writes later would end it.
     _output: BufReader<ChildStdout>,
@@ -25,14 +33,24 @@ pub struct Driver {
 
 impl Driver {
     /// Starts one here, or on another machine.
-    pub fn start(machine: Option<&Machine>) -> Self {
+    pub fn start(engine: Engine, machine: Option<&Machine>) -> Self {
+        let (program, install) = match engine {
+            Engine::Chromium => (
+                CHROMIUMS,
+                "sudo apt-get install --yes chromium chromium-driver",
+            ),
+            Engine::Firefox => (
+                FIREFOXS,
+                "cargo install geckodriver --root target/test-tools",
+            ),
+        };
         assert!(
-            Path::new(PROGRAM).exists(),
-            "{PROGRAM} is missing: run cargo xtask test, or\n  sudo apt-get install --yes chromium chromium-driver"
+            Path::new(program).exists(),
+            "{program} is missing: run cargo xtask test, or\n  {install}"
         );
         let mut said = String::new();
         for _ in 0..ATTEMPTS {
-            match Self::try_start(machine) {
+            match Self::try_start(engine, program, machine) {
                 Ok(driver) => return driver,
                 Err(last) => said = last,
             }
@@ -42,12 +60,12 @@ impl Driver {
 
     /// It looks for a port that is free over IPv6 and then wants the same one over IPv4, which somebody else
     /// may have; what it said, if it ended.
-    fn try_start(machine: Option<&Machine>) -> Result<Self, String> {
+    fn try_start(engine: Engine, program: &str, machine: Option<&Machine>) -> Result<Self, String> {
         let folder = TempDir::new().expect("a temporary folder");
         let mut command = match machine {
-            None => Command::new(PROGRAM),
+            None => Command::new(program),
             Some(machine) => {
-                let mut command = machine.command(PROGRAM);
+                let mut command = machine.command(program);
                 command.args(["--allowed-ips=", "--allowed-origins=*"]);
                 command
             }
@@ -65,6 +83,8 @@ impl Driver {
         match await_port(&mut output) {
             Ok(port) => Ok(Self {
                 child,
+                engine,
+                session: String::new(),
                 address: SocketAddr::new(
                     machine
                         .map_or(Ipv4Addr::LOCALHOST, |machine| machine.address)
@@ -90,25 +110,34 @@ impl Driver {
         self.folder.path()
     }
 
+    /// Notes the session of its browser.
+    pub fn leads(&mut self, session: &str) {
+        session.clone_into(&mut self.session);
+    }
+
     /// Lets it end its browser, which would outlive a driver that is killed.
-    fn shut_down(&mut self) -> io::Result<()> {
+    fn shut_down(&self) -> io::Result<()> {
+        let call = match self.engine {
+            Engine::Chromium => "GET /shutdown".to_owned(),
+            Engine::Firefox => format!("DELETE /session/{}", self.session),
+        };
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         write!(
             stream,
-            "GET /shutdown HTTP/1.1\r\nHost: {}\r\n\r\n",
+            "{call} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
             self.address
         )?;
         stream.read_to_end(&mut Vec::new())?;
-        self.child.wait()?;
         Ok(())
     }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        let _ = self.shut_down();
-        let _ = self.child.kill();
+        if self.shut_down().is_err() || self.engine == Engine::Firefox {
+            let _ = self.child.kill();
+        }
         let _ = self.child.wait();
     }
 }
@@ -117,8 +146,9 @@ impl Drop for Driver {
 fn await_port(output: &mut impl BufRead) -> Result<u16, String> {
     let mut said = String::new();
     while output.read_line(&mut said).expect("UTF-8") > 0 {
-        let port = said.trim_end().trim_end_matches('.').rsplit(' ').next();
-        if said.contains("started successfully on port") {
+        let words = said.trim_end().trim_end_matches('.');
+        let port = words.rsplit([' ', ':']).next();
+        if said.contains("started successfully on port") || said.contains("Listening on") {
             return Ok(port.expect("a word").parse().expect("a port"));
         }
     }

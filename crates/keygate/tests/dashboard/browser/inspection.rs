@@ -3,7 +3,7 @@ use std::path::Path;
 use serde_json::json;
 use thirtyfour::support::base64_decode;
 
-use super::Browser;
+use super::{Browser, Engine};
 
 const RUN_AXE: &str = r#"
 const values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
@@ -38,6 +38,14 @@ impl Browser {
 
     /// Writes a picture of the whole page, as PNG.
     pub async fn screenshot(&self, path: impl AsRef<Path>) {
+        let picture = match self.engine {
+            Engine::Chromium => self.picture_of_chromium().await,
+            Engine::Firefox => self.session.screenshot_as_png().await.expect("a picture"),
+        };
+        std::fs::write(path, picture).expect("written");
+    }
+
+    async fn picture_of_chromium(&self) -> Vec<u8> {
         // A page behind another is not drawn.
         self.cdp("Page.bringToFront", json!({})).await;
         let metrics = self.cdp("Page.getLayoutMetrics", json!({})).await;
@@ -46,7 +54,7 @@ impl Browser {
         let whole = json!({ "captureBeyondViewport": true, "clip": clip });
         let picture = self.cdp("Page.captureScreenshot", whole).await;
         let picture = base64_decode(picture["data"].as_str().expect("a picture"));
-        std::fs::write(path, picture.expect("base64")).expect("written");
+        picture.expect("base64")
     }
 }
 

@@ -3,7 +3,7 @@ use std::{collections::HashSet, sync::MutexGuard, time::Instant};
 use serde_json::Value;
 use thirtyfour::BrowserLogEntry;
 
-use super::{Browser, PATIENCE, pause};
+use super::{Browser, Engine, PATIENCE, pause};
 
 /// Something that a page asked a server for.
 #[derive(Debug, Clone)]
@@ -116,6 +116,9 @@ impl Browser {
     }
 
     pub(super) async fn catch_up(&self) {
+        if self.engine == Engine::Firefox {
+            return;
+        }
         let entries = self.session.get_log("performance").await.expect("a log");
         let mut log = self.log();
         for entry in &entries {
@@ -138,6 +141,9 @@ impl Browser {
 
     /// The browser's errors and warnings since the last call, the page's own and those about it.
     pub async fn complaints(&self) -> Vec<String> {
+        if self.engine == Engine::Firefox {
+            return Vec::new();
+        }
         let entries = self.session.browser_log().await.expect("a log");
         self.catch_up().await;
         let log = self.log();

@@ -17,9 +17,19 @@ const FLAGS: [&str; 11] = [
     "--window-size=1280,900",
 ];
 
+/// Which browser it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Chromium,
+    /// Led through its driver alone: what its network and its console say is not known, its window has one size,
+    /// and it loads everything anew.
+    Firefox,
+}
+
 /// Whose browser it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
+    pub engine: Engine,
     pub javascript: bool,
     /// Prefers dark colours.
     pub dark: bool,
@@ -34,6 +44,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            engine: Engine::Chromium,
             javascript: true,
             dark: false,
             phone: false,
@@ -46,17 +57,34 @@ impl Default for Options {
 impl Options {
     /// What the driver is asked for, with a profile in this folder.
     pub fn capabilities(&self, folder: &Path) -> Capabilities {
+        let capabilities = match self.engine {
+            Engine::Chromium => self.of_chromium(folder),
+            Engine::Firefox => json!({
+                "browserName": "firefox",
+                "moz:firefoxOptions": {
+                    "args": ["-headless", "--width=1280", "--height=900"],
+                    "prefs": {
+                        "javascript.enabled": self.javascript,
+                        "browser.cache.disk.enable": false,
+                        "browser.cache.memory.enable": false,
+                    },
+                },
+            }),
+        };
+        serde_json::from_value(capabilities).expect("an object")
+    }
+
+    fn of_chromium(&self, folder: &Path) -> Value {
         let mut flags: Vec<String> = FLAGS.map(str::to_owned).to_vec();
         flags.push(format!(
             "--user-data-dir={}",
             folder.join("profile").display()
         ));
-        let capabilities = json!({
+        json!({
             "browserName": "chrome",
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
             "goog:chromeOptions": { "args": flags, "prefs": self.preferences(folder) },
-        });
-        serde_json::from_value(capabilities).expect("an object")
+        })
     }
 
     fn preferences(&self, folder: &Path) -> Value {

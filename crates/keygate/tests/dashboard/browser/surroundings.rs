@@ -1,11 +1,14 @@
 use serde_json::json;
 use thirtyfour::Cookie;
 
-use super::{Browser, Options};
+use super::{Browser, Engine, Options};
 
 /// What is around the page: the screen, the system's settings, the cookies.
 impl Browser {
     pub(super) async fn surround(&self, options: Options) {
+        if options.engine == Engine::Firefox {
+            return;
+        }
         // As if its window was the one in front, which a page must be to read the clipboard.
         let focus = json!({ "enabled": true });
         self.cdp("Emulation.setFocusEmulationEnabled", focus).await;
@@ -45,6 +48,9 @@ impl Browser {
 
     /// Loads everything anew from now on.
     pub async fn disable_cache(&self) {
+        if self.engine == Engine::Firefox {
+            return;
+        }
         let cache = json!({ "cacheDisabled": true });
         self.cdp("Network.setCacheDisabled", cache).await;
     }
