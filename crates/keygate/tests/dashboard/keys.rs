@@ -90,6 +90,63 @@ async fn keys_are_created_changed_and_revoked_without_scripts() {
     keys_are_created_changed_and_revoked(BOTH_WAYS[1]).await;
 }
 
+async fn keys_are_looked_after_in_the_list(options: Options) {
+    let Scene { program, ada, .. } = &Scene::open(options).await;
+    let browser = &ada.browser;
+    ada.create_key("Laptop").await;
+    let secret = ada.create_key("Production").await;
+    let mut caller = Caller::connect(&program.url).await;
+
+    browser.goto("/keys?sort=name").await;
+    browser.click("Actions for Production").await;
+    browser.see("Revoke…").await;
+    assert_eq!(browser.axe().await, Vec::<String>::new());
+    if options.javascript {
+        browser.click("Copy ID").await;
+        browser.see("Copied").await;
+        let id = browser.clipboard().await;
+        assert_eq!(id.len(), 36, "{id}");
+    }
+    browser.click("Deactivate").await;
+    browser.see("The key is deactivated.").await;
+    browser.see("Active 1").await;
+    assert_eq!(caller.call(&secret).await.expect("answers"), 401);
+    browser.click("Inactive 1").await;
+    browser.set_phone(true).await;
+    browser.click("Actions for Production").await;
+    browser.click("Activate").await;
+    browser.see("The key is activated.").await;
+    browser.see("No inactive keys.").await;
+    assert_eq!(caller.call(&secret).await.expect("answers"), 200);
+    browser.set_phone(false).await;
+    browser.click("Active 2").await;
+
+    browser.tab_to("Actions for Laptop").await;
+    browser.press("Enter").await;
+    browser.see("Revoke…").await;
+    browser.press("Escape").await;
+    browser.dont_see("Revoke…").await;
+    assert_eq!(browser.focused().await, "Actions for Laptop");
+    browser.press("Enter").await;
+    browser.tab_to("Revoke…").await;
+    browser.press("Enter").await;
+    browser.see("It was not used").await;
+    browser.click("Revoke key").await;
+    browser.see("The key is revoked.").await;
+    browser.see("1 of 10 active keys used").await;
+    ada.nothing_was_amiss().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_looked_after_in_the_list_with_scripts() {
+    keys_are_looked_after_in_the_list(BOTH_WAYS[0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_looked_after_in_the_list_without_scripts() {
+    keys_are_looked_after_in_the_list(BOTH_WAYS[1]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_is_searched_and_sorted_and_the_limit_is_said() {
     let Scene { ada, .. } = &Scene::open(BOTH_WAYS[1]).await;

@@ -58,6 +58,15 @@ fn ends_soon(key: &ApiKey, now: Timestamp) -> bool {
     key.state(now) == KeyState::Active && ends_at.is_some_and(|at| at < now.plus(SOON))
 }
 
+/// What is said where a key was switched.
+fn switched(done: &str) -> Option<&'static str> {
+    match done {
+        "on" => Some("The key is activated."),
+        "off" => Some("The key is deactivated. It no longer works."),
+        _ => None,
+    }
+}
+
 fn names(scopes: Scopes) -> Vec<&'static str> {
     let scopes = Scope::ALL
         .into_iter()

@@ -6,7 +6,7 @@ use http::{StatusCode, Uri};
 use keygate_control::SignedInSession;
 use keygate_core::{ApiKey, KeyState, Timestamp, folded, key::KeyName};
 
-use super::{KeyView, snippets::base_url, state_name};
+use super::{KeyView, snippets::base_url, state_name, switched};
 use crate::{
     origin::Origin,
     pages::{form::Form, frame::Frame, message, page, with_query},
@@ -33,6 +33,8 @@ struct ListPage {
     sorted_by: &'static str,
     columns: Vec<Column>,
     rows: Vec<KeyView>,
+    /// The address of the list as it is shown.
+    here: String,
     /// What is said where there is none.
     none: String,
     newer: Option<String>,
@@ -101,8 +103,15 @@ fn notice(done: &str) -> Option<&'static str> {
     match done {
         "welcome" => Some("Welcome. Your account is ready."),
         "revoked" => Some("The key is revoked. It no longer works."),
-        _ => None,
+        _ => switched(done),
     }
+}
+
+/// The list from which a form was sent, once what it asks for is done.
+pub(super) fn back(form: &Form, done: &str) -> Option<String> {
+    let here: Uri = form.text("list").parse().ok()?;
+    let choice = Choice::of(&Form::of_query(&here));
+    Some(format!("{}&done={done}", choice.with_page(choice.page)))
 }
 
 impl ListPage {
@@ -149,6 +158,7 @@ impl ListPage {
             sorted_by: choice.order.label(),
             columns: choice.columns(),
             rows: page.map(|key| KeyView::new(key, now)).collect(),
+            here: choice.with_page(choice.page),
             none: choice.none(),
             newer: choice
                 .page

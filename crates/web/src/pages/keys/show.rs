@@ -9,8 +9,10 @@ use keygate_core::{ApiKey, Code, KeyChanges, Problem, Scope, Timestamp};
 use super::{
     KeyView,
     fields::{self, Choices},
+    list,
     setups::{PLACEHOLDER, setups},
     snippets::{Snippet, base_url},
+    switched,
 };
 use crate::{
     origin::Origin,
@@ -56,7 +58,7 @@ pub(crate) async fn show(
     show_form(&state, &signed_in, &origin, &id, Form::of_query(&uri)).await
 }
 
-/// `POST /keys/{id}`: changes, switches or revokes the key.
+/// `POST /keys/{id}`: changes, switches or revokes the key; from the list, which is shown again.
 pub(crate) async fn change(
     State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,
@@ -96,7 +98,8 @@ async fn update(state: &WebState, signed_in: &SignedInSession, id: &str, form: &
     control
         .update_key(signed_in.actor(), account_id, id, changes)
         .await?;
-    Ok(Some(format!("/keys/{id}?done={done}")))
+    let next = list::back(form, done).unwrap_or_else(|| format!("/keys/{id}?done={done}"));
+    Ok(Some(next))
 }
 
 fn switch(on: bool) -> KeyChanges {
@@ -127,12 +130,10 @@ fn is_in_use(key: &ApiKey, now: Timestamp) -> bool {
 fn notice(done: &str) -> Option<&'static str> {
     match done {
         "changed" => Some("The changes are saved."),
-        "on" => Some("The key is activated."),
-        "off" => Some("The key is deactivated. It no longer works."),
         "before" => Some(
             "This form was already sent and created this key. Later changes to the form are not saved. If you have not copied the secret, revoke the key and create another.",
         ),
-        _ => None,
+        _ => switched(done),
     }
 }
 

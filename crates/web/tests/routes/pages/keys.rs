@@ -257,6 +257,43 @@ async fn the_list_is_searched_filtered_and_sorted() {
 }
 
 #[tokio::test]
+async fn a_key_is_switched_in_the_list_which_is_shown_again() {
+    let (app, cookie) = TestApp::signed_in().await;
+    let key = app.key(&cookie, r#"{"name":"CI & co"}"#).await;
+    let id = key["id"].as_str().expect("text");
+    let list = async |query: &str| {
+        app.get(&format!("/keys?{query}"))
+            .cookie(&cookie)
+            .send()
+            .await
+    };
+    let shown = list("search=ci+%26&status=all").await;
+    assert!(shown.body.contains("Actions for CI &#38; co"), "{shown}");
+    assert!(
+        shown.body.contains(&format!("href=\"/keys/{id}#revoke\"")),
+        "{shown}"
+    );
+    let here = shown.value("list");
+    for (what, said) in [("off", "is deactivated"), ("on", "is activated")] {
+        let shown = list("search=ci+%26&status=all").await;
+        assert!(shown.body.contains(&format!("value=\"{what}\"")), "{shown}");
+        let done = change(&app, &cookie, id, &[("do", what), ("list", &here)]).await;
+        let next = format!("/keys?status=all&sort=-created&search=ci+%26&done={what}");
+        assert_eq!(done.headers["location"], next.as_str(), "{done}");
+        let led = app
+            .get(&next)
+            .cookie(&format!("{cookie}; {}", done.cookie()));
+        let led = led.send().await;
+        assert!(led.body.contains(said), "{led}");
+    }
+    // One is led to the list, whatever stands in the form.
+    let fields = [("do", "off"), ("list", "//evil.example/?status=inactive")];
+    let done = change(&app, &cookie, id, &fields).await;
+    let next = "/keys?status=inactive&sort=-created&done=off";
+    assert_eq!(done.headers["location"], next, "{done}");
+}
+
+#[tokio::test]
 async fn a_key_is_renamed_switched_and_revoked() {
     let (app, cookie) = TestApp::signed_in().await;
     let key = app.key(&cookie, r#"{"name":"before"}"#).await;
