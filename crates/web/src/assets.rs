@@ -33,6 +33,7 @@ assets! {
     "revoke.js": JAVASCRIPT,
     "time.js": JAVASCRIPT,
     "try.js": JAVASCRIPT,
+    "try_key.js": JAVASCRIPT,
 }
 
 struct Asset {

@@ -131,7 +131,7 @@ async fn first_account_and_first_call(machine: &Machine, program: &Program, orig
     // Where a page is not secure, browsers have no clipboard for scripts.
     ada.browser.click("Copy key").await;
     ada.browser.see("Copied").await;
-    let call = ada.text_of("#curl").await;
+    let call = ada.text_of("#curl-models").await;
     assert!(call.contains(&format!("{origin}/v1/")), "{call}");
     machine.output(&call);
     ada.browser.click("Done, I have copied it").await;

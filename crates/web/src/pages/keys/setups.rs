@@ -1,17 +1,44 @@
-use super::snippets::{Snippet, base_url, environment};
+use keygate_core::{Scope, Scopes};
+
+use super::snippets::{Snippet, base_url};
 
 /// What stands for the secret on pages that cannot show it.
 pub(super) const PLACEHOLDER: &str = "$KEY";
 
-/// How clients are told where to go, and with which key. `docs/clients.md` has the same.
-pub(super) fn setups(key: &str, origin: &str) -> Vec<Snippet> {
+/// How clients of a key with these scopes are told where to go, and with which key. `docs/clients.md` has the same.
+pub(super) fn setups(scopes: Scopes, key: &str, origin: &str) -> Vec<Snippet> {
+    let mut setups = vec![environment(key, origin)];
+    if scopes.permits(Scope::Chat) {
+        setups.extend(chat_setups(key, origin));
+    }
+    setups
+}
+
+fn setup(id: &str, title: &'static str, text: String) -> Snippet {
+    Snippet {
+        id: id.to_owned(),
+        title,
+        text,
+    }
+}
+
+/// What the clients of `OpenAI`'s API read by themselves.
+fn environment(key: &str, origin: &str) -> Snippet {
     let base = base_url(origin);
-    let setup = |id, title, text| Snippet { id, title, text };
+    setup(
+        "environment",
+        "Environment of OpenAI's clients",
+        format!("export OPENAI_BASE_URL={base}\nexport OPENAI_API_KEY={key}"),
+    )
+}
+
+/// Of clients that do nothing but ask models.
+fn chat_setups(key: &str, origin: &str) -> Vec<Snippet> {
+    let base = base_url(origin);
     vec![
-        environment(key, origin),
         setup(
             "anthropic",
-            "Anthropic's clients and Claude Code",
+            "Environment of Anthropic's clients and Claude Code",
             format!("export ANTHROPIC_BASE_URL={origin}\nexport ANTHROPIC_AUTH_TOKEN={key}"),
         ),
         setup(

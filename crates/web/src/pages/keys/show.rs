@@ -192,7 +192,7 @@ fn render(
         notice,
         choices: Choices::of(&form, &Scope::ALL),
         base_url: base_url(origin),
-        setups: setups(PLACEHOLDER, origin),
+        setups: setups(key.details.scopes, PLACEHOLDER, origin),
         form,
         key: KeyView::new(key, now),
         requests: key.request_count,

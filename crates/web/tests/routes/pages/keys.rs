@@ -465,6 +465,44 @@ async fn names_are_found_however_their_letters_are_written() {
 }
 
 #[tokio::test]
+async fn the_page_of_a_new_key_shows_calls_that_its_scopes_let_through() {
+    let (app, cookie) = TestApp::signed_in().await;
+    for (scope, calls, clients) in [
+        ("chat", &["chat"][..], &["environment", "anthropic"][..]),
+        ("read", &["models"], &["environment"]),
+        ("write", &[], &["environment"]),
+    ] {
+        let form = form_id(&app, &cookie).await;
+        let fields = [
+            ("id", &*form),
+            ("name", "a"),
+            ("scopes", scope),
+            ("expires", "7"),
+        ];
+        let page = create(&app, &cookie, &fields).await;
+        for call in ["chat", "models"] {
+            let is_there = calls.contains(&call);
+            let form = format!("data-call=\"{call}\"");
+            assert_eq!(page.body.contains(&form), is_there, "{scope}: {page}");
+            for language in ["curl", "python", "javascript"] {
+                let snippet = format!("id=\"{language}-{call}\"");
+                assert_eq!(page.body.contains(&snippet), is_there, "{scope}: {page}");
+            }
+        }
+        for client in ["environment", "anthropic"] {
+            let is_there = clients.contains(&client);
+            let setup = format!("id=\"{client}\"");
+            assert_eq!(page.body.contains(&setup), is_there, "{scope}: {page}");
+        }
+        assert_eq!(
+            page.body.contains("try_key.js"),
+            !calls.is_empty(),
+            "{scope}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn pages_of_keys_say_how_clients_are_set_up() {
     let (app, cookie) = TestApp::signed_in().await;
     let list = app.get("/keys").cookie(&cookie).send().await;
