@@ -200,7 +200,7 @@ async fn leaving_asks_whether_the_key_was_copied() {
     browser.see("not copied").await;
     assert!(browser.asked_to_stay().await);
     ada.create_key("copied").await;
-    browser.click("Copy: List the models").await;
+    browser.click("Copy List the models").await;
     browser.see("Copied").await;
     browser.click("Done, I have copied it").await;
     browser.see("copied").await;

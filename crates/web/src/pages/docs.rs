@@ -1,3 +1,4 @@
+mod calling;
 mod pretty;
 mod reference;
 mod schema;
@@ -17,6 +18,7 @@ use crate::{
     state::WebState,
 };
 
+use calling::Calling;
 use reference::Reference;
 
 static REFERENCE: OnceLock<Reference> = OnceLock::new();
@@ -27,13 +29,14 @@ struct DocsPage<'a> {
     frame: Frame,
     /// The address under which the reader knows the service.
     origin: &'a str,
+    calling: Calling,
     reference: &'a Reference,
 }
 
 /// They differ by who looks and by which address.
 static PAGES: RenderedLast<(Frame, String)> = RenderedLast::keeping(8);
 
-/// `GET /docs`: the reference of the management API, for people.
+/// `GET /docs`: how the API is called, and the reference of the management API, for people.
 pub(crate) async fn show(
     State(state): State<WebState>,
     Extension(document): Extension<LazyDocument>,
@@ -52,6 +55,7 @@ fn render(document: &Document, (frame, origin): &(Frame, String)) -> String {
     let docs = DocsPage {
         frame: frame.clone(),
         origin,
+        calling: Calling::at(origin),
         reference: REFERENCE.get_or_init(|| Reference::of(&document.value())),
     };
     docs.render().expect("the templates render from memory")

@@ -12,7 +12,9 @@ mod snippets;
 
 pub(crate) use list::list;
 pub(crate) use new::{create, new};
+pub(super) use setups::{PLACEHOLDER, setups};
 pub(crate) use show::{change, show};
+pub(super) use snippets::{Language, Snippet, base_url, languages};
 
 use std::time::Duration;
 

@@ -3,10 +3,10 @@ use keygate_core::{Scope, Scopes};
 use super::snippets::{Snippet, base_url};
 
 /// What stands for the secret on pages that cannot show it.
-pub(super) const PLACEHOLDER: &str = "$KEY";
+pub(crate) const PLACEHOLDER: &str = "$KEY";
 
 /// How clients of a key with these scopes are told where to go, and with which key. `docs/clients.md` has the same.
-pub(super) fn setups(scopes: Scopes, key: &str, origin: &str) -> Vec<Snippet> {
+pub(crate) fn setups(scopes: Scopes, key: &str, origin: &str) -> Vec<Snippet> {
     let mut setups = vec![environment(key, origin)];
     if scopes.permits(Scope::Chat) {
         setups.extend(chat_setups(key, origin));

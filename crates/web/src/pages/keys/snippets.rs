@@ -28,7 +28,7 @@ const LANGUAGES: [(&str, &str); 3] = [
 ];
 
 /// First calls with the key that its scopes let through; none where there are no such calls.
-pub(super) fn languages(scopes: Scopes, key: &str, origin: &str) -> Vec<Language> {
+pub(crate) fn languages(scopes: Scopes, key: &str, origin: &str) -> Vec<Language> {
     let base = base_url(origin);
     let of_scopes = [
         (Scope::Read, models as fn(&str, &str) -> Call),

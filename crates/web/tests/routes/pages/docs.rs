@@ -34,6 +34,25 @@ async fn every_call_is_on_the_page_and_in_its_contents() {
 }
 
 #[tokio::test]
+async fn calls_with_a_key_come_before_the_management_api() {
+    let page = TestApp::new().get("/docs").send().await.body;
+    let (calls, management) = page.split_once("<h2 id=\"manage\">").expect("both");
+    assert!(management.contains("<h3 id=\"listKeys\">"));
+    for expected in [
+        "id=\"base-url\">http://127.0.0.1:8080/v1<",
+        "<code>Authorization: Bearer $KEY</code>",
+        "<code>x-api-key: $KEY</code>",
+        "curl http://127.0.0.1:8080/v1/chat/completions",
+        "export OPENAI_API_KEY=$KEY",
+        "export ANTHROPIC_AUTH_TOKEN=$KEY",
+        "<code>insufficient_scope</code></th><td>403</td>",
+    ] {
+        assert!(calls.contains(expected), "{expected}");
+    }
+    assert!(!calls.contains("cookies.txt"), "{calls}");
+}
+
+#[tokio::test]
 async fn a_call_is_described_with_all_that_belongs_to_it() {
     let page = TestApp::new().get("/docs").send().await.body;
     let (_, call) = page
