@@ -46,11 +46,15 @@ struct HealthView {
     class: &'static str,
 }
 
+/// Before so much is known, bars of days would be an empty ground.
+const ENOUGH_FOR_BARS_MS: u64 = 24 * 60 * 60 * 1_000;
+
 struct ComponentView {
     name: String,
     health: HealthView,
     probed: Option<Moment>,
     uptimes: [UptimeView; 3],
+    /// None, until there is a day of data.
     bars: Vec<Bar>,
     /// What the bars say, in a sentence.
     summary: String,
@@ -116,6 +120,7 @@ impl StatusPage {
 
 impl ComponentView {
     fn new(status: &ComponentStatus, now: Timestamp) -> Self {
+        let has_bars = status.last_quarter.known_ms >= ENOUGH_FOR_BARS_MS;
         let last_quarter = UptimeView::new("90 days", status.last_quarter);
         let known = last_quarter.known.as_deref();
         Self {
@@ -135,7 +140,11 @@ impl ComponentView {
                 UptimeView::new("7 days", status.last_week),
                 last_quarter,
             ],
-            bars: charts::bars(&status.days),
+            bars: if has_bars {
+                charts::bars(&status.days)
+            } else {
+                Vec::new()
+            },
             sparkline: Sparkline::new(&status.hours),
             hours: charts::hour_rows(&status.hours),
             days: charts::day_rows(&status.days),

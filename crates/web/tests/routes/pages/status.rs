@@ -177,6 +177,21 @@ fn with_ninety_days() -> TestApp {
 }
 
 #[tokio::test]
+async fn there_are_no_bars_before_there_is_a_day_of_data() {
+    const DAY: i64 = 24 * 3_600_000;
+    let app = with_ninety_days();
+    let bars = async || {
+        let page = app.get("/status").send().await;
+        page.body.matches("<svg class=\"bars\"").count()
+    };
+    assert_eq!(bars().await, 10);
+    app.clock.advance_millis(88 * DAY);
+    assert_eq!(bars().await, 10, "of two days");
+    app.clock.advance_millis(2 * DAY - DAY / 24);
+    assert_eq!(bars().await, 0, "of an hour");
+}
+
+#[tokio::test]
 async fn ninety_days_of_ten_components_are_small() {
     let app = with_ninety_days();
     let page = app
