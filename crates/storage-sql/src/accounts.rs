@@ -117,7 +117,7 @@ async fn insert(
     if tx.execute(&INSERT, row).await? == 0 {
         return Ok(InsertAccount::EmailTaken);
     }
-    links::use_up(tx, admission).await?;
+    links::use_up(tx, admission, &account.email).await?;
     audit::insert(tx, &audit).await?;
     begin(tx, session.as_ref()).await?;
     Ok(InsertAccount::Inserted)

@@ -66,7 +66,7 @@ statements! {
     /// Locked, so that it is not withdrawn and used as well.
     LOOKUP_INVITATION_LOCKED =
         locked!("SELECT * FROM invitations WHERE token_hash = $1", "FOR UPDATE");
-    USE_UP = both!("DELETE FROM invitations WHERE token_hash = $1 OR kind = 'setup'");
+    USE_UP = both!("DELETE FROM invitations WHERE token_hash = $1 OR kind = 'setup' OR email = $2");
     /// Set-up links that are over, and all but so many of the newest.
     DELETE_OLD_SETUPS = both!("DELETE FROM invitations \
         WHERE kind = 'setup' AND (expires_at <= $1 OR id NOT IN \
@@ -123,13 +123,19 @@ pub(crate) async fn lock_reset(
     optional(tx, &LOOKUP_RESET_LOCKED, token, |row| row.password_reset()).await
 }
 
-/// Uses up the invitation by which an account was made, and every set-up link: there is an account now.
-pub(crate) async fn use_up(tx: &mut dyn Tx, admission: Admission) -> Result<(), StorageError> {
+/// Uses up the invitation by which an account was made, those for its address alone, and every set-up link: there is an
+/// account now.
+pub(crate) async fn use_up(
+    tx: &mut dyn Tx,
+    admission: Admission,
+    email: &EmailAddress,
+) -> Result<(), StorageError> {
     let token = match &admission {
         Admission::Invitation(token_hash) => Some(token_hash),
         Admission::Free | Admission::Open => None,
     };
-    tx.execute(&USE_UP, values![token]).await.map(|_| ())
+    let used = values![token, email.as_str()];
+    tx.execute(&USE_UP, used).await.map(|_| ())
 }
 
 /// Forgets every link that an account made or that resets its password. Its sessions are over: none can make

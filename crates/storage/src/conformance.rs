@@ -43,6 +43,7 @@ macro_rules! conformance_tests {
         );
         $crate::conformance_tests!(@module $open, links:
             an_invitation_works_once
+            an_invitation_for_an_address_ends_once_that_has_an_account
             an_expired_invitation_does_not_work
             a_set_up_link_works_only_while_there_is_no_account
             set_up_links_work_beside_each_other_until_one_is_used

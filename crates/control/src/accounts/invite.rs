@@ -42,7 +42,8 @@ impl Control {
         LinkId::generate(self.clock.now(), &*self.random)
     }
 
-    /// The invitation that a form asks for; nothing where that has been made before, and is still there.
+    /// The invitation that a form asks for; nothing where that has been made before, and is still there. A form that
+    /// was changed after it had made one is refused.
     pub async fn create_invitation_by_form(
         &self,
         actor: Actor,
@@ -64,8 +65,26 @@ impl Control {
         {
             return Err(email_taken());
         }
-        self.invite(actor, id, InvitationKind::Invite, email, INVITE_LIFETIME)
-            .await
+        let kind = InvitationKind::Invite;
+        let made = self.invite(actor, id, kind, email.clone(), INVITE_LIFETIME);
+        let made = made.await?;
+        if made.is_none() {
+            self.refuse_other_email(id, email).await?;
+        }
+        Ok(made)
+    }
+
+    /// Refuses a form that asks for another invitation than the one that it has made.
+    async fn refuse_other_email(
+        &self,
+        id: LinkId,
+        email: Option<EmailAddress>,
+    ) -> Result<(), Problem> {
+        let made = self.store.lookup_link(id).await?;
+        match made {
+            Some(made) if made.account != email => Err(sent_before(made.account)),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the setting lets invitations in.
@@ -110,4 +129,13 @@ impl Control {
             expires_at,
         }))
     }
+}
+
+fn sent_before(email: Option<EmailAddress>) -> Problem {
+    let whom = email.map_or_else(|| "any address".to_owned(), |email| email.to_string());
+    let message = format!(
+        "This form was already sent, and created an invitation for {whom}. What you changed since then has created \
+         nothing yet: send it again to create another invitation."
+    );
+    Problem::new(Code::InvalidRequest, message)
 }

@@ -211,7 +211,8 @@ pub(super) fn not_set_up() -> Problem {
 fn invitation_invalid() -> Problem {
     Problem::new(
         Code::SignupClosed,
-        "The link is not valid: it was used already, has expired, or is incomplete. Ask for a new one.",
+        "The link is not valid: it was used already, has expired, or is incomplete. If you have just created your \
+         account with it, sign in; otherwise ask for a new one.",
     )
     .with_param("invitation")
 }

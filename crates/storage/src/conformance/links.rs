@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keygate_core::{AccountId, LinkId, OsRandom, Role, Token, TokenHash};
+use keygate_core::{AccountId, EmailAddress, LinkId, OsRandom, Role, Token, TokenHash};
 
 use super::fixture::{ExpectMade, Fixture, NOW, PASSWORD_HASH, at};
 use crate::{
@@ -106,6 +106,24 @@ pub async fn an_invitation_works_once(f: Fixture) {
         admit(&f, "eve@example.com", token).await,
         InsertAccount::InvitationInvalid
     );
+}
+
+pub async fn an_invitation_for_an_address_ends_once_that_has_an_account(f: Fixture) {
+    f.account("admin@example.com").await;
+    let for_address = |email: &str| Invitation {
+        email: Some(EmailAddress::parse(email).expect("an address")),
+        ..new_invitation(InvitationKind::Invite, 1_000)
+    };
+    let (hers, his) = (
+        for_address("ada@example.com"),
+        for_address("bob@example.com"),
+    );
+    for invitation in [&hers, &his] {
+        assert!(keep(&f, invitation).await);
+    }
+    f.account("ada@example.com").await;
+    assert!(!is_listed(&f, hers.id).await);
+    assert!(is_listed(&f, his.id).await);
 }
 
 pub async fn an_expired_invitation_does_not_work(f: Fixture) {

@@ -124,9 +124,14 @@ impl Form {
         self.problems.is_empty()
     }
 
+    /// What is wrong first.
+    pub(crate) fn problem(&self) -> Option<&Problem> {
+        self.problems.first()
+    }
+
     /// How a page that shows the form is answered.
     pub(crate) fn outcome(&self) -> Outcome {
-        let problem = self.problems.first();
+        let problem = self.problem();
         problem.map_or_else(|| StatusCode::OK.into(), Outcome::from)
     }
 

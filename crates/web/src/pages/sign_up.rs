@@ -2,7 +2,7 @@ use askama::Template;
 use axum::{extract::State, response::Response};
 use http::Uri;
 use keygate_control::{Link, LinkKind, SignUp};
-use keygate_core::EmailAddress;
+use keygate_core::{Code, EmailAddress};
 
 use super::{form::Form, frame::Frame, page, sign_in};
 use crate::{client::Sender, state::WebState};
@@ -21,6 +21,20 @@ impl SignUpPage {
     /// The address that the link is for, if it is for one.
     fn invited(&self) -> Option<&EmailAddress> {
         self.link.as_ref()?.account.as_ref()
+    }
+
+    /// Whether nobody can sign up in this way, whatever they type.
+    fn is_closed(&self) -> bool {
+        let problem = self.form.problem();
+        problem.is_some_and(|problem| {
+            problem.code == Code::SignupClosed && problem.param.as_deref() != Some("email")
+        })
+    }
+
+    /// Whether the password is to be typed next, and not the address.
+    fn is_password_next(&self) -> bool {
+        let is_wrong = |field| self.form.error_of(field).is_some();
+        !is_wrong("email") && (is_wrong("password") || self.invited().is_some())
     }
 }
 

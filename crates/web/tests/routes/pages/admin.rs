@@ -186,6 +186,36 @@ async fn a_form_that_is_sent_twice_makes_one_invitation() {
 }
 
 #[tokio::test]
+async fn a_form_that_is_sent_again_for_another_address_says_what_it_made() {
+    let (app, cookie) = app().await;
+    let accounts = app.get("/admin/accounts").cookie(&cookie).send().await;
+    let send = async |id: &str, email: &str| {
+        let fields = [("do", "invite"), ("id", id), ("email", email)];
+        change(&app, &cookie, &fields).await
+    };
+    let id = accounts.value("id");
+    assert_eq!(send(&id, "ada@example.com").await.status, 201);
+    assert_eq!(send(&id, "ADA@example.com").await.status, 303);
+    for other in ["bob@example.com", ""] {
+        let refused = send(&id, other).await;
+        assert_eq!(refused.status, 400, "{refused}");
+        assert!(
+            refused
+                .body
+                .contains("created an invitation for ada@example.com"),
+            "{refused}"
+        );
+        assert_eq!(refused.value("email"), other);
+        assert_eq!(send(&refused.value("id"), other).await.status, 201);
+    }
+    // Whoever has an account in another way is no longer invited.
+    app.account("ada@example.com").await;
+    let links = app.get("/admin/links").cookie(&cookie).send().await;
+    assert!(!links.body.contains("Invitation for ada"), "{links}");
+    assert!(links.body.contains("Invitation for bob"), "{links}");
+}
+
+#[tokio::test]
 async fn the_record_is_filtered() {
     let (app, cookie) = app().await;
     let ada = app.account("ada@example.com").await;

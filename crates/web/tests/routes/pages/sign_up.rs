@@ -1,6 +1,37 @@
 //! The page to which set-up links and invitations lead.
 
-use crate::support::{PASSWORD, TestApp, encoded};
+use keygate_control::Signup;
+
+use crate::support::{Answer, Options, PASSWORD, TestApp, encoded};
+
+/// The name of the field that has the focus at first.
+fn focused(page: &Answer) -> &str {
+    let (before, _) = page.body.split_once(" autofocus").expect("a field has it");
+    let tag = before.rsplit("<input").next().expect("its tag");
+    let name = tag
+        .split_once("name=\"")
+        .and_then(|(_, name)| name.split_once('"'));
+    name.expect("a name").0
+}
+
+#[tokio::test]
+async fn the_focus_is_where_something_is_to_be_typed() {
+    let app = TestApp::with(Options {
+        signup: Signup::Open,
+        ..Options::default()
+    });
+    app.account("ada@example.com").await;
+    assert_eq!(focused(&app.get("/signup").send().await), "email");
+    for (email, password, expected) in [
+        ("nobody", PASSWORD, "email"),
+        ("ada@example.com", PASSWORD, "email"),
+        ("bob@example.com", "short", "password"),
+    ] {
+        let fields = [("email", email), ("password", password)];
+        let page = app.post("/signup").form(&encoded(&fields)).send().await;
+        assert_eq!(focused(&page), expected, "{page}");
+    }
+}
 
 #[tokio::test]
 async fn the_link_leads_to_a_form_that_makes_the_account_and_signs_in() {
@@ -26,8 +57,18 @@ async fn the_link_leads_to_a_form_that_makes_the_account_and_signs_in() {
     assert_eq!(refused.status, 400);
     assert_eq!(refused.value("email"), "ada@example.com");
     assert_eq!(refused.error("password"), "Must have 12 to 256 characters.");
+    assert_eq!(focused(&refused), "password");
     let made = submit(PASSWORD).await;
     assert_eq!(made.headers["location"], "/keys?done=welcome", "{made}");
+    // Sent twice, it helps to go on.
+    let again = submit(PASSWORD).await;
+    assert_eq!(again.status, 403);
+    assert!(again.body.contains("sign in; otherwise ask"), "{again}");
+    let sign_in = "href=\"/signin?email=ada%40example.com\"";
+    assert!(again.body.contains(sign_in), "{again}");
+    assert!(!again.body.contains("<form"), "{again}");
+    let page = app.get("/signin?email=ada%40example.com").send().await;
+    assert_eq!(page.value("email"), "ada@example.com");
     let session = app.get("/api/session").cookie(&made.cookie()).send().await;
     assert_eq!(session.json()["role"], "admin");
 }
