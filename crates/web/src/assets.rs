@@ -10,7 +10,7 @@ use crate::answer::{ApiError, not_found};
 
 const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
-const SVG: &str = "image/svg+xml";
+pub(crate) const SVG: &str = "image/svg+xml";
 
 macro_rules! assets {
     ($($name:literal: $content_type:expr,)*) => {
@@ -48,7 +48,21 @@ impl Asset {
     }
 
     fn version(&self) -> String {
-        format!("v={:08x}", crc32fast::hash(self.body.as_bytes()))
+        version(self.body.as_bytes())
+    }
+}
+
+/// What tells this content from any other.
+pub(crate) fn version(content: &[u8]) -> String {
+    format!("v={:08x}", crc32fast::hash(content))
+}
+
+/// How long browsers may keep what is at an address: for ever, if that names its version.
+pub(crate) fn caching(uri: &Uri, version: &str) -> &'static str {
+    if uri.query() == Some(version) {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
     }
 }
 
@@ -64,12 +78,7 @@ pub(crate) async fn show(uri: Uri) -> Response {
     let Some(asset) = Asset::of(name) else {
         return ApiError::from(not_found()).into_response();
     };
-    let is_current = uri.query() == Some(&asset.version());
-    let cache = if is_current {
-        "public, max-age=31536000, immutable"
-    } else {
-        "no-cache"
-    };
+    let cache = caching(&uri, &asset.version());
     let headers = [(CONTENT_TYPE, asset.content_type), (CACHE_CONTROL, cache)];
     (headers, asset.body).into_response()
 }

@@ -87,7 +87,7 @@ pub(crate) async fn own_host(
         let called = host.and_then(|host| named(&origin_of(&host)?));
         let what = "The Host of this request is not this service.";
         let problem = not_called_so(what, called.as_deref());
-        return message::refuse(request.uri(), request.headers(), &problem);
+        return message::refuse(&state, request.uri(), request.headers(), &problem);
     }
     next.run(request).await
 }
@@ -158,27 +158,28 @@ pub(crate) async fn require_signed_in(
 ) -> Response {
     match authenticate(&state, &mut request).await {
         Ok(()) => {
-            let frame = Frame::of_request(&request, "");
+            let frame = Frame::of_request(&state, &request, "");
             let answer = run_counted(&state, request, next).await;
             answer.unwrap_or_else(|problem| message::show(frame, &problem))
         }
         Err(problem) => match problem.code {
             Code::SessionRequired => sign_in::ask(&state, request, false).await,
             Code::SessionExpired => sign_in::ask(&state, request, true).await,
-            _ => message::show(Frame::signed_out(""), &problem),
+            _ => message::show(Frame::signed_out(&state, ""), &problem),
         },
     }
 }
 
 /// The same as [`require_admin`] for a page.
 pub(crate) async fn require_signed_in_admin(
+    State(state): State<WebState>,
     Extension(signed_in): Extension<SignedInSession>,
     request: Request,
     next: Next,
 ) -> Response {
     match refuse_members(&signed_in) {
         Ok(()) => next.run(request).await,
-        Err(problem) => message::show(Frame::of(&signed_in, ""), &problem),
+        Err(problem) => message::show(Frame::of(&state, &signed_in, ""), &problem),
     }
 }
 
@@ -227,7 +228,7 @@ async fn refuse_write(state: &WebState, request: Request, problem: Problem) -> R
     {
         return again.show(state, request, problem).await;
     }
-    message::refuse(request.uri(), request.headers(), &problem)
+    message::refuse(state, request.uri(), request.headers(), &problem)
 }
 
 /// Whether the page that sent a request was found under the host that the request was sent to.

@@ -5,6 +5,7 @@ mod answer;
 mod api;
 mod assets;
 mod body;
+mod brand;
 mod client;
 mod cookie;
 mod count;
@@ -21,6 +22,7 @@ mod routes;
 mod state;
 mod status_words;
 
+pub use brand::{Brand, Contact, Logo};
 pub use route::{Access, Route};
 pub use routes::{is_own, matched_route, openapi_json, router, routes};
 pub use state::{Site, WebState};

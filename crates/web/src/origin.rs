@@ -58,6 +58,8 @@ pub(crate) fn is_plain(authority: &Authority) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
@@ -80,6 +82,7 @@ mod tests {
         let site = Site {
             origin: "http://127.0.0.1:8080".into(),
             is_configured: false,
+            brand: Arc::default(),
         };
         for (host, expected) in [
             ("192.0.2.1:8080", "http://192.0.2.1:8080"),

@@ -12,7 +12,7 @@ use tower_http::compression::CompressionLayer;
 
 use crate::{
     api::{account, accounts, admin, keys, session, status},
-    assets, count, guard, health,
+    assets, brand, count, guard, health,
     openapi::{self, Document, LazyDocument},
     pages::{self, notice},
     route::{Access, Route, route},
@@ -88,6 +88,7 @@ fn pages() -> Vec<Route> {
     vec![
         route(Public, GET, "/", pages::start::show),
         route(Public, GET, "/assets/{file}", assets::show),
+        route(Public, GET, "/assets/logo", brand::show_logo),
         route(Public, GET, "/signup", pages::sign_up::show),
         route(Public, POST, "/signup", pages::sign_up::submit),
         route(Public, GET, "/signin", pages::sign_in::show),
@@ -196,7 +197,10 @@ fn guarded(
             .route_layer(session()),
         Page => handler.route_layer(signed_in()),
         AdminPage => handler
-            .route_layer(from_fn(guard::require_signed_in_admin))
+            .route_layer(from_fn_with_state(
+                state.clone(),
+                guard::require_signed_in_admin,
+            ))
             .route_layer(signed_in()),
     }
 }

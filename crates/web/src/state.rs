@@ -9,9 +9,9 @@ use std::{
 use keygate_control::Control;
 use keygate_http::Requests;
 
-use crate::{api::status::StatusPages, cookie::TokenCookie};
+use crate::{api::status::StatusPages, brand::Brand, cookie::TokenCookie};
 
-/// Under which address the service is known.
+/// Under which address the service is known, and as what.
 #[derive(Debug, Clone)]
 pub struct Site {
     /// Scheme, host and port, as a browser writes an origin: `https://keys.example.com`.
@@ -19,6 +19,8 @@ pub struct Site {
     /// Whether the operator said so. If not, it is only the address that keygate listens on, and
     /// a browser may well know it by another name.
     pub is_configured: bool,
+    /// What it is to those who use it.
+    pub brand: Arc<Brand>,
 }
 
 impl Site {
@@ -93,6 +95,10 @@ impl WebState {
 
     pub(crate) fn site(&self) -> &Site {
         &self.0.site
+    }
+
+    pub(crate) fn brand(&self) -> &Arc<Brand> {
+        &self.0.site.brand
     }
 
     /// The cookie that stands for a session.

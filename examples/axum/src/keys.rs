@@ -55,6 +55,7 @@ pub(crate) async fn open(path: &str, origin: String) -> Result<Keys, Box<dyn Err
     let site = Site {
         origin,
         is_configured: false,
+        brand: Arc::default(),
     };
     // What it counts is shown nowhere.
     let requests = Requests::default();

@@ -93,7 +93,7 @@ fn wrong_type(setting: &Setting, value: &DeValue<'_>) -> String {
         value => value.type_str().to_owned(),
     };
     let expected = match setting.kind {
-        Kind::Text | Kind::SecretFile => "a string",
+        Kind::Text | Kind::File | Kind::SecretFile => "a string",
         Kind::Boolean => "true or false",
         Kind::Integer => "a whole number",
         Kind::Number => "a number",
@@ -108,7 +108,9 @@ fn wrong_type(setting: &Setting, value: &DeValue<'_>) -> String {
 fn texts(kind: Kind, value: &DeValue<'_>, folder: &Path) -> Option<Vec<String>> {
     let text = match (kind, value) {
         (Kind::Text | Kind::OneOrMore, DeValue::String(text)) => text.to_string(),
-        (Kind::SecretFile, DeValue::String(path)) => folder.join(&**path).display().to_string(),
+        (Kind::File | Kind::SecretFile, DeValue::String(path)) => {
+            folder.join(&**path).display().to_string()
+        }
         (Kind::Boolean, DeValue::Boolean(value)) => value.to_string(),
         (Kind::Integer | Kind::Number, DeValue::Integer(integer)) => decimal(integer),
         (Kind::Number, DeValue::Float(float)) => float.to_string(),

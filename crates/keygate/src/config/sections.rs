@@ -9,14 +9,15 @@ use keygate_control::Signup;
 use keygate_core::{Scope, key::KeyFormat};
 use keygate_gateway::{AllowedOrigin, Pattern};
 use keygate_traces::Believed;
+use keygate_web::Contact;
 
 use super::{
     public_url::PublicUrl,
     setting::Setting,
     source::{Section, Source},
     types::{
-        AddressOrOff, Collector, Delay, Limited, OnStorageLoss, PoolSize, Ratio, SecretFile,
-        StatusInterval,
+        AddressOrOff, Collector, Delay, Limited, LogoFile, OnStorageLoss, PoolSize, Ratio,
+        SecretFile, ServiceName, StatusInterval,
     },
     value::{Chosen, Field, OneOrMore},
 };
@@ -48,6 +49,21 @@ settings! {
         /// `/verify` and `ext_authz` for the requests that they receive.
         #[setting(example = "10.0.0.0/8", unset = "none")]
         trusted_proxies: Vec<IpNet>,
+    }
+
+    [site] Site {
+        /// What the service is called on its pages.
+        #[setting(example = "Acme AI", default = "keygate")]
+        name: ServiceName,
+
+        /// A picture that stands before the name: SVG or PNG, 64 KiB at most.
+        #[setting(example = "/etc/keygate/logo.svg", unset = "keygate's own")]
+        logo_file: Option<LogoFile>,
+
+        /// Where people ask for an account, and for help: an e-mail address or a web page. It stands on the pages for
+        /// signing in and on the status page.
+        #[setting(example = "support@example.com", unset = "none")]
+        contact: Option<Contact>,
     }
 
     [cors] Cors {

@@ -27,7 +27,9 @@ pub(crate) struct Setting {
 pub(crate) enum Kind {
     Text,
     Boolean,
-    /// A file with a secret, from the folder of the configuration file.
+    /// A file, from the folder of the configuration file.
+    File,
+    /// Such a file with a secret.
     SecretFile,
     Integer,
     Number,
@@ -112,7 +114,7 @@ impl Setting {
     /// How a line of the file gives it this value.
     pub(super) fn line(&self, value: &str) -> String {
         let value = match self.kind {
-            Kind::Text | Kind::SecretFile | Kind::OneOrMore => format!("{value:?}"),
+            Kind::Text | Kind::File | Kind::SecretFile | Kind::OneOrMore => format!("{value:?}"),
             Kind::Texts => format!("{:?}", value.split(',').collect::<Vec<_>>()),
             Kind::Boolean | Kind::Integer | Kind::Number => value.to_owned(),
         };

@@ -10,10 +10,13 @@ use keygate_control::{KeyLimits, Policy};
 use keygate_core::key::{KeyFormat, KeyHasher};
 use keygate_gateway::{Route, RouteTable, Upstreams};
 use keygate_storage::KeyRules;
+use keygate_web::Brand;
 
 use super::{
     Database, file,
-    sections::{Audit, Cors, ExtAuthz, Gateway, Keys, Metrics, SETTINGS, Sections, Server, Traces},
+    sections::{
+        Audit, Cors, ExtAuthz, Gateway, Keys, Metrics, SETTINGS, Sections, Server, Site, Traces,
+    },
     setting::Given,
     source::Source,
     status,
@@ -62,6 +65,7 @@ pub(crate) struct Settings {
     pub(crate) hasher: KeyHasher,
     pub(crate) policy: Policy,
     pub(crate) upstreams: Upstreams,
+    pub(crate) brand: Brand,
     pub(crate) routes: RouteTable,
     pub(crate) traces: Traces,
 }
@@ -106,6 +110,7 @@ impl Settings {
     fn resolve(data: Option<PathBuf>, given: &[Given]) -> Result<Self, Failure> {
         let Sections {
             server,
+            site,
             cors,
             gateway,
             ext_authz,
@@ -142,6 +147,7 @@ impl Settings {
                 status: status::policy(&status, &upstream)?,
             },
             upstreams: upstreams::upstreams(&upstream)?,
+            brand: brand(site)?,
             routes: RouteTable::new(routes.collect()),
             server,
             cors,
@@ -176,6 +182,15 @@ fn hasher(pepper_file: Option<&SecretFile>) -> Result<KeyHasher, Failure> {
         return Err(invalid("keys.pepper_file", file.0.display(), rule));
     }
     Ok(KeyHasher::peppered(pepper.into_bytes()))
+}
+
+fn brand(site: Site) -> Result<Brand, Failure> {
+    let logo = site.logo_file.map(|file| file.read("site.logo_file"));
+    Ok(Brand {
+        name: site.name.0,
+        logo: logo.transpose()?,
+        contact: site.contact,
+    })
 }
 
 fn key_limits(keys: &Keys) -> Result<KeyLimits, Failure> {
@@ -285,6 +300,10 @@ mod tests {
         let mut failures = String::new();
         for text in [
             "[server]\nlisten = \"8080\"",
+            "[site]\nname = \" \"",
+            "[site]\nlogo_file = \"/nonexistent/logo.svg\"",
+            "[site]\nlogo_file = \"Cargo.toml\"",
+            "[site]\ncontact = \"us\"",
             "[ext_authz]\nlisten = \"9191\"",
             "[metrics]\nlisten = \"no\"",
             "[server]\npublic_url = \"keys.example.com\"",

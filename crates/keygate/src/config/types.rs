@@ -16,11 +16,12 @@ use keygate_core::{
 };
 use keygate_gateway::{AllowedOrigin, InvalidPattern, Pattern};
 use keygate_traces::Believed;
+use keygate_web::{Contact, Logo};
 
 use super::{
     public_url::origin,
     setting::Kind,
-    value::{Rule, Value},
+    value::{Rule, Value, invalid},
 };
 use crate::failure::Failure;
 
@@ -39,6 +40,30 @@ impl SecretFile {
         Ok(text.trim_end_matches(['\r', '\n']).to_owned())
     }
 }
+
+/// A file with a picture.
+pub(crate) struct LogoFile(PathBuf);
+
+impl LogoFile {
+    pub(super) fn read(&self, setting: &str) -> Result<Logo, Failure> {
+        let path = self.0.display();
+        let picture = std::fs::read(&self.0).map_err(|error| {
+            Failure::new(format!(
+                "The file {path} of the setting {setting} cannot be read ({error})."
+            ))
+        })?;
+        Logo::new(picture).ok_or_else(|| {
+            let rule = "must name a file with an SVG or PNG picture of 64 KiB at most";
+            invalid(setting, path, rule)
+        })
+    }
+}
+
+/// What a service is called.
+pub(crate) struct ServiceName(pub(crate) String);
+
+/// As many characters as a line of the page has room for.
+const MAX_NAME: usize = 60;
 
 /// A time that may be none.
 pub(crate) struct Delay(pub(crate) Duration);
@@ -113,6 +138,15 @@ values! {
     bool, Boolean, "must be true or false", |text| text.parse().ok();
 
     SecretFile, SecretFile, "must name a file", |text| Some(Self(text.into()));
+
+    LogoFile, File, "must name a file", |text| Some(Self(text.into()));
+
+    ServiceName, Text, "must be text of 1 to 60 characters", |text| {
+        let is_line = !text.trim().is_empty() && !text.contains(char::is_control);
+        (is_line && text.chars().count() <= MAX_NAME).then(|| Self(text.trim().to_owned()))
+    };
+
+    Contact, Text, "must be an e-mail address, or a web page's address with http:// or https://", |text| Self::parse(text);
 
     SocketAddr, Text, "must be an address and a port", |text| text.parse().ok();
 

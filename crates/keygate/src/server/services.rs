@@ -145,6 +145,7 @@ fn web(settings: &Settings, resources: &Resources, origin: &str, requests: &Requ
     let site = Site {
         origin: origin.to_owned(),
         is_configured: settings.server.public_url.is_some(),
+        brand: Arc::new(settings.brand.clone()),
     };
     WebState::new(
         resources.control.clone(),

@@ -108,7 +108,7 @@ fn notice(done: &str) -> Option<&'static str> {
 }
 
 async fn show_form(state: &WebState, signed_in: &SignedInSession, form: Form) -> Response {
-    let frame = Frame::of(signed_in, "account");
+    let frame = Frame::of(state, signed_in, "account");
     let sessions = match state.control().list_sessions(signed_in).await {
         Ok(sessions) => sessions,
         Err(problem) => return message::show(frame, &problem),

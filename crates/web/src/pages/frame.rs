@@ -1,15 +1,18 @@
+use std::sync::Arc;
+
 use axum::extract::Request;
 use http::HeaderMap;
 use keygate_control::SignedInSession;
 use keygate_core::{EmailAddress, Role};
 
-use crate::state::WebState;
+use crate::{brand::Brand, state::WebState};
 
 /// What stands around every page.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Frame {
     /// Who is signed in.
     pub(crate) viewer: Option<Viewer>,
+    pub(crate) brand: Arc<Brand>,
     /// The part of the dashboard that the page belongs to.
     pub(crate) section: &'static str,
 }
@@ -23,8 +26,9 @@ pub(crate) struct Viewer {
 
 impl Frame {
     /// For a page of whoever is signed in.
-    pub(crate) fn of(signed_in: &SignedInSession, section: &'static str) -> Self {
+    pub(crate) fn of(state: &WebState, signed_in: &SignedInSession, section: &'static str) -> Self {
         Self {
+            brand: state.brand().clone(),
             viewer: Some(Viewer {
                 email: signed_in.account.email.clone(),
                 role: signed_in.account.role,
@@ -34,17 +38,18 @@ impl Frame {
     }
 
     /// For a page of whoever a request comes from.
-    pub(crate) fn of_request(request: &Request, section: &'static str) -> Self {
+    pub(crate) fn of_request(state: &WebState, request: &Request, section: &'static str) -> Self {
         let signed_in: Option<&SignedInSession> = request.extensions().get();
         signed_in.map_or_else(
-            || Self::signed_out(section),
-            |signed_in| Self::of(signed_in, section),
+            || Self::signed_out(state, section),
+            |signed_in| Self::of(state, signed_in, section),
         )
     }
 
     /// For a page before anybody is signed in.
-    pub(crate) fn signed_out(section: &'static str) -> Self {
+    pub(crate) fn signed_out(state: &WebState, section: &'static str) -> Self {
         Self {
+            brand: state.brand().clone(),
             viewer: None,
             section,
         }
@@ -58,8 +63,8 @@ impl Frame {
     ) -> Self {
         let token = state.cookie().read(headers);
         match state.control().authenticate(token).await {
-            Ok(signed_in) => Self::of(&signed_in, section),
-            Err(_) => Self::signed_out(section),
+            Ok(signed_in) => Self::of(state, &signed_in, section),
+            Err(_) => Self::signed_out(state, section),
         }
     }
 

@@ -1,11 +1,14 @@
 use askama::Template;
-use axum::{body::Body, response::Response};
+use axum::{body::Body, extract::State, response::Response};
 use http::{HeaderMap, Uri, header::ACCEPT};
 use keygate_core::{Code, Problem};
 use keygate_http::problem_response;
 
 use super::{frame::Frame, page};
-use crate::answer::{method_not_allowed, not_found};
+use crate::{
+    answer::{method_not_allowed, not_found},
+    state::WebState,
+};
 
 #[derive(Template)]
 #[template(path = "message.html")]
@@ -34,22 +37,35 @@ pub(crate) fn show(frame: Frame, problem: &Problem) -> Response {
 
 /// What went wrong before it was clear which page was meant: a page for a browser that loads one, JSON
 /// for whoever else asks.
-pub(crate) fn refuse(uri: &Uri, headers: &HeaderMap, problem: &Problem) -> Response {
+pub(crate) fn refuse(
+    state: &WebState,
+    uri: &Uri,
+    headers: &HeaderMap,
+    problem: &Problem,
+) -> Response {
     if wants_html(headers) && !uri.path().starts_with("/api/") {
-        show(Frame::signed_out(""), problem)
+        show(Frame::signed_out(state, ""), problem)
     } else {
         problem_response::<Body>(problem)
     }
 }
 
 /// What is at no address.
-pub(crate) async fn nothing_here(uri: Uri, headers: HeaderMap) -> Response {
-    refuse(&uri, &headers, &not_found())
+pub(crate) async fn nothing_here(
+    State(state): State<WebState>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    refuse(&state, &uri, &headers, &not_found())
 }
 
 /// What takes another method.
-pub(crate) async fn other_method(uri: Uri, headers: HeaderMap) -> Response {
-    refuse(&uri, &headers, &method_not_allowed())
+pub(crate) async fn other_method(
+    State(state): State<WebState>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    refuse(&state, &uri, &headers, &method_not_allowed())
 }
 
 fn wants_html(headers: &HeaderMap) -> bool {

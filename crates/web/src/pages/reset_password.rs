@@ -50,6 +50,6 @@ pub(super) async fn show_form(state: &WebState, mut form: Form) -> Response {
         }
     };
     let outcome = form.outcome();
-    let frame = Frame::signed_out("");
+    let frame = Frame::signed_out(state, "");
     page(outcome, &ResetPasswordPage { frame, form, email })
 }

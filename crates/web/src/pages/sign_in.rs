@@ -114,7 +114,7 @@ pub(super) async fn is_set_up(state: &WebState) -> bool {
 pub(super) fn show_form(state: &WebState, form: Form, notice: Option<&'static str>) -> Response {
     let outcome = form.outcome();
     let sign_in = SignInPage {
-        frame: Frame::signed_out("signin"),
+        frame: Frame::signed_out(state, "signin"),
         form,
         notice,
         signup_is_open: state.control().signup_is_open(),

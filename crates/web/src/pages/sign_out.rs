@@ -14,7 +14,7 @@ pub(crate) async fn submit(State(state): State<WebState>, headers: HeaderMap) ->
     };
     match ended {
         Err(problem) if !matches!(problem.code, Code::SessionExpired | Code::SessionRequired) => {
-            message::show(Frame::signed_out(""), &problem)
+            message::show(Frame::signed_out(&state, ""), &problem)
         }
         _ => {
             let mut response = go_to("/signin?because=signed-out");

@@ -95,7 +95,7 @@ pub(super) async fn show_form(
         }
     };
     let outcome = form.outcome();
-    let frame = Frame::signed_out("");
+    let frame = Frame::signed_out(state, "");
     page(
         outcome,
         &SignUpPage {

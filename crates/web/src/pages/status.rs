@@ -72,8 +72,10 @@ struct UptimeView {
 /// `GET /status`
 pub(crate) async fn show(State(state): State<WebState>, headers: HeaderMap) -> Response {
     let status = SameStatus(state.control().read_status().await);
-    let Some(rendered) = state.status_pages().page.get(status, render).await else {
-        return message::show(Frame::signed_out("status"), &shutting_down());
+    let frame = Frame::signed_out(&state, "status");
+    let rendering = move |status: &SameStatus| render(frame, status);
+    let Some(rendered) = state.status_pages().page.get(status, rendering).await else {
+        return message::show(Frame::signed_out(&state, "status"), &shutting_down());
     };
     rendered.answer(&headers, |body| {
         // The same for everybody, so that anybody may keep it.
@@ -81,13 +83,13 @@ pub(crate) async fn show(State(state): State<WebState>, headers: HeaderMap) -> R
     })
 }
 
-fn render(SameStatus(status): &SameStatus) -> String {
-    let page = StatusPage::new(status);
+fn render(frame: Frame, SameStatus(status): &SameStatus) -> String {
+    let page = StatusPage::new(frame, status);
     page.render().expect("the templates render from memory")
 }
 
 impl StatusPage {
-    fn new(status: &Status) -> Self {
+    fn new(frame: Frame, status: &Status) -> Self {
         let now = status.at;
         let sentence = sentence(status);
         let named: Vec<Component> = status
@@ -101,7 +103,7 @@ impl StatusPage {
             views.collect()
         };
         Self {
-            frame: Frame::signed_out("status"),
+            frame,
             health: status.health.into(),
             sentence,
             at: Moment::new(now, now),

@@ -6,7 +6,7 @@ use keygate_web::{Access, Route, routes};
 
 use crate::support::{Answer, Call, Options, TestApp};
 
-const PUBLIC: [&str; 20] = [
+const PUBLIC: [&str; 21] = [
     "GET /healthz",
     "GET /readyz",
     "GET /readyz/checks",
@@ -17,6 +17,7 @@ const PUBLIC: [&str; 20] = [
     "GET /api/status",
     "GET /",
     "GET /assets/{file}",
+    "GET /assets/logo",
     "GET /signup",
     "POST /signup",
     "GET /signin",

@@ -3,6 +3,7 @@
 mod account;
 mod admin;
 mod assets;
+mod brand;
 mod docs;
 mod frame;
 mod incidents;

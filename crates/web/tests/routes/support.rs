@@ -56,6 +56,7 @@ impl Default for Options {
             site: Site {
                 origin: "http://127.0.0.1:8080".into(),
                 is_configured: false,
+                brand: Arc::default(),
             },
             status: StatusPolicy::default(),
             key_limits: Policy::default().key_limits,
@@ -71,6 +72,7 @@ impl Options {
             site: Site {
                 origin: "https://keys.example.com".into(),
                 is_configured: true,
+                brand: Arc::default(),
             },
             ..Self::default()
         }

@@ -99,7 +99,7 @@ async fn act(
             return Ok(go_to("/admin/links?done=before"));
         };
         let made = LinkResponse::to_sign_up(origin, &token);
-        let frame = Frame::of(signed_in, "accounts");
+        let frame = Frame::of(state, signed_in, "accounts");
         let invited = email.and_then(|email| EmailAddress::parse(email).ok());
         return Ok(link::show_invitation(
             frame,
@@ -122,7 +122,7 @@ async fn act(
         "reset" => {
             let token = control.create_password_reset(actor, account.id).await?;
             let made = LinkResponse::to_reset_password(origin, &token);
-            let frame = Frame::of(signed_in, "accounts");
+            let frame = Frame::of(state, signed_in, "accounts");
             let now = control.now();
             Ok(link::show_reset(frame, made, &account.email, now))
         }
@@ -141,7 +141,7 @@ fn notice(done: &str) -> Option<&'static str> {
 }
 
 async fn show_form(state: &WebState, signed_in: &SignedInSession, form: Form) -> Response {
-    let frame = Frame::of(signed_in, "accounts");
+    let frame = Frame::of(state, signed_in, "accounts");
     let control = state.control();
     let (search, after) = (form.text("search"), AccountId::parse(form.text("after")));
     let accounts = match control.list_accounts(search, after).await {

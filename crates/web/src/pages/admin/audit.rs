@@ -34,7 +34,7 @@ pub(crate) async fn audit(
     let last = last_of_full(&entries);
     let now = state.control().now();
     let shown = AuditPage {
-        frame: Frame::of(&signed_in, "audit"),
+        frame: Frame::of(&state, &signed_in, "audit"),
         actions: Action::ALL.iter().map(|action| action.as_str()).collect(),
         is_filtered: FILTERS.iter().any(|name| !form.text(name).is_empty()),
         older: last.map(|last| older(&form, last.id)),

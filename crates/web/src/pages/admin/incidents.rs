@@ -40,7 +40,7 @@ pub(crate) async fn list(
     Extension(signed_in): Extension<SignedInSession>,
     uri: Uri,
 ) -> Response {
-    let frame = Frame::of(&signed_in, SECTION);
+    let frame = Frame::of(&state, &signed_in, SECTION);
     let control = state.control();
     let form = Form::of_query(&uri);
     let before = IncidentId::parse(form.text("before"));

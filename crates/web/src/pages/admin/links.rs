@@ -85,7 +85,7 @@ fn notice(done: &str) -> Option<&'static str> {
 }
 
 async fn show_form(state: &WebState, signed_in: &SignedInSession, form: Form) -> Response {
-    let frame = Frame::of(signed_in, "accounts");
+    let frame = Frame::of(state, signed_in, "accounts");
     let before = LinkId::parse(form.text("before"));
     let links = match state.control().list_links(before, PAGE).await {
         Ok(links) => links,

@@ -84,7 +84,7 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Response {
     let query = Form::of_query(&uri);
-    let frame = Frame::of(&signed_in, "keys");
+    let frame = Frame::of(&state, &signed_in, "keys");
     let control = state.control();
     match control.list_all_keys(signed_in.account.id).await {
         Ok(keys) => {

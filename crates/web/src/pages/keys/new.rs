@@ -56,7 +56,7 @@ pub(crate) async fn create(
     Extension(signed_in): Extension<SignedInSession>,
     mut form: Form,
 ) -> Response {
-    let frame = Frame::of(&signed_in, "keys");
+    let frame = Frame::of(&state, &signed_in, "keys");
     let control = state.control();
     let Some((id, key)) = parse(&mut form, control.now()) else {
         return show_form(&state, &signed_in, form);
@@ -89,7 +89,7 @@ fn parse(form: &mut Form, now: Timestamp) -> Option<(FormId, KeyDetails)> {
 fn show_form(state: &WebState, signed_in: &SignedInSession, form: Form) -> Response {
     let outcome = form.outcome();
     let new = NewPage {
-        frame: Frame::of(signed_in, "keys"),
+        frame: Frame::of(state, signed_in, "keys"),
         id: state.control().new_key_form(),
         choices: Choices::of(&form, &OFFERED),
         expiries: expiry::choices(&form),

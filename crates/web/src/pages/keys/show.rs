@@ -144,7 +144,7 @@ async fn show_form(
     id: &str,
     form: Form,
 ) -> Response {
-    let frame = Frame::of(signed_in, "keys");
+    let frame = Frame::of(state, signed_in, "keys");
     match load(state, signed_in, id, &form).await {
         Ok((key, history)) => render(state, frame, origin, &key, history, form),
         Err(problem) => message::show(frame, &problem),

@@ -26,6 +26,8 @@ use crate::{
 struct Feed<'a> {
     /// The address under which the reader knows the service.
     origin: &'a str,
+    /// What the service is called.
+    name: &'a str,
     updated: Timestamp,
     entries: Vec<Entry>,
 }
@@ -46,7 +48,9 @@ pub(crate) async fn feed(
 ) -> Answer<Response> {
     let status = SameStatus(state.control().read_status().await);
     let feeds = &state.status_pages().feed;
-    let rendered = feeds.get((status, origin), render).await;
+    let brand = state.brand().clone();
+    let rendering = move |about: &(SameStatus, String)| render(&brand.name, about);
+    let rendered = feeds.get((status, origin), rendering).await;
     let rendered = rendered.ok_or_else(shutting_down)?;
     // Where nobody says under which address it is known, its links go by the one that was asked.
     let cache = if state.site().is_configured {
@@ -62,13 +66,13 @@ pub(crate) async fn feed(
     Ok(rendered.answer(&headers, |body| (about, body).into_response()))
 }
 
-fn render((SameStatus(status), origin): &(SameStatus, String)) -> String {
-    let feed = Feed::new(origin, status);
+fn render(name: &str, (SameStatus(status), origin): &(SameStatus, String)) -> String {
+    let feed = Feed::new(name, origin, status);
     feed.render().expect("the templates render from memory")
 }
 
 impl<'a> Feed<'a> {
-    fn new(origin: &'a str, status: &Status) -> Self {
+    fn new(name: &'a str, origin: &'a str, status: &Status) -> Self {
         let now = status.at;
         let named: Vec<Component> = status
             .components
@@ -83,6 +87,7 @@ impl<'a> Feed<'a> {
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.updated));
         Self {
             origin,
+            name,
             // RFC 4287 section 4.1.1 wants a date where there is nothing, too.
             updated: entries.first().map_or(now, |entry| entry.updated),
             entries,

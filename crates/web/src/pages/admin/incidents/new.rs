@@ -157,7 +157,7 @@ fn take_maintenance(state: &WebState, form: &mut Form) -> Option<ScheduleMainten
 fn show_incident(state: &WebState, signed_in: &SignedInSession, form: Form) -> Response {
     let outcome = form.outcome();
     let shown = NewIncidentPage {
-        frame: Frame::of(signed_in, SECTION),
+        frame: Frame::of(state, signed_in, SECTION),
         id: state.control().new_incident_form(),
         states: fields::states(&INCIDENT_STATES, form.text("state")),
         view: FormView::new("new", form, state.control()),
@@ -168,7 +168,7 @@ fn show_incident(state: &WebState, signed_in: &SignedInSession, form: Form) -> R
 fn show_maintenance(state: &WebState, signed_in: &SignedInSession, form: Form) -> Response {
     let outcome = form.outcome();
     let shown = NewMaintenancePage {
-        frame: Frame::of(signed_in, SECTION),
+        frame: Frame::of(state, signed_in, SECTION),
         id: state.control().new_incident_form(),
         view: FormView::new("new", form, state.control()),
     };

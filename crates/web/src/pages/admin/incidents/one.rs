@@ -167,7 +167,7 @@ async fn show_form(
     id: &str,
     form: Form,
 ) -> Response {
-    let frame = Frame::of(signed_in, SECTION);
+    let frame = Frame::of(state, signed_in, SECTION);
     let control = state.control();
     let incident = match control.get_incident(id).await {
         Ok(incident) => incident,
