@@ -6,16 +6,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, header::AUTHORIZATION, uri::PathAndQuery};
+use http::{Request, Response, uri::PathAndQuery};
 use keygate_core::Scope;
 use keygate_http::{ClientAddress, delay_of};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Refusal, Verifier, refusal_response};
+use crate::{Refusal, Verifier, credentials::remove_credentials, refusal_response};
 
 /// A tower layer that lets requests through whose key has a scope. What is behind it finds the key's
-/// [`Credential`](keygate_core::Credential) among the request's extensions, and no longer the key itself.
+/// [`Credential`](keygate_core::Credential) among the request's extensions, and no header that carries credentials.
 ///
 /// Clients that try many keys are told apart by the [`ClientAddress`] among the request's extensions.
 #[derive(Clone)]
@@ -78,7 +78,7 @@ where
             let verified = verifier.verify(request.headers(), target, scope, client);
             match verified.await {
                 Ok(key) => {
-                    request.headers_mut().remove(AUTHORIZATION);
+                    remove_credentials(request.headers_mut());
                     request.extensions_mut().insert(key);
                     inner.call(request).await
                 }

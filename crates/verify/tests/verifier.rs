@@ -1,6 +1,7 @@
 //! The verifier over a real store.
 
 use std::{
+    convert::Infallible,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -10,7 +11,10 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response,
+    header::{AUTHORIZATION, PROXY_AUTHORIZATION},
+};
 use keygate_core::{
     AccountId, ApiKey, Clock, Credential, Denial, EmailAddress, KeyDetails, KeyId, ManualClock,
     OsRandom, Role, Scope, Timestamp,
@@ -23,10 +27,13 @@ use keygate_storage::{
     UsageFlush, UsageStore,
 };
 use keygate_storage_sqlite::SqliteStore;
-use keygate_verify::{Refusal, Verifier, refusal_response};
+use keygate_verify::{
+    Refusal, RequireScope, Verifier, credential_headers, is_credential_header, refusal_response,
+};
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
+use tower::{Layer, Service, service_fn};
 
 const START: Timestamp = Timestamp::from_millis(1_781_078_400_000);
 
@@ -444,5 +451,65 @@ async fn metrics_say_how_keys_were_decided_about() {
     ] {
         let line = format!("\n{name} {expected}\n");
         assert!(text.contains(&line), "{line} in {text}");
+    }
+}
+
+/// A key, what stands beside it in another header, and whether a request with both is let in.
+fn presented<'a>(key: &'a str, another: &'a str) -> [(Vec<&'a str>, Option<&'a str>, bool); 9] {
+    const FOREIGN: &str = "sk-ant-somebody-elses";
+    [
+        (vec![key], None, true),
+        (vec![""], None, false),
+        (vec![""], Some(key), true),
+        (vec![key, key], None, false),
+        (vec![key, another], None, false),
+        (vec![key], Some(key), true),
+        (vec![key], Some(another), false),
+        (vec![FOREIGN], None, false),
+        (vec![FOREIGN], Some(key), true),
+    ]
+}
+
+#[tokio::test]
+async fn the_layer_takes_keys_from_every_header_and_passes_none_on() {
+    let world = World::new().await;
+    let (id, key) = world.issue(None).await;
+    let (_, another) = world.issue(None).await;
+    let layer = RequireScope::new(world.verifier.clone(), Scope::Read);
+    let inner = service_fn(async |request: Request<()>| {
+        let left = request.headers().keys();
+        assert!(
+            !left
+                .into_iter()
+                .any(|name| is_credential_header(name.as_str().as_bytes()))
+        );
+        let credential: &Credential = request.extensions().get().expect("the key's");
+        let id = credential.key_id.to_string();
+        Ok::<_, Infallible>(Response::new(Bytes::from(id)))
+    });
+    let names: Vec<HeaderName> = credential_headers().collect();
+    let names = names.iter().filter(|name| *name != PROXY_AUTHORIZATION);
+    for here in names.clone() {
+        for there in names.clone().filter(|there| *there != here) {
+            for (values, beside, is_let_in) in presented(key.expose(), another.expose()) {
+                let mut request = Request::new(());
+                let mut add = |name: &HeaderName, credential: &str| {
+                    let is_bearer = name == AUTHORIZATION && !credential.is_empty();
+                    let scheme = if is_bearer { "Bearer " } else { "" };
+                    let value = format!("{scheme}{credential}").parse().expect("plain");
+                    request.headers_mut().append(name.clone(), value);
+                };
+                values.iter().for_each(|value| add(here, value));
+                beside.iter().for_each(|value| add(there, value));
+                let answer = layer.layer(inner).call(request).await.expect("an answer");
+                let case = format!("{here}: {values:?}, {there}: {beside:?}");
+                if is_let_in {
+                    assert_eq!(answer.status(), 200, "{case}");
+                    assert_eq!(answer.body(), &id.to_string(), "{case}");
+                } else {
+                    assert_eq!(answer.status(), 401, "{case}");
+                }
+            }
+        }
     }
 }
