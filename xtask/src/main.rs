@@ -57,7 +57,7 @@ enum Docs {
     Configuration,
     /// Write docs/openapi.json anew
     Openapi,
-    /// Write the table of docs/clients.md anew
+    /// Write the lines and the table of docs/clients.md anew
     Clients,
 }
 
@@ -234,7 +234,10 @@ fn lanes(cases: u32) -> Result<(), Failure> {
 fn clients() -> Result<(), Failure> {
     tools::install()?;
     let clients = ["test", "--package", "keygate", "--test", "clients"];
-    cargo("Clients", &clients, &[("KEYGATE_WRITE_DOCS", "1")])
+    let write = [("KEYGATE_WRITE_DOCS", "1")];
+    let lines = ["test", "--package", "keygate-web", "--lib"];
+    cargo("Clients' lines", &lines, &write)?;
+    cargo("Clients", &clients, &write)
 }
 
 fn bench(options: &[String]) -> Result<(), Failure> {

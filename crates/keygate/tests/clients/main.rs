@@ -6,6 +6,7 @@ mod support;
 
 mod api;
 mod grpc;
+mod lines;
 mod sockets;
 mod table;
 
