@@ -44,7 +44,7 @@ const fn advice(misuse: Misuse) -> &'static str {
             "The header contains more than the API key: quotes, a second key or other words. Send the key alone."
         }
         Misuse::HeaderTwice => "The header with the API key was sent twice. Send it once.",
-        Misuse::TwoKeys => "Two different API keys were sent in two headers. Send one.",
+        Misuse::TwoKeys => "Two different API keys were sent. Send one.",
         Misuse::InAddress => {
             "The address contains an API key, and addresses end up in logs. Send the key in a header instead, and replace this one."
         }

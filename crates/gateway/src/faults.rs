@@ -50,7 +50,9 @@ pub(crate) fn connect_problem(upstream: &Upstream, error: &ConnectError) -> Prob
     if matches!(error, ConnectError::TooMany) {
         return overloaded(error);
     }
-    unreachable_problem(upstream, error)
+    let message = "The service behind this gateway cannot be reached. Nothing was sent to it.";
+    Problem::new(Code::UpstreamUnreachable, message)
+        .because(format!("{upstream}: {}", causes(error)))
 }
 
 pub(crate) fn overloaded(why: impl Display) -> Problem {

@@ -499,8 +499,12 @@ async fn the_layer_takes_keys_from_every_header_and_passes_none_on() {
                     let value = format!("{scheme}{credential}").parse().expect("plain");
                     request.headers_mut().append(name.clone(), value);
                 };
-                values.iter().for_each(|value| add(here, value));
-                beside.iter().for_each(|value| add(there, value));
+                for value in &values {
+                    add(here, value);
+                }
+                if let Some(value) = beside {
+                    add(there, value);
+                }
                 let answer = layer.layer(inner).call(request).await.expect("an answer");
                 let case = format!("{here}: {values:?}, {there}: {beside:?}");
                 if is_let_in {

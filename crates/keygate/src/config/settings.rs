@@ -337,6 +337,7 @@ mod tests {
             "[[upstream]]\npath = \"/v1\"",
             "[[upstream]]\nurl = \"localhost:11434\"",
             "[[upstream]]\nurl = \"http://a\"\npath = \"/api\"",
+            "[[upstream]]\nurl = [\"http://a\", \"http://b\", \"http://a\"]",
             "[[upstream]]\nurl = \"http://a\"\npath = \"v1\"",
             "[[upstream]]\nurl = \"http://a:99999\"",
             "[[upstream]]\nurl = \"http://a\"\nmodels = [\"\"]",

@@ -92,6 +92,17 @@ pub(super) fn sections(
         let rule = "must differ from one [[upstream]] to the next, unless their models do";
         return Err(invalid("upstream.path", twice, rule));
     }
+    for section in &sections {
+        let urls = &section.url.0;
+        let twice = (1..urls.len()).find(|place| urls[..*place].contains(&urls[*place]));
+        if let Some(twice) = twice {
+            return Err(invalid(
+                "upstream.url",
+                &urls[twice],
+                "must name each address once",
+            ));
+        }
+    }
     let mut models = sections.iter().flat_map(|section| &section.models);
     let is_no_name = |model: &&String| model.is_empty() || model.contains(char::is_control);
     if let Some(model) = models.find(is_no_name) {

@@ -43,7 +43,7 @@ async fn grpc_passes_whole_and_its_clients_are_told_what_is_wrong() {
             ["UNAUTHENTICATED", unauthenticated],
             ["PERMISSION_DENIED", "This needs an API key with the scope \"write\"."],
         ],
-        "away": ["UNAVAILABLE", "The service behind this gateway cannot be reached, or closed the connection. It is not known whether it has acted on the request."],
+        "away": ["UNAVAILABLE", "The service behind this gateway cannot be reached. Nothing was sent to it."],
     });
     assert_eq!(said, expected, "{complaint}");
 }
