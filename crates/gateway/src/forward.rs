@@ -211,8 +211,9 @@ impl<'g> Call<'_, 'g> {
     /// What `sent` comes to, unless whoever it waits for is too late.
     async fn in_time<T>(&self, sent: impl Future<Output = T>) -> Result<T, Late> {
         let mut sent = std::pin::pin!(sent);
+        let patience = self.upstream().patience();
         loop {
-            let due = self.progress.deadline(self.upstream());
+            let due = self.progress.deadline(patience);
             let late = async {
                 match due {
                     Some((deadline, _)) => sleep_until(deadline).await,
@@ -224,7 +225,7 @@ impl<'g> Call<'_, 'g> {
                 sent = &mut sent => return Ok(sent),
                 () = late => {}
             }
-            if let Some((deadline, late)) = self.progress.deadline(self.upstream())
+            if let Some((deadline, late)) = self.progress.deadline(patience)
                 && deadline <= Instant::now()
             {
                 return Err(late);

@@ -10,8 +10,6 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::Upstream;
-
 /// How long a client may send nothing of a body that it has announced.
 pub(crate) const BODY_SILENCE: Duration = Duration::from_secs(30);
 
@@ -42,6 +40,15 @@ pub(crate) enum Late {
     Body,
     /// The upstream's answer.
     Answer,
+}
+
+/// How long an upstream is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Until it answers.
+    pub(crate) response: Duration,
+    /// Until it takes more of a body, where its connection does not tell.
+    pub(crate) write: Option<Duration>,
 }
 
 /// How far a request is, and since when.
@@ -100,21 +107,16 @@ impl Progress {
     }
 
     /// The deadline for the next step, and what is late after it.
-    pub(crate) fn deadline(&self, upstream: &Upstream) -> Option<(Instant, Late)> {
+    pub(crate) fn deadline(&self, patience: Patience) -> Option<(Instant, Late)> {
         let (waiting, since) = self.waiting();
-        let response_timeout = upstream.response_timeout;
         match waiting {
             Waiting::Client => {
-                let silence = BODY_SILENCE.min(response_timeout);
+                let silence = BODY_SILENCE.min(patience.response);
                 Some((since + silence, Late::Body))
             }
-            Waiting::Answer => Some((since + response_timeout, Late::Answer)),
-            // It may read from its connection, and leave a body where it is.
-            Waiting::Upstream if upstream.address.is_http2() => {
-                Some((since + upstream.write_timeout, Late::Answer))
-            }
-            // The connection itself is watched.
-            Waiting::Upstream | Waiting::Nobody => None,
+            Waiting::Answer => Some((since + patience.response, Late::Answer)),
+            Waiting::Upstream => patience.write.map(|write| (since + write, Late::Answer)),
+            Waiting::Nobody => None,
         }
     }
 }

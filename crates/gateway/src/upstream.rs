@@ -17,6 +17,7 @@ use crate::{
     own_credential::{OwnCredential, Verdict},
     path::Pattern,
     pool::{Pool, PoolTimeouts},
+    progress::Patience,
 };
 
 /// An HTTP API behind the data plane.
@@ -222,6 +223,15 @@ impl Upstream {
         };
         let own = format!("{stripped}{slash}{path}");
         (own != location).then_some(own)
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        // One that speaks HTTP/2 may read from its connection, and leave a body where it is.
+        let leaves_bodies = self.address.is_http2();
+        Patience {
+            response: self.response_timeout,
+            write: leaves_bodies.then_some(self.write_timeout),
+        }
     }
 
     /// Begins the span of what this upstream is asked, and writes the headers that tell it.

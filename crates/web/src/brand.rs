@@ -1,22 +1,10 @@
 //! What the service is to those who use it: its name, its picture, and whom to ask.
 
-use axum::{
-    body::Bytes,
-    extract::State,
-    response::{IntoResponse, Response},
-};
-
-use http::{
-    Uri,
-    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE},
-};
+use axum::body::Bytes;
+use http::Uri;
 use keygate_core::EmailAddress;
 
-use crate::{
-    answer::{ApiError, not_found},
-    assets,
-    state::WebState,
-};
+use crate::assets;
 
 /// What stands on all pages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +48,8 @@ impl Brand {
 /// A picture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Logo {
-    content_type: &'static str,
-    picture: Bytes,
+    pub(crate) content_type: &'static str,
+    pub(crate) picture: Bytes,
 }
 
 /// How large a logo may be.
@@ -85,7 +73,8 @@ impl Logo {
         })
     }
 
-    fn version(&self) -> String {
+    /// What tells it from any other.
+    pub(crate) fn version(&self) -> String {
         assets::version(&self.picture)
     }
 }
@@ -127,23 +116,6 @@ impl Contact {
             }
         }
     }
-}
-
-/// `GET /assets/logo`
-pub(crate) async fn show_logo(State(state): State<WebState>, uri: Uri) -> Response {
-    let Some(logo) = &state.brand().logo else {
-        return ApiError::from(not_found()).into_response();
-    };
-    let headers = [
-        (CONTENT_TYPE, logo.content_type),
-        (CACHE_CONTROL, assets::caching(&uri, &logo.version())),
-        // Opened by itself, an SVG is a page, whose scripts are nobody's here.
-        (
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-        ),
-    ];
-    (headers, logo.picture.clone()).into_response()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub(crate) mod docs;
 mod form;
 pub(crate) mod frame;
 pub(crate) mod keys;
+pub(crate) mod logo;
 pub(crate) mod message;
 mod moment;
 pub(crate) mod notice;

@@ -12,7 +12,7 @@ use tower_http::compression::CompressionLayer;
 
 use crate::{
     api::{account, accounts, admin, keys, session, status},
-    assets, brand, count, guard, health,
+    assets, count, guard, health,
     openapi::{self, Document, LazyDocument},
     pages::{self, notice},
     route::{Access, Route, route},
@@ -88,7 +88,7 @@ fn pages() -> Vec<Route> {
     vec![
         route(Public, GET, "/", pages::start::show),
         route(Public, GET, "/assets/{file}", assets::show),
-        route(Public, GET, "/assets/logo", brand::show_logo),
+        route(Public, GET, "/assets/logo", pages::logo::show),
         route(Public, GET, "/signup", pages::sign_up::show),
         route(Public, POST, "/signup", pages::sign_up::submit),
         route(Public, GET, "/signin", pages::sign_in::show),
