@@ -1,4 +1,5 @@
 use std::{
+    error::Error,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -18,6 +19,8 @@ use crate::{
     streams::OpenStream,
 };
 
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+
 /// The body of a response: keygate's own, or the upstream's as it arrives.
 pub type ResponseBody = Either<Full<Bytes>, Streamed>;
 
@@ -33,7 +36,7 @@ pub(crate) struct Exchanged {
     pub(crate) beginning: Bytes,
     pub(crate) body: Incoming,
     /// Why it was interrupted, until that is reported.
-    pub(crate) failure: Option<hyper::Error>,
+    pub(crate) failure: Option<BoxError>,
     /// Until the answer is over.
     pub(crate) connection: Option<Pooled<Connection>>,
     pub(crate) progress: Arc<Progress>,
@@ -42,8 +45,8 @@ pub(crate) struct Exchanged {
     pub(crate) announced: Option<Duration>,
     /// Whether the connection can take another request afterwards.
     pub(crate) is_reusable: bool,
-    /// Whether what follows the body passes, as gRPC's status does. HTTP/1.1's does not.
-    pub(crate) has_trailers: bool,
+    /// Whether it comes over HTTP/2. What follows the body, as gRPC's status does, then passes.
+    pub(crate) is_http2: bool,
 }
 
 impl Exchanged {
@@ -62,13 +65,20 @@ impl Exchanged {
 }
 
 impl Exchanged {
+    /// What is wrong with a body that has come to its end. Over HTTP/2 one that was reset without an error has no more
+    /// frames, and was not sent whole (RFC 9113 section 8.1).
+    fn broken_off(&self) -> Option<BoxError> {
+        let is_reset = self.is_http2 && !self.body.is_end_stream();
+        is_reset.then(|| "the answer broke off".into())
+    }
+
     /// What passes of a frame.
     fn passing(&self, frame: Frame<Bytes>) -> Option<Frame<Bytes>> {
         match frame.into_trailers() {
             // An upstream may say in them no more than in its head.
             Ok(mut trailers) => {
                 headers::trailers_for_client(&mut trailers);
-                self.has_trailers.then(|| Frame::trailers(trailers))
+                self.is_http2.then(|| Frame::trailers(trailers))
             }
             Err(data) => Some(data),
         }
@@ -83,12 +93,12 @@ impl Drop for Exchanged {
 
 impl Body for Streamed {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let exchange = &mut self.exchange;
         if !exchange.beginning.is_empty() {
             let beginning = std::mem::take(&mut exchange.beginning);
@@ -99,7 +109,8 @@ impl Body for Streamed {
         }
         let frame = ready!(Pin::new(&mut exchange.body).poll_frame(context));
         exchange.finish_if_over();
-        match frame {
+        let frame = frame.map(|frame| frame.map_err(BoxError::from));
+        match frame.or_else(|| exchange.broken_off().map(Err)) {
             // The HTTP library would forget what it has not sent yet, the answer's head included.
             Some(Err(failure)) => {
                 exchange.failure = Some(failure);

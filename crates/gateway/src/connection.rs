@@ -15,12 +15,14 @@ use http::{Request, Response, Version};
 use hyper::{
     body::Incoming,
     client::conn::{TrySendError, http1, http2},
+    rt::Executor,
 };
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use keygate_http::StalledWrite;
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    task::AbortHandle,
+    task::JoinSet,
     time::timeout,
 };
 
@@ -38,8 +40,8 @@ const SETTLING: Duration = Duration::from_secs(1);
 /// end of one request only. Dropping it closes it.
 pub(crate) struct Connection {
     sender: Sender,
-    /// The task that reads and writes.
-    driver: AbortHandle,
+    /// The tasks that read and write: one, and over HTTP/2 another for each body. They end with the connection.
+    tasks: Tasks,
     /// Whether the upstream has said something to the request that is under way.
     heard: Arc<AtomicBool>,
 }
@@ -65,25 +67,21 @@ impl Connection {
         };
         let io = TokioIo::new(io);
         // Of how it ends whoever has sent a request hears.
-        let (sender, driver) = if version == Version::HTTP_2 {
-            let (sender, connection) = http2_builder().handshake(io).await?;
-            (
-                Sender::Http2(sender),
-                tokio::spawn(async { drop(connection.await) }),
-            )
+        let tasks = Tasks::default();
+        let sender = if version == Version::HTTP_2 {
+            let (sender, connection) = http2_builder(tasks.clone()).handshake(io).await?;
+            tasks.execute(connection);
+            Sender::Http2(sender)
         } else {
             let mut builder = http1::Builder::new();
             builder.max_buf_size(MAX_READ);
             let (sender, connection) = builder.handshake(io).await?;
-            let connection = connection.with_upgrades();
-            (
-                Sender::Http1(sender),
-                tokio::spawn(async { drop(connection.await) }),
-            )
+            tasks.execute(connection.with_upgrades());
+            Sender::Http1(sender)
         };
         Ok(Self {
             sender,
-            driver: driver.abort_handle(),
+            tasks,
             heard,
         })
     }
@@ -124,10 +122,22 @@ impl Connection {
     }
 }
 
+/// Tasks that belong together.
+#[derive(Clone, Default)]
+struct Tasks(Arc<Mutex<JoinSet<()>>>);
+
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Tasks {
+    fn execute(&self, task: F) {
+        let mut tasks = self.0.lock();
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async { drop(task.await) });
+    }
+}
+
 /// As much is read ahead, and as long a head is taken, as over HTTP/1.1.
-fn http2_builder() -> http2::Builder<TokioExecutor> {
+fn http2_builder(tasks: Tasks) -> http2::Builder<Tasks> {
     let size = |bytes: usize| u32::try_from(bytes).expect("a few KiB");
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let mut builder = http2::Builder::new(tasks);
     builder
         .initial_stream_window_size(size(MAX_READ))
         .initial_connection_window_size(size(MAX_READ))
@@ -137,7 +147,7 @@ fn http2_builder() -> http2::Builder<TokioExecutor> {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.driver.abort();
+        self.tasks.0.lock().abort_all();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Response, StatusCode,
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{CONTENT_TYPE, TE},
     response::Parts,
 };
@@ -36,7 +36,6 @@ const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// What a message has as it is: visible ASCII and spaces, but for what begins the others.
 const NOT_PLAIN: &AsciiSet = &CONTROLS.add(b'%');
 
-/// Whether these are of a gRPC request: each says its type, and that it takes trailers.
 fn is_grpc(headers: &impl Headers) -> bool {
     let has = |name, passes: fn(&[u8]) -> bool| headers.values(name).any(passes);
     has(&CONTENT_TYPE, |value| {
@@ -69,14 +68,19 @@ fn is_ollamas(path: &str) -> bool {
 }
 
 impl ErrorForm {
+    /// The form for a call of gRPC's, if that is what a request is: a POST over HTTP/2 that says its type, and that it
+    /// takes trailers.
+    pub(crate) fn of_grpc<B>(request: &Request<B>) -> Option<Self> {
+        let is_call = request.version() == Version::HTTP_2 && *request.method() == Method::POST;
+        (is_call && is_grpc(request.headers())).then_some(Self::Grpc)
+    }
+
     /// The form for whoever sends a request with this path and these headers.
     pub(crate) fn of(path: &str, headers: &impl Headers) -> Self {
         let is_messages = path
             .strip_prefix("/v1/messages")
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if is_grpc(headers) {
-            Self::Grpc
-        } else if is_messages || headers.values(&ANTHROPIC_VERSION).next().is_some() {
+        if is_messages || headers.values(&ANTHROPIC_VERSION).next().is_some() {
             Self::Anthropic
         } else if !is_data_plane(path) && is_ollamas(path) {
             Self::Ollama
@@ -217,18 +221,26 @@ mod tests {
 
     #[test]
     fn grpcs_clients_read_a_status_of_their_own() {
-        let mut headers = HeaderMap::new();
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-        for (content_type, expected) in [
-            ("application/grpc", ErrorForm::Grpc),
-            ("application/grpc+proto", ErrorForm::Grpc),
-            ("application/grpc-web", ErrorForm::OpenAi),
+        for (version, method, content_type, is_call) in [
+            (Version::HTTP_2, Method::POST, "application/grpc", true),
+            (
+                Version::HTTP_2,
+                Method::POST,
+                "application/grpc+proto",
+                true,
+            ),
+            (Version::HTTP_2, Method::POST, "application/grpc-web", false),
+            (Version::HTTP_2, Method::GET, "application/grpc", false),
+            (Version::HTTP_11, Method::POST, "application/grpc", false),
         ] {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-            let form = ErrorForm::of("/helloworld.Greeter/SayHello", &headers);
-            assert_eq!(form, expected, "{content_type}");
+            let request = Request::builder().version(version).method(&method);
+            let request = request.header(TE, "trailers");
+            let request = request.header(CONTENT_TYPE, content_type).body(());
+            let form = ErrorForm::of_grpc(&request.expect("a request"));
+            let expected = is_call.then_some(ErrorForm::Grpc);
+            assert_eq!(form, expected, "{version:?} {method} {content_type}");
         }
-        let id = RequestIds::new(&OsRandom).choose(&headers);
+        let id = RequestIds::new(&OsRandom).choose(&HeaderMap::new());
         let problem = Problem::new(Code::InvalidApiKey, "100 % wrong: é");
         let answer = ErrorForm::Grpc.apply(problem_response(&problem), &id);
         assert_eq!(answer.status(), 200);

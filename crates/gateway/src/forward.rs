@@ -269,7 +269,10 @@ impl<'g> Call<'_, 'g> {
         let (mut parts, mut body) = answer.into_parts();
         let length = check_answer(parts.version, parts.status, &parts.headers)
             .map_err(|malformed| unreachable_problem(upstream, &malformed))?;
-        let beginning = match upstream.own_credential.judge(parts.status) {
+        let beginning = match upstream
+            .own_credential
+            .judge_head(parts.status, &parts.headers)
+        {
             // There the library tells what is malformed by itself.
             Verdict::Passes if upstream.address.is_http2() => Bytes::new(),
             Verdict::Passes => read_available(&mut body)
@@ -314,7 +317,7 @@ impl<'g> Call<'_, 'g> {
             announced,
             // After HEAD some servers send a body all the same.
             is_reusable: !is_head,
-            has_trailers: upstream.address.is_http2(),
+            is_http2: upstream.address.is_http2(),
         };
         Ok(Answered::Exchange(Response::from_parts(parts, exchange)))
     }

@@ -162,9 +162,13 @@ impl Gateway {
         decoration: &Decoration<'_>,
         span: Option<&RequestSpan>,
     ) -> Response<ResponseBody> {
+        let grpc = ErrorForm::of_grpc(&request);
         let mut answer = match self.answer(request, peer, span).await {
             Ok(answer) => answer.map(Either::Right),
-            Err(own) => decoration.shape(own).map(Full::new).map(Either::Left),
+            Err(own) => {
+                let own = decoration.shape_in(grpc, own);
+                own.map(Full::new).map(Either::Left)
+            }
         };
         decoration.add_to(answer.headers_mut());
         answer

@@ -130,10 +130,34 @@ pub(crate) fn for_client(headers: &mut HeaderMap, upstream: &Upstream) {
     }
 }
 
-/// Leaves of what follows an upstream's body what may stand in its head, too. What leads somewhere would lead to where
-/// the upstream has it.
+/// What says how an answer is to be read, kept or followed, who may, and on which way it came, and is therefore for
+/// heads alone (RFC 9110 section 6.5.1), besides all that begins with `content-`.
+const FOR_HEADS: [&str; 14] = [
+    "age",
+    "alt-svc",
+    "cache-control",
+    "cookie",
+    "date",
+    "expires",
+    "host",
+    "location",
+    "pragma",
+    "retry-after",
+    "strict-transport-security",
+    "vary",
+    "via",
+    "www-authenticate",
+];
+
+/// Leaves of what follows an upstream's body what may stand there, and in its head, too.
 pub(crate) fn trailers_for_client(trailers: &mut HeaderMap) {
-    keep(trailers, |name| is_for_client(name) && !is_location(name));
+    keep(trailers, |name| {
+        is_for_client(name)
+            && !is_any_of(&FOR_HEADS, name)
+            && !is_credential_header(name)
+            && !has_spelling_of(name, "content-")
+            && !has_spelling_of(name, "x-accel-")
+    });
 }
 
 /// The header that says which of several upstreams has answered: its path and number, like `/v1#2`.

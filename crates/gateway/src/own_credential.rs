@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use keygate_core::{Code, Problem};
 
 /// How much of a body is read to judge it, and how long it is waited for.
@@ -35,6 +35,16 @@ impl OwnCredential {
         Self {
             authorization,
             was_refused: AtomicBool::default(),
+        }
+    }
+
+    /// Judges an answer by its head, in which gRPC has a status of its own.
+    pub(crate) fn judge_head(&self, status: StatusCode, headers: &HeaderMap) -> Verdict {
+        const UNAUTHENTICATED: &[u8] = b"16";
+        let grpc_status = headers.get("grpc-status").map(HeaderValue::as_bytes);
+        match grpc_status {
+            Some(UNAUTHENTICATED) => self.judge(StatusCode::UNAUTHORIZED),
+            _ => self.judge(status),
         }
     }
 

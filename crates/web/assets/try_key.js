@@ -17,8 +17,26 @@ function parsed(text) {
 /** What is worth reading of it: why it failed, what the model said, or else all of it. */
 function gist(text) {
   const json = parsed(text);
-  const said = json?.error?.message || json?.choices?.[0]?.message?.content;
-  return said || (json ? JSON.stringify(json, null, 2) : text);
+  const said = [json?.error?.message, json?.choices?.[0]?.message?.content].find((one) => one && typeof one === "string");
+  return said ?? (json ? JSON.stringify(json, null, 2) : text);
+}
+
+const MOST_BYTES = 64 * 1024;
+const MOST_TIME = 60_000;
+
+/** The beginning of an answer's text; more than anybody reads is left where it is. */
+async function beginning(response) {
+  const decoder = new TextDecoder();
+  const reader = response.body.getReader();
+  let text = "";
+  for (let bytes = 0; bytes < MOST_BYTES; ) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    bytes += value.length;
+    text += decoder.decode(value, { stream: true });
+  }
+  reader.cancel();
+  return text.slice(0, MOST_BYTES);
 }
 
 /** The text of the answer; none if there was no answer. */
@@ -26,13 +44,15 @@ async function send(path, method, body) {
   const headers = { Authorization: `Bearer ${key}`, ...(body && { "Content-Type": "application/json" }) };
   const begin = performance.now();
   try {
-    const response = await fetch(base + path, { method, headers, body, credentials: "omit" });
-    const text = await response.text();
+    const signal = AbortSignal.timeout(MOST_TIME);
+    const response = await fetch(base + path, { method, headers, body, signal, credentials: "omit" });
+    const text = await beginning(response);
     const time = Math.round(performance.now() - begin);
     status.textContent = `${response.status} ${response.statusText}`.trim() + `, ${time} ms`;
     return text;
-  } catch {
-    status.textContent = "There was no answer. Is keygate running?";
+  } catch (error) {
+    const isLate = error.name === "TimeoutError";
+    status.textContent = isLate ? "There was no answer within a minute." : "There was no answer. Is keygate running?";
     return "";
   }
 }

@@ -52,22 +52,26 @@ pub struct Logo {
     pub(crate) picture: Bytes,
 }
 
-/// How large a logo may be.
-const MAX_LOGO: usize = 64 * 1024;
-
 impl Logo {
+    /// How large a logo may be.
+    pub const MAX_BYTES: usize = 64 * 1024;
+
     /// A picture of 64 KiB at most, by what it begins with: PNG, or SVG (as XML, without other text before it). `None` is
     /// neither, or larger.
     pub fn new(picture: Vec<u8>) -> Option<Self> {
         let is_png = picture.starts_with(b"\x89PNG\r\n\x1a\n");
         let text = std::str::from_utf8(&picture).unwrap_or_default();
-        let is_svg = text.trim_start().starts_with('<') && text.contains("<svg");
+        let is_svg = text
+            .trim_start_matches('\u{feff}')
+            .trim_start()
+            .starts_with('<')
+            && text.contains("<svg");
         let content_type = match (is_png, is_svg) {
             (true, _) => "image/png",
             (_, true) => assets::SVG,
             _ => return None,
         };
-        (picture.len() <= MAX_LOGO).then(|| Self {
+        (picture.len() <= Self::MAX_BYTES).then(|| Self {
             content_type,
             picture: picture.into(),
         })
@@ -95,7 +99,8 @@ impl Contact {
             return Some(Self::Email(address));
         }
         let url: Uri = text.parse().ok()?;
-        let is_web = matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some();
+        let is_web = matches!(url.scheme_str(), Some("http" | "https"))
+            && url.authority().is_some_and(|to| !to.as_str().contains('@'));
         is_web.then(|| Self::Page(text.to_owned()))
     }
 
@@ -131,10 +136,11 @@ mod tests {
             kind(b"\n<?xml version=\"1.0\"?><svg/>"),
             Some("image/svg+xml")
         );
+        assert_eq!(kind("\u{feff}<svg/>".as_bytes()), Some("image/svg+xml"));
         assert_eq!(kind(b"<html></html>"), None);
         assert_eq!(kind(b"GIF89a"), None);
         assert_eq!(kind(b""), None);
-        assert!(kind(&[b"<svg>".to_vec(), vec![b' '; MAX_LOGO]].concat()).is_none());
+        assert!(kind(&[b"<svg>".to_vec(), vec![b' '; Logo::MAX_BYTES]].concat()).is_none());
     }
 
     #[test]
@@ -149,6 +155,7 @@ mod tests {
                 Some(("https://example.com/help/", "example.com/help")),
             ),
             ("javascript:alert(1)", None),
+            ("https://user:password@example.com/", None),
             ("example.com", None),
             ("", None),
         ] {

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use keygate_control::Signup;
 use keygate_core::{
     Scope,
-    key::{InvalidPrefix, KeyFormat},
+    key::{InvalidPrefix, KeyFormat, KeyName},
 };
 use keygate_gateway::{AllowedOrigin, InvalidPattern, Pattern};
 use keygate_traces::Believed;
@@ -47,17 +47,25 @@ pub(crate) struct LogoFile(PathBuf);
 impl LogoFile {
     pub(super) fn read(&self, setting: &str) -> Result<Logo, Failure> {
         let path = self.0.display();
-        let picture = std::fs::read(&self.0).map_err(|error| {
+        let rule = "must name a file with an SVG or PNG picture of 64 KiB at most";
+        let read = || {
+            let metadata = self.0.metadata()?;
+            // Others have no end, or none that comes.
+            let is_small = metadata.is_file() && metadata.len() <= MAX_LOGO;
+            is_small.then(|| std::fs::read(&self.0)).transpose()
+        };
+        let picture = read().map_err(|error| {
             Failure::new(format!(
                 "The file {path} of the setting {setting} cannot be read ({error})."
             ))
         })?;
-        Logo::new(picture).ok_or_else(|| {
-            let rule = "must name a file with an SVG or PNG picture of 64 KiB at most";
-            invalid(setting, path, rule)
-        })
+        let logo = picture.and_then(Logo::new);
+        logo.ok_or_else(|| invalid(setting, path, rule))
     }
 }
+
+/// More than the page takes is not even read.
+const MAX_LOGO: u64 = Logo::MAX_BYTES as u64;
 
 /// What a service is called.
 pub(crate) struct ServiceName(pub(crate) String);
@@ -142,8 +150,9 @@ values! {
     LogoFile, File, "must name a file", |text| Some(Self(text.into()));
 
     ServiceName, Text, "must be text of 1 to 60 characters", |text| {
-        let is_line = !text.trim().is_empty() && !text.contains(char::is_control);
-        (is_line && text.chars().count() <= MAX_NAME).then(|| Self(text.trim().to_owned()))
+        // What it may be is what a key's may be, and shorter.
+        let name = KeyName::parse(text).ok().filter(|name| name.as_str().chars().count() <= MAX_NAME);
+        name.map(|name| Self(name.as_str().to_owned()))
     };
 
     Contact, Text, "must be an e-mail address, or a web page's address with http:// or https://", |text| Self::parse(text);

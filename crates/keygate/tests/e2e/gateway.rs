@@ -355,7 +355,7 @@ async fn methods_that_would_show_or_tunnel_are_not_passed_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_method_that_some_servers_read_in_capitals_is_refused() {
     let world = world().await;
-    for lane in ["", "Transfer-Encoding: chunked\r\n"] {
+    for lane in ["", "Transfer-Encoding: chunked\r\nConnection: close\r\n"] {
         for method in ["delete", "Post", "trace", "propfind"] {
             let line = format!("{method} /v1/models/a HTTP/1.1\r\nHost: x\r\n");
             let key = &world.key;

@@ -1,20 +1,30 @@
 //! Upstreams that speak HTTP/2.
 
-use std::future::pending;
+use std::{future::pending, time::Duration};
 
-use axum::{Router, body::Body, response::Response};
+use axum::{
+    Router,
+    body::Body,
+    response::{IntoResponse, Response},
+};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody, combinators::BoxBody};
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::{TcpListener, TcpStream};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
 
-use crate::support::{Account, LANES, Program, Spawn, Upstream, eventually};
+use crate::support::{Account, LANES, Program, Spawn, Upstream, eventually, http2, write};
 
-/// A server whose answers have trailers, and which reads no body that is sent to `/v1/deaf`.
+/// A server whose answers have trailers, and which reads no body that is sent to `/v1/deaf` and waits for none at
+/// `/v1/hasty`.
 async fn server() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -23,18 +33,26 @@ async fn server() -> String {
     format!("h2c://{address}")
 }
 
-/// What an upstream may not say in its head, either.
-const FORBIDDEN: [&str; 5] = [
+/// What an upstream may not say in its head, either, or there alone.
+const FORBIDDEN: [&str; 10] = [
     "set-cookie",
     "x-keygate-stale",
     "x-request-id",
     "access-control-allow-origin",
     "location",
+    "content-type",
+    "authorization",
+    "www-authenticate",
+    "cache-control",
+    "x-accel-redirect",
 ];
 
 async fn answer(request: axum::extract::Request) -> Response {
-    if request.uri().path() == "/v1/deaf" {
-        return pending().await;
+    match request.uri().path() {
+        "/v1/deaf" => return pending().await,
+        "/v1/hasty" => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        "/v1/guarded" => return ([("grpc-status", "16")], "").into_response(),
+        _ => {}
     }
     let received = request.into_body().collect().await.expect("a body");
     let had = received.trailers().is_some();
@@ -92,12 +110,12 @@ async fn send(
         let url = format!("{}{}", program.url, request.uri());
         *request.uri_mut() = url.parse().expect("a URL");
         request.headers_mut().remove("host");
-        let client = http2::handshake(TokioExecutor::new(), stream).await;
+        let client = conn::http2::handshake(TokioExecutor::new(), stream).await;
         let (mut sender, connection) = client.expect("a connection");
         tokio::spawn(connection);
         sender.send_request(request).await
     } else {
-        let client = http1::handshake(stream).await;
+        let client = conn::http1::handshake(stream).await;
         let (mut sender, connection) = client.expect("a connection");
         tokio::spawn(connection);
         sender.send_request(request).await
@@ -243,4 +261,77 @@ async fn no_socket_is_opened_over_http2() {
     let text = answer.text().await.expect("a body");
     assert!(text.contains("does not open a WebSocket"), "{text}");
     assert!(!upstream.last_seen().headers.contains_key("upgrade"));
+}
+
+/// One that ends its answer in the middle as if nothing were wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_reset_without_an_error_is_not_a_whole_one() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let frames = [
+                http2::empty_settings(),
+                http2::answer(1, "200"),
+                http2::data(1, 0, b"a part"),
+                http2::reset_without_error(1),
+            ];
+            // The request has come whole by the time of the second reading, or of one before.
+            let mut read = vec![0; 4096];
+            let mut come = 0;
+            while come < 200 {
+                come += stream.read(&mut read).await.expect("it is read");
+            }
+            stream
+                .write_all(&frames.concat())
+                .await
+                .expect("it is written");
+            let _ = stream.read_to_end(&mut read).await;
+        }
+    });
+    let program = program(&format!("\"h2c://{address}\""), "");
+    let key = key(&program).await;
+    for lane in LANES {
+        let request = reqwest::Client::new().get(format!("{}/v1/models", program.url));
+        let request = request.bearer_auth(&key).header("connection", lane);
+        let answer = request.send().await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+        let body = answer.bytes().await;
+        assert!(body.is_err(), "{body:?}");
+    }
+}
+
+/// The client stops in the middle of a body for which the upstream does not wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_answers_early_keeps_no_connection_open() {
+    let program = program(&format!("\"{}\"", server().await), "");
+    let key = key(&program).await;
+    let request = format!(
+        "POST /v1/hasty HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Length: 1000000\r\n\r\nabc"
+    );
+    let mut stream = TcpStream::connect(program.address())
+        .await
+        .expect("it listens");
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .expect("it is sent");
+    let mut answer = Vec::new();
+    let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
+    read.expect("the connection ends").expect("it is read");
+    assert!(answer.starts_with(b"HTTP/1.1 413"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_of_the_operators_credential_by_grpcs_status_is_the_operators_fault() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let file = write(folder.path(), "credential", "sk-own");
+    let url = format!("\"{}\"", server().await);
+    let program = program(&url, &format!("credential_file = \"{file}\"\n"));
+    let key = key(&program).await;
+    let request = post("/v1/guarded", &key, body(Vec::new()));
+    let (status, text, _) = send(&program, Version::HTTP_11, request).await;
+    assert_eq!(status, 502);
+    let text = String::from_utf8_lossy(&text).into_owned();
+    assert!(text.contains("upstream_refused_credential"), "{text}");
 }

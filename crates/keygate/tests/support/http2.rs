@@ -75,6 +75,17 @@ pub fn reset(stream: u32) -> Vec<u8> {
     frame(RST_STREAM, 0, stream, &CANCEL.to_be_bytes())
 }
 
+/// Ends a stream as if nothing were wrong.
+pub fn reset_without_error(stream: u32) -> Vec<u8> {
+    frame(RST_STREAM, 0, stream, &0_u32.to_be_bytes())
+}
+
+/// The head of an answer, after which a body is to come.
+pub fn answer(stream: u32, status: &str) -> Vec<u8> {
+    let block = fields(&[(":status", status)]);
+    frame(HEADERS, END_HEADERS, stream, &block)
+}
+
 pub fn empty_settings() -> Vec<u8> {
     frame(SETTINGS, 0, 0, &[])
 }

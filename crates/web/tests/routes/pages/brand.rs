@@ -64,7 +64,12 @@ async fn every_page_has_the_services_name_and_logo() {
 #[tokio::test]
 async fn pages_for_those_without_an_account_say_whom_to_ask() {
     let app = branded();
-    for path in ["/signin", "/status"] {
+    for path in [
+        "/signin",
+        "/status",
+        "/signup?token=x",
+        "/reset-password?token=x",
+    ] {
         let page = app.get(path).send().await.body;
         let link = "<a href=\"mailto:help@example.com\">help@example.com</a>";
         assert!(page.contains(link), "{path}: {page}");
