@@ -1,6 +1,7 @@
 use std::{error::Error, future::poll_fn, io, pin::Pin, sync::Arc, task::Poll, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use h2::Reason;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{CONTENT_LENGTH, TE},
@@ -201,7 +202,7 @@ impl<'g> Call<'_, 'g> {
             Sent::Failed(broken_body())
         } else if is_timeout(&error) {
             Sent::Failed(timeout_problem(self.upstream()))
-        } else if kept.connection.has_heard() {
+        } else if kept.connection.has_heard() && !is_untouched(&error) {
             Sent::Failed(unreachable_problem(self.upstream(), &error))
         } else {
             Sent::Closed(error)
@@ -409,6 +410,17 @@ fn copy_without_content(
 /// Whether a request without content may be sent once more where a kept connection was closed.
 pub(crate) fn may_be_repeated(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Whether an upstream says over HTTP/2 that it has not looked at a request (RFC 9113 section 8.7), as where it closes
+/// a connection.
+fn is_untouched(error: &hyper::Error) -> bool {
+    let error = error.source().and_then(|error| error.downcast_ref());
+    error.is_some_and(|error: &h2::Error| {
+        let is_closing = error.is_go_away() && error.reason() == Some(Reason::NO_ERROR);
+        let is_refused = error.is_reset() && error.reason() == Some(Reason::REFUSED_STREAM);
+        error.is_remote() && (is_closing || is_refused)
+    })
 }
 
 fn is_timeout(error: &hyper::Error) -> bool {

@@ -1,6 +1,11 @@
 //! Upstreams that speak HTTP/2.
 
-use std::{future::pending, time::Duration};
+use std::{
+    future::pending,
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -66,7 +71,7 @@ async fn answer(request: axum::extract::Request) -> Response {
     }
     let text = Bytes::from(format!("had trailers: {had}"));
     let frames = [Frame::data(text), Frame::trailers(trailers)];
-    let frames = frames.map(Ok::<_, std::io::Error>);
+    let frames = frames.map(Ok::<_, io::Error>);
     Response::new(Body::new(StreamBody::new(stream::iter(frames))))
 }
 
@@ -263,33 +268,67 @@ async fn no_socket_is_opened_over_http2() {
     assert!(!upstream.last_seen().headers.contains_key("upgrade"));
 }
 
+/// The frames that answer a request, by its stream.
+type Answer = fn(u32) -> Vec<u8>;
+
+/// An upstream that gives these answers one after the other, whatever their connection.
+async fn by_hand(answers: impl IntoIterator<Item = Answer>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let answers: Vec<Answer> = answers.into_iter().collect();
+    let answers = Arc::new(Mutex::new(answers.into_iter()));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let answers = answers.clone();
+            tokio::spawn(serve(stream, move || {
+                let mut answers = answers.lock().expect("not poisoned");
+                answers.next().expect("no more requests than answers")
+            }));
+        }
+    });
+    format!("h2c://{address}")
+}
+
+async fn serve(mut stream: TcpStream, next: impl Fn() -> Answer) -> io::Result<()> {
+    stream
+        .read_exact(&mut vec![0; http2::PREFACE.len()])
+        .await?;
+    stream.write_all(&http2::empty_settings()).await?;
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await?;
+        let [high, middle, low, kind, _, id @ ..] = head;
+        let length = u32::from_be_bytes([0, high, middle, low]);
+        let payload = &mut vec![0; usize::try_from(length).expect("a short frame")];
+        stream.read_exact(payload).await?;
+        if kind == http2::HEADERS {
+            let answer = next()(u32::from_be_bytes(id));
+            stream.write_all(&answer).await?;
+        }
+    }
+}
+
+fn whole(stream: u32) -> Vec<u8> {
+    let body = http2::data(stream, http2::END_STREAM, b"whole");
+    [http2::answer(stream, "200"), body].concat()
+}
+
+fn broken_off(stream: u32) -> Vec<u8> {
+    let part = http2::data(stream, 0, b"a part");
+    let end = http2::reset_without_error(stream);
+    [http2::answer(stream, "200"), part, end].concat()
+}
+
+/// As if it ended the connection just before the request came.
+fn closed(stream: u32) -> Vec<u8> {
+    http2::go_away(stream - 2)
+}
+
 /// One that ends its answer in the middle as if nothing were wrong.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_reset_without_an_error_is_not_a_whole_one() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let frames = [
-                http2::empty_settings(),
-                http2::answer(1, "200"),
-                http2::data(1, 0, b"a part"),
-                http2::reset_without_error(1),
-            ];
-            // The request has come whole by the time of the second reading, or of one before.
-            let mut read = vec![0; 4096];
-            let mut come = 0;
-            while come < 200 {
-                come += stream.read(&mut read).await.expect("it is read");
-            }
-            stream
-                .write_all(&frames.concat())
-                .await
-                .expect("it is written");
-            let _ = stream.read_to_end(&mut read).await;
-        }
-    });
-    let program = program(&format!("\"h2c://{address}\""), "");
+    let upstream = by_hand([broken_off as Answer; 2]).await;
+    let program = program(&format!("\"{upstream}\""), "status_path = \"off\"\n");
     let key = key(&program).await;
     for lane in LANES {
         let request = reqwest::Client::new().get(format!("{}/v1/models", program.url));
@@ -298,6 +337,19 @@ async fn an_answer_that_is_reset_without_an_error_is_not_a_whole_one() {
         assert_eq!(answer.status(), 200);
         let body = answer.bytes().await;
         assert!(body.is_err(), "{body:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_get_that_a_kept_connection_did_not_take_is_sent_once_more() {
+    let answers: [Answer; 5] = [whole, closed, whole, http2::refuse, whole];
+    let upstream = by_hand(answers).await;
+    let program = program(&format!("\"{upstream}\""), "status_path = \"off\"\n");
+    let key = key(&program).await;
+    for _ in 0..3 {
+        let request = reqwest::Client::new().get(format!("{}/v1/models", program.url));
+        let answer = request.bearer_auth(&key).send().await.expect("an answer");
+        assert_eq!(answer.text().await.expect("a body"), "whole");
     }
 }
 

@@ -4,10 +4,11 @@
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 const DATA: u8 = 0;
-const HEADERS: u8 = 1;
+pub const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
+const GO_AWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 
 /// Nothing more of this stream is to come.
@@ -16,6 +17,7 @@ const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 
 const INITIAL_WINDOW_SIZE: u16 = 4;
+const REFUSED_STREAM: u32 = 7;
 const CANCEL: u32 = 8;
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -78,6 +80,17 @@ pub fn reset(stream: u32) -> Vec<u8> {
 /// Ends a stream as if nothing were wrong.
 pub fn reset_without_error(stream: u32) -> Vec<u8> {
     frame(RST_STREAM, 0, stream, &0_u32.to_be_bytes())
+}
+
+/// Refuses a stream, which was not looked at.
+pub fn refuse(stream: u32) -> Vec<u8> {
+    frame(RST_STREAM, 0, stream, &REFUSED_STREAM.to_be_bytes())
+}
+
+/// Ends a connection of which streams up to this one were looked at.
+pub fn go_away(last: u32) -> Vec<u8> {
+    let no_error = 0_u32.to_be_bytes();
+    frame(GO_AWAY, 0, 0, &[last.to_be_bytes(), no_error].concat())
 }
 
 /// The head of an answer, after which a body is to come.
