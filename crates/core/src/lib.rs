@@ -13,6 +13,7 @@ mod evaluate;
 mod id;
 mod incident;
 pub mod key;
+pub mod limits;
 mod link;
 mod network;
 mod password;
