@@ -1,6 +1,6 @@
 //! What use costs, exactly: in whole millionths of a millionth of a currency's unit.
 
-use std::{fmt, iter::Sum, ops::Add};
+use std::{cmp::Ordering, fmt, iter::Sum, ops::Add};
 
 /// How many decimal places a cost has.
 const PLACES: usize = 12;
@@ -30,9 +30,9 @@ impl Cost {
         let unit = power_of_ten(PLACES - places);
         let (whole, rest) = (self.0 / unit, self.0 % unit);
         let is_up = match (rest * 2).cmp(&unit) {
-            std::cmp::Ordering::Less => false,
-            std::cmp::Ordering::Equal => whole % 2 == 1,
-            std::cmp::Ordering::Greater => true,
+            Ordering::Less => false,
+            Ordering::Equal => whole % 2 == 1,
+            Ordering::Greater => true,
         };
         let whole = whole + u128::from(is_up);
         let one = power_of_ten(places);
@@ -102,7 +102,7 @@ fn scaled(text: &str, places: usize) -> Result<u128, InvalidAmount> {
 }
 
 fn power_of_ten(places: usize) -> u128 {
-    (0..places).fold(1, |power, _| power * 10)
+    10_u128.pow(u32::try_from(places).expect("a few places"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Windows of the calendar, in which budgets count.
 
-use jiff::{RoundMode, Span, Unit, ZonedDateTime, ZonedDateTimeRound, tz::TimeZone};
+use jiff::{RoundMode, Span, Unit, ZonedDateTime, ZonedDateTimeRound, civil::Date, tz::TimeZone};
 
 use crate::Timestamp;
 
@@ -27,28 +27,22 @@ impl Window {
     pub fn around(self, moment: Timestamp, zone: &TimeZone) -> Option<(Timestamp, Timestamp)> {
         let moment = jiff::Timestamp::from_millisecond(moment.as_millis()).ok()?;
         let moment = moment.to_zoned_datetime(zone.clone());
+        let date = moment.date();
         let (begin, length) = match self {
             Self::Hour => return hour(&moment),
-            Self::Day => (moment.clone(), Span::new().days(1)),
+            Self::Day => (date, Span::new().days(1)),
             Self::Week => {
-                let since_monday = moment.weekday().to_monday_zero_offset();
-                (
-                    moment.checked_sub(Span::new().days(since_monday)).ok()?,
-                    Span::new().weeks(1),
-                )
+                let since_monday = date.weekday().to_monday_zero_offset();
+                let monday = date.checked_sub(Span::new().days(since_monday)).ok()?;
+                (monday, Span::new().weeks(1))
             }
-            Self::Month => (moment.first_of_month().ok()?, Span::new().months(1)),
+            Self::Month => (date.first_of_month(), Span::new().months(1)),
             Self::Total => return None,
         };
-        let begin = begin.start_of_day().ok()?;
-        // Where there is no midnight, the next day begins later.
-        let end = begin.date().checked_add(length).ok()?;
-        let end = end
-            .to_zoned_datetime(zone.clone())
-            .ok()?
-            .start_of_day()
-            .ok()?;
-        Some((timestamp(&begin), timestamp(&end)))
+        // Where there is no midnight, a day begins later.
+        let start = |date: Date| date.to_zoned_datetime(zone.clone()).ok();
+        let end = begin.checked_add(length).ok()?;
+        Some((timestamp(&start(begin)?), timestamp(&start(end)?)))
     }
 }
 
