@@ -33,7 +33,7 @@ impl Brand {
         let logo = self.logo.as_ref();
         logo.map_or_else(
             || assets::url("mark.svg"),
-            |logo| format!("/assets/logo?{}", logo.version()),
+            |logo| format!("/assets/logo?{}", logo.version),
         )
     }
 
@@ -50,6 +50,8 @@ impl Brand {
 pub struct Logo {
     pub(crate) content_type: &'static str,
     pub(crate) picture: Bytes,
+    /// What tells it from any other.
+    pub(crate) version: String,
 }
 
 impl Logo {
@@ -73,13 +75,9 @@ impl Logo {
         };
         (picture.len() <= Self::MAX_BYTES).then(|| Self {
             content_type,
+            version: assets::version(&picture),
             picture: picture.into(),
         })
-    }
-
-    /// What tells it from any other.
-    pub(crate) fn version(&self) -> String {
-        assets::version(&self.picture)
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) async fn show(State(state): State<WebState>, uri: Uri) -> Response {
     };
     let headers = [
         (CONTENT_TYPE, logo.content_type),
-        (CACHE_CONTROL, assets::caching(&uri, &logo.version())),
+        (CACHE_CONTROL, assets::caching(&uri, &logo.version)),
         (CONTENT_SECURITY_POLICY, POLICY),
     ];
     (headers, logo.picture.clone()).into_response()
