@@ -1,9 +1,10 @@
 //! The types of settings, and what a value of each must be.
 
 use std::{
+    io,
     net::{IpAddr, SocketAddr},
     num::{IntErrorKind, NonZeroU32},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -11,8 +12,8 @@ use http::{Method, uri::Authority};
 use ipnet::IpNet;
 use keygate_control::Signup;
 use keygate_core::{
-    Scope,
-    key::{InvalidPrefix, KeyFormat, KeyName},
+    ComponentName, Scope,
+    key::{InvalidPrefix, KeyFormat},
 };
 use keygate_gateway::{AllowedOrigin, InvalidPattern, Pattern};
 use keygate_traces::Believed;
@@ -31,12 +32,8 @@ pub(crate) struct SecretFile(pub(crate) PathBuf);
 impl SecretFile {
     /// The secret, without the line end that editors leave.
     pub(super) fn read(&self, setting: &str) -> Result<String, Failure> {
-        let text = std::fs::read_to_string(&self.0).map_err(|error| {
-            let path = self.0.display();
-            Failure::new(format!(
-                "The file {path} of the setting {setting} cannot be read ({error})."
-            ))
-        })?;
+        let text = std::fs::read_to_string(&self.0);
+        let text = text.map_err(|error| unreadable(&self.0, setting, &error))?;
         Ok(text.trim_end_matches(['\r', '\n']).to_owned())
     }
 }
@@ -46,7 +43,6 @@ pub(crate) struct LogoFile(PathBuf);
 
 impl LogoFile {
     pub(super) fn read(&self, setting: &str) -> Result<Logo, Failure> {
-        let path = self.0.display();
         let rule = "must name a file with an SVG or PNG picture of 64 KiB at most";
         let read = || {
             let metadata = self.0.metadata()?;
@@ -54,14 +50,17 @@ impl LogoFile {
             let is_small = metadata.is_file() && metadata.len() <= MAX_LOGO;
             is_small.then(|| std::fs::read(&self.0)).transpose()
         };
-        let picture = read().map_err(|error| {
-            Failure::new(format!(
-                "The file {path} of the setting {setting} cannot be read ({error})."
-            ))
-        })?;
+        let picture = read().map_err(|error| unreadable(&self.0, setting, &error))?;
         let logo = picture.and_then(Logo::new);
-        logo.ok_or_else(|| invalid(setting, path, rule))
+        logo.ok_or_else(|| invalid(setting, self.0.display(), rule))
     }
+}
+
+fn unreadable(path: &Path, setting: &str, error: &io::Error) -> Failure {
+    let path = path.display();
+    Failure::new(format!(
+        "The file {path} of the setting {setting} cannot be read ({error})."
+    ))
 }
 
 /// More than the page takes is not even read.
@@ -69,9 +68,6 @@ const MAX_LOGO: u64 = Logo::MAX_BYTES as u64;
 
 /// What a service is called.
 pub(crate) struct ServiceName(pub(crate) String);
-
-/// As many characters as a line of the page has room for.
-const MAX_NAME: usize = 60;
 
 /// A time that may be none.
 pub(crate) struct Delay(pub(crate) Duration);
@@ -150,9 +146,8 @@ values! {
     LogoFile, File, "must name a file", |text| Some(Self(text.into()));
 
     ServiceName, Text, "must be text of 1 to 60 characters", |text| {
-        // What it may be is what a key's may be, and shorter.
-        let name = KeyName::parse(text).ok().filter(|name| name.as_str().chars().count() <= MAX_NAME);
-        name.map(|name| Self(name.as_str().to_owned()))
+        // As long as a component's, which stands in as much room.
+        ComponentName::parse(text).ok().map(|name| Self(name.to_string()))
     };
 
     Contact, Text, "must be an e-mail address, or a web page's address with http:// or https://", |text| Self::parse(text);

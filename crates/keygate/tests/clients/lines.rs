@@ -1,11 +1,11 @@
 //! The lines of `docs/clients.md`, which the dashboard shows too, as somebody copies them.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output},
 };
 
-use crate::{HERE, program, support::Account};
+use crate::{HERE, program, support::Account, tools};
 
 /// The lines under a title, with these in the place of what stands for them.
 fn lines(title: &str, url: &str, key: &str) -> String {
@@ -18,10 +18,6 @@ fn lines(title: &str, url: &str, key: &str) -> String {
         .replace("http://127.0.0.1:8080", url)
         .replace("$KEY", key)
         .replace("MODEL", "tiny")
-}
-
-fn tools() -> PathBuf {
-    Path::new(HERE).join("../../target/test-tools")
 }
 
 fn said(output: std::io::Result<Output>, lines: &str) -> String {

@@ -10,7 +10,11 @@ mod lines;
 mod sockets;
 mod table;
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use http::Method;
 use keygate_core::{Clock, SystemClock};
@@ -256,9 +260,14 @@ fn run(client: &Client, program: &Program, keys: &Value) -> Said {
         .unwrap_or_else(|error| panic!("{}: {error}\n{complaint}", client.name))
 }
 
+/// Where what the tests install is.
+fn tools() -> PathBuf {
+    Path::new(HERE).join("../../target/test-tools")
+}
+
 /// A script with what it is asked for, in the way of using its library that `mode` names.
 fn script(name: &str, asked: &Value, mode: &str) -> Command {
-    let tools = Path::new(HERE).join("../../target/test-tools");
+    let tools = tools();
     let is_python = Path::new(name).extension().is_some_and(|end| end == "py");
     let script = Path::new(HERE).join("tests/clients/scripts").join(name);
     let mut command = if is_python {
