@@ -62,9 +62,7 @@ impl Exchanged {
             give_back(connection, self.pool.clone(), self.announced);
         }
     }
-}
 
-impl Exchanged {
     /// What is wrong with a body that has come to its end. Over HTTP/2 one that was reset without an error has no more
     /// frames, and was not sent whole (RFC 9113 section 8.1).
     fn broken_off(&self) -> Option<BoxError> {

@@ -49,16 +49,7 @@ impl<'a> Decoration<'a> {
 
     /// An answer of keygate's own as the client reads it.
     pub(crate) fn shape(&self, answer: Response<Bytes>) -> Response<Bytes> {
-        self.shape_in(None, answer)
-    }
-
-    /// The same in this form, if there is one.
-    pub(crate) fn shape_in(
-        &self,
-        form: Option<ErrorForm>,
-        answer: Response<Bytes>,
-    ) -> Response<Bytes> {
-        form.unwrap_or(self.form).apply(answer, self.id)
+        self.form.apply(answer, self.id)
     }
 
     /// Calls `header` with each of them.

@@ -42,8 +42,7 @@ pub(crate) fn failure_response<B: From<Vec<u8>>>(
 
 pub(crate) fn unreachable_problem(upstream: &Upstream, error: &dyn Error) -> Problem {
     let message = "The service behind this gateway cannot be reached, or closed the connection. It is not known whether it has acted on the request.";
-    Problem::new(Code::UpstreamUnreachable, message)
-        .because(format!("{upstream}: {}", causes(error)))
+    unreachable(message, upstream, error)
 }
 
 pub(crate) fn connect_problem(upstream: &Upstream, error: &ConnectError) -> Problem {
@@ -51,6 +50,10 @@ pub(crate) fn connect_problem(upstream: &Upstream, error: &ConnectError) -> Prob
         return overloaded(error);
     }
     let message = "The service behind this gateway cannot be reached. Nothing was sent to it.";
+    unreachable(message, upstream, error)
+}
+
+fn unreachable(message: &'static str, upstream: &Upstream, error: &dyn Error) -> Problem {
     Problem::new(Code::UpstreamUnreachable, message)
         .because(format!("{upstream}: {}", causes(error)))
 }

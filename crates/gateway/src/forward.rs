@@ -395,11 +395,7 @@ fn copy_without_content(
     if !may_be_repeated(request.method()) || !request.body().is_end_stream() {
         return None;
     }
-    let body = RequestBody {
-        client: None,
-        progress: progress.clone(),
-    };
-    let mut copy = Request::new(body);
+    let mut copy = Request::new(RequestBody::none(progress.clone()));
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.version_mut() = request.version();

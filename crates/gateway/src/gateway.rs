@@ -159,16 +159,16 @@ impl Gateway {
         &self,
         request: Request<ClientBody>,
         peer: Peer<'_>,
-        decoration: &Decoration<'_>,
+        decoration: Decoration<'_>,
         span: Option<&RequestSpan>,
     ) -> Response<ResponseBody> {
-        let grpc = ErrorForm::of_grpc(&request);
+        let decoration = match ErrorForm::of_grpc(&request) {
+            Some(form) => decoration.in_form(form),
+            None => decoration,
+        };
         let mut answer = match self.answer(request, peer, span).await {
             Ok(answer) => answer.map(Either::Right),
-            Err(own) => {
-                let own = decoration.shape_in(grpc, own);
-                own.map(Full::new).map(Either::Left)
-            }
+            Err(own) => decoration.shape(own).map(Full::new).map(Either::Left),
         };
         decoration.add_to(answer.headers_mut());
         answer

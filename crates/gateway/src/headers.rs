@@ -5,7 +5,7 @@ use http::{
     header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE},
 };
 use keygate_core::Credential;
-use keygate_http::{Peer, X_REQUEST_ID, has_spelling_of, is_spelling_of};
+use keygate_http::{Peer, X_REQUEST_ID, has_spelling_of, is_spelling_of, retain_headers};
 use keygate_traces::is_trace_context;
 use keygate_verify::is_credential_header;
 
@@ -188,13 +188,10 @@ fn keep(headers: &mut HeaderMap, passes: fn(&[u8]) -> bool) {
     let named = headers.get_all(CONNECTION).iter();
     let named = named.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     let named = named.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
-    let others = headers
-        .keys()
-        .filter(|name| !passes(name.as_str().as_bytes()));
-    let gone: Vec<HeaderName> = named.chain(others.cloned()).collect();
-    for name in gone {
+    for name in named.collect::<Vec<_>>() {
         headers.remove(name);
     }
+    retain_headers(headers, passes);
 }
 
 #[cfg(test)]

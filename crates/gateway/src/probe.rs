@@ -4,17 +4,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::future::Either;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, uri::PathAndQuery};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{
-    body::Incoming,
-    client::conn::{http1, http2},
-};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
 use tokio::time::timeout;
 
-use crate::{Upstream, connector::ConnectError};
+use crate::{
+    Upstream, connection::Connection, connector::ConnectError, progress::Progress,
+    request_body::RequestBody,
+};
 
 /// What keygate's own requests say they come from.
 pub const USER_AGENT: HeaderValue =
@@ -101,31 +99,15 @@ impl Upstream {
         read: impl AsyncFnOnce(Response<Incoming>) -> Result<T, ProbeError>,
     ) -> Result<T, ProbeError> {
         let request = self.own_request(target);
-        let stream = TokioIo::new(self.connector.connect().await?);
-        let (answer, connection) = if self.address.is_http2() {
-            let handshake = http2::handshake(TokioExecutor::new(), stream).await;
-            let (mut sender, connection) = handshake.map_err(|error| why(&error))?;
-            let answer = async move { sender.send_request(request).await };
-            (Either::Left(answer), Either::Left(connection))
-        } else {
-            let handshake = http1::handshake(stream).await;
-            let (mut sender, connection) = handshake.map_err(|error| why(&error))?;
-            let answer = async move { sender.send_request(request).await };
-            (Either::Right(answer), Either::Right(connection))
-        };
-        let mut asked = std::pin::pin!(async {
-            let answer = answer.await;
-            read(answer.map_err(|error| why(&error))?).await
-        });
-        tokio::select! {
-            biased;
-            asked = &mut asked => asked,
-            _ = connection => asked.await,
-        }
+        let stream = self.connector.connect().await?;
+        let connection = Connection::over(stream, self.address.version, self.write_timeout).await;
+        let mut connection = connection.map_err(|error| why(&error))?;
+        let answer = connection.send(request).await;
+        read(answer.map_err(|failed| why(failed.error()))?).await
     }
 
-    fn own_request(&self, target: PathAndQuery) -> Request<Empty<Bytes>> {
-        let mut request = Request::new(Empty::<Bytes>::new());
+    fn own_request(&self, target: PathAndQuery) -> Request<RequestBody> {
+        let mut request = Request::new(RequestBody::none(Progress::begin()));
         *request.method_mut() = Method::GET;
         self.address.put_into(&mut request, target);
         let headers = request.headers_mut();

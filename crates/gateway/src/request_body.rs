@@ -16,6 +16,16 @@ pub(crate) struct RequestBody {
     pub(crate) progress: Arc<Progress>,
 }
 
+impl RequestBody {
+    /// That of a request without content.
+    pub(crate) fn none(progress: Arc<Progress>) -> Self {
+        Self {
+            client: None,
+            progress,
+        }
+    }
+}
+
 impl Body for RequestBody {
     type Data = Bytes;
     type Error = hyper::Error;

@@ -26,6 +26,15 @@ impl Headers for HeaderMap {
     }
 }
 
+/// Leaves the headers whose names, in lower case, pass.
+pub fn retain_headers(headers: &mut HeaderMap, passes: impl Fn(&[u8]) -> bool) {
+    let names = headers.keys();
+    let gone = names.filter(|name| !passes(name.as_str().as_bytes()));
+    for name in gone.cloned().collect::<Vec<_>>() {
+        headers.remove(name);
+    }
+}
+
 /// Whether servers may take a header for the one that is `known` (in lower case): some read `_` and `.`
 /// as `-`.
 pub fn is_spelling_of(name: &[u8], known: &str) -> bool {

@@ -22,7 +22,7 @@ pub use deadline::Deadline;
 pub use delay::{Delay, delay_of};
 pub use error::{ErrorResponse, status_of};
 pub use framing::{AmbiguousFraming, ambiguous_framing, refuse_ambiguous_framing};
-pub use headers::{Headers, has_spelling_of, is_spelling_of};
+pub use headers::{Headers, has_spelling_of, is_spelling_of, retain_headers};
 pub use presence::Presence;
 pub use problem::{ServerFailure, failure_of, problem_response, retry_after};
 pub use request_id::{RequestId, RequestIds, X_REQUEST_ID};

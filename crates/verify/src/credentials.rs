@@ -4,7 +4,7 @@
 //! goes to the upstream both use it.
 
 use http::{
-    HeaderMap, HeaderName,
+    HeaderName,
     header::{AUTHORIZATION, PROXY_AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL},
 };
 use keygate_core::{Denial, Misuse, key::KeyFormat};
@@ -54,17 +54,6 @@ pub fn is_credential_header(name: &[u8]) -> bool {
 /// The headers that carry credentials, for proxies that are told which to remove.
 pub fn credential_headers() -> impl Iterator<Item = HeaderName> {
     CREDENTIAL_HEADERS.into_iter().chain([PROXY_AUTHORIZATION])
-}
-
-/// Removes every header that carries credentials, in any spelling.
-pub(crate) fn remove_credentials(headers: &mut HeaderMap) {
-    let names = headers.keys().cloned();
-    let names: Vec<_> = names
-        .filter(|name| is_credential_header(name.as_str().as_bytes()))
-        .collect();
-    for name in names {
-        headers.remove(name);
-    }
 }
 
 /// The one key that a request presents: what has a key's prefix and length in one of the credential

@@ -8,11 +8,11 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, uri::PathAndQuery};
 use keygate_core::Scope;
-use keygate_http::{ClientAddress, delay_of};
+use keygate_http::{ClientAddress, delay_of, retain_headers};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Refusal, Verifier, credentials::remove_credentials, refusal_response};
+use crate::{Refusal, Verifier, is_credential_header, refusal_response};
 
 /// A tower layer that lets requests through whose key has a scope. What is behind it finds the key's
 /// [`Credential`](keygate_core::Credential) among the request's extensions, and no header that carries credentials.
@@ -78,7 +78,7 @@ where
             let verified = verifier.verify(request.headers(), target, scope, client);
             match verified.await {
                 Ok(key) => {
-                    remove_credentials(request.headers_mut());
+                    retain_headers(request.headers_mut(), |name| !is_credential_header(name));
                     request.extensions_mut().insert(key);
                     inner.call(request).await
                 }

@@ -138,7 +138,7 @@ impl App {
                 let (path, headers) = (request.uri().path(), request.headers());
                 let decoration = gateway.decoration(id, path, headers);
                 let peer = self.peer(peer);
-                let answer = gateway.handle(request, peer, &decoration, span).await;
+                let answer = gateway.handle(request, peer, decoration, span).await;
                 answer.map(Either::Left)
             }
             Some(Front::ForwardAuth) => {
